@@ -1,0 +1,5 @@
+"""The handrail program."""
+
+
+def main() -> None:
+    """Run the program."""

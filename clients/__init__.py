@@ -1,0 +1,1 @@
+"""Clients of the wire contract: the SDK, the simulator, the pages."""

@@ -1,0 +1,1 @@
+"""The session controller: the only writer of session state."""
