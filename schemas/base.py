@@ -1,0 +1,83 @@
+"""What every object on the wire has in common: the version, identifiers, times, roles."""
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+VERSION: Literal[1] = 1
+"""The contract's version: the `v` of every object and a level of every topic."""
+
+ID_PATTERN = r"[a-z0-9-]{1,64}"
+Identifier = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+"""A site, device, session, upload or flow: what may stand as a level of a topic."""
+
+_IDENTIFIER = re.compile(ID_PATTERN)
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+CommandId = Annotated[str, Field(pattern=_UUID)]
+RequestId = Annotated[str, Field(min_length=1, max_length=64)]
+FieldId = Annotated[str, Field(min_length=1, max_length=1024)]
+"""The linkId of an item, with the instance where a group repeats: `{group}[{n}].{linkId}`."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+MAX_SEQ = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259, 6)."""
+Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write an aware datetime as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _to_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+Timestamp = Annotated[
+    AwareDatetime, AfterValidator(_to_milliseconds), PlainSerializer(rfc3339, return_type=str)
+]
+"""A moment by the box's clock; on the wire RFC 3339 in UTC with milliseconds."""
+
+
+def is_identifier(text: str) -> bool:
+    """Tell whether a text may stand as a site, device, session or upload in a topic."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
+class Role(StrEnum):
+    """What a device was enrolled as."""
+
+    FACILITY = "facility"
+    PATIENT = "patient"
+    ADMIN = "admin"
+
+    @property
+    def leads(self) -> bool:
+        """Whether the device may do what a staff's screen may: admin is as facility."""
+        return self is not Role.PATIENT
+
+
+class Wire(BaseModel):
+    """A frozen object of the wire; a reader ignores fields that it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    def to_json(self) -> bytes:
+        """Give the object as UTF-8 JSON, as it is published."""
+        return self.model_dump_json().encode()
+
+
+class Versioned(Wire):
+    """An object that is a whole payload."""
+
+    v: Literal[1] = VERSION
+
+
+def absent(value: object) -> bool:
+    """Tell that an optional key is left out of the JSON: it is, where it is None."""
+    return value is None

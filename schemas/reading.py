@@ -1,0 +1,102 @@
+"""Bytes from the wire into frozen types, once, at the edge; what cannot be read, as a value."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from schemas.base import MAX_SEQ, VERSION
+from schemas.commands import COMMAND, Command
+from schemas.devices import PairingClaim, Presence
+from schemas.rejections import RejectionCode
+from schemas.requests import REQUEST, Request
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A payload that is none of the contract's, with what could be read of it.
+
+    `message` names the keys that are wrong and never repeats a value.
+    """
+
+    code: RejectionCode
+    message: str
+    command_id: str | None = None
+    seq: int | None = None
+    request_id: str | None = None
+
+
+def read_command(payload: bytes) -> Command | Unreadable:
+    """Read a command."""
+    return _read(COMMAND, payload)
+
+
+def read_request(payload: bytes) -> Request | Unreadable:
+    """Read a request."""
+    return _read(REQUEST, payload)
+
+
+_PRESENCE = TypeAdapter(Presence)
+_CLAIM = TypeAdapter(PairingClaim)
+
+
+def read_presence(payload: bytes) -> Presence | Unreadable:
+    """Read a device's presence."""
+    return _read(_PRESENCE, payload)
+
+
+def read_claim(payload: bytes) -> PairingClaim | Unreadable:
+    """Read a pairing claim."""
+    return _read(_CLAIM, payload)
+
+
+def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
+    try:
+        return adapter.validate_json(payload)
+    except ValidationError as error:
+        return _why(payload, error)
+
+
+def _why(payload: bytes, error: ValidationError) -> Unreadable:
+    try:
+        found = from_json(payload)
+    except ValueError:
+        return Unreadable(RejectionCode.MALFORMED, "This is not JSON.")
+    if not isinstance(found, dict):
+        return Unreadable(RejectionCode.MALFORMED, "This is not a JSON object.")
+    code, message = _verdict(found, error)
+    return Unreadable(
+        code,
+        message,
+        command_id=_text(found.get("command_id")),
+        seq=_seq(found.get("seq")),
+        request_id=_text(found.get("request_id")),
+    )
+
+
+def _verdict(found: dict[str, Any], error: ValidationError) -> tuple[RejectionCode, str]:
+    version = found.get("v")
+    if type(version) is int and version != VERSION:
+        return RejectionCode.UNSUPPORTED_VERSION, f"Only version {VERSION} is understood."
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if any(problem["type"] == "union_tag_invalid" for problem in problems):
+        return RejectionCode.UNKNOWN_TYPE, "The type is none that is known here."
+    keys = sorted({_key(problem["loc"]) for problem in problems})
+    return RejectionCode.MALFORMED, f"Missing or not as the contract says: {', '.join(keys)}."
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """Name the key of a problem: the first lower-case level, since a union's tag comes before."""
+    names = [str(part) for part in location if isinstance(part, str) and not part.isupper()]
+    return names[0] if names and names[0].isidentifier() else "type"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and 1 <= len(value) <= 64 else None  # noqa: PLR2004
+
+
+def _seq(value: object) -> int | None:
+    return value if type(value) is int and 1 <= value <= MAX_SEQ else None

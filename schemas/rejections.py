@@ -1,0 +1,54 @@
+"""Refusals: a closed set of codes, a sentence for a person, details for a program."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from schemas.base import RequestId, Versioned, absent
+
+
+class RejectionCode(StrEnum):
+    """Why something was refused."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_TYPE = "unknown_type"
+    UNSUPPORTED_VERSION = "unsupported_version"
+    UNKNOWN_SESSION = "unknown_session"
+    NOT_A_PARTICIPANT = "not_a_participant"
+    NOT_ALLOWED_FOR_ROLE = "not_allowed_for_role"
+    NOT_THE_HOST = "not_the_host"
+    SESSION_ENDED = "session_ended"
+    SESSION_PAUSED = "session_paused"
+    LOCKED_FOR_SIGNATURE = "locked_for_signature"
+    NO_SIGNATURE_REQUESTED = "no_signature_requested"
+    UNKNOWN_STEP = "unknown_step"
+    UNKNOWN_FIELD = "unknown_field"
+    FIELD_NOT_ON_THIS_STEP = "field_not_on_this_step"
+    WRONG_FIELD_KIND = "wrong_field_kind"
+    STEP_INCOMPLETE = "step_incomplete"
+    SESSION_INCOMPLETE = "session_incomplete"
+    STALE_REVISION = "stale_revision"
+    SEQUENCE_GAP = "sequence_gap"
+    SEQUENCE_REUSED = "sequence_reused"
+    DOCUMENT_CHANGED = "document_changed"
+    UPLOAD_INCOMPLETE = "upload_incomplete"
+    UPLOAD_CORRUPT = "upload_corrupt"
+    TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
+    CODE_REFUSED = "code_refused"
+    UNAVAILABLE = "unavailable"
+
+
+class Rejection(Versioned):
+    """A refusal, sent to the sender alone."""
+
+    type: Literal["REJECTION"] = "REJECTION"
+    command_id: Annotated[str | None, Field(exclude_if=absent)] = None
+    seq: Annotated[int | None, Field(exclude_if=absent)] = None
+    request_id: Annotated[RequestId | None, Field(exclude_if=absent)] = None
+    code: RejectionCode
+    message: str
+    """A sentence for a person; holds no patient data."""
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+    """What a program needs beyond the code: `fields`, `expected_seq`, `revision`, `limit` …"""

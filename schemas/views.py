@@ -1,0 +1,156 @@
+"""Views: all that one device may see of a session (`sessions/{session}/state/{device}`).
+
+A view is whole: whoever missed one is up to date with the next. A device ignores a view that is
+older than its own by (`epoch`, `revision`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from schemas.base import FieldId, Identifier, Role, Sha256, Timestamp, Versioned, Wire, absent
+
+
+class SessionStatus(StrEnum):
+    """Where a session's life stands."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can change any more."""
+        return self in (SessionStatus.COMPLETED, SessionStatus.CANCELLED, SessionStatus.EXPIRED)
+
+
+class StepStatus(StrEnum):
+    """A step, seen from where the session stands."""
+
+    UPCOMING = "upcoming"
+    CURRENT = "current"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+
+
+class DocumentStatus(StrEnum):
+    """How far a document is."""
+
+    MISSING = "missing"
+    RECEIVING = "receiving"
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class SignatureStatus(StrEnum):
+    """How far a signature is."""
+
+    REQUESTED = "requested"
+    SIGNED = "signed"
+    DECLINED = "declined"
+
+
+class Masked(Wire):
+    """Stands for the value of a sensitive field on a staff's screen."""
+
+    masked: bool = True
+    length: int
+    """Characters of the value as text."""
+
+
+class FieldView(Wire):
+    """What was entered into a field, and what is wrong with it."""
+
+    value: JsonValue | Masked
+    error: Annotated[str | None, Field(exclude_if=absent)] = None
+    correction: Annotated[str | None, Field(exclude_if=absent)] = None
+
+
+class DocumentView(Wire):
+    """A document and, while it is on its way, how much of it is here."""
+
+    status: DocumentStatus
+    upload: Annotated[Identifier | None, Field(exclude_if=absent)] = None
+    received: Annotated[int | None, Field(exclude_if=absent)] = None
+    """Bytes from the start that are stored: go on from here."""
+    size: Annotated[int | None, Field(exclude_if=absent)] = None
+    media_type: Annotated[str | None, Field(exclude_if=absent)] = None
+    reason: Annotated[str | None, Field(exclude_if=absent)] = None
+
+
+class SignatureView(Wire):
+    """A signature that is asked for or was given."""
+
+    field_id: FieldId
+    status: SignatureStatus
+    document_sha256: Sha256
+
+
+class StepView(Wire):
+    """A step's progress: how many of its fields hold a valid answer, how many must."""
+
+    status: StepStatus
+    filled: int
+    required: int
+
+
+class ParticipantView(Wire):
+    """A device that takes part."""
+
+    role: Role
+    online: bool
+    since: Timestamp
+    """When it came online or went."""
+    host: bool
+
+
+class View(Versioned):
+    """What both screens see alike."""
+
+    session: Identifier
+    revision: int
+    epoch: int
+    updated_at: Timestamp
+    acknowledged_seq: int
+    """The last of this device's commands that was decided."""
+    status: SessionStatus
+    flow_ref: str
+    step_id: str
+    step_index: int
+    steps_total: int
+    enabled: tuple[str, ...]
+    """The fields that are on, in order: of this step (patient) or of all steps (facility)."""
+    documents: Mapping[str, DocumentView]
+    reading: Mapping[str, float]
+    check_words: tuple[str, str]
+    """The same on both screens, so that two people see that the right ones are paired."""
+    highlight: str | None
+    signature: SignatureView | None
+    help_requested: bool
+    covered: bool
+
+
+class PatientView(View):
+    """What the patient's screen may show: the values of the current step alone."""
+
+    fields: Mapping[str, FieldView]
+    host_online: bool
+
+
+class FacilityView(View):
+    """What a staff's screen may show: the whole flow, sensitive values masked."""
+
+    label: str | None
+    steps: Mapping[str, StepView]
+    fields: Mapping[str, FieldView]
+    signatures: Mapping[str, SignatureView]
+    participants: Mapping[str, ParticipantView]
+    patient_focus: str | None
+    code: str | None
+    code_expires_at: Timestamp | None
