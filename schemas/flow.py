@@ -1,0 +1,137 @@
+"""A FHIR R4 Questionnaire becomes a flow.
+
+    load_flow(source, fallback_id=None) -> Flow    JSON bytes, or the object already parsed
+    parse_json(source) -> dict                     strict JSON: no duplicate keys, no NaN
+
+Both raise `FlowError`, whose `problems` name every place that is wrong; what is merely bent or
+not supported stands in `flow.notes`. Loading `flow.canonical` again gives the same `flow_ref`.
+The types (`Flow`, `Step`, `Item`, `Option`, `Condition`, `FieldKind`, `Note`) are of
+`schemas.questionnaire`.
+"""
+
+import hashlib
+import json
+
+from schemas import questionnaire_extensions as ext
+from schemas.questionnaire import (
+    Coding,
+    Condition,
+    FieldKind,
+    Flow,
+    FlowError,
+    Item,
+    Json,
+    Note,
+    Option,
+    Step,
+)
+from schemas.questionnaire_assembly import (
+    MAX_CANONICAL,
+    bind_conditions,
+    canonical_json,
+    check_extensions,
+    find_flow_id,
+    find_languages,
+    read_contained,
+    read_steps,
+    understood,
+)
+from schemas.questionnaire_cursor import Cursor, Report
+from schemas.questionnaire_items import Reading
+
+__all__ = [
+    "MAX_CANONICAL",
+    "Coding",
+    "Condition",
+    "FieldKind",
+    "Flow",
+    "FlowError",
+    "Item",
+    "Note",
+    "Option",
+    "Step",
+    "load_flow",
+    "parse_json",
+]
+
+_MAX_SOURCE = 8 * MAX_CANONICAL
+"""Indented JSON is larger than canonical JSON, but not by more than this."""
+
+
+def parse_json(source: bytes) -> dict[str, Json]:
+    """Read strict JSON; raises `FlowError`."""
+    if len(source) > _MAX_SOURCE:
+        raise _broken(f"is larger than {_MAX_SOURCE} bytes")
+    try:
+        value = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _broken(f"is not JSON: {_said(error)}") from error
+    if not isinstance(value, dict):
+        raise _broken("must be a JSON object")
+    return value
+
+
+def _said(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'"{twice}" stands twice in one object')
+    return found
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _broken(reason: str) -> FlowError:
+    return FlowError((Note("Questionnaire", reason),))
+
+
+def load_flow(source: bytes | dict[str, Json], *, fallback_id: str | None = None) -> Flow:
+    """Read a questionnaire; `fallback_id` (a file's stem) names one that names itself nowhere.
+
+    Raises `FlowError` with all problems found.
+    """
+    value = parse_json(source) if isinstance(source, bytes) else source
+    if value.get("resourceType") != "Questionnaire":
+        raise FlowError((Note("Questionnaire.resourceType", 'must be "Questionnaire"'),))
+    try:
+        return _load(value, fallback_id)
+    except RecursionError as error:
+        raise _broken("is nested too deeply") from error
+
+
+def _load(value: dict[str, Json], fallback_id: str | None) -> Flow:
+    report = Report()
+    root = Cursor(value, "Questionnaire", report)
+    reading = Reading(read_contained(root))
+    steps = read_steps(root, reading)
+    items, order = bind_conditions(reading)
+    flow_id = find_flow_id(root, fallback_id)
+    check_extensions(root)
+    title = root.text("title") or root.text("name") or flow_id
+    version, url, language = root.text("version"), root.text("url"), root.text("language")
+    canonical = canonical_json(understood(root, reading, items, flow_id), report)
+    if report.problems:
+        raise FlowError(tuple(report.problems))
+    return Flow(
+        flow_id=flow_id,
+        flow_ref=f"{flow_id}-{hashlib.sha256(canonical).hexdigest()[:12]}",
+        canonical=canonical,
+        title=title,
+        version=version,
+        url=url,
+        language=language,
+        languages=find_languages(root, items),
+        steps=steps,
+        items=items,
+        notes=tuple(report.notes),
+        evaluation_order=order,
+        entry_mode=root.extension_text(ext.ENTRY_MODE),
+        translations=root.translations("title"),
+    )

@@ -1,0 +1,283 @@
+"""From items that were read to a whole flow: steps, bound conditions, identity, canonical JSON."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import rfc8785
+
+from schemas import questionnaire_extensions as ext
+from schemas.questionnaire import Condition, FieldKind, Item, Json, Note, Step
+from schemas.questionnaire_conditions import (
+    WrittenCondition,
+    bind,
+    components,
+    find_question,
+)
+from schemas.questionnaire_cursor import Cursor, Report
+from schemas.questionnaire_items import Around, Reading, read_item
+
+MAX_CANONICAL = 512 * 1024
+"""Bytes of canonical JSON: the wire contract's limit for `flows/{flow_ref}`."""
+
+_STATUSES = {"draft", "active", "retired", "unknown"}
+_FLOW_ID_LENGTH = 51
+"""A flow_ref adds a hyphen and 12 digits, and has to fit into a topic's 64 characters."""
+
+
+def read_contained(root: Cursor) -> dict[str, Cursor]:
+    """Give the contained resources by their id."""
+    return {name: resource for resource in root.each("contained") if (name := resource.text("id"))}
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
+    """Read all items, and divide the top level into steps as the wire contract does."""
+    pages: list[list[str]] = []
+    loose = False
+    for child in root.each("item"):
+        is_group = child.value.get("type") == FieldKind.GROUP
+        step_id = pages[-1][0] if loose and not is_group else ""
+        link_id = read_item(child, Around(step_id=step_id), reading)
+        if link_id is None:
+            continue
+        if step_id:
+            pages[-1].append(link_id)
+        else:
+            pages.append([link_id])
+        loose = not is_group
+    if not root.value.get("item"):
+        root.refuse("item", "is missing: there is nothing to ask")
+    return tuple(_step(index, page, reading) for index, page in enumerate(pages))
+
+
+def _step(index: int, page: list[str], reading: Reading) -> Step:
+    first = reading.items[page[0]]
+    return Step(
+        step_id=first.link_id,
+        index=index,
+        title=first.label,
+        item_ids=tuple(page),
+        skippable=first.skippable,
+        translations=first.translations,
+    )
+
+
+# -- conditions --------------------------------------------------------------------------------
+
+
+def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]:
+    """Look up each condition's question, mark circles, and order the items for evaluation."""
+    parents = {link_id: item.parent for link_id, item in reading.items.items()}
+    questions = {
+        link_id: tuple(_question(one, parents, reading) for one in written)
+        for link_id, written in reading.conditions.items()
+    }
+    groups = tuple(components(_dependencies(parents, questions)))
+    circle = {link_id: number for number, group in enumerate(groups) for link_id in group}
+    items = {
+        link_id: replace(item, enable_when=_bound(link_id, reading, questions, circle))
+        for link_id, item in reading.items.items()
+    }
+    for group in groups:
+        _note_circle(group, items, reading)
+    position = {link_id: number for number, link_id in enumerate(items)}
+    # Within a circle only parent before child matters: document order has it so.
+    order = (link_id for group in groups for link_id in sorted(group, key=position.__getitem__))
+    return items, tuple(order)
+
+
+def _question(
+    written: WrittenCondition, parents: Mapping[str, str | None], reading: Reading
+) -> str | None:
+    link_id = find_question(written.question, parents)
+    if link_id is None:
+        written.cursor.note(
+            "question", f'"{written.question}" is no linkId here; treated as unanswered'
+        )
+        return None
+    if link_id != written.question:
+        written.cursor.note("question", f'"{written.question}" is read as linkId "{link_id}"')
+    _remark_comparison(written, reading.items[link_id])
+    return link_id
+
+
+def _remark_comparison(written: WrittenCondition, question: Item) -> None:
+    if question.kind in {FieldKind.GROUP, FieldKind.DISPLAY}:
+        written.cursor.note("question", f'"{question.link_id}" is no question; never answered')
+        return
+    codings = question.options is not None and all(o.type == "Coding" for o in question.options)
+    strings = question.options is not None and all(o.type == "string" for o in question.options)
+    if (written.type == "string" and codings and not question.open) or (
+        written.type == "Coding" and strings
+    ):
+        written.cursor.note(
+            f"answer{written.type}", f'never equals an answer of "{question.link_id}"'
+        )
+
+
+def _dependencies(
+    parents: Mapping[str, str | None], questions: Mapping[str, tuple[str | None, ...]]
+) -> dict[str, list[str]]:
+    return {
+        link_id: [one for one in (parent, *questions[link_id]) if one is not None]
+        for link_id, parent in parents.items()
+    }
+
+
+def _bound(
+    link_id: str,
+    reading: Reading,
+    questions: Mapping[str, tuple[str | None, ...]],
+    circle: Mapping[str, int],
+) -> tuple[Condition, ...]:
+    return tuple(
+        bind(written, question, raw=question is not None and circle[question] == circle[link_id])
+        for written, question in zip(reading.conditions[link_id], questions[link_id], strict=True)
+    )
+
+
+def _note_circle(group: tuple[str, ...], items: Mapping[str, Item], reading: Reading) -> None:
+    caught = [link_id for link_id in items if link_id in set(group)]
+    if any(condition.raw for link_id in caught for condition in items[link_id].enable_when):
+        names = ", ".join(caught)
+        reading.cursors[caught[0]].note(
+            "enableWhen",
+            f"depend on each other in a circle: {names}; there the answers given count, "
+            "whether or not their questions are switched on",
+        )
+
+
+# -- identity ----------------------------------------------------------------------------------
+
+
+def find_flow_id(root: Cursor, fallback_id: str | None) -> str:
+    """Make the flow's id from the first of id, name, url, title and the fallback that serves."""
+    url = root.text("url") or ""
+    last = re.split(r"[/:#|]", url.rstrip("/"))[-1]
+    for name in (root.text("id"), root.text("name"), last, root.text("title"), fallback_id):
+        slug = _slug(name or "")
+        if slug:
+            return slug
+    root.refuse("id", "is missing, and name, url and title give no name either")
+    return "flow"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_FLOW_ID_LENGTH].strip("-")
+
+
+def find_languages(root: Cursor, items: Mapping[str, Item]) -> tuple[str, ...]:
+    """List the languages that the texts come in, the questionnaire's own first."""
+    found = dict.fromkeys([root.text("language") or ""])
+    found |= dict.fromkeys(root.translations("title"))
+    for item in items.values():
+        found |= dict.fromkeys(item.translations)
+        for option in item.options or ():
+            found |= dict.fromkeys(option.translations)
+    return tuple(language for language in found if language)
+
+
+# -- what is published -------------------------------------------------------------------------
+
+
+def understood(
+    root: Cursor, reading: Reading, items: Mapping[str, Item], flow_id: str
+) -> dict[str, Json]:
+    """Give the Questionnaire as it is published: with what was missing filled in."""
+    status = root.text("status")
+    if status is None:
+        root.note("status", "is missing; read as draft")
+    elif status not in _STATUSES:
+        root.note("status", "is none of draft, active, retired, unknown; kept")
+    filled = {"id": flow_id, "status": "draft"} | {
+        key: value for key, value in root.value.items() if value is not None
+    }
+    if not _slug(str(filled["id"])):
+        filled["id"] = flow_id
+    if isinstance(root.value.get("item"), list):
+        filled["item"] = [_understood_item(one, reading, items) for one in root.value["item"]]
+    return filled
+
+
+def _understood_item(value: Json, reading: Reading, items: Mapping[str, Item]) -> Json:
+    if not isinstance(value, dict):
+        return value
+    filled = dict(value)
+    item = items.get(str(value.get("linkId")))
+    if item is not None and item.enable_when:
+        filled["enableWhen"] = _understood_conditions(item, value["enableWhen"])
+        if len(item.enable_when) > 1:
+            filled["enableBehavior"] = item.enable_behavior
+    if isinstance(value.get("item"), list):
+        filled["item"] = [_understood_item(one, reading, items) for one in value["item"]]
+    return filled
+
+
+def _understood_conditions(item: Item, written: list[Json]) -> list[Json]:
+    if len(written) != len(item.enable_when):
+        return written  # one of them was refused
+    return [
+        one | {"question": condition.question or one["question"]}
+        for one, condition in zip(written, item.enable_when, strict=True)
+    ]
+
+
+def canonical_json(value: dict[str, Json], report: Report) -> bytes:
+    """Write it as RFC 8785 says; what cannot be written or is too large is told to `report`."""
+    try:
+        canonical = rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, ValueError) as error:
+        report.problems.append(Note("Questionnaire", f"has no canonical JSON: {error}"))
+        return b""
+    if len(canonical) > MAX_CANONICAL:
+        report.problems.append(
+            Note(
+                "Questionnaire",
+                f"is {len(canonical)} bytes of canonical JSON, of {MAX_CANONICAL} at most",
+            )
+        )
+    return bytes(canonical)
+
+
+# -- extensions --------------------------------------------------------------------------------
+
+
+def check_extensions(root: Cursor) -> None:
+    """Report by name each extension that is known but not kept, wherever it stands.
+
+    Refuses modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids to process an element
+    that bears one which is not understood, and none is.
+    """
+    for place, key, url in _extensions(root.value, root.path, ""):
+        if key == "modifierExtension":
+            root.report.problems.append(Note(place, f'modifier extension "{url}" is not known'))
+            continue
+        name = ext.unsupported_name(url)
+        if name is not None:
+            root.report.notes.append(Note(place, f"{name} is not supported"))
+
+
+def _extensions(value: Json, path: str, link_id: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _extensions(one, f"{path}[{index}]", link_id)
+    if not isinstance(value, dict):
+        return
+    link_id = str(value.get("linkId") or link_id)
+    for key, below in value.items():
+        if key in {"extension", "modifierExtension"} and isinstance(below, list):
+            yield from _urls(below, f"{path}.{key}", key, link_id)
+        if isinstance(below, list | dict):
+            yield from _extensions(below, f"{path}.{key}", link_id)
+
+
+def _urls(
+    extensions: list[Json], path: str, key: str, link_id: str
+) -> Iterator[tuple[str, str, str]]:
+    suffix = f' (linkId "{link_id}")' if link_id else ""
+    for index, extension in enumerate(extensions):
+        url = extension.get("url") if isinstance(extension, dict) else None
+        yield f"{path}[{index}]{suffix}", key, str(url)

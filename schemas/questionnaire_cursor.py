@@ -1,0 +1,181 @@
+"""Reading JSON with a finger on the place: every problem is told with its exact path.
+
+`Cursor` stands on one JSON object of a Questionnaire. Its readers give the value of an element,
+or None where it is absent; a value of the wrong type is reported and read as absent, so that one
+pass finds all problems.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+
+from schemas import questionnaire_extensions as ext
+from schemas.questionnaire import Coding, Json, Note, Translations
+
+_PRIMITIVES = {
+    name[0].upper() + name[1:]: name
+    for name in (
+        *("boolean", "decimal", "integer", "date", "dateTime", "time", "string"),
+        *("uri", "url", "code", "id", "instant", "canonical", "markdown", "positiveInt"),
+    )
+}
+"""FHIR spells primitive types small, but with a capital inside `value[x]`."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What one reading found: problems refuse the questionnaire, notes do not."""
+
+    problems: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """One JSON object, where it stands, and whom to tell."""
+
+    value: dict[str, Json]
+    path: str
+    report: Report
+    link_id: str | None = None
+
+    def place(self, key: str = "") -> str:
+        """Spell the path of an element of this object."""
+        path = f"{self.path}.{key}" if key else self.path
+        return path if self.link_id is None else f'{path} (linkId "{self.link_id}")'
+
+    def refuse(self, key: str, reason: str) -> None:
+        """Tell a reason why this is no flow."""
+        self.report.problems.append(Note(self.place(key), reason))
+
+    def note(self, key: str, remark: str) -> None:
+        """Tell what the author should know."""
+        self.report.notes.append(Note(self.place(key), remark))
+
+    def text(self, key: str) -> str | None:
+        """Read a string."""
+        value = self.value.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        self.refuse(key, "must be a string")
+        return None
+
+    def flag(self, key: str) -> bool | None:
+        """Read a boolean."""
+        value = self.value.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.refuse(key, "must be true or false")
+        return None
+
+    def count(self, key: str) -> int | None:
+        """Read a whole number from 0 up, also when it is written as 10.0."""
+        number = self.number(key)
+        if number is None:
+            return None
+        if number < 0 or number != int(number):
+            self.refuse(key, "must be a whole number, 0 or more")
+            return None
+        return int(number)
+
+    def number(self, key: str) -> int | float | None:
+        """Read a finite number."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            self.refuse(key, "must be a number")
+            return None
+        return value
+
+    def below(self, key: str) -> "Cursor | None":
+        """Step into an object."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.refuse(key, "must be an object")
+            return None
+        return Cursor(value, f"{self.path}.{key}", self.report, self.link_id)
+
+    def each(self, key: str) -> Iterator["Cursor"]:
+        """Step into each object of a list."""
+        values = self.value.get(key)
+        if values is None:
+            return
+        if not isinstance(values, list):
+            self.refuse(key, "must be a list")
+            return
+        for index, value in enumerate(values):
+            place = f"{key}[{index}]"
+            if isinstance(value, dict):
+                yield Cursor(value, f"{self.path}.{place}", self.report, self.link_id)
+            else:
+                self.refuse(place, "must be an object")
+
+    def choice(self, stem: str) -> tuple[str, str] | None:
+        """Find the one element of a choice type: `("Coding", "valueCoding")` for `value`."""
+        for key, value in self.value.items():
+            if key.startswith(stem) and len(key) > len(stem) and value is not None:
+                written = key[len(stem) :]
+                return _PRIMITIVES.get(written, written), key
+        return None
+
+    def extensions(self, url: str) -> Iterator["Cursor"]:
+        """Step into each extension with that URL."""
+        for extension in self.each("extension"):
+            if extension.value.get("url") == url:
+                yield extension
+
+    def extension(self, url: str) -> tuple["Cursor", str] | None:
+        """Find the first extension with that URL that bears a value, and the value's key."""
+        for extension in self.extensions(url):
+            found = extension.choice("value")
+            if found is not None:
+                return extension, found[1]
+            extension.refuse("value[x]", "is missing")
+        return None
+
+    def extension_text(self, url: str) -> str | None:
+        """Read a string from an extension."""
+        found = self.extension(url)
+        return None if found is None else found[0].text(found[1])
+
+    def extension_flag(self, url: str) -> bool:
+        """Read a boolean from an extension; absent is false."""
+        found = self.extension(url)
+        return found is not None and bool(found[0].flag(found[1]))
+
+    def extension_count(self, url: str) -> int | None:
+        """Read a whole number from an extension."""
+        found = self.extension(url)
+        return None if found is None else found[0].count(found[1])
+
+    def extension_code(self, url: str) -> str | None:
+        """Read the first code of a CodeableConcept from an extension."""
+        found = self.extension(url)
+        concept = None if found is None else found[0].below(found[1])
+        if concept is None:
+            return None
+        return next((coding.text("code") for coding in concept.each("coding")), None)
+
+    def coding(self) -> Coding:
+        """Read this object as a Coding."""
+        return Coding(self.text("code"), self.text("system"), self.text("display"))
+
+    def translations(self, key: str) -> Translations:
+        """Read the translations of a primitive: the extension `translation` on its `_` sibling."""
+        sibling = self.below("_" + key)
+        if sibling is None:
+            return {}
+        pairs = (_translation(extension) for extension in sibling.extensions(ext.TRANSLATION))
+        return {language: content for language, content in pairs if language and content}
+
+
+def _translation(extension: Cursor) -> tuple[str | None, str | None]:
+    parts: dict[Json, str | None] = {}
+    for part in extension.each("extension"):
+        found = part.choice("value")
+        if found is not None:
+            parts[part.value.get("url")] = part.text(found[1])
+    return parts.get("lang"), parts.get("content")

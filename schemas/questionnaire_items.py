@@ -1,0 +1,292 @@
+"""Reading `Questionnaire.item`: each element and extension of FHIR R4 that a flow honours."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import regex
+
+from schemas import questionnaire_extensions as ext
+from schemas.questionnaire import Coding, FieldKind, Item, Json
+from schemas.questionnaire_conditions import WrittenCondition, read_behavior, read_conditions
+from schemas.questionnaire_cursor import Cursor
+from schemas.questionnaire_options import initial_values, read_options
+
+MAX_DEPTH = 20
+MAX_ITEMS = 2_000
+MAX_LINK_ID = 255
+"""FHIR R5 says so; R4 is silent, and a field id stands in every view."""
+
+_TYPES = {kind.value: kind for kind in FieldKind} | {"coding": None, "question": None}
+_OURS_ONLY = {FieldKind.CONSENT, FieldKind.SIGNATURE}
+_HINTS = {"help", "flyover"}
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is gathered while one questionnaire is read, in document order."""
+
+    contained: dict[str, Cursor]
+    items: dict[str, Item] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    conditions: dict[str, tuple[WrittenCondition, ...]] = field(default_factory=dict)
+    seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where an item stands."""
+
+    parent: Item | None = None
+    depth: int = 1
+    step_id: str = ""
+    repeating: tuple[str, ...] = ()
+
+
+def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
+    """Read one item and all below it into `reading`; gives its linkId if it has a usable one."""
+    reading.seen += 1
+    if reading.seen > MAX_ITEMS or around.depth > MAX_DEPTH:
+        _refuse_size(cursor, around, reading)
+        return None
+    nameless = Cursor(cursor.value, cursor.path, cursor.report)
+    link_id = _link_id(nameless, reading)
+    here = Cursor(cursor.value, cursor.path, cursor.report, link_id)
+    kind = _type(here)
+    if kind is None or link_id is None:
+        _read_children(here, None, around, reading)
+        return None
+    item = _item(here, kind, link_id, around, reading)
+    reading.items[link_id] = item
+    reading.cursors[link_id] = here
+    reading.conditions[link_id] = read_conditions(here)
+    _remark(here, item, around)
+    children = _read_children(here, item, around, reading)
+    item.__dict__.update(children=children, **_hints(children, reading))
+    return link_id
+
+
+def _refuse_size(cursor: Cursor, around: Around, reading: Reading) -> None:
+    if around.depth > MAX_DEPTH:
+        cursor.refuse("", f"is nested deeper than {MAX_DEPTH}")
+    elif reading.seen == MAX_ITEMS + 1:
+        cursor.refuse("", f"is one more than {MAX_ITEMS} items")
+
+
+def _link_id(cursor: Cursor, reading: Reading) -> str | None:
+    link_id = cursor.text("linkId")
+    if not link_id:
+        cursor.refuse("linkId", "is missing")
+    elif link_id in reading.items:
+        first = reading.cursors[link_id].path
+        cursor.refuse("linkId", f'"{link_id}" is used twice; first at {first}')
+    elif len(link_id) > MAX_LINK_ID or not link_id.isprintable():
+        cursor.refuse("linkId", f"must be printable text of at most {MAX_LINK_ID} characters")
+    else:
+        return link_id
+    return None
+
+
+def _type(cursor: Cursor) -> FieldKind | None:
+    written = cursor.text("type")
+    kind = _TYPES.get(written or "")
+    if kind is not None and kind not in _OURS_ONLY:
+        return kind
+    if written == "coding":
+        cursor.refuse("type", '"coding" is FHIR R5; R4 says "choice" or "open-choice"')
+    elif not written:
+        cursor.refuse("type", "is missing")
+    else:
+        cursor.refuse("type", f'"{written}" is no item type of FHIR R4')
+    return None
+
+
+def _read_children(
+    cursor: Cursor, item: Item | None, around: Around, reading: Reading
+) -> tuple[str, ...]:
+    repeating = around.repeating
+    if item is not None and item.repeats and item.type is FieldKind.GROUP:
+        repeating = (*repeating, item.link_id)
+    below = Around(
+        item, around.depth + 1, around.step_id or (item.link_id if item else ""), repeating
+    )
+    children = (read_item(child, below, reading) for child in cursor.each("item"))
+    return tuple(child for child in children if child is not None)
+
+
+def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading: Reading) -> Item:
+    options = None
+    if kind not in {FieldKind.GROUP, FieldKind.DISPLAY, FieldKind.ATTACHMENT}:
+        options = read_options(cursor, kind, reading.contained)
+    offered = _offered(cursor, kind)
+    return Item(
+        link_id=link_id,
+        type=kind,
+        kind=offered,
+        text=cursor.text("text") or "",
+        prefix=cursor.text("prefix"),
+        required=_required(cursor, kind, offered),
+        repeats=bool(cursor.flag("repeats")),
+        read_only=bool(cursor.flag("readOnly")),
+        options=options,
+        open=kind is FieldKind.OPEN_CHOICE or _open(cursor),
+        initial=initial_values(cursor, options),
+        enable_behavior=read_behavior(cursor, len(cursor.value.get("enableWhen") or ())),
+        codes=tuple(code.coding() for code in cursor.each("code")),
+        definition=cursor.text("definition"),
+        parent=None if around.parent is None else around.parent.link_id,
+        repeating_ancestors=around.repeating,
+        step_id=around.step_id or link_id,
+        translations=cursor.translations("text"),
+        **_screen(cursor),
+        **_limits(cursor),
+        **_units(cursor),
+    )
+
+
+def _offered(cursor: Cursor, kind: FieldKind) -> FieldKind:
+    if cursor.extension_flag(ext.CONSENT):
+        return FieldKind.CONSENT
+    if any(True for _ in cursor.extensions(ext.SIGNATURE_REQUIRED)):
+        return FieldKind.SIGNATURE
+    return kind
+
+
+def _required(cursor: Cursor, kind: FieldKind, offered: FieldKind) -> bool:
+    """Read `required`. FHIR forbids it on display (que-6), where our kinds imply it.
+
+    signatureRequired says that a signature is needed, so only an explicit `false` frees from it.
+    """
+    required = cursor.flag("required")
+    if kind is FieldKind.DISPLAY:
+        return offered in _OURS_ONLY
+    if offered is FieldKind.SIGNATURE:
+        return required is not False
+    return bool(required)
+
+
+def _open(cursor: Cursor) -> bool:
+    """FHIR R5's `answerConstraint`, which R4 forms sometimes bear already."""
+    return cursor.text("answerConstraint") in {"optionsOrString", "optionsOrType"}
+
+
+def _screen(cursor: Cursor) -> dict[str, Json]:
+    return {
+        "hidden": cursor.extension_flag(ext.HIDDEN),
+        "sensitive": cursor.extension_flag(ext.SENSITIVE),
+        "skippable": cursor.extension_flag(ext.SKIPPABLE),
+        "item_control": cursor.extension_code(ext.ITEM_CONTROL),
+        "choice_orientation": cursor.extension_text(ext.CHOICE_ORIENTATION),
+        "entry_format": cursor.extension_text(ext.ENTRY_FORMAT),
+        "minimum_fraction": _fraction(cursor),
+    }
+
+
+def _fraction(cursor: Cursor) -> float:
+    found = cursor.extension(ext.MINIMUM_FRACTION)
+    if found is None:
+        return 1.0
+    number = found[0].number(found[1])
+    if number is not None and not 0 <= number <= 1:
+        found[0].refuse(found[1], "must lie between 0 and 1")
+    return 1.0 if number is None else float(number)
+
+
+def _limits(cursor: Cursor) -> dict[str, Json]:
+    return {
+        "max_length": cursor.count("maxLength"),
+        "min_length": cursor.extension_count(ext.MIN_LENGTH),
+        "min_value": _bound(cursor, ext.MIN_VALUE),
+        "max_value": _bound(cursor, ext.MAX_VALUE),
+        "max_decimal_places": cursor.extension_count(ext.MAX_DECIMAL_PLACES),
+        "min_occurs": cursor.extension_count(ext.MIN_OCCURS),
+        "max_occurs": cursor.extension_count(ext.MAX_OCCURS),
+        "max_size": cursor.extension_count(ext.MAX_SIZE),
+        "media_types": tuple(_texts(cursor, ext.MIME_TYPE)),
+        "regex": _regex(cursor),
+    }
+
+
+_TEXT_BOUNDS = {"date", "dateTime", "time", "instant"}
+
+
+def _bound(cursor: Cursor, url: str) -> Json:
+    for extension in cursor.extensions(url):
+        found = extension.choice("value")
+        if found is None:
+            extension.note("value[x]", "is missing or calculated; the bound is not kept")
+        elif found[0] in _TEXT_BOUNDS:
+            return extension.text(found[1])
+        elif found[0] == "Quantity":
+            below = extension.below(found[1])
+            return None if below is None else below.number("value")
+        else:
+            return extension.number(found[1])
+    return None
+
+
+def _regex(cursor: Cursor) -> str | None:
+    pattern = cursor.extension_text(ext.REGEX)
+    if pattern is None:
+        return None
+    try:
+        regex.compile(pattern)
+    except (regex.error, ValueError, OverflowError, RecursionError, KeyError, IndexError):
+        cursor.refuse("extension(regex)", "is no regular expression that can be read")
+        return None
+    return pattern
+
+
+def _texts(cursor: Cursor, url: str) -> Iterator[str]:
+    for extension in cursor.extensions(url):
+        found = extension.choice("value")
+        text = None if found is None else extension.text(found[1])
+        if text:
+            yield text
+
+
+def _units(cursor: Cursor) -> dict[str, Json]:
+    found = tuple(_codings(cursor, ext.UNIT))
+    return {
+        "unit": found[0] if found else None,
+        "unit_options": tuple(_codings(cursor, ext.UNIT_OPTION)),
+    }
+
+
+def _codings(cursor: Cursor, url: str) -> Iterator[Coding]:
+    for extension in cursor.extensions(url):
+        found = extension.choice("value")
+        coding = None if found is None else extension.below(found[1])
+        if coding is not None:
+            yield coding.coding()
+
+
+def _remark(cursor: Cursor, item: Item, around: Around) -> None:
+    parent = around.parent
+    if parent is not None and parent.type is FieldKind.DISPLAY:
+        cursor.note("", "stands under a display item, which holds none in FHIR (que-1); kept")
+    asked = item.type is not FieldKind.DISPLAY
+    if parent is not None and parent.repeats and parent.type is not FieldKind.GROUP and asked:
+        cursor.note("", "stands under a repeating question; it hangs on the first answer")
+    _remark_values(cursor, item)
+
+
+def _remark_values(cursor: Cursor, item: Item) -> None:
+    if item.skippable and item.parent is not None:
+        cursor.note("extension(skippable)", "only a top-level group can be skipped; ignored")
+    if item.kind is FieldKind.CONSENT and item.type is FieldKind.GROUP:
+        cursor.note("extension(consent)", "on a group: the group's text is what is read")
+    if item.type is FieldKind.DISPLAY and (cursor.value.get("required") or item.repeats):
+        cursor.note("", "is a display item with required or repeats (FHIR rule que-6); ignored")
+    if item.initial and len(item.initial) > 1 and not item.repeats:
+        cursor.note("initial", "has several values, but repeats is false; the first is kept")
+
+
+def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, str | None]:
+    """Find the help and flyover texts that FHIR hangs below a question as display items."""
+    found: dict[str, list[str]] = {"help": [], "flyover": []}
+    for child in children:
+        below = reading.items[child]
+        control = below.item_control
+        if below.type is FieldKind.DISPLAY and control in _HINTS and below.text:
+            found[str(control)].append(below.text)
+    return {name: "\n".join(texts) or None for name, texts in found.items()}

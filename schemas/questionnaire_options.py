@@ -1,0 +1,193 @@
+"""The permitted answers of a question: answerOption, and contained value sets (FHIR R4, 4.9.5)."""
+
+from collections.abc import Iterator
+
+from schemas import questionnaire_extensions as ext
+from schemas.questionnaire import CHOICES, Coding, FieldKind, Json, Option, Translations
+from schemas.questionnaire_cursor import Cursor
+
+_SCALARS = {"string", "date", "time"}
+_MAX_OPTIONS = 5_000
+"""Options of one question: a longer list needs a terminology server, not a form."""
+
+
+def read_options(
+    item: Cursor, kind: FieldKind, contained: dict[str, Cursor]
+) -> tuple[Option, ...] | None:
+    """Give the permitted answers; None where they are not known here."""
+    listed = tuple(_each_option(item))
+    value_set = item.text("answerValueSet")
+    if listed and value_set is not None:
+        item.refuse("answerValueSet", "stands beside answerOption (FHIR rule que-4)")
+    if len(listed) > _MAX_OPTIONS:
+        item.refuse("answerOption", f"has more than {_MAX_OPTIONS} options")
+    if not listed and value_set is None and kind in CHOICES:
+        item.note("answerOption", "is missing; any answer is taken")
+    if listed or value_set is None:
+        return listed or None
+    return _from_value_set(item, value_set, contained)
+
+
+def _each_option(item: Cursor) -> Iterator[Option]:
+    for option in item.each("answerOption"):
+        found = option.choice("value")
+        value = None if found is None else _option_value(option, *found)
+        if found is None:
+            option.refuse("value[x]", "is missing")
+        elif value is not None:
+            yield _option(option, found[1], found[0], value)
+
+
+def _option_value(option: Cursor, kind: str, key: str) -> Coding | str | int | None:
+    if kind == "Coding":
+        return _coding_value(option, key)
+    if kind == "integer":
+        return _integer(option, key)
+    if kind == "Reference":
+        below = option.below(key)
+        return None if below is None else below.text("reference")
+    if kind not in _SCALARS:
+        option.refuse(key, f"{kind} cannot be an answer option")
+        return None
+    return option.text(key)
+
+
+def _coding_value(option: Cursor, key: str) -> Coding | None:
+    below = option.below(key)
+    if below is None:
+        return None
+    coding = below.coding()
+    if not coding.code and not coding.display:
+        below.refuse("code", "is missing, and so is display")
+        return None
+    if not coding.code:
+        below.note("code", "is missing; the option is told by its display")
+    return coding
+
+
+def _integer(option: Cursor, key: str) -> int | None:
+    number = option.number(key)
+    if isinstance(number, int) or number is None:
+        return number
+    option.refuse(key, "must be a whole number")
+    return None
+
+
+def _option(option: Cursor, key: str, kind: str, value: Coding | str | int) -> Option:
+    inner = option.below(key) if kind in {"Coding", "Reference"} else None
+    prefix = option.extension_text(ext.OPTION_PREFIX)
+    if prefix is None and inner is not None:
+        prefix = inner.extension_text(ext.OPTION_PREFIX)
+    return Option(
+        type=kind,
+        value=value,
+        display=None if inner is None else inner.text("display"),
+        prefix=prefix,
+        exclusive=option.extension_flag(ext.OPTION_EXCLUSIVE),
+        initial=bool(option.flag("initialSelected")),
+        translations=option.translations(key) if inner is None else inner.translations("display"),
+    )
+
+
+def _from_value_set(
+    item: Cursor, reference: str, contained: dict[str, Cursor]
+) -> tuple[Option, ...] | None:
+    if not reference.startswith("#"):
+        item.note("answerValueSet", "external answerValueSet is not fetched; any answer is taken")
+        return None
+    value_set = contained.get(reference[1:])
+    if value_set is None or value_set.value.get("resourceType") != "ValueSet":
+        item.refuse("answerValueSet", "refers to no contained ValueSet")
+        return None
+    return _concepts(value_set)
+
+
+def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
+    """Take the expansion where there is one (it is complete), else what compose spells out."""
+    expansion = value_set.below("expansion")
+    if expansion is not None and expansion.value.get("contains"):
+        return tuple(_expanded(expansion, depth=0))
+    compose = value_set.below("compose")
+    if compose is None:
+        value_set.note("compose", "is missing; any answer is taken")
+        return None
+    includes = list(compose.each("include"))
+    if compose.value.get("exclude") or any(not part.value.get("concept") for part in includes):
+        compose.note("include", "needs a terminology server; any answer is taken")
+        return None
+    return tuple(
+        _concept(concept, part.text("system"))
+        for part in includes
+        for concept in part.each("concept")
+    )
+
+
+def _expanded(parent: Cursor, depth: int) -> Iterator[Option]:
+    for concept in parent.each("contains"):
+        selectable = not concept.flag("abstract") and not concept.flag("inactive")
+        if selectable and concept.value.get("code"):
+            yield _concept(concept, concept.text("system"))
+        if depth < _DEPTH:
+            yield from _expanded(concept, depth + 1)
+        elif concept.value.get("contains"):
+            concept.refuse("contains", f"is nested deeper than {_DEPTH}")
+
+
+_DEPTH = 20
+
+
+def _concept(concept: Cursor, system: str | None) -> Option:
+    display = concept.text("display")
+    coding = Coding(concept.text("code") or "", system, display)
+    return Option("Coding", coding, display, translations=_designations(concept))
+
+
+def _designations(concept: Cursor) -> Translations:
+    found: dict[str, str] = dict(concept.translations("display"))
+    for designation in concept.each("designation"):
+        language, text = designation.text("language"), designation.text("value")
+        if language and text:
+            found.setdefault(language, text)
+    return found
+
+
+def initial_values(item: Cursor, options: tuple[Option, ...] | None) -> tuple[Json, ...]:
+    """Give `initial` and the options selected at first, as ENTER_FIELD would bring them."""
+    written = (_initial(entry) for entry in item.each("initial"))
+    values = tuple(value for value in written if value is not None)
+    return values or tuple(option.to_json() for option in options or () if option.initial)
+
+
+_INITIAL_SCALARS = {"string", "date", "dateTime", "time", "uri"}
+
+
+def _initial(entry: Cursor) -> Json:
+    found = entry.choice("value")
+    if found is None:
+        entry.refuse("value[x]", "is missing")
+        return None
+    kind, key = found
+    if kind in _INITIAL_SCALARS:
+        return entry.text(key)
+    if kind == "boolean":
+        return entry.flag(key)
+    if kind in {"integer", "decimal"}:
+        return entry.number(key)
+    return _initial_object(entry, kind, key)
+
+
+_INITIAL_PARTS = {
+    "Coding": ("code", "system", "display"),
+    "Quantity": ("value", "unit", "system", "code"),
+    "Reference": ("reference", "display"),
+}
+
+
+def _initial_object(entry: Cursor, kind: str, key: str) -> Json:
+    parts = _INITIAL_PARTS.get(kind)
+    below = entry.below(key)
+    if parts is None:
+        entry.note(key, f"an initial {kind} is not supported; the question starts empty")
+    if parts is None or below is None:
+        return None
+    return {part: below.value[part] for part in parts if below.value.get(part) is not None}
