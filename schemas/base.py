@@ -3,9 +3,19 @@
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 VERSION: Literal[1] = 1
 """The contract's version: the `v` of every object and a level of every topic."""
@@ -37,7 +47,10 @@ def _to_milliseconds(moment: datetime) -> datetime:
 
 
 Timestamp = Annotated[
-    AwareDatetime, AfterValidator(_to_milliseconds), PlainSerializer(rfc3339, return_type=str)
+    AwareDatetime,
+    AfterValidator(_to_milliseconds),
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment by the box's clock; on the wire RFC 3339 in UTC with milliseconds."""
 
@@ -60,6 +73,20 @@ class Role(StrEnum):
         return self is not Role.PATIENT
 
 
+def _finite(value: JsonValue) -> JsonValue:
+    """Refuse NaN and infinities, which no JSON has (RFC 8259, 6) but many a parser takes."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("not a finite number")
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _finite(part)
+    return value
+
+
+AnyJson = Annotated[JsonValue, AfterValidator(_finite)]
+"""Any JSON value, and nothing that only looks like one."""
+
+
 class Wire(BaseModel):
     """A frozen object of the wire; a reader ignores fields that it does not know."""
 
@@ -72,10 +99,14 @@ class Wire(BaseModel):
         return self.model_dump_json().encode()
 
 
+# As a Literal, `true` would pass: in Python it equals 1.
+Version = Annotated[int, Field(ge=VERSION, le=VERSION), WithJsonSchema({"const": VERSION})]
+
+
 class Versioned(Wire):
     """An object that is a whole payload."""
 
-    v: Literal[1] = VERSION
+    v: Version = VERSION
 
 
 def absent(value: object) -> bool:

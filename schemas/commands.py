@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from schemas.base import CommandId, FieldId, Identifier, Seq, Sha256, Versioned, absent
+from schemas.base import AnyJson, CommandId, FieldId, Identifier, Seq, Sha256, Versioned, absent
 
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 OptionalReason = Annotated[Reason | None, Field(exclude_if=absent)]
@@ -141,7 +141,7 @@ class EnterField(CommandBase):
 
     type: Literal["ENTER_FIELD"] = "ENTER_FIELD"
     field_id: FieldId
-    value: JsonValue
+    value: AnyJson
 
 
 class ClearField(CommandBase):

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
-from schemas.base import Identifier, RequestId, Role, Timestamp, Versioned, Wire, absent
+from schemas.base import AnyJson, Identifier, RequestId, Role, Timestamp, Versioned, Wire, absent
 from schemas.devices import DeviceName, Label, LobbyLine
 from schemas.views import FacilityView
 
@@ -81,7 +81,7 @@ class AddFlow(RequestBase):
     """Add a FHIR R4 Questionnaire as a flow."""
 
     type: Literal["ADD_FLOW"] = "ADD_FLOW"
-    questionnaire: dict[str, JsonValue]
+    questionnaire: dict[str, AnyJson]
     fallback_id: FlowId | None = None
 
 

@@ -6,7 +6,7 @@ older than its own by (`epoch`, `revision`).
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -59,7 +59,7 @@ class SignatureStatus(StrEnum):
 class Masked(Wire):
     """Stands for the value of a sensitive field on a staff's screen."""
 
-    masked: bool = True
+    masked: Literal[True] = True
     length: int
     """Characters of the value as text."""
 
@@ -67,7 +67,8 @@ class Masked(Wire):
 class FieldView(Wire):
     """What was entered into a field, and what is wrong with it."""
 
-    value: JsonValue | Masked
+    # In this order, since a mask is an object like any other; no answer has a `length`.
+    value: Annotated[Masked | JsonValue, Field(union_mode="left_to_right")]
     error: Annotated[str | None, Field(exclude_if=absent)] = None
     correction: Annotated[str | None, Field(exclude_if=absent)] = None
 

@@ -1,0 +1,158 @@
+"""One plausible payload of each kind, for tests that go through all of them."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+from uuid import UUID
+
+from schemas import commands, devices, requests, views
+from schemas.base import Role, Versioned
+from schemas.rejections import Rejection, RejectionCode
+
+NOW = datetime(2026, 11, 22, 10, 15, 2, 120000, tzinfo=UTC)
+COMMAND_ID = str(UUID(int=7, version=4))
+SHA = "ab" * 32
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "Navigate": {"step_id": "insurance", "override_reason": "no card"},
+    "HighlightField": {"field_id": None},
+    "RequestSignature": {"field_id": "consent-signature"},
+    "RequestCorrection": {"field_id": "birth-date", "message": "Please look again."},
+    "ReviewDocument": {"field_id": "card", "accepted": False, "reason": "blurred"},
+    "FetchDocument": {"field_id": "card"},
+    "CoverScreen": {"covered": True},
+    "ReplacePatientDevice": {"device": None},
+    "Cancel": {"reason": "The patient left."},
+    "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},
+    "ClearField": {"field_id": "allergy[0]"},
+    "FocusField": {"field_id": "name"},
+    "ReportReading": {"field_id": "notice", "fraction": 0.5},
+    "BeginUpload": {
+        "field_id": "card",
+        "upload": "u-1",
+        "size": 70000,
+        "sha256": SHA,
+        "media_type": "image/jpeg",
+    },
+    "FinishUpload": {"upload": "u-1"},
+    "SubmitSignature": {
+        "field_id": "sign",
+        "strokes": (((0.1, 0.2, 0), (0.5, 1, 12)),),
+        "document_sha256": SHA,
+    },
+    "OpenSession": {"flow_id": "pre-registration", "label": "Room 2"},
+    "JoinSession": {"code": "WDJB-MJHT"},
+    "LeaveSession": {"session": "s-1"},
+    "Sync": {"session": "s-1"},
+    "EnrolDevice": {"name": "Desk", "role": Role.FACILITY},
+    "RevokeDevice": {"device": "d-1"},
+    "AddFlow": {"questionnaire": {"resourceType": "Questionnaire"}},
+    "ShowSession": {"session": "s-1"},
+    "SessionTimeline": {"session": "s-1", "after": 3},
+    "SessionResponse": {"session": "s-1"},
+    "CancelSession": {"session": "s-1", "reason": "left over"},
+}
+
+
+def commands_of_every_type() -> list[commands.Command]:
+    """Give one command of each type."""
+    head = {"command_id": COMMAND_ID, "seq": 12, "sent_at": "2026-11-22T10:15:02.120Z"}
+    return [kind(**head, **_FIELDS.get(kind.__name__, {})) for kind in get_args(commands.Command)]
+
+
+def requests_of_every_type() -> list[requests.Request]:
+    """Give one request of each type."""
+    return [
+        kind(request_id="r-1", **_FIELDS.get(kind.__name__, {}))
+        for kind in get_args(requests.Request)
+    ]
+
+
+_HEAD: dict[str, Any] = {
+    "session": "s-1",
+    "revision": 41,
+    "epoch": 1,
+    "updated_at": NOW,
+    "acknowledged_seq": 12,
+    "status": views.SessionStatus.ACTIVE,
+    "flow_ref": "pre-registration-0123456789ab",
+    "step_id": "insurance",
+    "step_index": 2,
+    "steps_total": 7,
+    "enabled": ("member", "card"),
+    "documents": {"card": views.DocumentView(status=views.DocumentStatus.MISSING)},
+    "reading": {"notice": 0.5},
+    "check_words": ("amber", "river"),
+    "highlight": None,
+    "signature": views.SignatureView(
+        field_id="sign", status=views.SignatureStatus.REQUESTED, document_sha256=SHA
+    ),
+    "help_requested": False,
+    "covered": False,
+}
+
+
+def patient_view(**changes: Any) -> views.PatientView:
+    """Give a patient's view."""
+    fields = {"member": views.FieldView(value="M-1", error="too short")}
+    return views.PatientView(**{**_HEAD, "fields": fields, "host_online": True, **changes})
+
+
+def facility_view(**changes: Any) -> views.FacilityView:
+    """Give a staff's view."""
+    parts: dict[str, Any] = {
+        "label": "Room 2",
+        "steps": {
+            "insurance": views.StepView(status=views.StepStatus.CURRENT, filled=1, required=2)
+        },
+        "fields": {"ssn": views.FieldView(value=views.Masked(length=9))},
+        "signatures": {},
+        "participants": {
+            "d-1": views.ParticipantView(role=Role.PATIENT, online=True, since=NOW, host=False)
+        },
+        "patient_focus": "member",
+        "code": "WDJB-MJHT",
+        "code_expires_at": NOW,
+    }
+    return views.FacilityView(**{**_HEAD, **parts, **changes})
+
+
+LINE = devices.LobbyLine(
+    session="s-1",
+    label=None,
+    flow_ref="pre-registration-0123456789ab",
+    status=views.SessionStatus.WAITING,
+    step_id="who",
+    step_index=0,
+    steps_total=7,
+    patient_online=False,
+    help_requested=False,
+    host="d-2",
+    opened_at=NOW,
+    updated_at=NOW,
+)
+
+
+def from_controller() -> list[Versioned]:
+    """Give one of each payload that the controller sends outside the answers."""
+    return [
+        patient_view(),
+        facility_view(),
+        Rejection(command_id=COMMAND_ID, seq=12, code=RejectionCode.STALE_REVISION, message="No."),
+        devices.ControllerStatus(online=True, epoch=1, version="0.1.0", started_at=NOW),
+        devices.Assignment(session=None),
+        devices.Lobby(sessions=(LINE,)),
+        devices.PairingGrant(device="d-1", role=Role.PATIENT, secret="s" * 43, site="clinic"),
+        requests.SessionOpened(request_id="r-1", session="s-1", flow_ref="f-1", code="WDJB-MJHT"),
+        requests.Sessions(request_id="r-1", sessions=(LINE,)),
+        requests.SessionShown(request_id="r-1", view=facility_view()),
+    ]
+
+
+def from_devices() -> list[Versioned]:
+    """Give one of each payload that a device sends."""
+    return [
+        *commands_of_every_type(),
+        *requests_of_every_type(),
+        devices.Presence(online=True, connection=3),
+        devices.PairingClaim(code="WDJB-MJHT", name="Kiosk"),
+    ]
