@@ -11,6 +11,9 @@ from schemas.base import VERSION, is_identifier
 
 _ROOT = f"handrail/v{VERSION}"
 
+MAX_CHUNK = 64 * 1024
+"""Bytes of a document in one message, either way: what a slow link gets through in a keepalive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

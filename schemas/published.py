@@ -1,0 +1,115 @@
+"""The published protocol documents, built from the types: JSON Schemas and AsyncAPI.
+
+`documents()` gives each file's name and text; nothing here writes a file. The command
+`./run handrail schema --write docs/protocol` does, and a test compares.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from schemas.base import VERSION
+from schemas.commands import Command, FacilityCommand, PatientCommand
+from schemas.devices import (
+    Assignment,
+    ControllerStatus,
+    Lobby,
+    PairingClaim,
+    PairingGrant,
+    Presence,
+)
+from schemas.published_channels import asyncapi
+from schemas.rejections import Rejection
+from schemas.requests import Answer, Request
+from schemas.views import FacilityView, PatientView
+
+Json = dict[str, Any]
+
+SCHEMA_FILE = "handrail.schema.json"
+ASYNCAPI_FILE = "asyncapi.json"
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_UNIONS: dict[str, Any] = {
+    "Command": Command,
+    "FacilityCommand": FacilityCommand,
+    "PatientCommand": PatientCommand,
+    "Request": Request,
+    "Answer": Answer,
+}
+_FROM_DEVICES = (*get_args(Command), *get_args(Request), Presence, PairingClaim)
+_FROM_CONTROLLER = (
+    *get_args(Answer),
+    Rejection,
+    PatientView,
+    FacilityView,
+    ControllerStatus,
+    Assignment,
+    Lobby,
+    PairingGrant,
+)
+
+
+def documents() -> dict[str, str]:
+    """Give the published files: name to text, the same text for the same types."""
+    return {
+        SCHEMA_FILE: _pretty(json_schemas()),
+        ASYNCAPI_FILE: _pretty(asyncapi(SCHEMA_FILE)),
+    }
+
+
+def json_schemas() -> Json:
+    """Build the bundle: each payload, and each union of payloads, below `$defs`.
+
+    What a device sends is described as the controller reads it, what the controller sends as it
+    writes it: there, what has a default is always present.
+    """
+    definitions = {name: _tidy(schema) for name, schema in _definitions().items()}
+    definitions |= {name: _union(union) for name, union in _UNIONS.items()}
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:handrail:protocol:v{VERSION}",
+        "title": f"Handrail protocol, version {VERSION}",
+        "description": "Every JSON payload of the protocol. A reader ignores keys that it does "
+        "not know.",
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _definitions() -> dict[str, Json]:
+    _, bundle = models_json_schema(list(_models()), ref_template="#/$defs/{model}")
+    found: dict[str, Json] = bundle["$defs"]
+    return found
+
+
+def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
+    yield from ((model, "validation") for model in _FROM_DEVICES)
+    yield from ((model, "serialization") for model in _FROM_CONTROLLER)
+
+
+def _union(union: Any) -> Json:
+    names = [member.__name__ for member in get_args(union)]
+    return {
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
+        "description": "Told apart by `type`.",
+    }
+
+
+def _tidy(schema: Json) -> Json:
+    """Demand the keys that tell what an object is; drop titles that only repeat a key."""
+    properties: Json = schema.get("properties", {})
+    for value in properties.values():
+        value.pop("title", None)
+    constants = [key for key, value in properties.items() if "const" in value]
+    for key in constants:
+        properties[key].pop("default", None)
+    required = {*schema.get("required", ()), *constants}
+    if required:
+        schema["required"] = [key for key in properties if key in required]
+    return schema
+
+
+def _pretty(document: Json) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
