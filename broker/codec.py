@@ -1,0 +1,258 @@
+"""Bytes of the wire to values and back (MQTT 3.1.1, chapters 2 and 3). No sockets, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .errors import Violation
+from .topics import decode_utf8
+
+
+class Kind(IntEnum):
+    """Control packet types (2.2.1)."""
+
+    CONNECT = 1
+    CONNACK = 2
+    PUBLISH = 3
+    PUBACK = 4
+    PUBREC = 5
+    PUBREL = 6
+    PUBCOMP = 7
+    SUBSCRIBE = 8
+    SUBACK = 9
+    UNSUBSCRIBE = 10
+    UNSUBACK = 11
+    PINGREQ = 12
+    PINGRESP = 13
+    DISCONNECT = 14
+
+
+class ReturnCode(IntEnum):
+    """CONNACK's answers (3.2.2.3)."""
+
+    ACCEPTED = 0
+    UNACCEPTABLE_PROTOCOL = 1
+    IDENTIFIER_REJECTED = 2
+    SERVER_UNAVAILABLE = 3
+    BAD_CREDENTIALS = 4
+    NOT_AUTHORIZED = 5
+
+
+SUBSCRIBE_REFUSED = 0x80
+PINGRESP = b"\xd0\x00"
+MQTT_3_1_1 = 4
+MAX_QOS = 2
+MAX_LENGTH_BYTES = 4
+"""A remaining length has at most four bytes (2.2.3)."""
+
+
+class ProtocolVersion(Violation):
+    """A CONNECT of another version than 3.1.1: answered with return code 1 (3.1.2-2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What is to be published when the connection ends without DISCONNECT (3.1.2.5)."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A CONNECT (3.1), well formed; its will's topic is not checked yet."""
+
+    client_id: str
+    clean_session: bool
+    keepalive: int
+    will: Will | None
+    username: str | None
+    password: bytes | None
+
+
+class Reader:
+    """Reads the fields of one packet's body; a short or overlong body is a violation."""
+
+    __slots__ = ("_data", "_position")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def take(self, count: int) -> bytes:
+        """Take so many bytes, or raise Violation."""
+        end = self._position + count
+        if end > len(self._data):
+            raise Violation("packet is shorter than its fields")
+        taken = self._data[self._position : end]
+        self._position = end
+        return taken
+
+    def byte(self) -> int:
+        """Take one byte."""
+        return self.take(1)[0]
+
+    def uint16(self) -> int:
+        """Take a big-endian 16-bit integer (1.5.2)."""
+        return int.from_bytes(self.take(2), "big")
+
+    def binary(self) -> bytes:
+        """Take bytes behind their two-byte length."""
+        return self.take(self.uint16())
+
+    def text(self) -> str:
+        """Take a UTF-8 string (1.5.3)."""
+        return decode_utf8(self.binary())
+
+    def packet_id(self) -> int:
+        """Take a packet identifier, which is never 0 (2.3.1-1)."""
+        number = self.uint16()
+        if number == 0:
+            raise Violation("2.3.1-1: packet identifier 0")
+        return number
+
+    @property
+    def done(self) -> bool:
+        """Say whether all was taken."""
+        return self._position == len(self._data)
+
+    def finish(self) -> None:
+        """Raise Violation if something is left: a body that is too long smuggles packets."""
+        if not self.done:
+            raise Violation("packet is longer than its fields")
+
+
+def remaining_length(data: bytes, position: int) -> tuple[int, int] | None:
+    """Decode the remaining length at `position` (2.2.3).
+
+    Gives the length and where the body begins; None when bytes are missing.
+    """
+    length = 0
+    for index in range(MAX_LENGTH_BYTES):
+        if position + index >= len(data):
+            return None
+        byte = data[position + index]
+        length |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+            return length, position + index + 1
+    raise Violation("2.2.3: remaining length of more than four bytes")
+
+
+def encode_length(length: int) -> bytes:
+    """Encode a remaining length (2.2.3)."""
+    if length < 0x80:  # noqa: PLR2004 - fits one byte
+        return bytes((length,))
+    encoded = bytearray()
+    while length > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        encoded.append(length & 0x7F | 0x80)
+        length >>= 7
+    encoded.append(length)
+    return bytes(encoded)
+
+
+def encode_text(text: str) -> bytes:
+    """Encode a string behind its length (1.5.3)."""
+    raw = text.encode()
+    return len(raw).to_bytes(2, "big") + raw
+
+
+def decode_connect(body: bytes) -> Connect:
+    """Decode a CONNECT's body (3.1).
+
+    Raises ProtocolVersion for a version that is not ours, Violation for anything else.
+    """
+    reader = Reader(body)
+    if reader.binary() not in (b"MQTT", b"MQIsdp"):
+        raise Violation("3.1.2-1: protocol name")
+    if reader.byte() != MQTT_3_1_1:
+        raise ProtocolVersion("3.1.2-2: protocol level")
+    if not body.startswith(b"\x00\x04MQTT"):
+        raise Violation("3.1.2-1: protocol name")
+    flags = reader.byte()
+    _check_connect_flags(flags)
+    keepalive = reader.uint16()
+    client_id = reader.text()
+    will = _decode_will(reader, flags) if flags & 0x04 else None
+    username = reader.text() if flags & 0x80 else None
+    password = reader.binary() if flags & 0x40 else None
+    reader.finish()
+    return Connect(client_id, bool(flags & 0x02), keepalive, will, username, password)
+
+
+def _check_connect_flags(flags: int) -> None:
+    if flags & 0x01:
+        raise Violation("3.1.2-3: reserved flag")
+    if flags & 0x04 and flags & 0x18 == 0x18:  # noqa: PLR2004 - both QoS bits
+        raise Violation("3.1.2-14: will QoS 3")
+    if not flags & 0x04 and flags & 0x38:
+        raise Violation("3.1.2-11: will QoS or retain without a will")
+    if flags & 0x40 and not flags & 0x80:
+        raise Violation("3.1.2-22: password without a user name")
+
+
+def _decode_will(reader: Reader, flags: int) -> Will:
+    topic = reader.text()
+    payload = reader.binary()
+    return Will(topic, payload, flags >> 3 & 3, bool(flags & 0x20))
+
+
+def decode_subscribe(body: bytes) -> tuple[int, list[tuple[str, int]]]:
+    """Decode a SUBSCRIBE's body to its packet id and its filters with their QoS (3.8)."""
+    reader = Reader(body)
+    packet_id = reader.packet_id()
+    wanted = []
+    while not reader.done:
+        topic_filter = reader.text()
+        qos = reader.byte()
+        if qos > MAX_QOS:
+            raise Violation("3.8.3-4: requested QoS")
+        wanted.append((topic_filter, qos))
+    if not wanted:
+        raise Violation("3.8.3-3: SUBSCRIBE without a filter")
+    return packet_id, wanted
+
+
+def decode_unsubscribe(body: bytes) -> tuple[int, list[str]]:
+    """Decode an UNSUBSCRIBE's body to its packet id and filters (3.10)."""
+    reader = Reader(body)
+    packet_id = reader.packet_id()
+    filters = []
+    while not reader.done:
+        filters.append(reader.text())
+    if not filters:
+        raise Violation("3.10.3-2: UNSUBSCRIBE without a filter")
+    return packet_id, filters
+
+
+def decode_packet_id(body: bytes) -> int:
+    """Decode the body of PUBACK, PUBREC, PUBREL or PUBCOMP (3.4 to 3.7)."""
+    reader = Reader(body)
+    packet_id = reader.packet_id()
+    reader.finish()
+    return packet_id
+
+
+def encode_connack(*, session_present: bool, code: ReturnCode) -> bytes:
+    """Encode a CONNACK (3.2)."""
+    return bytes((0x20, 2, session_present, code))
+
+
+def encode_ack(kind: Kind, packet_id: int) -> bytes:
+    """Encode PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK."""
+    flags = 2 if kind is Kind.PUBREL else 0  # 3.6.1-1
+    return bytes((kind << 4 | flags, 2)) + packet_id.to_bytes(2, "big")
+
+
+def encode_suback(packet_id: int, codes: list[int]) -> bytes:
+    """Encode a SUBACK, one code per filter in the order asked (3.9.3-1)."""
+    length = encode_length(2 + len(codes))
+    return b"\x90" + length + packet_id.to_bytes(2, "big") + bytes(codes)
+
+
+def encode_publish_head(first: int, topic: bytes, length_behind: int) -> bytes:
+    """Encode a PUBLISH up to its topic; `length_behind` is what follows: packet id and payload."""
+    length = encode_length(2 + len(topic) + length_behind)
+    return b"%c%b%b%b" % (first, length, len(topic).to_bytes(2, "big"), topic)

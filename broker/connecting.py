@@ -1,0 +1,163 @@
+"""CONNECT (3.1): credentials first, then will, take-over and session; nothing is touched before."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+from .codec import Connect, ProtocolVersion, ReturnCode, Will, decode_connect, encode_connack
+from .errors import Reason, Violation
+from .identity import Credentials, Identity
+from .logs import clean, logger, place
+from .observer import Client
+from .topics import check_name
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .engine import Engine
+
+__all__ = ["Will", "receive_connect", "too_late"]
+
+
+class Refused(Exception):  # noqa: N818 - a word of the domain
+    """A CONNECT that is answered with a return code other than 0 (3.2.2.3)."""
+
+    def __init__(self, code: ReturnCode, reason: Reason) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def too_late(connection: Connection) -> None:
+    """Close a connection that sent no whole CONNECT in time."""
+    connection.close(Reason.CONNECT_TIMEOUT)
+
+
+def receive_connect(connection: Connection, body: bytes) -> None:
+    """Check what can be checked at once, then have the credentials checked, reading paused."""
+    try:
+        connect = decode_connect(body)
+        _check_will(connection, connect.will)
+        client_id = _client_id(connection, connect)
+        if connection.engine.failures.too_many(connection.address, connection.engine.now()):
+            raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.TOO_MANY_FAILURES)
+    except ProtocolVersion:
+        _refuse(connection, "", ReturnCode.UNACCEPTABLE_PROTOCOL, Reason.PROTOCOL_VERSION)
+        return
+    except Refused as refused:
+        _refuse(connection, connect.client_id, refused.code, refused.reason)
+        return
+    connection.hold_for_check()
+    connection.engine.start_task(_decide(connection, connect, client_id))
+
+
+def _check_will(connection: Connection, will: Will | None) -> None:
+    if will is None:
+        return
+    check_name(will.topic, connection.engine.limits.topic_levels)
+    if will.topic.startswith("$"):
+        raise Violation("4.7.2: a will for a topic of the broker")
+
+
+def _client_id(connection: Connection, connect: Connect) -> str:
+    """Give the client id, or one of our own making for an empty one (3.1.3-6 to 3.1.3-8)."""
+    if not connect.client_id and not connect.clean_session:
+        raise Refused(ReturnCode.IDENTIFIER_REJECTED, Reason.CLIENT_ID)
+    if len(connect.client_id.encode()) > connection.engine.limits.client_id_bytes:
+        raise Refused(ReturnCode.IDENTIFIER_REJECTED, Reason.CLIENT_ID)
+    return connect.client_id or f"auto-{secrets.token_hex(12)}"
+
+
+async def _decide(connection: Connection, connect: Connect, client_id: str) -> None:
+    """Ask for the identity, then admit or refuse without waiting for anything again."""
+    engine = connection.engine
+    with engine.revocations() as revoked:
+        identity = await _identify(connection, connect, client_id)
+    if connection.closed:
+        return
+    try:
+        if identity is None or identity.user in revoked:
+            engine.failures.add(connection.address, engine.now())
+            raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.NOT_AUTHENTICATED)
+        _check_identity(engine, connect, client_id, identity)
+        _admit(connection, connect, client_id, identity)
+    except Refused as refused:
+        _refuse(connection, client_id, refused.code, refused.reason)
+
+
+async def _identify(
+    connection: Connection, connect: Connect, client_id: str
+) -> Identity | None:
+    """Ask the host program; whatever goes wrong there refuses."""
+    engine = connection.engine
+    credentials = Credentials(
+        client_id, connect.username, connect.password, connection.address, connection.certificate
+    )
+    try:
+        async with asyncio.timeout(engine.limits.authentication_seconds):
+            return await engine.identify(credentials, connect)
+    except Exception as error:  # noqa: BLE001 - fails closed
+        engine.counters.internal_errors += 1
+        logger.error("credential check failed: %s", place(error))
+        return None
+
+
+def _check_identity(
+    engine: Engine, connect: Connect, client_id: str, identity: Identity
+) -> None:
+    """Refuse a client id that belongs to another, and a will that the rules forbid."""
+    if identity.client_id is not None and client_id != identity.client_id:
+        raise Refused(ReturnCode.IDENTIFIER_REJECTED, Reason.CLIENT_ID)
+    known = engine.sessions.get(client_id)
+    if known is not None and known.identity.user != identity.user:
+        raise Refused(ReturnCode.IDENTIFIER_REJECTED, Reason.CLIENT_ID)
+    if known is None and len(engine.sessions) >= engine.limits.sessions:
+        raise Refused(ReturnCode.SERVER_UNAVAILABLE, Reason.TOO_MANY_SESSIONS)
+    access = engine.access(identity, client_id)
+    if connect.will is not None and not access.may_publish(connect.will.topic):
+        raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.WILL_FORBIDDEN)
+
+
+def _admit(
+    connection: Connection, connect: Connect, client_id: str, identity: Identity
+) -> None:
+    """Take over, resume or begin the session, and answer (3.1.4, 3.2)."""
+    engine = connection.engine
+    session, present = engine.open_session(client_id, identity, clean=connect.clean_session)
+    connection.session = session
+    session.connection = connection
+    connection.publisher = session.publisher
+    connection.will = connect.will
+    connection.client = Client(
+        client_id, identity.user, identity.role, connection.address, connection.listener
+    )
+    engine.counters.connects_accepted += 1
+    connection.send(encode_connack(session_present=present, code=ReturnCode.ACCEPTED))
+    if connect.keepalive:
+        connection.keepalive = 1.5 * connect.keepalive  # 3.1.2-24
+        connection.set_timer(connection.keepalive, _check_keepalive)
+    session.resume()
+    engine.tell_connected(connection)
+    connection.checked()
+
+
+def _check_keepalive(connection: Connection) -> None:
+    """Close a client that was silent for 1.5 times its keepalive (3.1.2-24)."""
+    left = connection.last_heard + connection.keepalive - connection.engine.now()
+    if connection.held:  # we do not read, so its silence proves nothing
+        left = connection.keepalive
+    if left <= 0:
+        connection.close(Reason.KEEPALIVE)
+    else:
+        connection.set_timer(left, _check_keepalive)
+
+
+def _refuse(connection: Connection, client_id: str, code: ReturnCode, reason: Reason) -> None:
+    """Answer with a return code and close (3.2.2-5)."""
+    logger.info(
+        "refused %s (client %s): %s", clean(connection.address), clean(client_id), reason.value
+    )
+    connection.claimed_id = client_id
+    connection.send(encode_connack(session_present=False, code=code))
+    connection.close(reason)

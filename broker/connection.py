@@ -1,0 +1,403 @@
+"""One network connection: bytes in, packets dispatched, bytes out in one write per loop turn.
+
+It knows no socket: a transport gives it bytes through `feed` and takes them through `write`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import IntFlag
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import connecting, publishing, subscribing
+from .codec import PINGRESP, Kind, decode_packet_id, remaining_length
+from .errors import Reason, Violation
+from .logs import clean, logger, place
+from .observer import Client
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .publishing import Acknowledgement
+    from .routing import Topic
+    from .session import Session
+
+FLUSH_BYTES = 64 << 10
+"""Gathered output is handed to the transport at this size, even before the loop turn ends."""
+CLOSE_SECONDS = 5.0
+"""A peer that does not read its last bytes for so long is cut off."""
+_PUBLISH = int(Kind.PUBLISH)
+
+
+class Transport(Protocol):
+    """What a connection needs of the stream below it; asyncio's and uvloop's transports fit."""
+
+    def write(self, data: bytes) -> None: ...  # noqa: D102
+    def get_write_buffer_size(self) -> int: ...  # noqa: D102
+    def pause_reading(self) -> None: ...  # noqa: D102
+    def resume_reading(self) -> None: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+    def abort(self) -> None: ...  # noqa: D102
+
+
+class Hold(IntFlag):
+    """Why nothing is read from a connection for the moment."""
+
+    NONE = 0
+    CHECK = 1
+    """Its CONNECT is being decided: what follows must wait (3.1.0-1)."""
+    HOST = 2
+    """The host program holds many of its acknowledgements."""
+    OUTPUT = 4
+    """It does not read the answers to what it sends."""
+    STOP = 8
+    """The broker stops."""
+
+
+class Connection:
+    """The state of one network connection and its packet loop."""
+
+    __slots__ = (
+        "_hold", "_needed", "_out", "_out_bytes", "_tail", "_timer", "address", "certificate",
+        "claimed_id", "client", "closed", "congested", "engine", "keepalive", "last_heard", "listener",
+        "publisher", "session", "stalled_at", "topics", "transport", "waiting", "will",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        engine: Engine,
+        transport: Transport,
+        *,
+        listener: str,
+        address: str,
+        certificate: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.transport = transport
+        self.listener = listener
+        self.address = address
+        self.certificate = certificate
+        self.session: Session | None = None
+        self.client: Client | None = None
+        self.publisher = ("", "")
+        self.claimed_id = ""
+        self.will: connecting.Will | None = None
+        self.keepalive = 0.0
+        self.closed = False
+        self.congested = False
+        self.stalled_at: tuple[int, float] | None = None
+        self.topics: dict[bytes, Topic] = {}
+        self.waiting: deque[Acknowledgement] | None = None
+        self.last_heard = engine.now()
+        self._hold = Hold.NONE
+        self._needed = 0
+        self._tail: bytearray | None = None
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        if not engine.enter(self):
+            return
+        self.set_timer(engine.limits.connect_seconds, connecting.too_late)
+
+    # ---- bytes in
+
+    def feed(self, data: bytes) -> None:
+        """Take what the stream gave, and handle every packet that is whole."""
+        if self.closed:
+            return
+        self.last_heard = self.engine.now()
+        tail = self._tail
+        if tail is not None:
+            tail += data
+            if self._hold or len(tail) < self._needed:
+                return
+            data = bytes(tail)
+            self._tail = None
+        elif self._hold:
+            self._tail = bytearray(data)
+            return
+        self._handle_packets(data)
+
+    def _handle_packets(self, data: bytes) -> None:
+        try:
+            self._parse(data)
+        except Violation as violation:
+            self.violated(violation)
+        except Exception as error:  # noqa: BLE001 - a bug must cost one connection, no more
+            self.engine.counters.internal_errors += 1
+            logger.error("internal error, connection closed: %s", place(error))
+            self.close(Reason.INTERNAL_ERROR)
+
+    def _parse(self, data: bytes) -> None:
+        """Walk the packets in `data` (2.2); keep what is not whole."""
+        position, end = 0, len(data)
+        self._needed = 0
+        while end - position > 1 and not self._hold and not self.closed:
+            length, body = data[position + 1], position + 2
+            if length > 0x7F:  # noqa: PLR2004 - more than one byte of length
+                decoded = remaining_length(data, position + 1)
+                if decoded is None:
+                    break
+                length, body = decoded
+            stop = body + length
+            if stop - position > self.engine.limits.connect_bytes:
+                self._check_size(data[position], stop - position)
+            if stop > end:
+                self._check_unwhole(data[position])
+                self._needed = stop - position
+                break
+            if data[position] >> 4 == _PUBLISH and self.session is not None:
+                publishing.receive_publish(self, data, position, body, stop)
+            else:
+                self._dispatch(data[position], data[body:stop])
+            position = stop
+        if position < end and not self.closed:
+            self._tail = bytearray(data[position:])
+
+    def _check_size(self, first: int, size: int) -> None:
+        """Refuse at the header what would be too large to keep."""
+        limits = self.engine.limits
+        allowed = limits.connect_bytes if self.session is None else limits.packet_bytes
+        if size > allowed:
+            raise Violation("packet too large", Reason.TOO_LARGE)
+
+    def _check_unwhole(self, first: int) -> None:
+        """Refuse at the header what cannot become a packet, however it goes on."""
+        if self.session is None and first != Kind.CONNECT << 4:
+            raise Violation("3.1.0-1: the first packet is CONNECT")
+        if first >> 4 != _PUBLISH and FIXED_FLAGS.get(first >> 4) != first & 0x0F:
+            raise Violation("2.2.2-2: flags of the fixed header")
+
+    def _dispatch(self, first: int, body: bytes) -> None:
+        kind = first >> 4
+        if self.session is None:
+            if first != Kind.CONNECT << 4:
+                raise Violation("3.1.0-1: the first packet is CONNECT")
+            connecting.receive_connect(self, body)
+            return
+        if FIXED_FLAGS.get(kind) != first & 0x0F:
+            raise Violation("2.2.2-2: flags of the fixed header")
+        HANDLERS[kind](self, body)
+
+    def require_session(self) -> Session:
+        """Give the session of a connection that is known to have one."""
+        if self.session is None:
+            raise Violation("3.1.0-1: the first packet is CONNECT")
+        return self.session
+
+    # ---- reading on and off
+
+    def hold(self, why: Hold) -> None:
+        """Handle and read nothing more until `unhold`."""
+        if not self._hold and not self.closed:
+            self.transport.pause_reading()
+        self._hold |= why
+
+    def unhold(self, why: Hold) -> None:
+        """Take one reason away; when it was the last, go on with what was read before."""
+        if not self._hold & why:
+            return
+        self._hold &= ~why
+        if not self._hold and not self.closed:
+            # Not from here: the caller may stand in the middle of routing another's message.
+            self.engine.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._hold or self.closed:
+            return
+        tail, self._tail = self._tail, None
+        if tail:
+            self._handle_packets(bytes(tail))
+        if not self._hold and not self.closed:
+            self.transport.resume_reading()
+
+    @property
+    def held(self) -> bool:
+        """Say whether nothing is read for the moment."""
+        return bool(self._hold)
+
+    def hold_for_check(self) -> None:
+        """Read nothing more until the CONNECT is decided, for which there is a limit of its own."""
+        self.cancel_timer()
+        self.hold(Hold.CHECK)
+
+    def checked(self) -> None:
+        """Read on: the CONNECT was accepted."""
+        self.unhold(Hold.CHECK)
+
+    def hold_for_stop(self) -> None:
+        """Read nothing more at all."""
+        self.hold(Hold.STOP)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether acknowledgements are deferred or output is unread."""
+        unread = 0 if self.closed else self.transport.get_write_buffer_size()
+        return bool(self.waiting or self._out or unread)
+
+    def hold_for_host(self) -> None:
+        """Read nothing more until the host program has settled what it deferred."""
+        self.hold(Hold.HOST)
+
+    def host_has_room(self) -> None:
+        """Read on: the host program has settled some of what it deferred."""
+        self.unhold(Hold.HOST)
+
+    # ---- bytes out
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet with all others of this loop turn, in one write."""
+        if self.closed:
+            return
+        out = self._out
+        if not out:
+            self.engine.flush_soon(self)
+        out.append(packet)
+        self._out_bytes += len(packet)
+        if self._out_bytes > FLUSH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand what was gathered to the transport."""
+        out = self._out
+        if not out:
+            return
+        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self.engine.counters.bytes_sent += self._out_bytes
+        self._out = []
+        self._out_bytes = 0
+        if self.congested:
+            self._bound_answers()
+
+    def _bound_answers(self) -> None:
+        # Deliveries stopped when it became congested; what still grows are answers to itself.
+        unread = self.transport.get_write_buffer_size()
+        if unread > 2 * self.engine.limits.output_bytes:
+            self.hold(Hold.OUTPUT)
+
+    def output_full(self) -> None:
+        """Called by the transport when unread output reaches its limit."""
+        self.congested = True
+        self.stalled_at = (self.transport.get_write_buffer_size(), self.engine.now())
+        self.engine.congested.add(self)
+
+    def output_drained(self) -> None:
+        """Called by the transport when most of the output was read."""
+        self.congested = False
+        self.engine.congested.discard(self)
+        self.unhold(Hold.OUTPUT)
+        if self.session is not None and not self.closed:
+            self.session.pump()
+
+    def check_stalled(self) -> None:
+        """Let go of a client that has read nothing of what waits for it for too long."""
+        unread, now = self.transport.get_write_buffer_size(), self.engine.now()
+        if self.stalled_at is None or unread < self.stalled_at[0]:
+            self.stalled_at = (unread, now)
+        elif now - self.stalled_at[1] > self.engine.limits.stalled_seconds:
+            self.close(Reason.SLOW_CONSUMER)
+
+    # ---- time
+
+    def set_timer(self, seconds: float, call: Callable[[Connection], None]) -> None:
+        """Replace the connection's one timer."""
+        self.cancel_timer()
+        self._timer = self.engine.loop.call_later(seconds, call, self)
+
+    def cancel_timer(self) -> None:
+        """Stop the connection's timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ---- the end
+
+    def violated(self, violation: Violation) -> None:
+        """Close on a broken rule, at once (4.8.0-1)."""
+        client_id = self.client.client_id if self.client else ""
+        logger.info(
+            "closing %s (client %s): %s", clean(self.address), clean(client_id), violation.rule
+        )
+        self.close(violation.reason)
+
+    def close_soon(self, reason: Reason) -> None:
+        """Close after the present call chain: for callers in the middle of routing."""
+        self.engine.loop.call_soon(self.close, reason)
+
+    def close(self, reason: Reason) -> None:
+        """End the connection; the session's part of it and the will follow at once."""
+        if self.closed:
+            return
+        at_once = self.congested or reason is Reason.CONNECTION_LOST
+        if not at_once:
+            self.flush()
+        self.closed = True
+        self.cancel_timer()
+        self._tail = None
+        self._out.clear()
+        self.topics.clear()
+        if at_once:
+            self.transport.abort()
+        else:
+            self.transport.close()
+            # close() waits for the peer to read what is left; a dead one never does.
+            self._timer = self.engine.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+        self.engine.leave(self, reason)
+
+    def lost(self) -> None:
+        """Called by the transport when the stream has ended, by whomever."""
+        self.close(Reason.CONNECTION_LOST)
+        self.cancel_timer()
+        self.waiting = None
+        self.engine.gone(self)
+
+
+def _puback(connection: Connection, body: bytes) -> None:
+    connection.require_session().acknowledged(decode_packet_id(body))
+
+
+def _pubrec(connection: Connection, body: bytes) -> None:
+    connection.require_session().received(decode_packet_id(body))
+
+
+def _pubcomp(connection: Connection, body: bytes) -> None:
+    connection.require_session().completed(decode_packet_id(body))
+
+
+def _pingreq(connection: Connection, body: bytes) -> None:
+    if body:
+        raise Violation("3.12.1: PINGREQ has no body")
+    connection.send(PINGRESP)
+
+
+def _disconnect(connection: Connection, body: bytes) -> None:
+    if body:
+        raise Violation("3.14.1: DISCONNECT has no body")
+    connection.will = None  # 3.14.4-3
+    connection.close(Reason.DISCONNECT)
+
+
+def _second_connect(connection: Connection, body: bytes) -> None:
+    raise Violation("3.1.0-2: a second CONNECT")
+
+
+HANDLERS: dict[int, Callable[[Connection, bytes], None]] = {
+    Kind.CONNECT: _second_connect,
+    Kind.PUBACK: _puback,
+    Kind.PUBREC: _pubrec,
+    Kind.PUBREL: publishing.receive_pubrel,
+    Kind.PUBCOMP: _pubcomp,
+    Kind.SUBSCRIBE: subscribing.receive_subscribe,
+    Kind.UNSUBSCRIBE: subscribing.receive_unsubscribe,
+    Kind.PINGREQ: _pingreq,
+    Kind.DISCONNECT: _disconnect,
+}
+"""What a client may send after CONNECT; a missing row is a violation (PUBLISH has its own way)."""
+
+FIXED_FLAGS = {kind: 0 for kind in HANDLERS} | {
+    Kind.PUBREL: 2,
+    Kind.SUBSCRIBE: 2,
+    Kind.UNSUBSCRIBE: 2,
+}
+"""The four low bits of the first byte (2.2.2-1)."""

@@ -1,0 +1,108 @@
+"""The HTTP port: the host program's web pages, and `/mqtt` for WebSockets, in one aiohttp app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .settings import Listener
+from .websocket import PATH, serve_websocket
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+KEEPALIVE_SECONDS = 75.0
+"""An idle HTTP connection between two requests."""
+
+
+class HttpFront:
+    """Serves one application on all HTTP listeners.
+
+    An application can be set up once, so a broker that was given one can be started once.
+    """
+
+    def __init__(
+        self, engine: Engine, app: web.Application | None, configured: Mapping[str, Listener]
+    ) -> None:
+        self._engine = engine
+        self._configured = configured
+        self._app = app if app is not None else web.Application()
+        # In front of all routes: a catch-all of the pages must not swallow /mqtt.
+        self._app.middlewares.insert(0, self._middleware())
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=1.0,
+            handler_cancellation=True,
+        )
+        self._silent: dict[object, asyncio.TimerHandle] = {}
+        self._ports: dict[int, str] = {}
+
+    async def start(self) -> None:
+        """Set the application up."""
+        await self._runner.setup()
+
+    async def stop(self) -> None:
+        """Close all that is open and clean the application up."""
+        for timer in self._silent.values():
+            timer.cancel()
+        self._silent.clear()
+        await self._runner.cleanup()
+
+    def protocol_factory(self) -> Callable[[], asyncio.Protocol]:
+        """Give what makes a protocol for each accepted socket."""
+
+        def make() -> asyncio.Protocol:
+            server = self._runner.server
+            if server is None:
+                raise RuntimeError("the HTTP application is not set up")
+            handler = server()
+            # aiohttp itself waits for a first request for ever.
+            self._silent[handler] = self._engine.loop.call_later(
+                self._engine.limits.connect_seconds, self._cut_silent, handler
+            )
+            return handler
+
+        return make
+
+    def bound(self, name: str, port: int) -> None:
+        """Note which listener has which port."""
+        self._ports[port] = name
+
+    def _cut_silent(self, handler: web.RequestHandler[web.Request]) -> None:
+        """Close a connection that never sent a whole request (as row 14 has it for MQTT)."""
+        self._silent.pop(handler, None)
+        if handler.transport is not None:
+            handler.transport.abort()
+
+    def _listener_of(self, request: web.Request) -> str:
+        sockname = request.transport.get_extra_info("sockname") if request.transport else None
+        return self._ports.get(sockname[1] if sockname else 0, "")
+
+    def _middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        @web.middleware
+        async def front(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            return await self._handle(request, handler)
+
+        return front
+
+    async def _handle(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        timer = self._silent.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+        if request.path != PATH:
+            return await handler(request)
+        name = self._listener_of(request)
+        if name not in self._configured:
+            return web.Response(status=503)
+        return await serve_websocket(self._engine, request, name, self._configured[name].origins)

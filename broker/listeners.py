@@ -1,0 +1,101 @@
+"""Opens and closes the sockets that the settings ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .http import HttpFront
+from .settings import Listener, Tls
+from .stream import StreamProtocol
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+BACKLOG = 1_024
+"""Connections that may wait for accept: all screens come back at once after a power cut."""
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """Make a server's TLS context: 1.2 or newer, client certificates as asked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.load_cert_chain(tls.certificate, tls.key)
+    if tls.client_ca is not None:
+        context.load_verify_locations(tls.client_ca)
+        required = tls.client_certificate == "required"
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    return context
+
+
+class Listeners:
+    """The open sockets of one broker, MQTT and HTTP."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        configured: Mapping[str, Listener],
+        web_app: web.Application | None,
+    ) -> None:
+        self._engine = engine
+        self._configured = configured
+        self._servers: dict[str, asyncio.Server] = {}
+        has_http = any(listener.kind == "http" for listener in configured.values())
+        self._http = HttpFront(engine, web_app, configured) if has_http else None
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Give where each listener is bound."""
+        return {
+            name: server.sockets[0].getsockname()[:2]
+            for name, server in self._servers.items()
+            if server.sockets
+        }
+
+    async def open(self) -> None:
+        """Bind all listeners; when one cannot be, none stays open."""
+        try:
+            if self._http is not None:
+                await self._http.start()
+            for name, listener in self._configured.items():
+                server = self._servers[name] = await self._bind(name, listener)
+                if self._http is not None and listener.kind == "http":
+                    self._http.bound(name, server.sockets[0].getsockname()[1])
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _bind(self, name: str, listener: Listener) -> asyncio.Server:
+        loop, engine = self._engine.loop, self._engine
+        if listener.kind == "http" and self._http is not None:
+            factory = self._http.protocol_factory()
+        else:
+            factory = lambda: StreamProtocol(engine, name)  # noqa: E731
+        context = tls_context(listener.tls) if listener.tls is not None else None
+        handshake = engine.limits.connect_seconds if context is not None else None
+        return await loop.create_server(
+            factory,
+            listener.host,
+            listener.port,
+            ssl=context,
+            ssl_handshake_timeout=handshake,
+            backlog=BACKLOG,
+            reuse_address=True,
+        )
+
+    def stop_accepting(self) -> None:
+        """Take no new connections."""
+        for server in self._servers.values():
+            server.close()
+
+    async def close(self) -> None:
+        """Close the sockets and everything that HTTP holds."""
+        self.stop_accepting()
+        if self._http is not None:
+            await self._http.stop()
+        self._servers.clear()

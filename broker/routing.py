@@ -1,0 +1,123 @@
+"""From a topic to its receivers (3.3.5), with a cache that each change of a subscription voids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .codec import MAX_QOS
+from .counters import Counters
+from .message import Message
+from .retained import RetainedMessages
+from .settings import Limits
+from .subscriptions import SubscriptionTrie
+
+if TYPE_CHECKING:
+    from .local import LocalSubscription
+    from .publishing import Acknowledgement
+    from .session import Session
+
+MAX_CACHED_TOPICS = 20_000
+"""Topics whose receivers are remembered; forgotten all at once beyond, then found again."""
+
+
+class Topic:
+    """A topic name with its receivers as of one version of the subscriptions."""
+
+    __slots__ = ("locals", "name", "sessions", "version")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = -1
+        self.sessions: list[tuple[Session, int]] = []
+        self.locals: list[LocalSubscription] = []
+
+
+class Router:
+    """Owns subscriptions and retained messages, and hands messages to everyone who is to have them.
+
+    When `route` returns, every matching session holds the message or has dropped it by its limits:
+    only then may a publisher be acknowledged.
+    """
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self.subscriptions: SubscriptionTrie[Session] = SubscriptionTrie()
+        self.local_subscriptions: SubscriptionTrie[LocalSubscription] = SubscriptionTrie()
+        self._limits = limits
+        self.forget_retained()
+        self._counters = counters
+        self._topics: dict[str, Topic] = {}
+        self._rules_version = 0
+
+    def forget_retained(self) -> None:
+        """Begin without retained messages."""
+        limits = self._limits
+        self.retained = RetainedMessages(limits.retained_messages, limits.retained_bytes)
+
+    def topic(self, name: str) -> Topic:
+        """Give the one Topic of this name."""
+        topic = self._topics.get(name)
+        if topic is None:
+            if len(self._topics) >= MAX_CACHED_TOPICS:
+                self._topics.clear()
+            topic = self._topics[name] = Topic(name)
+        return topic
+
+    def rules_changed(self) -> None:
+        """Forget who gets what: rules may keep some deliveries back."""
+        self._rules_version += 1
+
+    def route(
+        self, topic: Topic, message: Message, acknowledgement: Acknowledgement | None = None
+    ) -> None:
+        """Hand a message to every session and local subscription that its topic reaches."""
+        self._bring_up_to_date(topic)
+        for session, granted in topic.sessions:
+            session.deliver(message, granted)
+        for subscription in topic.locals:
+            subscription.deliver(message, acknowledgement)
+
+    def reaches_host(self, topic: Topic) -> bool:
+        """Say whether a local subscription gets this topic."""
+        self._bring_up_to_date(topic)
+        return bool(topic.locals)
+
+    def _bring_up_to_date(self, topic: Topic) -> None:
+        version = (
+            self.subscriptions.version + self.local_subscriptions.version + self._rules_version
+        )
+        if topic.version != version:
+            self._refresh(topic, version)
+
+    def _refresh(self, topic: Topic, version: int) -> None:
+        # New lists, never changed ones: a handler may subscribe while the old ones are walked.
+        topic.sessions = [
+            (session, qos)
+            for session, qos in self.subscriptions.match(topic.name).items()
+            if not session.access.filters_deliveries or session.access.may_receive(topic.name)
+        ]
+        topic.locals = list(self.local_subscriptions.match(topic.name))
+        topic.version = version
+
+    def retain(self, topic: str, payload: bytes, qos: int, publisher: tuple[str, str]) -> None:
+        """Keep a message as its topic's newest, or forget the topic if it is empty (3.3.1.3)."""
+        if not payload:
+            self.retained.remove(topic)
+            return
+        message = Message(topic, payload, qos, publisher, retain=True)
+        if not self.retained.put(message):
+            self._counters.dropped_retained_full += 1
+
+    def publish(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        publisher: tuple[str, str],
+    ) -> None:
+        """Route what does not come from a socket's PUBLISH: wills, local and `$SYS` messages."""
+        qos = min(qos, MAX_QOS)
+        if retain:
+            self.retain(name, payload, qos, publisher)
+        self.route(self.topic(name), Message(name, payload, qos, publisher))

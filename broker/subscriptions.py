@@ -1,0 +1,95 @@
+"""Who gets a topic: a trie of filters (4.7), so that cost does not grow with what is idle."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Generic, TypeVar
+
+S = TypeVar("S", bound=Hashable)
+
+
+class _Node(Generic[S]):
+    """One level. `members` are the subscribers whose filter ends here, with their QoS."""
+
+    __slots__ = ("children", "members")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node[S]] = {}
+        self.members: dict[S, int] = {}
+
+
+class SubscriptionTrie(Generic[S]):
+    """Filters with their subscribers. `version` rises with each change, for caches above it."""
+
+    __slots__ = ("_root", "count", "version")
+
+    def __init__(self) -> None:
+        self._root: _Node[S] = _Node()
+        self.count = 0
+        self.version = 0
+
+    def add(self, topic_filter: str, subscriber: S, qos: int) -> None:
+        """Subscribe, or change the QoS of what is subscribed already (3.8.4-3)."""
+        node = self._root
+        for level in topic_filter.split("/"):
+            child = node.children.get(level)
+            if child is None:
+                child = node.children[level] = _Node()
+            node = child
+        self.count += subscriber not in node.members
+        node.members[subscriber] = qos
+        self.version += 1
+
+    def remove(self, topic_filter: str, subscriber: S) -> None:
+        """Take a subscription away; one that is not there is no error (3.10.4-5)."""
+        path = [self._root]
+        levels = topic_filter.split("/")
+        for level in levels:
+            child = path[-1].children.get(level)
+            if child is None:
+                return
+            path.append(child)
+        if path[-1].members.pop(subscriber, None) is None:
+            return
+        self.count -= 1
+        self.version += 1
+        self._prune(path, levels)
+
+    @staticmethod
+    def _prune(path: list[_Node[S]], levels: list[str]) -> None:
+        for index in range(len(levels), 0, -1):
+            if path[index].members or path[index].children:
+                return
+            del path[index - 1].children[levels[index - 1]]
+
+    def match(self, topic: str) -> dict[S, int]:
+        """Give each subscriber of a topic once, with the highest QoS it was granted (3.3.5-1)."""
+        found: dict[S, int] = {}
+        for node in self._matching_nodes(topic):
+            for subscriber, qos in node.members.items():
+                if qos >= found.get(subscriber, 0):
+                    found[subscriber] = qos
+        return found
+
+    def _matching_nodes(self, topic: str) -> Iterator[_Node[S]]:
+        """Walk level by level; wildcards in front do not reach `$…` (4.7.2-1)."""
+        levels = topic.split("/")
+        nodes = [self._root]
+        for depth, level in enumerate(levels):
+            wild = depth > 0 or not topic.startswith("$")
+            below: list[_Node[S]] = []
+            for node in nodes:
+                children = node.children
+                if wild and (rest := children.get("#")):
+                    yield rest
+                if wild and (any_one := children.get("+")):
+                    below.append(any_one)
+                if exact := children.get(level):
+                    below.append(exact)
+            if not below:
+                return
+            nodes = below
+        for node in nodes:
+            yield node
+            if parent_too := node.children.get("#"):  # a/# matches a (4.7.1.2)
+                yield parent_too

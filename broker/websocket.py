@@ -1,0 +1,170 @@
+"""MQTT over WebSocket (MQTT 3.1.1, chapter 6; RFC 6455), on an HTTP port that also serves pages."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from .connection import Connection
+from .errors import Violation
+from .settings import SAME_ORIGIN
+from .stream import no_delay, peer_address
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+PATH = "/mqtt"
+_SLACK = 5  # fixed header of the largest packet
+
+
+class WebSocketTransport:
+    """The connection's view of a WebSocket: writes are gathered and sent by one task."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, high: int) -> None:
+        self._socket = socket
+        self._request = request
+        self._high = high
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._some = asyncio.Event()
+        self._readable = asyncio.Event()
+        self._readable.set()
+        self._closing = False
+        self.connection: Connection | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take bytes to send."""
+        self._chunks.append(data)
+        self._size += len(data)
+        self._some.set()
+        if self._size > self._high and self.connection and not self.connection.congested:
+            self.connection.output_full()
+
+    def get_write_buffer_size(self) -> int:
+        """Give what was taken and not handed on yet."""
+        return self._size
+
+    def pause_reading(self) -> None:
+        """Receive no more messages."""
+        self._readable.clear()
+
+    def resume_reading(self) -> None:
+        """Receive again."""
+        self._readable.set()
+
+    def close(self) -> None:
+        """Close when everything taken was sent."""
+        self._closing = True
+        self._some.set()
+        self._readable.set()
+
+    def abort(self) -> None:
+        """Cut the stream."""
+        self.close()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def readable(self) -> bool:
+        """Wait until reading is allowed; False when there is nothing more to read."""
+        await self._readable.wait()
+        return not self._closing
+
+    async def send_all(self) -> None:
+        """Send what was taken, one message per batch, until closed."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            chunks, self._chunks = self._chunks, []
+            if chunks:
+                data = b"".join(chunks)
+                await self._socket.send_bytes(data)
+                self._size -= len(data)
+                self._drained()
+            elif self._closing:
+                await self._socket.close()
+                return
+            if self._closing:
+                self._some.set()
+
+    def _drained(self) -> None:
+        connection = self.connection
+        if connection is not None and connection.congested and self._size * 4 <= self._high:
+            connection.output_drained()
+
+
+async def serve_websocket(
+    engine: Engine, request: web.Request, listener: str, origins: tuple[str, ...]
+) -> web.StreamResponse:
+    """Run one MQTT connection over a WebSocket."""
+    if not origin_allowed(request, origins):
+        engine.log_once(peer_address_of(request), "WebSocket from a page of another origin")
+        return web.Response(status=403, text="This page may not connect.\n")
+    socket = web.WebSocketResponse(
+        protocols=("mqtt",), max_msg_size=engine.limits.packet_bytes + _SLACK, compress=False
+    )
+    # 6.0.0-3: the client offers "mqtt"; without it this is not for us.
+    if socket.can_prepare(request).protocol != "mqtt":
+        return web.Response(status=400, text="This is MQTT over WebSocket, subprotocol mqtt.\n")
+    await socket.prepare(request)
+    if request.transport is not None:
+        no_delay(request.transport)
+    await _run(engine, socket, request, listener)
+    return socket
+
+
+async def _run(
+    engine: Engine, socket: web.WebSocketResponse, request: web.Request, listener: str
+) -> None:
+    transport = WebSocketTransport(socket, request, engine.limits.output_bytes)
+    connection = transport.connection = Connection(
+        engine,
+        transport,
+        listener=listener,
+        address=peer_address_of(request),
+        certificate=_certificate(request),
+    )
+    sender = asyncio.create_task(transport.send_all())
+    try:
+        await _receive(socket, transport, connection)
+        if connection.closed:  # by us: the last packets are still to go; abort() bounds this
+            await asyncio.wait([sender])
+    finally:
+        connection.lost()
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
+
+
+async def _receive(
+    socket: web.WebSocketResponse, transport: WebSocketTransport, connection: Connection
+) -> None:
+    """Feed whole messages until the end. One that a lost connection cut short never comes here."""
+    while await transport.readable():
+        message = await socket.receive()
+        if message.type is WSMsgType.BINARY:
+            connection.feed(message.data)
+        elif message.type is WSMsgType.TEXT:
+            connection.violated(Violation("6.0.0-1: MQTT comes in binary frames"))
+        else:
+            return
+
+
+def origin_allowed(request: web.Request, origins: tuple[str, ...]) -> bool:
+    """Say whether the page that opens this WebSocket may; no Origin means it is no page."""
+    origin = request.headers.get("Origin")
+    if origin is None or "*" in origins or origin in origins:
+        return True
+    same = urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
+    return same and SAME_ORIGIN in origins
+
+
+def peer_address_of(request: web.Request) -> str:
+    """Give the peer's IP address; forwarded headers are not believed."""
+    return peer_address(request.transport) if request.transport is not None else "unknown"
+
+
+def _certificate(request: web.Request) -> dict[str, Any] | None:
+    tls = request.transport.get_extra_info("ssl_object") if request.transport else None
+    return (tls.getpeercert() or None) if tls is not None else None
