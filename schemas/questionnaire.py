@@ -204,6 +204,16 @@ class Item:
         return self.text or self.flyover or self.help or self.link_id
 
     @cached_property
+    def options_by_key(self) -> Mapping[Json, tuple[Option, ...]]:
+        """The options by what tells them: code, else display, of a Coding; else the value."""
+        found: dict[Json, tuple[Option, ...]] = {}
+        for option in self.options or ():
+            value = option.value
+            key = (value.code or value.display) if isinstance(value, Coding) else value
+            found[key] = (*found.get(key, ()), option)
+        return found
+
+    @cached_property
     def takes_value(self) -> bool:
         """ENTER_FIELD may fill it: a question that is neither a document nor a signature."""
         return self.kind is not FieldKind.SIGNATURE and self.type not in WITHOUT_VALUE

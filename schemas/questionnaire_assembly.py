@@ -16,6 +16,7 @@ from schemas.questionnaire_conditions import (
 )
 from schemas.questionnaire_cursor import Cursor, Report
 from schemas.questionnaire_items import Around, Reading, read_item
+from schemas.questionnaire_places import LOOKS_LIKE_INSTANCE, has_repeating_groups
 
 MAX_CANONICAL = 512 * 1024
 """Bytes of canonical JSON: the wire contract's limit for `flows/{flow_ref}`."""
@@ -83,6 +84,7 @@ def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]
     }
     for group in groups:
         _note_circle(group, items, reading)
+    _check_link_ids(items, reading)
     position = {link_id: number for number, link_id in enumerate(items)}
     # Within a circle only parent before child matters: document order has it so.
     order = (link_id for group in groups for link_id in sorted(group, key=position.__getitem__))
@@ -148,6 +150,14 @@ def _note_circle(group: tuple[str, ...], items: Mapping[str, Item], reading: Rea
             f"depend on each other in a circle: {names}; there the answers given count, "
             "whether or not their questions are switched on",
         )
+
+
+def _check_link_ids(items: Mapping[str, Item], reading: Reading) -> None:
+    if not has_repeating_groups(items):
+        return
+    for link_id in items:
+        if LOOKS_LIKE_INSTANCE.search(link_id):
+            reading.cursors[link_id].refuse("linkId", "reads like an instance of a repeating group")
 
 
 # -- identity ----------------------------------------------------------------------------------

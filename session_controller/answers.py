@@ -1,0 +1,265 @@
+"""The rules of answers over a whole flow: what is on, what is missing, what was entered where.
+
+    resolve(flow, field_id) -> Place | None                    (schemas.questionnaire_places)
+    check_value(item, value) -> WrongKind | TooLarge | Problem | None      (values)
+    settle(item, value) -> value as it is to be kept                       (values)
+    assess(flow, answers, instances, *, documents, signatures, reading, corrections)
+    Assessment.after(changed_field_ids, same arguments) -> Assessment      only what changed
+    enabled_fields(flow, answers, instances) -> {step_id: field ids}
+    enter(flow, answers, instances, place, value) -> Entry | Refused
+    remove_instance(answers, instances, place) -> Entry | Refused
+    shifted(mapping, place) -> the same for any other mapping by field id
+    initial_answers(flow) -> answers that a session begins with
+    consent_document(flow, field_id, answers, instances, language) -> bytes
+
+Answers are a flat mapping from field id to JSON value; `instances` counts the instances of each
+repeating group, by the group's field id (`meds`, or `visits[0].meds` in another). All is pure, and
+nothing raises on what a patient may send.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from schemas.questionnaire import FieldKind, Flow, Item, Json
+from schemas.questionnaire_places import Place, is_repeating_group, place_of, resolve
+from session_controller.assessment import (
+    Assessment,
+    StepAssessment,
+    assess,
+    enabled_fields,
+)
+from session_controller.enablement import Held
+from session_controller.judgement import Fault
+from session_controller.values import (
+    Problem,
+    TooLarge,
+    WrongKind,
+    check_value,
+    is_empty,
+    settle,
+)
+
+__all__ = [
+    "MAX_FIELDS",
+    "MAX_INSTANCES",
+    "Assessment",
+    "Entry",
+    "Fault",
+    "Held",
+    "Place",
+    "Problem",
+    "Refused",
+    "StepAssessment",
+    "TooLarge",
+    "WrongKind",
+    "assess",
+    "check_value",
+    "consent_document",
+    "enabled_fields",
+    "enter",
+    "grow",
+    "initial_answers",
+    "is_empty",
+    "place_of",
+    "remove_instance",
+    "resolve",
+    "settle",
+    "shifted",
+]
+
+MAX_INSTANCES = 100
+"""Of one repeating group, where the questionnaire gives no maxOccurs: what a person types."""
+
+MAX_FIELDS = 5_000
+"""Of a flow with all its instances: keeps one assessment below some milliseconds."""
+
+_NONE: Mapping[str, Json] = {}
+_Value = TypeVar("_Value")
+
+
+# -- entering ----------------------------------------------------------------------------------
+
+
+class Refused(StrEnum):
+    """Why a field cannot be entered there."""
+
+    NO_SUCH_INSTANCE = "no_such_instance"
+    TOO_MANY = "too_many"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Answers and instances after an entry, and the field ids whose answers changed."""
+
+    answers: Mapping[str, Json]
+    instances: Mapping[str, int]
+    changed: tuple[str, ...]
+
+
+def enter(
+    flow: Flow,
+    answers: Mapping[str, Json],
+    instances: Mapping[str, int],
+    place: Place,
+    value: Json,
+) -> Entry | Refused:
+    """Put a value in its place; in instance n, where n exist, adds one with its initial answers.
+
+    The value is taken as it is: `check_value` comes first, `settle` is the caller's choice.
+    """
+    if place.item.fixed:
+        return Refused.FIXED
+    grown = grow(flow, instances, place)
+    if isinstance(grown, Refused):
+        return grown
+    added = _initial_in_new(flow, instances, grown, place)
+    entered = {**answers, **added, place.field_id: value}
+    return Entry(entered, grown, tuple(added.keys() | {place.field_id}))
+
+
+def grow(flow: Flow, instances: Mapping[str, int], place: Place) -> Mapping[str, int] | Refused:
+    """Count the instances after something is put at `place`: a document has a place as well."""
+    grown = dict(instances)
+    groups = (*place.item.repeating_ancestors, place.item.link_id)
+    for (key, number), group in zip(place.containers, groups, strict=False):
+        count = grown.get(key, 0)
+        if number > count:
+            return Refused.NO_SUCH_INSTANCE
+        if number == count:
+            if number >= (flow.items[group].max_occurs or MAX_INSTANCES):
+                return Refused.TOO_MANY
+            grown[key] = count + 1
+    if grown == instances:
+        return instances
+    if _count_fields(flow, grown) > MAX_FIELDS:
+        return Refused.TOO_MANY
+    return grown
+
+
+def _count_fields(flow: Flow, instances: Mapping[str, int]) -> int:
+    """Count what the instances add up to, before anything is laid out for them."""
+    total = len(flow.items)
+    for key, count in instances.items():
+        place = resolve(flow, key)
+        if place is not None:
+            total += (count - 1) * _size(flow, place.item)
+    return total
+
+
+def _size(flow: Flow, item: Item) -> int:
+    return 1 + sum(_size(flow, flow.items[child]) for child in item.children)
+
+
+def _initial_in_new(
+    flow: Flow, before: Mapping[str, int], after: Mapping[str, int], place: Place
+) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for depth, (key, _) in enumerate(place.containers):
+        if before.get(key, 0) == after.get(key, 0):
+            continue
+        group = (*place.item.repeating_ancestors, place.item.link_id)[depth]
+        indices = place.indices[: depth + 1]
+        for item in _inside(flow, flow.items[group]):
+            if item.initial:
+                found[place_of(item, indices).field_id] = _initial(item)
+    return found
+
+
+def _inside(flow: Flow, group: Item) -> Iterable[Item]:
+    """Walk the items of a group that are not inside another repeating group."""
+    for child in group.children:
+        item = flow.items[child]
+        if not is_repeating_group(item):
+            yield item
+            yield from _inside(flow, item)
+
+
+def _initial(item: Item) -> Json:
+    return list(item.initial) if item.repeats else item.initial[0]
+
+
+def initial_answers(flow: Flow) -> dict[str, Json]:
+    """Give the answers that a session begins with (`initial`, `initialSelected`).
+
+    Those inside a repeating group come when an instance is added.
+    """
+    return {
+        item.link_id: _initial(item)
+        for item in flow.items.values()
+        if item.initial and item.takes_value and not item.repeating_ancestors
+    }
+
+
+def remove_instance(
+    answers: Mapping[str, Json], instances: Mapping[str, int], place: Place
+) -> Entry | Refused:
+    """Take out an instance of a repeating group; the later ones move up."""
+    if not place.is_instance or not place.containers:
+        return Refused.NO_SUCH_INSTANCE
+    key, number = place.containers[-1]
+    count = instances.get(key, 0)
+    if number >= count:
+        return Refused.NO_SUCH_INSTANCE
+    left = shifted(instances, place)
+    left[key] = count - 1
+    if count == 1:
+        del left[key]
+    kept = shifted(answers, place)
+    changed = [one for one in {**answers, **kept} if answers.get(one) != kept.get(one)]
+    return Entry(kept, left, tuple(changed))
+
+
+def shifted(mapping: Mapping[str, _Value], place: Place) -> dict[str, _Value]:
+    """Rename the keys of a mapping by field id as `remove_instance` of that place does."""
+    key, number = place.containers[-1]
+    moved: dict[str, _Value] = {}
+    for field_id, value in mapping.items():
+        renamed = _renamed(field_id, key + "[", number)
+        if renamed is not None:
+            moved[renamed] = value
+    return moved
+
+
+def _renamed(field_id: str, opening: str, removed: int) -> str | None:
+    if not field_id.startswith(opening):
+        return field_id
+    digits, closing, rest = field_id[len(opening) :].partition("]")
+    if not closing or not digits.isdecimal():
+        return field_id
+    number = int(digits)
+    if number == removed:
+        return None
+    return f"{opening}{number - 1}]{rest}" if number > removed else field_id
+
+
+# -- consent -----------------------------------------------------------------------------------
+
+
+def consent_document(
+    flow: Flow,
+    field_id: str,
+    answers: Mapping[str, Json],
+    instances: Mapping[str, int] = _NONE,
+    language: str | None = None,
+) -> bytes:
+    """Give the exact text that a signature binds, in UTF-8.
+
+    The consent texts of the signature's step that are on, in order, then the signature's own
+    text; a blank line between them. The SHA-256 of it is `document_sha256` on the wire.
+    """
+    assessment = assess(flow, answers, instances)
+    index = assessment.layout.index[field_id]
+    signature = assessment.layout.nodes[index]
+    texts = [
+        node.item.text_in(language)
+        for node in assessment.layout.nodes
+        if node.step == signature.step
+        and node.item.kind is FieldKind.CONSENT
+        and assessment.on[node.index]
+        and not node.hidden
+    ]
+    texts.append(signature.item.text_in(language))
+    return "\n\n".join(texts).encode()

@@ -1,0 +1,225 @@
+"""A whole flow judged: each step's fields, what is missing, and what changed since."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heappop, heappush
+
+from schemas.questionnaire import Flow, Json
+from session_controller.enablement import Held, evaluate, is_on
+from session_controller.judgement import Fault, State, fault_of, judge
+from session_controller.layout import Layout, Node, layout_of
+
+_NONE: Mapping[str, Json] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class StepAssessment:
+    """One step as it stands.
+
+    `enabled`: all that is on and not hidden, in order, with groups and texts; `fields`: those of
+    them that can be filled. `filled` counts fields that hold anything, `required` those that must,
+    `required_filled` those of the latter that do and are valid.
+    """
+
+    step_id: str
+    enabled: tuple[str, ...]
+    fields: tuple[str, ...]
+    filled: int
+    required: int
+    required_filled: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing keeps the flow from moving on."""
+        return not self.faults
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """A flow with all that was entered, judged. Immutable; `after` makes the next one."""
+
+    flow: Flow
+    held: Held
+    layout: Layout
+    on: list[bool]
+    states: list[State]
+    steps: tuple[StepAssessment, ...]
+
+    @cached_property
+    def step(self) -> Mapping[str, StepAssessment]:
+        """Each step's assessment by its id."""
+        return {step.step_id: step for step in self.steps}
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that keeps the flow from being complete, in order."""
+        return tuple(fault for step in self.steps for fault in step.faults)
+
+    @cached_property
+    def enabled_ids(self) -> Mapping[str, None]:
+        """All that is on and shown, in the flow's order, groups and texts among it."""
+        return dict.fromkeys(field_id for step in self.steps for field_id in step.enabled)
+
+    @cached_property
+    def errors(self) -> Mapping[str, str]:
+        """The sentences to show beside values that break a rule, also where these are off."""
+        return {
+            node.field_id: state.error
+            for node, state in zip(self.layout.nodes, self.states, strict=True)
+            if state.error is not None
+        }
+
+    @property
+    def all_missing(self) -> tuple[str, ...]:
+        """The fields that keep the flow from being complete, in order."""
+        return tuple(dict.fromkeys(fault.field_id for fault in self.faults))
+
+    @property
+    def complete(self) -> bool:
+        """Everything that is required is there and valid."""
+        return all(step.complete for step in self.steps)
+
+    def enabled_in(self, step_id: str) -> tuple[str, ...]:
+        """Give what a step shows, in order."""
+        return self.step[step_id].enabled
+
+    def missing_in(self, step_id: str) -> tuple[str, ...]:
+        """Give the fields that keep a step from being complete, in order."""
+        return tuple(dict.fromkeys(fault.field_id for fault in self.step[step_id].faults))
+
+    def filled_in(self, step_id: str) -> int:
+        """Count the required fields of a step that are filled and valid."""
+        return self.step[step_id].required_filled
+
+    def required_in(self, step_id: str) -> int:
+        """Count the required fields of a step."""
+        return self.step[step_id].required
+
+    def is_enabled(self, field_id: str) -> bool:
+        """Tell whether `enableWhen` leaves a field on, shown or hidden. False where none is."""
+        index = self.layout.index.get(field_id)
+        return index is not None and self.on[index]
+
+    def after(
+        self,
+        changed: Iterable[str],
+        answers: Mapping[str, Json],
+        instances: Mapping[str, int] = _NONE,
+        *,
+        documents: Mapping[str, str] = _NONE,
+        signatures: Mapping[str, str] = _NONE,
+        reading: Mapping[str, float] = _NONE,
+        corrections: Mapping[str, str] = _NONE,
+    ) -> "Assessment":
+        """Assess again where only the `changed` fields differ from before.
+
+        Gives what `assess` gives for the same arguments. A changed number of instances, or a
+        field that the flow does not have, makes it assess everything.
+        """
+        held = Held(answers, instances, documents, signatures, reading, corrections)
+        indices = [self.layout.index.get(field_id, -1) for field_id in changed]
+        if instances != self.held.instances or -1 in indices:
+            return _assess(self.flow, held)
+        return _assess_again(self, held, indices)
+
+
+def assess(
+    flow: Flow,
+    answers: Mapping[str, Json],
+    instances: Mapping[str, int] = _NONE,
+    *,
+    documents: Mapping[str, str] = _NONE,
+    signatures: Mapping[str, str] = _NONE,
+    reading: Mapping[str, float] = _NONE,
+    corrections: Mapping[str, str] = _NONE,
+) -> Assessment:
+    """Judge everything that was entered. The mappings are by field id, as `Held` says."""
+    return _assess(flow, Held(answers, instances, documents, signatures, reading, corrections))
+
+
+def _assess(flow: Flow, held: Held) -> Assessment:
+    layout = layout_of(flow, held.instances)
+    on = evaluate(layout, held)
+    states = [judge(node, held) for node in layout.nodes]
+    steps = tuple(
+        _summary(flow, layout, number, on, states) for number in range(len(layout.by_step))
+    )
+    return Assessment(flow, held, layout, on, states, steps)
+
+
+def _assess_again(before: Assessment, held: Held, changed: list[int]) -> Assessment:
+    layout, on, states = before.layout, list(before.on), list(before.states)
+    touched: set[int] = set()
+    waiting: list[int] = []
+    for index in changed:
+        states[index] = judge(layout.nodes[index], held)
+        touched.add(layout.nodes[index].step)
+        _push(layout, index, waiting)
+    while waiting:
+        index = layout.order[heappop(waiting)]
+        now = is_on(layout, layout.nodes[index], on, held)
+        if now != on[index]:
+            on[index] = now
+            touched.add(layout.nodes[index].step)
+            _push(layout, index, waiting)
+    steps = list(before.steps)
+    for number in touched:
+        steps[number] = _summary(before.flow, layout, number, on, states)
+    return Assessment(before.flow, held, layout, on, states, tuple(steps))
+
+
+def _push(layout: Layout, index: int, waiting: list[int]) -> None:
+    for dependent in layout.dependents[index]:
+        heappush(waiting, layout.rank[dependent])
+
+
+def _summary(
+    flow: Flow, layout: Layout, number: int, on: list[bool], states: list[State]
+) -> StepAssessment:
+    shown: list[str] = []
+    fields: list[str] = []
+    faults: list[Fault] = []
+    filled = required = required_filled = 0
+    for index in layout.by_step[number]:
+        node = layout.nodes[index]
+        if node.hidden or not on[index]:
+            continue
+        state = states[index]
+        shown.append(node.field_id)
+        if state.fault is not None:
+            faults.append(state.fault)
+        if not node.item.is_field:
+            if node.wanted and not _any_filled(layout, node, on, states):
+                faults.append(fault_of(node, "group_empty", "at least one answer is needed"))
+            continue
+        fields.append(node.field_id)
+        filled += state.filled
+        if node.wanted:
+            required += 1
+            required_filled += state.filled and state.fault is None
+    return StepAssessment(
+        flow.steps[number].step_id,
+        tuple(shown),
+        tuple(fields),
+        filled,
+        required,
+        required_filled,
+        tuple(faults),
+    )
+
+
+def _any_filled(layout: Layout, group: Node, on: list[bool], states: list[State]) -> bool:
+    """Tell whether a group holds an answer; FHIR R4: so a required group is answered."""
+    below = range(group.index + 1, group.end)
+    if any(on[index] and states[index].filled for index in below):
+        return True
+    return not any(on[index] and layout.nodes[index].item.is_field for index in below)
+
+
+def enabled_fields(
+    flow: Flow, answers: Mapping[str, Json], instances: Mapping[str, int] = _NONE
+) -> dict[str, tuple[str, ...]]:
+    """Give the fields of each step that are on and shown, in order."""
+    return {step.step_id: step.fields for step in assess(flow, answers, instances).steps}
