@@ -40,8 +40,7 @@ def receive_connect(connection: Connection, body: bytes) -> None:
         connect = decode_connect(body)
         _check_will(connection, connect.will)
         client_id = _client_id(connection, connect)
-        if connection.engine.failures.too_many(connection.address, connection.engine.now()):
-            raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.TOO_MANY_FAILURES)
+        _check_failures(connection)
     except ProtocolVersion:
         _refuse(connection, "", ReturnCode.UNACCEPTABLE_PROTOCOL, Reason.PROTOCOL_VERSION)
         return
@@ -58,6 +57,12 @@ def _check_will(connection: Connection, will: Will | None) -> None:
     check_name(will.topic, connection.engine.limits.topic_levels)
     if will.topic.startswith("$"):
         raise Violation("4.7.2: a will for a topic of the broker")
+
+
+def _check_failures(connection: Connection) -> None:
+    """Refuse an address that guesses, without asking for the credentials (and their cost)."""
+    if connection.engine.failures.too_many(connection.address, connection.engine.now()):
+        raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.TOO_MANY_FAILURES)
 
 
 def _client_id(connection: Connection, connect: Connect) -> str:
@@ -77,18 +82,14 @@ async def _decide(connection: Connection, connect: Connect, client_id: str) -> N
     if connection.closed:
         return
     try:
-        if identity is None or identity.user in revoked:
-            engine.failures.add(connection.address, engine.now())
-            raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.NOT_AUTHENTICATED)
-        _check_identity(engine, connect, client_id, identity)
-        _admit(connection, connect, client_id, identity)
+        known = _require_identity(connection, identity, revoked)
+        _check_identity(engine, connect, client_id, known)
+        _admit(connection, connect, client_id, known)
     except Refused as refused:
         _refuse(connection, client_id, refused.code, refused.reason)
 
 
-async def _identify(
-    connection: Connection, connect: Connect, client_id: str
-) -> Identity | None:
+async def _identify(connection: Connection, connect: Connect, client_id: str) -> Identity | None:
     """Ask the host program; whatever goes wrong there refuses."""
     engine = connection.engine
     credentials = Credentials(
@@ -96,16 +97,26 @@ async def _identify(
     )
     try:
         async with asyncio.timeout(engine.limits.authentication_seconds):
-            return await engine.identify(credentials, connect)
+            identity = await engine.authenticate(credentials)
+            if identity is not None and engine.gate is not None:
+                return await engine.gate.admit(identity, credentials, connect)
+            return identity
     except Exception as error:  # noqa: BLE001 - fails closed
         engine.counters.internal_errors += 1
         logger.error("credential check failed: %s", place(error))
         return None
 
 
-def _check_identity(
-    engine: Engine, connect: Connect, client_id: str, identity: Identity
-) -> None:
+def _require_identity(
+    connection: Connection, identity: Identity | None, revoked: set[str]
+) -> Identity:
+    if identity is None or identity.user in revoked:
+        connection.engine.failures.add(connection.address, connection.engine.now())
+        raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.NOT_AUTHENTICATED)
+    return identity
+
+
+def _check_identity(engine: Engine, connect: Connect, client_id: str, identity: Identity) -> None:
     """Refuse a client id that belongs to another, and a will that the rules forbid."""
     if identity.client_id is not None and client_id != identity.client_id:
         raise Refused(ReturnCode.IDENTIFIER_REJECTED, Reason.CLIENT_ID)
@@ -119,9 +130,7 @@ def _check_identity(
         raise Refused(ReturnCode.NOT_AUTHORIZED, Reason.WILL_FORBIDDEN)
 
 
-def _admit(
-    connection: Connection, connect: Connect, client_id: str, identity: Identity
-) -> None:
+def _admit(connection: Connection, connect: Connect, client_id: str, identity: Identity) -> None:
     """Take over, resume or begin the session, and answer (3.1.4, 3.2)."""
     engine = connection.engine
     session, present = engine.open_session(client_id, identity, clean=connect.clean_session)
@@ -132,13 +141,12 @@ def _admit(
     connection.client = Client(
         client_id, identity.user, identity.role, connection.address, connection.listener
     )
-    engine.counters.connects_accepted += 1
     connection.send(encode_connack(session_present=present, code=ReturnCode.ACCEPTED))
     if connect.keepalive:
         connection.keepalive = 1.5 * connect.keepalive  # 3.1.2-24
         connection.set_timer(connection.keepalive, _check_keepalive)
     session.resume()
-    engine.tell_connected(connection)
+    engine.reports.connected(connection.client)
     connection.checked()
 
 

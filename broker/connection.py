@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from enum import IntFlag
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from . import connecting, publishing, subscribing
-from .codec import PINGRESP, Kind, decode_packet_id, remaining_length
+from . import connecting, publishing
+from .codec import Kind, remaining_length
+from .dispatch import HANDLERS, check_first_byte
 from .errors import Reason, Violation
+from .gate import Postponed
 from .logs import clean, logger, place
 from .observer import Client
+from .transport import Hold, Transport
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -30,38 +32,14 @@ CLOSE_SECONDS = 5.0
 _PUBLISH = int(Kind.PUBLISH)
 
 
-class Transport(Protocol):
-    """What a connection needs of the stream below it; asyncio's and uvloop's transports fit."""
-
-    def write(self, data: bytes) -> None: ...  # noqa: D102
-    def get_write_buffer_size(self) -> int: ...  # noqa: D102
-    def pause_reading(self) -> None: ...  # noqa: D102
-    def resume_reading(self) -> None: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
-    def abort(self) -> None: ...  # noqa: D102
-
-
-class Hold(IntFlag):
-    """Why nothing is read from a connection for the moment."""
-
-    NONE = 0
-    CHECK = 1
-    """Its CONNECT is being decided: what follows must wait (3.1.0-1)."""
-    HOST = 2
-    """The host program holds many of its acknowledgements."""
-    OUTPUT = 4
-    """It does not read the answers to what it sends."""
-    STOP = 8
-    """The broker stops."""
-
-
 class Connection:
     """The state of one network connection and its packet loop."""
 
     __slots__ = (
-        "_hold", "_needed", "_out", "_out_bytes", "_tail", "_timer", "address", "certificate",
-        "claimed_id", "client", "closed", "congested", "engine", "keepalive", "last_heard", "listener",
-        "publisher", "session", "stalled_at", "topics", "transport", "waiting", "will",
+        "_hold", "_needed", "_out", "_out_bytes", "_tail", "_timer", "address", "answers",
+        "certificate", "claimed_id", "client", "closed", "congested", "engine", "keepalive",
+        "last_heard", "listener", "publisher", "session", "stalled_at", "topics", "transport",
+        "waiting", "will",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +66,7 @@ class Connection:
         self.congested = False
         self.stalled_at: tuple[int, float] | None = None
         self.topics: dict[bytes, Topic] = {}
+        self.answers: dict[tuple[str, str], bool] = {}
         self.waiting: deque[Acknowledgement] | None = None
         self.last_heard = engine.now()
         self._hold = Hold.NONE
@@ -142,49 +121,48 @@ class Connection:
                 length, body = decoded
             stop = body + length
             if stop - position > self.engine.limits.connect_bytes:
-                self._check_size(data[position], stop - position)
+                self._check_size(stop - position)
             if stop > end:
-                self._check_unwhole(data[position])
+                check_first_byte(data[position], connected=self.session is not None)
                 self._needed = stop - position
                 break
-            if data[position] >> 4 == _PUBLISH and self.session is not None:
-                publishing.receive_publish(self, data, position, body, stop)
-            else:
-                self._dispatch(data[position], data[body:stop])
+            try:
+                if data[position] >> 4 == _PUBLISH and self.session is not None:
+                    publishing.receive_publish(self, data, position, body, stop)
+                else:
+                    self._dispatch(data[position], data[body:stop])
+            except Postponed:  # handled again, from its first byte, when the answer is known
+                self.hold(Hold.CHECK)
+                break
             position = stop
         if position < end and not self.closed:
             self._tail = bytearray(data[position:])
 
-    def _check_size(self, first: int, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         """Refuse at the header what would be too large to keep."""
         limits = self.engine.limits
         allowed = limits.connect_bytes if self.session is None else limits.packet_bytes
         if size > allowed:
             raise Violation("packet too large", Reason.TOO_LARGE)
 
-    def _check_unwhole(self, first: int) -> None:
-        """Refuse at the header what cannot become a packet, however it goes on."""
-        if self.session is None and first != Kind.CONNECT << 4:
-            raise Violation("3.1.0-1: the first packet is CONNECT")
-        if first >> 4 != _PUBLISH and FIXED_FLAGS.get(first >> 4) != first & 0x0F:
-            raise Violation("2.2.2-2: flags of the fixed header")
-
     def _dispatch(self, first: int, body: bytes) -> None:
-        kind = first >> 4
+        check_first_byte(first, connected=self.session is not None)
         if self.session is None:
-            if first != Kind.CONNECT << 4:
-                raise Violation("3.1.0-1: the first packet is CONNECT")
             connecting.receive_connect(self, body)
-            return
-        if FIXED_FLAGS.get(kind) != first & 0x0F:
-            raise Violation("2.2.2-2: flags of the fixed header")
-        HANDLERS[kind](self, body)
+        else:
+            HANDLERS[first >> 4](self, body)
 
     def require_session(self) -> Session:
         """Give the session of a connection that is known to have one."""
         if self.session is None:
             raise Violation("3.1.0-1: the first packet is CONNECT")
         return self.session
+
+    def require_client(self) -> Client:
+        """Give who this is, for a connection whose CONNECT was accepted."""
+        if self.client is None:
+            raise Violation("3.1.0-1: the first packet is CONNECT")
+        return self.client
 
     # ---- reading on and off
 
@@ -277,13 +255,13 @@ class Connection:
             self.hold(Hold.OUTPUT)
 
     def output_full(self) -> None:
-        """Called by the transport when unread output reaches its limit."""
+        """Stop deliveries: the transport says that unread output is at its limit."""
         self.congested = True
         self.stalled_at = (self.transport.get_write_buffer_size(), self.engine.now())
         self.engine.congested.add(self)
 
     def output_drained(self) -> None:
-        """Called by the transport when most of the output was read."""
+        """Deliver again: the transport says that most of the output was read."""
         self.congested = False
         self.engine.congested.discard(self)
         self.unhold(Hold.OUTPUT)
@@ -346,58 +324,8 @@ class Connection:
         self.engine.leave(self, reason)
 
     def lost(self) -> None:
-        """Called by the transport when the stream has ended, by whomever."""
+        """Settle the rest: the transport says that the stream has ended, by whomever."""
         self.close(Reason.CONNECTION_LOST)
         self.cancel_timer()
         self.waiting = None
         self.engine.gone(self)
-
-
-def _puback(connection: Connection, body: bytes) -> None:
-    connection.require_session().acknowledged(decode_packet_id(body))
-
-
-def _pubrec(connection: Connection, body: bytes) -> None:
-    connection.require_session().received(decode_packet_id(body))
-
-
-def _pubcomp(connection: Connection, body: bytes) -> None:
-    connection.require_session().completed(decode_packet_id(body))
-
-
-def _pingreq(connection: Connection, body: bytes) -> None:
-    if body:
-        raise Violation("3.12.1: PINGREQ has no body")
-    connection.send(PINGRESP)
-
-
-def _disconnect(connection: Connection, body: bytes) -> None:
-    if body:
-        raise Violation("3.14.1: DISCONNECT has no body")
-    connection.will = None  # 3.14.4-3
-    connection.close(Reason.DISCONNECT)
-
-
-def _second_connect(connection: Connection, body: bytes) -> None:
-    raise Violation("3.1.0-2: a second CONNECT")
-
-
-HANDLERS: dict[int, Callable[[Connection, bytes], None]] = {
-    Kind.CONNECT: _second_connect,
-    Kind.PUBACK: _puback,
-    Kind.PUBREC: _pubrec,
-    Kind.PUBREL: publishing.receive_pubrel,
-    Kind.PUBCOMP: _pubcomp,
-    Kind.SUBSCRIBE: subscribing.receive_subscribe,
-    Kind.UNSUBSCRIBE: subscribing.receive_unsubscribe,
-    Kind.PINGREQ: _pingreq,
-    Kind.DISCONNECT: _disconnect,
-}
-"""What a client may send after CONNECT; a missing row is a violation (PUBLISH has its own way)."""
-
-FIXED_FLAGS = {kind: 0 for kind in HANDLERS} | {
-    Kind.PUBREL: 2,
-    Kind.SUBSCRIBE: 2,
-    Kind.UNSUBSCRIBE: 2,
-}
-"""The four low bits of the first byte (2.2.2-1)."""

@@ -22,6 +22,7 @@ class Counters:
     bytes_sent: int = 0
     publish_denied: int = 0
     subscribe_denied: int = 0
+    subscribe_at_limit: int = 0
     dropped_qos0: int = 0
     dropped_queue_full: int = 0
     dropped_retained_full: int = 0

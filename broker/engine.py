@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .codec import Connect
 from .counters import Counters
 from .errors import Reason
 from .failures import Failures
-from .identity import Authenticate, Credentials, Identity
-from .logs import clean, logger, place
+from .gate import Gate
+from .identity import Authenticate, Identity
 from .observer import Observer
+from .reports import Reports
 from .routing import Router
 from .rules import NOTHING, Access, Rules
 from .session import Session
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 DRAIN_POLL_SECONDS = 0.01
+"""Transports do not say when their buffers are empty, so a stopping broker looks."""
 NO_WILL_AFTER = (Reason.DISCONNECT, Reason.SHUTDOWN)
 
 
@@ -46,15 +47,15 @@ class Engine:
         self.congested: set[Connection] = set()
         self.failures = Failures(self.limits.failures_per_address, self.limits.failure_seconds)
         self.rules: dict[str, Rules] = dict(rules)
-        self.observer = observer
+        self.reports = Reports(observer, self.counters)
         self.loop: asyncio.AbstractEventLoop
         self.now: Callable[[], float]
-        self._authenticate = authenticate
+        self.authenticate = authenticate
+        self.gate: Gate | None = None
         self._per_address: Counter[str] = Counter()
         self._dirty: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._deciding: list[set[str]] = []
-        self._logged: set[tuple[str, str]] = set()
 
     def bind_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the event loop that everything will run in."""
@@ -72,7 +73,7 @@ class Engine:
             len(self.connections) > self.limits.connections
             or self._per_address[connection.address] > self.limits.connections_per_address
         ):
-            self.log_once(connection.address, "too many connections")
+            self.reports.once(connection.address, "too many connections")
             connection.close(Reason.TOO_MANY_CONNECTIONS)
             return False
         return True
@@ -88,20 +89,17 @@ class Engine:
 
     def leave(self, connection: Connection, reason: Reason) -> None:
         """Settle what a closing connection leaves: session, observer, will, in this order."""
-        self.counters.ended[reason] += 1
         self.congested.discard(connection)
         session, client = connection.session, connection.client
         if session is None or client is None:
-            self.notify(
-                self.observer.refused, connection.address, connection.claimed_id, reason
-            )
+            self.reports.refused(connection.address, connection.claimed_id, reason)
             return
         if session.connection is connection:
             session.connection = None
             session.left_at = self.now()
             if session.clean:
                 self.drop_session(session)
-        self.notify(self.observer.disconnected, client, reason)
+        self.reports.disconnected(client, reason)
         if connection.will is not None and reason not in NO_WILL_AFTER:
             self._publish_will(connection, session)
 
@@ -197,48 +195,6 @@ class Engine:
                     self.router.subscriptions.remove(topic_filter, session)
         self.router.rules_changed()
 
-    async def identify(self, credentials: Credentials, connect: Connect) -> Identity | None:
-        """Ask the host program who this is."""
-        return await self._authenticate(credentials)
-
-    # ---- telling others
-
-    def notify(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Call an observer's method; what it raises is logged and counted."""
-        try:
-            call(*arguments)
-        except Exception as error:  # noqa: BLE001 - an observer must not harm a client
-            self.counters.observer_errors += 1
-            logger.error("observer failed: %s", place(error))
-
-    def tell_connected(self, connection: Connection) -> None:
-        """Tell the observer of an accepted CONNECT."""
-        self.notify(self.observer.connected, connection.client)
-
-    def publish_denied(self, connection: Connection, topic: str) -> None:
-        """Count and tell a PUBLISH that the rules forbid."""
-        self.counters.publish_denied += 1
-        self.log_once(connection.publisher[0], "denied publish")
-        self.notify(self.observer.denied_publish, connection.client, topic)
-
-    def subscribe_denied(self, connection: Connection, topic_filter: str) -> None:
-        """Count and tell a filter that the rules forbid."""
-        self.counters.subscribe_denied += 1
-        self.log_once(connection.publisher[0], "denied subscribe")
-        self.notify(self.observer.denied_subscribe, connection.client, topic_filter)
-
-    def at_limit(self, connection: Connection, limit: str) -> None:
-        """Count and log that a client met a limit."""
-        self.counters.ended[Reason.LIMIT] += 0
-        self.log_once(connection.publisher[0], limit)
-
-    def log_once(self, who: str, what: str) -> None:
-        """Log one kind of trouble once per client or address."""
-        if (who, what) in self._logged or len(self._logged) > self.limits.sessions:
-            return
-        self._logged.add((who, what))
-        logger.warning("%s: %s (said once)", clean(who), what)
-
     # ---- the loop
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:
@@ -285,7 +241,7 @@ class Engine:
         for connection in list(self.connections):
             connection.hold_for_stop()
         deadline = self.now() + self.settings.stop_seconds
-        while any(each.busy for each in self.connections) and self.now() < deadline:
+        while any(each.busy for each in self.connections) and self.now() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     async def close_all(self) -> None:
@@ -296,7 +252,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         deadline = self.now() + self.settings.stop_seconds
-        while self.connections and self.now() < deadline:
+        while self.connections and self.now() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_SECONDS)
         for connection in list(self.connections):
             connection.transport.abort()

@@ -30,9 +30,7 @@ class Failures:
     def too_many(self, address: str, now: float) -> bool:
         """Say whether this address has to wait."""
         times = self._by_address.get(address)
-        return (
-            times is not None and len(times) >= self._most and times[0] > now - self._seconds
-        )
+        return times is not None and len(times) >= self._most and times[0] > now - self._seconds
 
     def forget_old(self, now: float) -> None:
         """Drop addresses whose last failure is out of the window."""

@@ -16,6 +16,9 @@ from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import BrokerError
 from amqtt.session import Session as AmqttSession
 
+from .gate import Gate, amqtt_session
+from .sys_topics import SysTopics
+
 if TYPE_CHECKING:
     from .engine import Engine
     from .listeners import Listeners
@@ -33,6 +36,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         # amqtt insists on a listener called default; ours are opened by ourselves.
         config = BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins=plugins)
         super().__init__(config, loop=engine.loop)
+        engine.gate = Gate(engine, self.plugins_manager) if plugins else None
 
     async def open(self) -> None:
         """Start through amqtt's states. Raises OSError for what cannot be bound."""
@@ -58,7 +62,9 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         """Nothing is broadcast from a queue: routing is done when a message is read."""
 
     async def _session_monitor(self) -> None:
+        topics = SysTopics(self._engine)
         while True:
+            topics.tick()
             await asyncio.sleep(TIDY_SECONDS)
             self._engine.tidy()
 
@@ -108,11 +114,3 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         self._engine.router.publish(
             topic, bytes(data), qos=qos or 0, retain=retain, publisher=publisher
         )
-
-
-def amqtt_session(client_id: str, user: str | None) -> AmqttSession:
-    """Give what amqtt's plugins know as a session; it lives as long as one call."""
-    session = AmqttSession()
-    session.client_id = client_id
-    session.username = user
-    return session

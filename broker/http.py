@@ -73,7 +73,7 @@ class HttpFront:
         """Note which listener has which port."""
         self._ports[port] = name
 
-    def _cut_silent(self, handler: web.RequestHandler[web.Request]) -> None:
+    def _cut_silent(self, handler: web.RequestHandler) -> None:
         """Close a connection that never sent a whole request (as row 14 has it for MQTT)."""
         self._silent.pop(handler, None)
         if handler.transport is not None:

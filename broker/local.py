@@ -59,9 +59,7 @@ class LocalSubscription:
         self.handler = handler
         self._counters = counters
 
-    def deliver(
-        self, message: Message, acknowledgement: Acknowledgement | None = None
-    ) -> None:
+    def deliver(self, message: Message, acknowledgement: Acknowledgement | None = None) -> None:
         """Call the handler; what it raises is logged without the payload, and counted."""
         client_id, user = message.publisher
         self._counters.messages_local += 1

@@ -13,7 +13,9 @@ _SHOWN = 80
 def clean(text: str) -> str:
     """Make a stranger's string safe for a log line: printable ASCII, no quotes, bounded."""
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-    return "".join(c if c.isascii() and c.isprintable() and c not in "'\"\\" else "?" for c in shown)
+    return "".join(
+        c if c.isascii() and c.isprintable() and c not in "'\"\\" else "?" for c in shown
+    )
 
 
 def place(error: BaseException) -> str:

@@ -26,19 +26,19 @@ class Observer:
     """
 
     def connected(self, client: Client) -> None:
-        """Called when a client's CONNECT was accepted."""
+        """Hear that a client's CONNECT was accepted."""
 
     def disconnected(self, client: Client, reason: Reason) -> None:
-        """Called when an accepted connection has ended, before its will is published."""
+        """Hear that an accepted connection has ended, before its will is published."""
 
     def refused(self, address: str, client_id: str, reason: Reason) -> None:
-        """Called when a connection ended before its CONNECT was accepted.
+        """Hear that a connection ended before its CONNECT was accepted.
 
         `client_id` is what the stranger claims; empty when there was no whole CONNECT.
         """
 
     def denied_publish(self, client: Client, topic: str) -> None:
-        """Called for each PUBLISH that the rules forbid; it is acknowledged and dropped."""
+        """Hear of each PUBLISH that the rules forbid; it is acknowledged and dropped."""
 
     def denied_subscribe(self, client: Client, topic_filter: str) -> None:
-        """Called for each filter that the rules forbid; it is answered with 0x80."""
+        """Hear of each filter that the rules forbid; it is answered with 0x80."""

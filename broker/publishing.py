@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .codec import Kind, decode_packet_id, encode_ack
 from .errors import Reason, Violation
+from .gate import Action
 from .message import Message
 from .routing import Topic
 from .topics import check_name, decode_utf8
@@ -67,9 +68,7 @@ class Acknowledgement:
         send_ready(self.connection)
 
 
-def receive_publish(
-    connection: Connection, data: bytes, start: int, body: int, stop: int
-) -> None:
+def receive_publish(connection: Connection, data: bytes, start: int, body: int, stop: int) -> None:
     """Take the PUBLISH at data[start:stop] whose variable header begins at `body`."""
     first = data[start]
     qos = first >> 1 & 3
@@ -101,20 +100,25 @@ def receive_publish(
 def _look_up(connection: Connection, raw_topic: bytes) -> Topic:
     name = decode_utf8(raw_topic)
     check_name(name, connection.engine.limits.topic_levels)
-    session = connection.session
-    allowed = session is not None and session.access.may_publish(name)
-    topic = connection.engine.router.topic(name) if allowed else FORBIDDEN
-    if topic is not FORBIDDEN:
+    if not _allowed(connection, name):
         # Denials are not remembered: the observer is to hear the name of each.
-        if len(connection.topics) >= MAX_CACHED_TOPICS:
-            connection.topics.clear()
-        connection.topics[raw_topic] = topic
-    else:
-        connection.engine.publish_denied(connection, name)
+        connection.engine.reports.publish_denied(connection.require_client(), name)
+        return FORBIDDEN
+    if len(connection.topics) >= MAX_CACHED_TOPICS:
+        connection.topics.clear()
+    topic = connection.topics[raw_topic] = connection.engine.router.topic(name)
     return topic
 
 
-def _receive_qos0(  # noqa: PLR0917
+def _allowed(connection: Connection, name: str) -> bool:
+    """Ask the rules and, if there are any, amqtt's plugins (which may postpone the packet)."""
+    if not connection.require_session().access.may_publish(name):
+        return False
+    gate = connection.engine.gate
+    return gate is None or gate.allows(connection, Action.PUBLISH, name)
+
+
+def _receive_qos0(
     connection: Connection,
     topic: Topic,
     first: int,

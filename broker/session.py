@@ -78,7 +78,7 @@ class Session:
 
     def deliver(self, message: Message, granted: int) -> None:
         """Send at the lower of both QoS (3.8.4), or keep what cannot be sent yet."""
-        qos = message.qos if message.qos < granted else granted
+        qos = message.qos if message.qos < granted else granted  # noqa: FURB136 - min() is slow
         connection = self.connection
         if qos == 0:
             if connection is None:  # 3.1.2.4: QoS 0 need not be kept

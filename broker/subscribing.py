@@ -12,6 +12,7 @@ from .codec import (
     encode_ack,
     encode_suback,
 )
+from .gate import Action
 from .topics import check_filter
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def receive_subscribe(connection: Connection, body: bytes) -> None:
     packet_id, wanted = decode_subscribe(body)
     for topic_filter, _ in wanted:
         check_filter(topic_filter, connection.engine.limits.topic_levels)
+    if connection.engine.gate is not None:
+        for topic_filter, _ in wanted:  # all answers first: a postponed packet is handled anew
+            _allowed(connection, topic_filter)
     codes = [_subscribe(connection, topic_filter, qos) for topic_filter, qos in wanted]
     connection.send(encode_suback(packet_id, codes))
     for (topic_filter, _), code in zip(wanted, codes, strict=True):
@@ -34,16 +38,25 @@ def receive_subscribe(connection: Connection, body: bytes) -> None:
 def _subscribe(connection: Connection, topic_filter: str, qos: int) -> int:
     """Give the granted QoS, or 0x80 (3.9.3)."""
     engine, session = connection.engine, connection.require_session()
-    if not session.access.may_subscribe(topic_filter):
-        engine.subscribe_denied(connection, topic_filter)
+    if not _allowed(connection, topic_filter):
+        engine.reports.subscribe_denied(connection.require_client(), topic_filter)
         return SUBSCRIBE_REFUSED
     full = len(session.subscriptions) >= engine.limits.subscriptions
     if full and topic_filter not in session.subscriptions:
-        engine.at_limit(connection, "subscriptions")
+        engine.counters.subscribe_at_limit += 1
+        engine.reports.once(session.client_id, "too many subscriptions")
         return SUBSCRIBE_REFUSED
     session.subscriptions[topic_filter] = qos
     engine.router.subscriptions.add(topic_filter, session, qos)
     return qos
+
+
+def _allowed(connection: Connection, topic_filter: str) -> bool:
+    """Ask the rules and, if there are any, amqtt's plugins (which may postpone the packet)."""
+    if not connection.require_session().access.may_subscribe(topic_filter):
+        return False
+    gate = connection.engine.gate
+    return gate is None or gate.allows(connection, Action.SUBSCRIBE, topic_filter)
 
 
 def _send_retained(connection: Connection, topic_filter: str, granted: int) -> None:

@@ -100,7 +100,7 @@ async def serve_websocket(
 ) -> web.StreamResponse:
     """Run one MQTT connection over a WebSocket."""
     if not origin_allowed(request, origins):
-        engine.log_once(peer_address_of(request), "WebSocket from a page of another origin")
+        engine.reports.once(peer_address_of(request), "WebSocket from a page of another origin")
         return web.Response(status=403, text="This page may not connect.\n")
     socket = web.WebSocketResponse(
         protocols=("mqtt",), max_msg_size=engine.limits.packet_bytes + _SLACK, compress=False

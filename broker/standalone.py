@@ -1,0 +1,124 @@
+"""`handrail broker`: the broker alone, as a general MQTT 3.1.1 broker with a rules file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .broker import Broker
+from .logs import logger
+from .passwords import hash_password
+from .rules import NOTHING
+from .rules_file import RulesFile, RulesFileError, load_rules_file
+from .users import Users
+
+app = typer.Typer(
+    name="broker",
+    help="Run the MQTT broker alone, with a rules file (docs/broker.md).",
+    no_args_is_help=True,
+)
+RulesPath = Annotated[Path, typer.Argument(help="YAML rules file.", metavar="RULES_FILE")]
+
+
+@app.command(epilog="Example: handrail broker run rules.yaml")
+def run(rules_file: RulesPath) -> None:
+    """Serve until SIGTERM or Ctrl-C; SIGHUP reads users and roles of the file again."""
+    raise typer.Exit(run_standalone(rules_file))
+
+
+@app.command(epilog="Example: handrail broker check rules.yaml")
+def check(rules_file: RulesPath) -> None:
+    """Check a rules file and say what is wrong with it."""
+    try:
+        load_rules_file(rules_file)
+    except RulesFileError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{rules_file}: good")
+
+
+@app.command("hash-password", epilog="Example: handrail broker hash-password")
+def hash_password_command() -> None:
+    """Ask for a password, or read it from a pipe, and print its hash for the rules file."""
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        typer.echo("an empty password is none", err=True)
+        raise typer.Exit(2)
+    typer.echo(hash_password(password.encode()))
+
+
+def run_standalone(rules_file: Path) -> int:
+    """Serve what a rules file says until told to stop; gives the exit code (0, or 2 for the file).
+
+    Prints a line with `ready` when it serves.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        file = load_rules_file(rules_file)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(rules_file, file))
+    except (RulesFileError, OSError) as error:
+        typer.echo(error, err=True)
+        return 2
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Prefer uvloop, which takes a quarter to a third off the time per message."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _serve(path: Path, file: RulesFile) -> None:
+    users = Users(file)
+    broker = Broker(file.settings(path.parent), authenticate=users.authenticate, rules=file.rules())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: reload(path, users, broker))
+    await broker.start()
+    where = ", ".join(f"{name} {_spell(*at)}" for name, at in broker.addresses.items())
+    print(f"handrail broker ready: {where}", flush=True)  # noqa: T201 - this is the interface
+    try:
+        await stop.wait()
+    finally:
+        await broker.stop()
+
+
+def _spell(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reload(path: Path, users: Users, broker: Broker) -> None:
+    """Put users and roles of the file into force; a faulty file changes nothing.
+
+    Listeners and limits need a restart.
+    """
+    try:
+        new = load_rules_file(path)
+    except RulesFileError as error:
+        logger.error("the rules stay as they were: %s", error)
+        return
+    gone = users.changed(new)
+    old_roles = users.roles
+    users.use(new)
+    for role, rules in (dict.fromkeys(old_roles, NOTHING) | new.rules()).items():
+        broker.set_rules(role, rules)
+    for user in gone:
+        broker.revoke(user)
+    logger.warning("rules read again: %d users disconnected", len(gone))
