@@ -1,0 +1,82 @@
+"""YAML as another spelling of a Questionnaire: for files on the command line, not for the wire.
+
+Nothing else imports this module, so the controller runs without a YAML reader.
+"""
+
+import re
+from collections.abc import Hashable
+from math import isfinite
+
+import yaml
+
+from schemas.questionnaire import FlowError, Json, Note
+
+_MAX_SOURCE = 4 * 1024 * 1024
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's data as JSON has it: no aliases, no key twice, dates stay text."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases: a few lines of them unfold into gigabytes."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Json]:
+        """Refuse a key that stands twice, or that is no text."""
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str) or key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key!r} stands twice or is no text",
+                    problem_mark=key_node.start_mark,
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads `no` as false, 2026-11-22 as a date and 12:30 as 750. Only what JSON calls null,
+# true, false and a number is one here; everything else is text.
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
+    )
+
+
+def parse_yaml(source: bytes) -> dict[str, Json]:
+    """Read YAML into what `load_flow` takes; raises `FlowError`."""
+    if len(source) > _MAX_SOURCE:
+        raise _broken(f"is larger than {_MAX_SOURCE} bytes")
+    try:
+        value = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _broken(f"is not YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise _broken("must be a mapping")
+    _check_plain(value)
+    return value
+
+
+def _check_plain(value: Json) -> None:
+    """Refuse what JSON cannot say: sets, binary, infinite numbers."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            _check_plain(one)
+    elif isinstance(value, float) and not isfinite(value):
+        raise _broken("holds a number that JSON cannot say")
+    elif value is not None and not isinstance(value, str | int | float):
+        raise _broken(f"holds a {type(value).__name__}, which JSON cannot say")
+
+
+def _broken(reason: str) -> FlowError:
+    return FlowError((Note("Questionnaire", reason),))
