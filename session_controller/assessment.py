@@ -143,9 +143,8 @@ def _assess(flow: Flow, held: Held) -> Assessment:
     layout = layout_of(flow, held.instances)
     on = evaluate(layout, held)
     states = [judge(node, held) for node in layout.nodes]
-    steps = tuple(
-        _summary(flow, layout, number, on, states) for number in range(len(layout.by_step))
-    )
+    now = _Now(held, on, states)
+    steps = tuple(_summary(flow, layout, step, now) for step in range(len(layout.by_step)))
     return Assessment(flow, held, layout, on, states, steps)
 
 
@@ -159,14 +158,15 @@ def _assess_again(before: Assessment, held: Held, changed: list[int]) -> Assessm
         _push(layout, index, waiting)
     while waiting:
         index = layout.order[heappop(waiting)]
-        now = is_on(layout, layout.nodes[index], on, held)
-        if now != on[index]:
-            on[index] = now
+        turned = is_on(layout, layout.nodes[index], on, held)
+        if turned != on[index]:
+            on[index] = turned
             touched.add(layout.nodes[index].step)
             _push(layout, index, waiting)
     steps = list(before.steps)
+    now = _Now(held, on, states)
     for number in touched:
-        steps[number] = _summary(before.flow, layout, number, on, states)
+        steps[number] = _summary(before.flow, layout, number, now)
     return Assessment(before.flow, held, layout, on, states, tuple(steps))
 
 
@@ -175,24 +175,32 @@ def _push(layout: Layout, index: int, waiting: list[int]) -> None:
         heappush(waiting, layout.rank[dependent])
 
 
-def _summary(
-    flow: Flow, layout: Layout, number: int, on: list[bool], states: list[State]
-) -> StepAssessment:
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What a summary is made from."""
+
+    held: Held
+    on: list[bool]
+    states: list[State]
+
+
+def _summary(flow: Flow, layout: Layout, number: int, now: _Now) -> StepAssessment:
     shown: list[str] = []
     fields: list[str] = []
     faults: list[Fault] = []
     filled = required = required_filled = 0
     for index in layout.by_step[number]:
         node = layout.nodes[index]
-        if node.hidden or not on[index]:
+        if node.hidden or not now.on[index]:
             continue
-        state = states[index]
+        state = now.states[index]
         shown.append(node.field_id)
         if state.fault is not None:
             faults.append(state.fault)
         if not node.item.is_field:
-            if node.wanted and not _any_filled(layout, node, on, states):
-                faults.append(fault_of(node, "group_empty", "at least one answer is needed"))
+            group_fault = _group_fault(layout, node, now)
+            if group_fault is not None:
+                faults.append(group_fault)
             continue
         fields.append(node.field_id)
         filled += state.filled
@@ -210,12 +218,34 @@ def _summary(
     )
 
 
-def _any_filled(layout: Layout, group: Node, on: list[bool], states: list[State]) -> bool:
-    """Tell whether a group holds an answer; FHIR R4: so a required group is answered."""
-    below = range(group.index + 1, group.end)
-    if any(on[index] and states[index].filled for index in below):
-        return True
-    return not any(on[index] and layout.nodes[index].item.is_field for index in below)
+def _group_fault(layout: Layout, group: Node, now: _Now) -> Fault | None:
+    """Judge a group: enough instances, and an answer inside a required one.
+
+    The fault bears the id of a field to go to: a group has none of its own on the wire.
+    """
+    least = group.item.min_occurs or 0
+    key = group.count_key
+    if key is not None and group.demanded and now.held.instances.get(key, 0) < least:
+        field_id = _first_of_next(layout, group, key, now.held.instances.get(key, 0))
+        message = f"at least {least} are needed"
+        return fault_of(group, "too_few_instances", message, field_id)
+    if not group.wanted:
+        return None
+    below = [index for index in range(group.index + 1, group.end) if now.on[index]]
+    fields = [index for index in below if layout.nodes[index].item.is_field]
+    if not fields or any(now.states[one].filled or now.states[one].fault for one in below):
+        return None
+    first = layout.nodes[fields[0]].field_id
+    return fault_of(group, "group_empty", "at least one answer is needed", first)
+
+
+def _first_of_next(layout: Layout, group: Node, key: str, count: int) -> str:
+    """Name the first field of the instance that comes next."""
+    for index in range(group.index + 1, group.end):
+        node = layout.nodes[index]
+        if node.item.is_field and not node.hidden:
+            return f"{key}[{count}]" + node.field_id.removeprefix(group.field_id)
+    return f"{key}[{count}]"
 
 
 def enabled_fields(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.questionnaire import FieldKind, Json
+from schemas.questionnaire import STRUCTURE, FieldKind, Json
 from session_controller.enablement import Held, was_read
 from session_controller.layout import Node
 from session_controller.values import Problem, check_value, is_empty
@@ -42,9 +42,7 @@ _SKIPPED = State(filled=False)
 def judge(node: Node, held: Held) -> State:
     """Tell what a node holds and what is wrong with it, whether or not it is on."""
     kind = node.item.kind
-    if kind is FieldKind.GROUP:
-        return _group_state(node, held)
-    if kind is FieldKind.DISPLAY:
+    if kind in STRUCTURE:
         return _SKIPPED
     correction = held.corrections.get(node.field_id)
     state = _filled_state(node, held)
@@ -105,23 +103,16 @@ def _consent_state(node: Node, held: Held) -> State:
     return State(state.filled, fault_of(node, "unread", "has to be read to its end"), state.error)
 
 
-def _group_state(node: Node, held: Held) -> State:
-    """Judge the number of instances; whether a required group is empty, its step's summary."""
-    least = node.item.min_occurs
-    if least is None or node.count_key is None or node.hidden or node.item.read_only:
-        return _SKIPPED
-    if held.instances.get(node.count_key, 0) >= least:
-        return _SKIPPED
-    return State(False, fault_of(node, "too_few_instances", f"at least {least} are needed"))
-
-
 def _wanted(node: Node, code: str, message: str) -> Fault | None:
     return fault_of(node, code, message) if node.wanted else None
 
 
-def fault_of(node: Node, code: str, message: str) -> Fault:
-    """Name what is wrong by the field's label and, in a repeating group, its instance."""
+def fault_of(node: Node, code: str, message: str, field_id: str | None = None) -> Fault:
+    """Name what is wrong by the field's label and, in a repeating group, its instance.
+
+    `field_id` is the field to go to, where that is another than the node's own.
+    """
     label = node.item.label.strip().rstrip(":")[:_LABEL_LENGTH]
     if node.scope:
         label += " ({})".format(", ".join(str(number + 1) for _, number in node.scope))
-    return Fault(node.field_id, code, label, message)
+    return Fault(field_id or node.field_id, code, label, message)

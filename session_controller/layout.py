@@ -24,8 +24,10 @@ class Check:
 class Node:
     """One item in one place. `parent` is an index, -1 at the top.
 
-    `hangs`: on only while its parent, a question, is answered. `wanted`: an answer is required
-    where the node is on. `hidden`: never shown, itself or something around it.
+    `hangs`: on only while its parent, a question, is answered. `hidden`: never shown, itself or
+    something around it. `demanded`: not inside an instance that nobody has to add. `wanted`: an
+    answer is required where the node is on. `count_key`: what `instances` counts a repeating
+    group by, on the first of its nodes.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Node:
     hangs: bool
     hidden: bool
     wanted: bool
+    demanded: bool
     count_key: str | None = None
     end: int = 0
     """Index behind the last node below this one."""
@@ -125,10 +128,11 @@ class _Builder:
             scope=around.scope,
             hangs=_hangs(item, parent),
             hidden=item.hidden or (parent is not None and parent.hidden),
-            wanted=False,
+            wanted=around.demanded and item.required,
+            demanded=around.demanded,
             count_key=count_key,
         )
-        node.wanted = around.demanded and item.required and not (item.read_only or node.hidden)
+        node.wanted = node.wanted and not (item.read_only or node.hidden)
         self.nodes.append(node)
         inside = _Around(node, around.scope, around.prefix, around.demanded)
         for child in item.children:

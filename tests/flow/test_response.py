@@ -1,0 +1,166 @@
+"""Responses of flows that were filled in."""
+
+import json
+from random import Random
+
+import pytest
+from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
+
+from schemas.flow import Flow, FlowError, load_flow
+from session_controller.response import questionnaire_response
+from tests.flow.checker import problems
+from tests.flow.filling import OURS, REAL, Patient, flow_of, our_flow
+
+FLOWS = sorted(OURS.glob("*.json")) + sorted(REAL.glob("*.json"))
+
+
+def _loaded(path) -> Flow:
+    try:
+        return load_flow(path.read_bytes(), fallback_id=path.stem)
+    except FlowError as error:
+        pytest.skip(f"refused: {error.problems[0]}")
+
+
+def respond(patient: Patient, **more) -> dict:
+    """Export what a patient has filled in."""
+    return questionnaire_response(
+        patient.flow,
+        patient.held.answers,
+        patient.held.instances,
+        status="completed",
+        authored="2026-11-22T10:15:02.120Z",
+        attachments=patient.attachments,
+        signatures=patient.signatures,
+        reading=patient.held.reading,
+        **more,
+    )
+
+
+@pytest.mark.parametrize("wanted_only", [False, True], ids=["all", "required"])
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_filled_flow_gives_a_valid_response(path, seed, wanted_only):
+    """A response to a flow that is filled in obeys FHIR and the questionnaire's own rules."""
+    flow = _loaded(path)
+    patient = Patient(flow, Random(seed))
+    assert patient.fill(wanted_only=wanted_only).complete
+    response = respond(patient)
+    QuestionnaireResponse.model_validate(response)
+    assert problems(json.loads(flow.canonical), response) == []
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real questionnaires are not here")
+def test_the_reference_form_is_answered_widely():
+    """Of the 161 items of the reference form a full filling answers at least 60."""
+    path = REAL / "ottehr-intake-paperwork.json"
+    patient = Patient(_loaded(path), Random(7))
+    patient.fill()
+    assert len(patient.held.answers) + len(patient.attachments) >= 60
+
+
+def test_what_is_off_or_wrong_is_not_exported():
+    """Neither a switched-off answer nor one that breaks a rule is exported."""
+    flow = flow_of(
+        {"linkId": "a", "type": "boolean"},
+        {
+            "linkId": "b",
+            "type": "string",
+            "enableWhen": [{"question": "a", "operator": "=", "answerBoolean": True}],
+        },
+        {"linkId": "c", "type": "string", "maxLength": 2},
+    )
+    patient = Patient(flow, Random(1))
+    patient.held.answers.update({"a": False, "b": "hidden", "c": "too long"})
+    response = respond(patient)
+    assert response["item"] == [{"linkId": "a", "answer": [{"valueBoolean": False}]}]
+
+
+def test_children_of_a_question_stand_in_its_first_answer():
+    """What hangs below a question is exported inside its first answer."""
+    flow = flow_of(
+        {
+            "linkId": "q",
+            "type": "choice",
+            "repeats": True,
+            "answerOption": [{"valueString": "x"}, {"valueString": "y"}],
+            "item": [{"linkId": "why", "type": "text"}],
+        }
+    )
+    patient = Patient(flow, Random(1))
+    patient.held.answers.update({"q": ["x", "y"], "why": "so"})
+    first, second = respond(patient)["item"][0]["answer"]
+    assert first == {
+        "valueString": "x",
+        "item": [{"linkId": "why", "answer": [{"valueString": "so"}]}],
+    }
+    assert second == {"valueString": "y"}
+
+
+def test_a_repeating_group_is_exported_instance_by_instance():
+    """Each instance of a repeating group is an item of its own."""
+    flow = flow_of(
+        {
+            "linkId": "meds",
+            "type": "group",
+            "repeats": True,
+            "item": [{"linkId": "name", "type": "string"}],
+        }
+    )
+    answers = {"meds[0].name": "one", "meds[1].name": "two"}
+    response = questionnaire_response(
+        flow, answers, {"meds": 2}, status="completed", authored="2026-11-22"
+    )
+    texts = [item["item"][0]["answer"][0]["valueString"] for item in response["item"]]
+    assert texts == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "answer"),
+    [
+        ({"type": "integer"}, 3.0, {"valueInteger": 3}),
+        ({"type": "url"}, "https://example.org", {"valueUri": "https://example.org"}),
+        ({"type": "choice"}, "Acme", {"valueCoding": {"display": "Acme"}}),
+        ({"type": "open-choice"}, "Acme", {"valueString": "Acme"}),
+        ({"type": "reference"}, "Patient/1", {"valueReference": {"reference": "Patient/1"}}),
+        ({"type": "reference"}, "Dr. Who", {"valueReference": {"display": "Dr. Who"}}),
+        ({"type": "quantity"}, 3, {"valueQuantity": {"value": 3}}),
+        (
+            {
+                "type": "choice",
+                "answerOption": [{"valueCoding": {"code": "a", "system": "s", "display": "A"}}],
+            },
+            {"code": "a", "display": "something else"},
+            {"valueCoding": {"code": "a", "system": "s", "display": "A"}},
+        ),
+    ],
+)
+def test_each_kind_is_exported_with_its_own_value(item, value, answer):
+    """An answer is exported with the value[x] of its question; a choice as its option has it."""
+    flow = flow_of({"linkId": "q"} | item)
+    patient = Patient(flow, Random(1))
+    patient.held.answers["q"] = value
+    assert respond(patient)["item"][0]["answer"] == [answer]
+
+
+def test_a_signature_is_an_extension_of_its_item():
+    """A signature stands in the standard extension of the item that asked for it."""
+    patient = Patient(our_flow("quick-check-in"), Random(1))
+    patient.fill()
+    signed = respond(patient)["item"][-1]["item"][-1]
+    assert signed["linkId"] == "signature"
+    assert signed["extension"][0]["url"].endswith("questionnaireresponse-signature")
+
+
+def test_the_questionnaire_is_named_with_its_version():
+    """The response names its questionnaire as url|version, or by flow_ref where it has no url."""
+    patient = Patient(our_flow("quick-check-in"), Random(1))
+    assert respond(patient)["questionnaire"].endswith("/quick-check-in|1.0.0")
+    nameless = Patient(flow_of({"linkId": "a", "type": "boolean"}), Random(1))
+    assert respond(nameless)["questionnaire"] == f"urn:handrail:flow:{nameless.flow.flow_ref}"
+
+
+def test_texts_come_in_the_language_of_the_session():
+    """With a language, the response's texts are translated."""
+    patient = Patient(our_flow("quick-check-in"), Random(1))
+    patient.fill()
+    assert respond(patient, language="es-MX")["item"][0]["text"] == "Apellidos"
