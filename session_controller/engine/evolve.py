@@ -1,0 +1,236 @@
+"""`evolve`: a session and an event give the session after it. Accepts every fact of the log."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar, assert_never
+
+from schemas.base import Role
+from schemas.views import DocumentStatus, SessionStatus, SignatureStatus
+from session_controller.engine import facts as f
+from session_controller.engine.facts import Event
+from session_controller.engine.forms import add_instance, clear, enter
+from session_controller.engine.session import Session
+from session_controller.engine.state import (
+    Document,
+    OpenCode,
+    Participant,
+    SessionState,
+    Signature,
+)
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def evolve(session: Session, event: Event) -> Session:
+    """Apply an event: the fact, then its place in the sequence."""
+    changed = _apply(session, event)
+    acknowledged = changed.acknowledged
+    if event.seq is not None and event.device is not None:
+        acknowledged = {**acknowledged, event.device: event.seq}
+    if isinstance(event.fact, f.CommandRefused):
+        return session.moved_to(replace(changed, acknowledged=acknowledged))
+    return session.moved_to(
+        replace(changed, revision=event.revision, updated_at=event.at, acknowledged=acknowledged)
+    )
+
+
+def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912
+    """One case per fact: long, and straight."""
+    state, fact = session.state, event.fact
+    match fact:
+        case f.DocumentFetched() | f.CommandRefused():
+            return state
+        case f.SessionOpened():
+            host = Participant(fact.host_role, fact.host_online, event.at)
+            return replace(state, host=fact.host, participants={fact.host: host})
+        case f.DeviceJoined():
+            return _joined(state, event, fact.device, fact.role, online=fact.online)
+        case f.DeviceLeft():
+            return _left(state, fact.device)
+        case f.PresenceChanged():
+            return _present(state, event, fact.device, online=fact.online)
+        case f.CodeIssued():
+            return _code(state, fact)
+        case f.CodeClosed():
+            return replace(state, code=None)
+        case f.Navigated(step_index=index):
+            return _at_step(state, index)
+        case f.FieldHighlighted():
+            return replace(state, highlight=fact.field_id)
+        case f.SignatureRequested():
+            status = SignatureStatus.REQUESTED
+            return _signature(state, event, fact.field_id, status, fact.document_sha256)
+        case f.SignatureCancelled():
+            return _signature_withdrawn(state)
+        case f.Signed():
+            status = SignatureStatus.SIGNED
+            return _signature(state, event, fact.field_id, status, fact.document_sha256)
+        case f.SignatureDeclined():
+            return _signature_declined(state, event)
+        case f.CorrectionRequested():
+            corrections = {**state.corrections, fact.field_id: fact.message}
+            return replace(state, corrections=corrections)
+        case f.DocumentReviewed():
+            return _reviewed(state, fact)
+        case f.HelpAsked():
+            return replace(state, help_requested=True)
+        case f.HelpAnswered():
+            return replace(state, help_requested=False)
+        case f.ScreenCovered():
+            return replace(state, covered=fact.covered)
+        case f.Paused():
+            return replace(state, paused=True)
+        case f.Resumed():
+            return replace(state, paused=False)
+        case f.PatientDeviceReplaced():
+            return _replaced(state, event, fact)
+        case f.TookOver():
+            return _took_over(state, event, fact)
+        case f.Completed():
+            return _ended(state, SessionStatus.COMPLETED)
+        case f.Cancelled():
+            return _ended(state, SessionStatus.CANCELLED)
+        case f.Expired():
+            return _ended(state, SessionStatus.EXPIRED)
+        case f.FieldEntered():
+            entered = enter(session.flow, state, fact.field_id, fact.value)
+            return replace(
+                entered,
+                patient_focus=fact.field_id,
+                corrections=_without(state.corrections, fact.field_id),
+            )
+        case f.FieldCleared():
+            return clear(session.flow, state, fact.field_id)
+        case f.FieldFocused():
+            return replace(state, patient_focus=fact.field_id)
+        case f.ReadingReported():
+            return replace(state, reading={**state.reading, fact.field_id: fact.fraction})
+        case f.UploadBegun():
+            return _upload_begun(session, fact)
+        case f.UploadProgressed():
+            return _document(state, fact.field_id, received=fact.received)
+        case f.UploadFinished():
+            return _finished(state, fact)
+        case _:
+            assert_never(fact)
+
+
+def _without(mapping: Mapping[_K, _V], key: _K) -> Mapping[_K, _V]:
+    return {k: v for k, v in mapping.items() if k != key} if key in mapping else mapping
+
+
+def _joined(
+    state: SessionState, event: Event, device: str, role: Role, *, online: bool
+) -> SessionState:
+    participants = {**state.participants, device: Participant(role, online, event.at)}
+    if role.leads:
+        return replace(state, participants=participants)
+    status = SessionStatus.ACTIVE
+    return replace(state, participants=participants, status=status, code=None)
+
+
+def _left(state: SessionState, device: str) -> SessionState:
+    was_patient = device == state.patient
+    return replace(
+        state,
+        participants=_without(state.participants, device),
+        host=None if state.host == device else state.host,
+        status=SessionStatus.WAITING if was_patient else state.status,
+        patient_focus=None if was_patient else state.patient_focus,
+    )
+
+
+def _present(state: SessionState, event: Event, device: str, *, online: bool) -> SessionState:
+    participant = replace(state.participants[device], online=online, since=event.at)
+    return replace(state, participants={**state.participants, device: participant})
+
+
+def _code(state: SessionState, fact: f.CodeIssued) -> SessionState:
+    code = OpenCode(fact.serial, fact.expires_at)
+    return replace(state, code=code, last_code_serial=fact.serial)
+
+
+def _at_step(state: SessionState, index: int) -> SessionState:
+    furthest = max(state.furthest_step, index)
+    return replace(
+        state, step_index=index, furthest_step=furthest, highlight=None, patient_focus=None
+    )
+
+
+def _signature(
+    state: SessionState, event: Event, field_id: str, status: SignatureStatus, sha256: str
+) -> SessionState:
+    signature = Signature(status, sha256, event.at)
+    signing = field_id if status is SignatureStatus.REQUESTED else None
+    return replace(state, signatures={**state.signatures, field_id: signature}, signing=signing)
+
+
+def _signature_withdrawn(state: SessionState) -> SessionState:
+    signatures = {k: v for k, v in state.signatures.items() if k != state.signing}
+    return replace(state, signatures=signatures, signing=None)
+
+
+def _signature_declined(state: SessionState, event: Event) -> SessionState:
+    if state.signing is None:
+        return state
+    sha256 = state.signatures[state.signing].document_sha256
+    return _signature(state, event, state.signing, SignatureStatus.DECLINED, sha256)
+
+
+def _reviewed(state: SessionState, fact: f.DocumentReviewed) -> SessionState:
+    status = DocumentStatus.ACCEPTED if fact.accepted else DocumentStatus.REJECTED
+    reason = None if fact.accepted else fact.reason
+    return _document(state, fact.field_id, status=status, reason=reason)
+
+
+def _document(state: SessionState, field_id: str, **changes: object) -> SessionState:
+    document = replace(state.documents[field_id], **changes)  # type: ignore[arg-type]
+    return replace(state, documents={**state.documents, field_id: document})
+
+
+def _replaced(state: SessionState, event: Event, fact: f.PatientDeviceReplaced) -> SessionState:
+    if state.patient is not None:
+        state = _left(state, state.patient)
+    if fact.code is not None:
+        return _code(state, fact.code)
+    if fact.device is None:
+        raise ValueError("a replacement names a device or a code")
+    return _joined(state, event, fact.device, Role.PATIENT, online=fact.online)
+
+
+def _took_over(state: SessionState, event: Event, fact: f.TookOver) -> SessionState:
+    if fact.device not in state.participants:
+        state = _joined(state, event, fact.device, fact.role, online=fact.online)
+    return replace(state, host=fact.device)
+
+
+def _ended(state: SessionState, status: SessionStatus) -> SessionState:
+    return replace(
+        state,
+        status=status,
+        paused=False,
+        code=None,
+        signing=None,
+        highlight=None,
+        patient_focus=None,
+        help_requested=False,
+    )
+
+
+def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
+    """Begin, or go on: who begins the same upload again keeps what has arrived of it."""
+    state = session.state
+    known = state.documents.get(fact.field_id)
+    if known is not None and known.upload == fact.upload:
+        return state
+    state = add_instance(session.flow, state, fact.field_id)
+    document = Document(fact.upload, fact.size, fact.sha256, fact.media_type)
+    return replace(state, documents={**state.documents, fact.field_id: document})
+
+
+def _finished(state: SessionState, fact: f.UploadFinished) -> SessionState:
+    """Take a document as whole; one that staff has looked at already keeps their verdict."""
+    if state.documents[fact.field_id].status is not DocumentStatus.RECEIVING:
+        return state
+    return _document(state, fact.field_id, status=DocumentStatus.RECEIVED)

@@ -1,0 +1,126 @@
+"""A session as the rules see it: the flow, the state, and the answers judged."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from pydantic import JsonValue
+
+from schemas.questionnaire import Flow, Step
+from schemas.views import SignatureStatus
+from session_controller.answers import Assessment, Fault, assess, consent_document
+from session_controller.engine.limits import size_of
+from session_controller.engine.state import Document, SessionState
+
+_STALE = "stale"
+"""A signature whose text has changed since: to the judgement it is no longer signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A state with what follows from it. `moved_to` is the only way on."""
+
+    flow: Flow
+    state: SessionState
+    assessment: Assessment
+
+    @classmethod
+    def of(cls, flow: Flow, state: SessionState) -> "Session":
+        """Take up a state, judging all of its answers."""
+        return cls(flow, state, assess(flow, state.answers, state.instances, **_held(flow, state)))
+
+    def moved_to(self, state: SessionState) -> "Session":
+        """Give the session in a later state, judging again only what changed."""
+        changed = set(_changed(self.state, state))
+        if not changed:
+            return Session(self.flow, state, self.assessment)
+        signed = {k for k in state.signatures if k in self.assessment.enabled_ids}
+        assessment = self.assessment.after(
+            changed | signed, state.answers, state.instances, **_held(self.flow, state)
+        )
+        return Session(self.flow, state, assessment)
+
+    @property
+    def step(self) -> Step:
+        """The authoritative step."""
+        return self.flow.steps[self.state.step_index]
+
+    def shows(self, field_id: str) -> bool:
+        """Tell whether a field, on whatever step, is on and shown."""
+        return field_id in self.assessment.enabled_ids
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The fields of all steps that are on and shown, in order."""
+        return tuple(field_id for step in self.assessment.steps for field_id in step.fields)
+
+    @property
+    def enabled_here(self) -> tuple[str, ...]:
+        """The fields of the current step that are on and shown, in order."""
+        return self.assessment.steps[self.state.step_index].fields
+
+    @property
+    def answer_bytes(self) -> int:
+        """The size of all answers together as JSON."""
+        return sum(map(size_of, self.state.answers.values()))
+
+    def document_sha256(self, field_id: str) -> str:
+        """Hash the text that a signature field binds now."""
+        return _document_sha256(self.flow, self.state, field_id)
+
+    def upload(self, upload: str) -> tuple[str, Document] | None:
+        """Find an upload: its field and its document."""
+        found = ((k, d) for k, d in self.state.documents.items() if d.upload == upload)
+        return next(found, None)
+
+
+def explain(faults: Iterable[Fault]) -> str:
+    """Say in a sentence what is missing; names questions, never answers."""
+    said = list(map(str, faults))
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return f"{said[0]}{more}."
+
+
+def fields_of(faults: Iterable[Fault]) -> list[JsonValue]:
+    """List the fields that faults are of, each once, in order."""
+    return list(dict.fromkeys(fault.field_id for fault in faults))
+
+
+_JUDGED = ("answers", "instances", "documents", "signatures", "reading", "corrections")
+
+
+def _changed(before: SessionState, after: SessionState) -> Iterable[str]:
+    for name in _JUDGED:
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not new:
+            yield from (k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+
+
+class _Held(TypedDict):
+    documents: Mapping[str, str]
+    signatures: Mapping[str, str]
+    reading: Mapping[str, float]
+    corrections: Mapping[str, str]
+
+
+def _held(flow: Flow, state: SessionState) -> _Held:
+    return {
+        "documents": {k: d.status.value for k, d in state.documents.items()},
+        "signatures": {k: _standing(flow, state, k) for k in state.signatures},
+        "reading": state.reading,
+        "corrections": state.corrections,
+    }
+
+
+def _standing(flow: Flow, state: SessionState, field_id: str) -> str:
+    signature = state.signatures[field_id]
+    if signature.status is not SignatureStatus.SIGNED:
+        return signature.status.value
+    same = _document_sha256(flow, state, field_id) == signature.document_sha256
+    return signature.status.value if same else _STALE
+
+
+def _document_sha256(flow: Flow, state: SessionState, field_id: str) -> str:
+    text = consent_document(flow, field_id, state.answers, state.instances)
+    return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,205 @@
+"""`view`: what a device may see of a session. Nothing else makes a view."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import JsonValue
+
+from schemas.base import Role
+from schemas.questionnaire import FieldKind
+from schemas.views import (
+    DocumentStatus,
+    DocumentView,
+    FacilityView,
+    FieldView,
+    Masked,
+    ParticipantView,
+    PatientView,
+    SignatureView,
+    StepStatus,
+    StepView,
+)
+from session_controller.answers import resolve
+from session_controller.engine.session import Session
+from session_controller.engine.state import Document, SessionState
+
+
+def view(
+    session: Session, device: str, *, epoch: int, code: str | None = None
+) -> PatientView | FacilityView | None:
+    """Give a participant's whole view; None for a device that takes no part.
+
+    `code` is the open pairing code in letters: the state holds only its serial.
+    """
+    participant = session.state.participants.get(device)
+    if participant is None:
+        return None
+    if participant.role is Role.PATIENT:
+        return _patient_view(session, device, epoch)
+    return facility_view(session, device, epoch=epoch, code=code)
+
+
+def _head(session: Session, device: str, epoch: int) -> dict[str, Any]:
+    state = session.state
+    return {
+        "session": state.session,
+        "revision": state.revision,
+        "epoch": epoch,
+        "updated_at": state.updated_at,
+        "acknowledged_seq": state.acknowledged.get(device, 0),
+        "status": state.shown_status,
+        "flow_ref": state.flow_ref,
+        "step_id": session.step.step_id,
+        "step_index": state.step_index,
+        "steps_total": len(session.flow.steps),
+        "check_words": state.check_words,
+        "highlight": state.highlight,
+        "signature": _current_signature(session),
+        "help_requested": state.help_requested,
+        "covered": state.covered,
+    }
+
+
+def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
+    """Hold the current step alone: values, documents and reading of others stay away."""
+    state = session.state
+    enabled = session.enabled_here
+    host = state.participants.get(state.host) if state.host else None
+    return PatientView.model_construct(
+        **_head(session, device, epoch),
+        enabled=enabled,
+        fields=_fields(session, enabled, mask=False),
+        documents=_documents(session, enabled),
+        reading={k: state.reading[k] for k in enabled if k in state.reading},
+        host_online=host is not None and host.online,
+    )
+
+
+def facility_view(
+    session: Session, device: str, *, epoch: int, code: str | None = None
+) -> FacilityView:
+    """Give the staff's view, also to who only asks and takes no part."""
+    state = session.state
+    enabled = session.enabled
+    return FacilityView.model_construct(
+        **_head(session, device, epoch),
+        label=state.label,
+        steps=_steps(session),
+        enabled=enabled,
+        fields=_fields(session, enabled, mask=True),
+        documents=_documents(session, enabled),
+        signatures=_signatures(state),
+        reading=state.reading,
+        participants=_participants(state),
+        patient_focus=state.patient_focus,
+        code=code if state.code else None,
+        code_expires_at=state.code.expires_at if state.code else None,
+    )
+
+
+def _current_signature(session: Session) -> SignatureView | None:
+    """Tell of the signature asked for; else of the last one of this step that was answered."""
+    state = session.state
+    if state.signing:
+        return _signature_view(state, state.signing)
+    here = session.enabled_here
+    given = [k for k in here if k in state.signatures]
+    if not given:
+        return None
+    return _signature_view(state, max(given, key=lambda k: state.signatures[k].at))
+
+
+def _signature_view(state: SessionState, field_id: str) -> SignatureView:
+    signature = state.signatures[field_id]
+    return SignatureView.model_construct(
+        field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
+    )
+
+
+def _signatures(state: SessionState) -> dict[str, SignatureView]:
+    return {field_id: _signature_view(state, field_id) for field_id in state.signatures}
+
+
+def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str, FieldView]:
+    state, judged = session.state, session.assessment
+    shown = {}
+    for field_id in enabled:
+        if field_id not in state.answers and field_id not in state.corrections:
+            continue
+        value = state.answers.get(field_id)
+        shown[field_id] = FieldView.model_construct(
+            value=_masked(session, field_id, value) if mask else value,
+            error=judged.errors.get(field_id),
+            correction=state.corrections.get(field_id),
+        )
+    return shown
+
+
+def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue | Masked:
+    place = resolve(session.flow, field_id)
+    if value is None or (place and not place.item.sensitive):
+        return value
+    return Masked.model_construct(length=len(value if isinstance(value, str) else str(value)))
+
+
+def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentView]:
+    documents = session.state.documents
+    return {
+        field_id: _document(documents.get(field_id))
+        for field_id in wanted
+        if field_id in documents or _is_attachment(session, field_id)
+    }
+
+
+def _is_attachment(session: Session, field_id: str) -> bool:
+    place = resolve(session.flow, field_id)
+    return place is not None and place.item.kind is FieldKind.ATTACHMENT
+
+
+def _document(document: Document | None) -> DocumentView:
+    if document is None:
+        return _MISSING
+    return DocumentView.model_construct(
+        status=document.status,
+        upload=document.upload,
+        received=document.received,
+        size=document.size,
+        media_type=document.media_type,
+        reason=document.reason,
+    )
+
+
+_MISSING = DocumentView(status=DocumentStatus.MISSING)
+
+
+def _steps(session: Session) -> dict[str, StepView]:
+    return {
+        step.step_id: StepView.model_construct(
+            status=_step_status(session, step.index),
+            filled=judged.required_filled,
+            required=judged.required,
+        )
+        for step, judged in zip(session.flow.steps, session.assessment.steps, strict=True)
+    }
+
+
+def _step_status(session: Session, index: int) -> StepStatus:
+    state = session.state
+    if index == state.step_index and not state.status.ended:
+        return StepStatus.CURRENT
+    if index > state.furthest_step:
+        return StepStatus.UPCOMING
+    complete = session.assessment.steps[index].complete
+    return StepStatus.COMPLETE if complete else StepStatus.INCOMPLETE
+
+
+def _participants(state: SessionState) -> dict[str, ParticipantView]:
+    return {
+        device: ParticipantView.model_construct(
+            role=participant.role,
+            online=participant.online,
+            since=participant.since,
+            host=device == state.host,
+        )
+        for device, participant in state.participants.items()
+    }

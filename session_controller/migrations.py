@@ -1,0 +1,104 @@
+"""The database's schema, as migrations that record themselves in the transaction that they run in.
+
+A migration that has been released is never edited: a change is a further migration.
+"""
+
+from sqlite_utils import Database, Migrations
+
+SCHEMA = Migrations("handrail")
+
+_V1 = """
+-- One row per fact about the box itself: site, epoch, when it was made.
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The FHIR questionnaires, immutable under their reference; the newest of a flow_id is the current.
+CREATE TABLE flows (
+    flow_ref TEXT PRIMARY KEY,
+    flow_id TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    canonical BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Who may connect. A guest is a device that a session's code brought in; it ends with the session.
+CREATE TABLE devices (
+    device TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    secret_sha256 TEXT,             -- NULL until a device that was enrolled by code has shown it
+    enrolled_at TEXT NOT NULL,
+    revoked_at TEXT,
+    guest_of TEXT,                  -- the session of a guest
+    online INTEGER NOT NULL DEFAULT 0,
+    connection INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- The newest state of each session, derived from its events; kept so that a start is fast.
+CREATE TABLE sessions (
+    session TEXT PRIMARY KEY,
+    status TEXT NOT NULL,
+    opened_at TEXT NOT NULL,
+    ended_at TEXT,
+    cleared_at TEXT,                -- when its retained topics were cleared
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_live ON sessions(cleared_at) WHERE cleared_at IS NULL;
+
+-- All that ever happened. A refused command is here too: it counts for its device's sequence.
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
+    revision INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    device TEXT,
+    seq INTEGER,
+    command_id TEXT,
+    fact TEXT NOT NULL
+);
+CREATE INDEX events_of_session ON events(session, id);
+-- Exactly once, whatever the program does: a second answer to one seq cannot be stored.
+CREATE UNIQUE INDEX events_once ON events(session, device, seq) WHERE seq IS NOT NULL;
+
+-- Bytes of documents, in the chunks in which they came.
+CREATE TABLE chunks (
+    session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
+    upload TEXT NOT NULL,
+    offset INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (session, upload, offset)
+);
+
+-- Pairing codes, by keyed hash. A code works once: spent_at is set in the commit that grants.
+CREATE TABLE codes (
+    code_hash TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('device', 'session')),
+    subject TEXT NOT NULL,          -- the device or the session
+    expires_at TEXT NOT NULL,
+    spent_at TEXT
+) WITHOUT ROWID;
+CREATE INDEX codes_of_subject ON codes(subject);
+
+-- Answers to requests that changed something, without secrets: a request may arrive twice.
+CREATE TABLE answers (
+    device TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (device, request_id)
+) WITHOUT ROWID;
+"""
+
+
+@SCHEMA(name="v1")
+def _v1(db: Database) -> None:
+    for statement in _statements(_V1):
+        db.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script: `executescript` would end the transaction that the migration runs in."""
+    code = "\n".join(line.split("--")[0] for line in script.splitlines())
+    return [statement.strip() for statement in code.split(";") if statement.strip()]

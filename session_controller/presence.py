@@ -1,0 +1,62 @@
+"""Who is there. A late will of an old connection does not hide a device that is back."""
+
+from dataclasses import replace
+
+from schemas.devices import Assignment
+from schemas.reading import Unreadable, read_presence
+from schemas.topics import AssignmentTopic, PresenceTopic
+from session_controller.engine.facts import PresenceChanged
+from session_controller.records import Device
+from session_controller.work import Work
+
+
+def handle_presence(work: Work, topic: PresenceTopic, payload: bytes) -> bool:
+    """Take a presence up; tells whether the payload was readable.
+
+    Who comes online is told its state again, whether or not it was known to be away.
+    """
+    if not payload:
+        return True  # a presence that was cleared, by us
+    presence = read_presence(payload)
+    device = work.device(topic.device)
+    if isinstance(presence, Unreadable):
+        return False
+    if device is None or device.revoked_at is not None:
+        return True
+    if not presence.online and presence.connection < device.connection:
+        return True  # the will of a connection that another has followed
+    note_presence(work, device, online=presence.online, connection=presence.connection)
+    if presence.online:
+        greet(work, device)
+    return True
+
+
+def note_presence(work: Work, device: Device, *, online: bool, connection: int) -> None:
+    """Keep a device's presence, and make it known in its sessions where it changed."""
+    if (device.online, device.connection) != (online, connection):
+        work.put_device(replace(device, online=online, connection=connection))
+    for session in work.open_sessions():
+        participant = session.state.participants.get(device.device)
+        if participant is not None and participant.online != online:
+            work.record(session, PresenceChanged(device=device.device, online=online))
+
+
+def greet(work: Work, device: Device) -> None:
+    """Tell a device all that is retained for it, again."""
+    for session in {**work.world.sessions, **work.sessions}.values():
+        if device.device in session.state.participants:
+            work.refresh(session.state.session, device.device)
+    if not device.role.leads:
+        say_assignment(work, device)
+
+
+def say_assignment(work: Work, device: Device) -> None:
+    """Publish which session a patient's device is in, or that it is in none."""
+    name = work.assigned_to(device.device)
+    session = work.session(name) if name else None
+    if session is None:
+        work.say(AssignmentTopic(device.device), Assignment(session=None))
+        return
+    joined = session.state.participants[device.device].since
+    assignment = Assignment(session=name, flow_ref=session.state.flow_ref, joined_at=joined)
+    work.say(AssignmentTopic(device.device), assignment)

@@ -1,0 +1,130 @@
+"""What goes out: views, lobby, status, flows. Called after a commit, and again on each connect."""
+
+import asyncio
+from collections.abc import Iterable
+
+from schemas.base import Versioned
+from schemas.devices import ControllerStatus, Lobby, show_code
+from schemas.topics import ControllerStatusTopic, FlowTopic, LobbyTopic, StateTopic, Topic
+from session_controller.admin import lobby_line
+from session_controller.engine.session import Session
+from session_controller.engine.view import view
+from session_controller.link import Link
+from session_controller.presence import say_assignment
+from session_controller.work import Work
+from session_controller.world import World
+
+
+class Publisher:
+    """Writes payloads and hands them to the link."""
+
+    def __init__(self, world: World, link: Link, version: str) -> None:
+        self._world = world
+        self._link = link
+        self._version = version
+        self._lobby_timer: asyncio.TimerHandle | None = None
+        self._lobby_again = False
+
+    def send(self, topic: Topic, payload: bytes) -> None:
+        """Publish bytes; an empty payload clears a retained topic (MQTT 3.1.1, 3.3.1.3)."""
+        self._link.publish(topic.under(self._world.settings.site), payload, retain=topic.RETAINED)
+
+    def publish(self, work: Work) -> None:
+        """Publish what a batch said, and the newest view of everyone it touched."""
+        for topic, payload in work.said:
+            self.send(topic, _bytes(payload))
+        for name, device in self._audience(work):
+            self._send_view(work.sessions.get(name) or self._world.sessions.get(name), device)
+        if work.batch.states or work.batch.devices or work.batch.cleared:
+            self._lobby_soon()
+
+    def _audience(self, work: Work) -> Iterable[tuple[str, str]]:
+        """Give each session and device whose view changed or was asked for, once."""
+        changed = {
+            (event.session, device): None
+            for event in work.batch.events
+            if event.revision == work.sessions[event.session].state.revision
+            and event.fact.type != "CommandRefused"
+            for device in work.sessions[event.session].state.participants
+        }
+        return {**changed, **work.refreshed}
+
+    def _send_view(self, session: Session | None, device: str) -> None:
+        if session is None:
+            return
+        shown = view(session, device, epoch=self._world.epoch, code=self._code(session))
+        if shown is not None:
+            self.send(StateTopic(session.state.session, device), shown.to_json())
+
+    def _code(self, session: Session) -> str | None:
+        code = session.state.code
+        if code is None:
+            return None
+        return show_code(self._world.codes.code_of(session.state.session, code.serial))
+
+    # --- everything again ------------------------------------------------------------------
+
+    def say_all(self, work: Work) -> None:
+        """Say all that is retained: status, flows, assignments, and every live session's views."""
+        self.send(ControllerStatusTopic(), self.status(online=True))
+        wanted = set(self._world.current.values())
+        wanted |= {session.state.flow_ref for session in self._world.sessions.values()}
+        for flow_ref in sorted(wanted):
+            work.say(FlowTopic(flow_ref), self._world.flows[flow_ref].canonical)
+        for kiosk in self._world.kiosks():
+            say_assignment(work, kiosk)
+        for name, session in {**self._world.sessions, **work.sessions}.items():
+            for device in session.state.participants:
+                work.refresh(name, device)
+        self._lobby_soon()
+
+    def status(self, *, online: bool) -> bytes:
+        """Write the controller's status."""
+        status = ControllerStatus(
+            online=online,
+            epoch=self._world.epoch,
+            version=self._version,
+            started_at=self._world.started_at,
+        )
+        return status.to_json()
+
+    # --- lobby -----------------------------------------------------------------------------
+
+    def _lobby_soon(self) -> None:
+        """Publish the lobby now, or once the pause since the last one is over."""
+        if self._lobby_timer is not None:
+            self._lobby_again = True
+            return
+        self._send_lobby()
+        self._pause_lobby()
+
+    def _pause_lobby(self) -> None:
+        pause_s = self._world.settings.lobby_pause.total_seconds()
+        self._lobby_timer = asyncio.get_running_loop().call_later(pause_s, self._lobby_turn)
+
+    def _lobby_turn(self) -> None:
+        self._lobby_timer = None
+        if self._lobby_again:
+            self._lobby_again = False
+            self._send_lobby()
+            self._pause_lobby()
+
+    def _send_lobby(self) -> None:
+        staff = self._world.staff_online()
+        if not staff:
+            return
+        lines = [lobby_line(s.state, s.flow) for s in self._world.open_sessions()]
+        payload = Lobby(sessions=tuple(lines)).to_json()
+        for device in staff:
+            self.send(LobbyTopic(device.device), payload)
+
+    def cancel(self) -> None:
+        """Let go of the timer."""
+        if self._lobby_timer is not None:
+            self._lobby_timer.cancel()
+
+
+def _bytes(payload: Versioned | bytes | None) -> bytes:
+    if payload is None:
+        return b""
+    return payload if isinstance(payload, bytes) else payload.to_json()

@@ -1,0 +1,264 @@
+"""Where every message is handled: parse, decide, commit, publish, acknowledge; in that order.
+
+All that waits is taken as one batch and committed in one transaction, off the event loop (group
+commit); what was said while the disk synced is the next batch. Nothing is published before its
+commit has returned, and no PUBACK goes before what it acknowledges is on disk.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from schemas.topics import (
+    ClaimTopic,
+    CommandTopic,
+    ControllerStatusTopic,
+    PresenceTopic,
+    RequestTopic,
+    UploadTopic,
+    controller_subscriptions,
+    parse,
+)
+from session_controller.codes import Codes
+from session_controller.commands import handle_command
+from session_controller.link import Link, Message, Testament
+from session_controller.pairing import Guard, handle_claim, refuse_claim
+from session_controller.presence import handle_presence
+from session_controller.publisher import Publisher
+from session_controller.requests import handle_request
+from session_controller.store import Store
+from session_controller.upkeep import everyone_left, look_after
+from session_controller.uploads import handle_chunk
+from session_controller.work import Work
+from session_controller.world import Settings, World
+
+_log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+Job = Callable[[Work], None]
+
+_MAX_BATCH = 256
+"""Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
+_TICK_S = 1.0
+
+
+def box_clock() -> datetime:
+    """Give the box's time in UTC, to the millisecond."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Service:
+    """The session controller. Start it within a running event loop; stop it before closing."""
+
+    def __init__(
+        self,
+        store: Store,
+        link: Link,
+        key: bytes,
+        *,
+        settings: Settings | None = None,
+        clock: Clock = box_clock,
+        version: str = "",
+    ) -> None:
+        settings = settings or Settings()
+        self.world = World.load(store, settings, Codes(key), clock())
+        self.counters: Counter[str] = Counter()
+        self._store = store
+        self._link = link
+        self._clock = clock
+        self._guard = Guard()
+        self._publisher = Publisher(self.world, link, version)
+        self._waiting: deque[Message | Job] = deque()
+        self._wake = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._executor = ThreadPoolExecutor(1, "store")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._uncheckpointed = 0
+
+    # --- life ------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up what the database holds, and serve; returns once the broker is there."""
+        if self._link.volatile:
+            self.submit(everyone_left)
+        testament = Testament(
+            ControllerStatusTopic().under(self.world.settings.site),
+            self._publisher.status(online=False),
+        )
+        self._tasks = [
+            asyncio.create_task(self._work_off(), name="handrail-batches"),
+            asyncio.create_task(self._tick(), name="handrail-upkeep"),
+        ]
+        filters = controller_subscriptions(self.world.settings.site)
+        await self._link.open(filters, testament, self._receive, self._on_connected)
+        await self._connected.wait()
+
+    async def stop(self) -> None:
+        """Finish what waits, tell everyone, and end. The store stays open: who opened it closes."""
+        batches, tick = self._tasks
+        tick.cancel()
+        await self.settled()
+        batches.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._publisher.cancel()
+        await self._link.close()
+        self._executor.shutdown()
+
+    async def settled(self) -> None:
+        """Wait until everything that was waiting is handled and committed."""
+        done = asyncio.Event()
+        self.submit(lambda _: None, then=done.set)
+        await done.wait()
+
+    def submit(self, job: Job, *, then: Callable[[], None] | None = None) -> None:
+        """Have something done in a batch of its own time, as if a message had asked for it."""
+        if then is None:
+            self._enqueue(job)
+            return
+        self._enqueue(Message("", b"", retained=False, done=then))
+
+    def _on_connected(self) -> None:
+        """Say everything again: what is retained at a broker is a cache that it may have lost."""
+        self._enqueue(self._publisher.say_all)
+        self._enqueue(Message("", b"", retained=False, done=self._connected.set))
+
+    def _receive(self, message: Message) -> None:
+        if len(self._waiting) >= self.world.settings.max_waiting:
+            self.counters["dropped"] += 1  # unacknowledged: who sent it with QoS 1 sends it again
+            return
+        self._enqueue(message)
+
+    def _enqueue(self, item: Message | Job) -> None:
+        self._waiting.append(item)
+        self._wake.set()
+
+    # --- batches ---------------------------------------------------------------------------
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                count = min(len(self._waiting), _MAX_BATCH)
+                await self._batch([self._waiting.popleft() for _ in range(count)])
+
+    async def _batch(self, items: list[Message | Job]) -> None:
+        """Handle a batch; should one of it hit a bug, each alone, so that it takes none along."""
+        work = self._new_work()
+        try:
+            for item in items:
+                self._handle(work, item)
+        except Exception as error:  # noqa: BLE001 - a bug must not stop the service
+            if len(items) > 1:
+                for item in items:
+                    await self._batch([item])
+                return
+            _report_bug(error)
+            self.counters["bugs"] += 1
+            self._excuse(work)
+        else:
+            await self._conclude(work)
+        for item in items:
+            if isinstance(item, Message):
+                item.done()
+
+    def _new_work(self) -> Work:
+        return Work(self.world, self._clock())
+
+    async def _conclude(self, work: Work) -> None:
+        """Commit, then publish; where the commit fails, say so to each sender, change nothing."""
+        if work.batch:
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(self._executor, self._store.commit, work.batch)
+            except sqlite3.Error as error:
+                _log.error("the database refuses to store: %s", error.sqlite_errorname)
+                self.counters["commits_failed"] += 1
+                self._excuse(work)
+                return
+            self.counters["commits"] += 1
+            self._uncheckpointed += 1
+        work.settle()
+        self._publisher.publish(work)
+        for client_id, after_s in work.dropped.items():
+            asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
+
+    def _excuse(self, work: Work) -> None:
+        for topic, rejection in work.excuses:
+            self._publisher.send(topic, rejection.to_json())
+
+    def _handle(self, work: Work, item: Message | Job) -> None:
+        if not isinstance(item, Message):
+            item(work)
+            return
+        if not item.topic:
+            return
+        topic = parse(self.world.settings.site, item.topic)
+        self.counters["messages"] += 1
+        useful = self._dispatch(work, topic, item.payload)
+        if not useful:
+            self.counters["ignored"] += 1
+
+    def _dispatch(self, work: Work, topic: object, payload: bytes) -> bool:
+        """Give a message to its handler; tells whether it was any of the contract's."""
+        match topic:
+            case CommandTopic():
+                handle_command(work, self._store, topic, payload)
+            case RequestTopic():
+                handle_request(work, self._store, topic, payload)
+            case UploadTopic():
+                return handle_chunk(work, topic, payload)
+            case PresenceTopic():
+                return handle_presence(work, topic, payload)
+            case ClaimTopic():
+                self._claim(work, topic, payload)
+            case _:
+                return False
+        return True
+
+    def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
+        """Answer a claim at once, or in its turn while somebody is guessing codes."""
+        wait_s = self._guard.wait_s(work.at)
+        if wait_s is None:
+            refuse_claim(work, topic)
+        elif wait_s == 0:
+            handle_claim(work, self._guard, topic, payload)
+        else:
+            asyncio.get_running_loop().call_later(
+                wait_s,
+                self._enqueue,
+                lambda later: handle_claim(later, self._guard, topic, payload),
+            )
+
+    # --- upkeep ----------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            before = self.counters["messages"]
+            self.submit(look_after)
+            await self.settled()
+            if self._uncheckpointed and self.counters["messages"] == before:
+                self._uncheckpointed = 0
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
+
+    def _upkeep_of_the_file(self) -> None:
+        try:
+            self._store.checkpoint()
+        except sqlite3.Error as error:
+            _log.error("the database cannot be checkpointed: %s", error.sqlite_errorname)
+
+
+def _report_bug(error: Exception) -> None:
+    """Log what and where, never the exception's text: it may quote what a patient entered."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+    _log.error("a message could not be handled: %s at %s", type(error).__name__, where)

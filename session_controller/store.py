@@ -1,0 +1,353 @@
+"""The SQLite database: one file, one connection that writes, one transaction per batch.
+
+All of it runs on one thread (the service gives it an executor of one), so that nothing here needs
+a lock. WAL with `synchronous=FULL`: what `commit` returned from has survived a power cut.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlite_utils import Database
+
+from schemas.base import Role, rfc3339
+from session_controller.engine.facts import FACT, Event
+from session_controller.engine.state import SessionState
+from session_controller.migrations import SCHEMA
+from session_controller.records import (
+    Chunk,
+    Code,
+    CodeKind,
+    Device,
+    StoredAnswer,
+    StoredFlow,
+)
+
+_STATE: TypeAdapter[SessionState] = TypeAdapter(SessionState)
+_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL: NORMAL loses acknowledged commits at a power cut
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+    "secure_delete": 1,  # what is purged leaves no bytes in free pages
+    "trusted_schema": 0,
+    "wal_autocheckpoint": 0,  # the service checkpoints when nobody waits
+}
+
+
+class StoreError(Exception):
+    """The database cannot be used; the message says why and what to do, for a person."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one transaction writes. A later entry of a key takes the place of an earlier."""
+
+    events: list[Event] = field(default_factory=list)
+    states: dict[str, SessionState] = field(default_factory=dict)
+    cleared: dict[str, datetime] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    codes: dict[str, Code] = field(default_factory=dict)
+    chunks: list[Chunk] = field(default_factory=list)
+    dropped_uploads: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[StoredAnswer] = field(default_factory=list)
+    flows: list[StoredFlow] = field(default_factory=list)
+    purged: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+class Store:
+    """The database of one data folder. Opening takes the folder's exclusive lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = _lock(folder)
+        try:
+            self._db = Database(_connect(folder / "handrail.sqlite"))
+            self._refuse_newer_schema()
+            SCHEMA.apply(self._db)
+        except sqlite3.DatabaseError as error:
+            os.close(self._lock)
+            raise StoreError(
+                f"{folder / 'handrail.sqlite'} cannot be read ({error}); restore a backup"
+            ) from error
+
+    def close(self) -> None:
+        """Checkpoint, close, and give the folder's lock back."""
+        self.checkpoint()
+        self._db.close()
+        os.close(self._lock)
+
+    def _refuse_newer_schema(self) -> None:
+        known = {migration.name for migration in SCHEMA.pending(Database(memory=True))}
+        newer = [m.name for m in SCHEMA.applied(self._db) if m.name not in known]
+        if newer:
+            raise StoreError(
+                f"This database is of a newer Handrail (schema {newer[-1]}); update the program"
+            )
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch in one transaction; on return it is on disk, on an error none of it is.
+
+        Raises `sqlite3.Error` (disk full, read-only, I/O error).
+        """
+        connection = self._db.conn
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._write(batch)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _write(self, batch: Batch) -> None:
+        many = self._db.conn.executemany
+        many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?)", map(_flow_row, batch.flows))
+        many(_UPSERT_DEVICE, map(_device_row, batch.devices.values()))
+        many(_UPSERT_SESSION, map(_session_row, batch.states.values()))
+        many(_INSERT_EVENT, map(_event_row, batch.events))
+        many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", map(_chunk_row, batch.chunks))
+        many("DELETE FROM chunks WHERE session=? AND upload=?", batch.dropped_uploads)
+        many(
+            "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", map(_code_row, batch.codes.values())
+        )
+        many("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", map(_answer_row, batch.answers))
+        many(
+            "UPDATE sessions SET cleared_at=? WHERE session=?",
+            [(rfc3339(at), session) for session, at in batch.cleared.items()],
+        )
+        for table in ("chunks", "events", "sessions"):
+            many(f"DELETE FROM {table} WHERE session=?", [(s,) for s in batch.purged])  # noqa: S608
+        many("DELETE FROM codes WHERE subject=?", [(s,) for s in batch.purged])
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the database; only ever called on this connection."""
+        self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def prune(self, before: datetime) -> None:
+        """Forget answers to requests and codes that are older than anyone asks for."""
+        with self._db.atomic():
+            self._db.execute("DELETE FROM answers WHERE at < ?", [rfc3339(before)])
+            self._db.execute("DELETE FROM codes WHERE expires_at < ?", [rfc3339(before)])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a fact about the box."""
+        with self._db.atomic():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", [key, value])
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def meta(self, key: str) -> str | None:
+        """Give a fact about the box."""
+        row = self._one("SELECT value FROM meta WHERE key=?", key)
+        return row["value"] if row else None
+
+    def flows(self) -> list[StoredFlow]:
+        """Give all flows, the oldest first."""
+        rows = self._db.query("SELECT * FROM flows ORDER BY added_at, flow_ref")
+        return [
+            StoredFlow(r["flow_ref"], r["flow_id"], _time(r["added_at"]), r["canonical"])
+            for r in rows
+        ]
+
+    def devices(self) -> list[Device]:
+        """Give all devices, revoked ones too."""
+        return [_device(row) for row in self._db.query("SELECT * FROM devices")]
+
+    def open_codes(self, at: datetime) -> list[Code]:
+        """Give the codes that still work."""
+        rows = self._db.query(
+            "SELECT * FROM codes WHERE spent_at IS NULL AND expires_at > ?", [rfc3339(at)]
+        )
+        return [
+            Code(r["code_hash"], CodeKind(r["kind"]), r["subject"], _time(r["expires_at"]))
+            for r in rows
+        ]
+
+    def live_states(self) -> list[SessionState]:
+        """Give the sessions whose topics are retained: the open, and those that ended lately."""
+        rows = self._db.query("SELECT state FROM sessions WHERE cleared_at IS NULL")
+        return [_STATE.validate_json(row["state"]) for row in rows]
+
+    def states(self, *, ended: bool) -> list[SessionState]:
+        """Give all sessions, or those that have not ended."""
+        where = "" if ended else "WHERE ended_at IS NULL"
+        rows = self._db.query(f"SELECT state FROM sessions {where} ORDER BY opened_at")  # noqa: S608
+        return [_STATE.validate_json(row["state"]) for row in rows]
+
+    def state(self, session: str) -> SessionState | None:
+        """Give a session's newest state."""
+        row = self._one("SELECT state FROM sessions WHERE session=?", session)
+        return _STATE.validate_json(row["state"]) if row else None
+
+    def ended_before(self, at: datetime) -> list[str]:
+        """Give the sessions that ended before a moment."""
+        rows = self._db.query("SELECT session FROM sessions WHERE ended_at <= ?", [rfc3339(at)])
+        return [row["session"] for row in rows]
+
+    def events(self, session: str, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+        """Give a session's events in order, from those of a higher revision on."""
+        rows = self._db.query(
+            "SELECT * FROM events WHERE session=? AND revision > ? ORDER BY id LIMIT ?",
+            [session, after, -1 if limit is None else limit],
+        )
+        return map(_event, rows)
+
+    def answered(self, session: str, device: str, seq: int) -> Event | None:
+        """Give the event that a device's `seq` was answered with."""
+        row = self._one(
+            "SELECT * FROM events WHERE session=? AND device=? AND seq=?", session, device, seq
+        )
+        return _event(row) if row else None
+
+    def answer(self, device: str, request_id: str) -> str | None:
+        """Give the answer that a request was given, as JSON."""
+        row = self._one(
+            "SELECT answer FROM answers WHERE device=? AND request_id=?", device, request_id
+        )
+        return row["answer"] if row else None
+
+    def chunks(self, session: str, upload: str) -> Iterator[bytes]:
+        """Give the bytes of an upload, in order."""
+        rows = self._db.query(
+            "SELECT bytes FROM chunks WHERE session=? AND upload=? ORDER BY offset",
+            [session, upload],
+        )
+        return (row["bytes"] for row in rows)
+
+    def _one(self, sql: str, *values: object) -> dict[str, Any] | None:
+        return next(iter(self._db.query(sql, values)), None)
+
+
+_UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?)"
+_UPSERT_SESSION = """
+    INSERT INTO sessions (session, status, opened_at, ended_at, revision, state)
+    VALUES (?,?,?,?,?,?)
+    ON CONFLICT (session) DO UPDATE SET status=excluded.status, ended_at=excluded.ended_at,
+        revision=excluded.revision, state=excluded.state
+"""
+_INSERT_EVENT = """
+    INSERT INTO events (session, revision, at, device, seq, command_id, fact)
+    VALUES (?,?,?,?,?,?,?)
+"""
+
+
+def _lock(folder: Path) -> int:
+    """Take the folder for this process: two writers would corrupt the write-ahead log."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreBusyError(f"{folder} is in use by a running box") from error
+    return handle
+
+
+class StoreBusyError(StoreError):
+    """Another process has the data folder."""
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for name, wanted in _PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
+        found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        if found != wanted:
+            connection.close()
+            raise StoreError(f"{path}: SQLite does not take {name}={wanted} here")
+    return connection
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _written(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None
+
+
+def _flow_row(flow: StoredFlow) -> tuple[object, ...]:
+    return flow.flow_ref, flow.flow_id, rfc3339(flow.added_at), flow.canonical
+
+
+def _device_row(d: Device) -> tuple[object, ...]:
+    enrolled, revoked = rfc3339(d.enrolled_at), _written(d.revoked_at)
+    return (
+        d.device,
+        d.name,
+        d.role.value,
+        d.secret_sha256,
+        enrolled,
+        revoked,
+        d.guest_of,
+        d.online,
+        d.connection,
+    )
+
+
+def _device(row: dict[str, Any]) -> Device:
+    return Device(
+        device=row["device"],
+        name=row["name"],
+        role=Role(row["role"]),
+        secret_sha256=row["secret_sha256"],
+        enrolled_at=_time(row["enrolled_at"]),
+        revoked_at=_time(row["revoked_at"]) if row["revoked_at"] else None,
+        guest_of=row["guest_of"],
+        online=bool(row["online"]),
+        connection=row["connection"],
+    )
+
+
+def _session_row(state: SessionState) -> tuple[object, ...]:
+    ended_at = rfc3339(state.updated_at) if state.status.ended else None
+    return (
+        state.session,
+        state.status.value,
+        rfc3339(state.opened_at),
+        ended_at,
+        state.revision,
+        _STATE.dump_json(state).decode(),
+    )
+
+
+def _event_row(e: Event) -> tuple[object, ...]:
+    fact = e.fact.model_dump_json()
+    return e.session, e.revision, rfc3339(e.at), e.device, e.seq, e.command_id, fact
+
+
+def _event(row: dict[str, Any]) -> Event:
+    return Event(
+        session=row["session"],
+        revision=row["revision"],
+        at=_time(row["at"]),
+        fact=FACT.validate_json(row["fact"]),
+        device=row["device"],
+        seq=row["seq"],
+        command_id=row["command_id"],
+    )
+
+
+def _chunk_row(chunk: Chunk) -> tuple[object, ...]:
+    return chunk.session, chunk.upload, chunk.offset, chunk.data
+
+
+def _code_row(code: Code) -> tuple[object, ...]:
+    expires, spent = rfc3339(code.expires_at), _written(code.spent_at)
+    return code.code_hash, code.kind.value, code.subject, expires, spent
+
+
+def _answer_row(answer: StoredAnswer) -> tuple[object, ...]:
+    return answer.device, answer.request_id, rfc3339(answer.at), answer.answer

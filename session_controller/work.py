@@ -1,0 +1,176 @@
+"""One batch of work: what is to be committed together, and what is to be said afterwards.
+
+Handlers read through it (`session`, `device`), record facts, and say things; nothing is visible
+outside until `commit` has returned. Where the commit fails, the whole of it is dropped.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from schemas.base import Versioned
+from schemas.devices import Assignment
+from schemas.questionnaire import Flow
+from schemas.rejections import Rejection, RejectionCode
+from schemas.topics import AssignmentTopic, StateTopic, Topic
+from session_controller.engine.evolve import evolve
+from session_controller.engine.facts import CommandRefused, Event, Fact
+from session_controller.engine.session import Session
+from session_controller.records import Code, Device
+from session_controller.store import Batch
+from session_controller.world import World
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch in the making."""
+
+    world: World
+    at: datetime
+    batch: Batch = field(default_factory=Batch)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    added: dict[str, Flow] = field(default_factory=dict)
+    """Flows that this batch adds."""
+    refreshed: dict[tuple[str, str], None] = field(default_factory=dict)
+    """Sessions and devices whose view is published though it did not change."""
+    said: list[tuple[Topic, Versioned | bytes | None]] = field(default_factory=list)
+    """What is published after the commit, in order; None clears a retained topic."""
+    excuses: list[tuple[Topic, Rejection]] = field(default_factory=list)
+    """What is said instead when the commit fails."""
+    dropped: dict[str, float] = field(default_factory=dict)
+    """Clients whose connection is to be closed, in how many seconds."""
+
+    # --- reading through -------------------------------------------------------------------
+
+    def session(self, session: str) -> Session | None:
+        """Give a live session as this batch leaves it."""
+        return self.sessions.get(session) or self.world.sessions.get(session)
+
+    def device(self, device: str) -> Device | None:
+        """Give a device as this batch leaves it."""
+        return self.batch.devices.get(device) or self.world.devices.get(device)
+
+    def code(self, shown: str) -> Code | None:
+        """Find a code that still works by what a person typed."""
+        key = self.world.codes.hash_of(shown)
+        code = self.batch.codes.get(key) or self.world.open_codes.get(key)
+        return code if code and code.is_open(self.at) else None
+
+    def open_sessions(self) -> list[Session]:
+        """Give the sessions that have not ended, as this batch leaves them."""
+        return [
+            s for s in {**self.world.sessions, **self.sessions}.values() if not s.state.status.ended
+        ]
+
+    def assigned_to(self, device: str) -> str | None:
+        """Give the open session that a patient's device is in, as this batch leaves it."""
+        for name, session in self.sessions.items():
+            if session.state.patient == device and not session.state.status.ended:
+                return name
+        known = self.world.assigned.get(device)
+        return None if known in self.sessions else known
+
+    # --- recording -------------------------------------------------------------------------
+
+    def record(
+        self,
+        session: Session,
+        fact: Fact,
+        *,
+        device: str | None = None,
+        seq: int | None = None,
+        command_id: str | None = None,
+    ) -> Session:
+        """Make a fact true: in the log, in the state, and in the views to be published."""
+        before = session.state
+        refused = isinstance(fact, CommandRefused)
+        revision = before.revision + (not refused)
+        event = Event(before.session, revision, self.at, fact, device, seq, command_id)
+        after = evolve(session, event)
+        self.batch.events.append(event)
+        self.batch.states[before.session] = after.state
+        self.sessions[before.session] = after
+        if refused and device:
+            self.refreshed[before.session, device] = None
+        elif not refused:
+            self._follow(session, after)
+        return after
+
+    def _follow(self, before: Session, after: Session) -> None:
+        """Say what a change means for those who came, went, or are done."""
+        gone = before.state.participants.keys() - after.state.participants.keys()
+        for device in gone:
+            self.said.append((StateTopic(after.state.session, device), None))
+        patient, ended = after.state.patient, after.state.status.ended
+        if before.state.patient and (ended or patient != before.state.patient):
+            self.say(AssignmentTopic(before.state.patient), Assignment(session=None))
+            self._end_guest(before.state.patient)
+        if patient and patient != before.state.patient and not ended:
+            self.say(AssignmentTopic(patient), self._assignment(after))
+        if before.state.code and before.state.code != after.state.code:
+            self._close_code(before.state.session, before.state.code.serial)
+        kept = {document.upload for document in after.state.documents.values()}
+        for document in before.state.documents.values():
+            if document.upload not in kept:
+                self.batch.dropped_uploads.append((before.state.session, document.upload))
+
+    def _assignment(self, session: Session) -> Assignment:
+        state = session.state
+        return Assignment(session=state.session, flow_ref=state.flow_ref, joined_at=self.at)
+
+    def _end_guest(self, device: str) -> None:
+        """End a guest's credential; its connection goes a little later, once it saw the end."""
+        guest = self.device(device)
+        if guest and guest.guest_of:
+            self.put_device(replace(guest, revoked_at=self.at))
+            self.dropped[device] = self.world.settings.guest_grace.total_seconds()
+
+    def _close_code(self, session: str, serial: int) -> None:
+        key = self.world.codes.hash_of(self.world.codes.code_of(session, serial))
+        code = self.batch.codes.get(key) or self.world.open_codes.get(key)
+        if code and code.spent_at is None:
+            self.put_code(replace(code, spent_at=self.at))
+
+    def put_device(self, device: Device) -> None:
+        """Keep a device."""
+        self.batch.devices[device.device] = device
+
+    def put_code(self, code: Code) -> None:
+        """Keep a code."""
+        self.batch.codes[code.code_hash] = code
+
+    def refresh(self, session: str, device: str) -> None:
+        """Publish a device's view again."""
+        self.refreshed[session, device] = None
+
+    def say(self, topic: Topic, payload: Versioned | bytes) -> None:
+        """Publish after the commit."""
+        self.said.append((topic, payload))
+
+    def excuse(self, topic: Topic, **ids: str | int | None) -> None:
+        """Say this, instead of all the rest, where the commit fails."""
+        rejection = Rejection.model_validate(
+            {
+                "code": RejectionCode.UNAVAILABLE,
+                "message": "This box cannot store anything just now; it is kept and sent again.",
+                **ids,
+            }
+        )
+        self.excuses.append((topic, rejection))
+
+    # --- done ------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Take everything up into the world, once it is on disk."""
+        world = self.world
+        world.devices.update(self.batch.devices)
+        for code in self.batch.codes.values():
+            if code.is_open(self.at):
+                world.open_codes[code.code_hash] = code
+            else:
+                world.open_codes.pop(code.code_hash, None)
+        for flow in self.added.values():
+            world.add_flow(flow, self.at)
+        for session in self.sessions.values():
+            world.put(session)
+        for name in (*self.batch.cleared, *self.batch.purged):
+            world.forget(name)
