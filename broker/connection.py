@@ -117,10 +117,11 @@ class Connection:
             if length > 0x7F:  # noqa: PLR2004 - more than one byte of length
                 decoded = remaining_length(data, position + 1)
                 if decoded is None:
+                    check_first_byte(data[position], connected=self.session is not None)
                     break
                 length, body = decoded
             stop = body + length
-            if stop - position > self.engine.limits.connect_bytes:
+            if stop - position > self.engine.small_packet:
                 self._check_size(stop - position)
             if stop > end:
                 check_first_byte(data[position], connected=self.session is not None)

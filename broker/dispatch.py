@@ -68,5 +68,8 @@ def check_first_byte(first: int, *, connected: bool) -> None:
     if not connected:
         if first != Kind.CONNECT << 4:
             raise Violation("3.1.0-1: the first packet is CONNECT")
-    elif first >> 4 != Kind.PUBLISH and FIXED_FLAGS.get(first >> 4) != first & 0x0F:
+    elif first >> 4 == Kind.PUBLISH:
+        if first & 0x06 == 0x06:  # noqa: PLR2004 - both QoS bits
+            raise Violation("3.3.1-4: QoS 3")
+    elif FIXED_FLAGS.get(first >> 4) != first & 0x0F:
         raise Violation("2.2.2-2: flags of the fixed header")

@@ -40,6 +40,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.limits = settings.limits
+        self.small_packet = min(self.limits.connect_bytes, self.limits.packet_bytes)
         self.counters = Counters()
         self.router = Router(settings.limits, self.counters)
         self.sessions: dict[str, Session] = {}

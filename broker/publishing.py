@@ -223,7 +223,7 @@ def send_ready(connection: Connection) -> None:
         return
     while waiting and waiting[0].ready:
         connection.send(waiting.popleft().packet)
-    if len(waiting) < connection.engine.limits.deferred:
+    if 2 * len(waiting) <= connection.engine.limits.deferred:
         connection.host_has_room()
 
 

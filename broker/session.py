@@ -33,6 +33,7 @@ class Session:
         "_last_id",
         "_limits",
         "_overflowed",
+        "_queued",
         "access",
         "clean",
         "client_id",
@@ -71,6 +72,7 @@ class Session:
         """Received QoS 2 packet ids that are not released; the value while a host defers."""
         self.queue: deque[tuple[Message, int]] | None = None  # made when first needed: it is large
         self._held_bytes = 0
+        self._queued = 0
         self._last_id = 0
         self._limits = limits
         self._counters = counters
@@ -92,7 +94,7 @@ class Session:
             connection is not None
             and not connection.congested
             and not self.queue
-            and len(self.inflight) + len(self.releasing) < self._limits.inflight
+            and self._window_open()
             and self._held_bytes + message.size <= self._limits.queue_bytes
         ):
             self._held_bytes += message.size
@@ -115,17 +117,43 @@ class Session:
                 self._last_id = packet_id
                 return packet_id
 
+    def deliver_retained(self, message: Message, granted: int) -> None:
+        """Send a retained message for a SUBSCRIBE, or keep it, at QoS 0 too, until it can be sent.
+
+        These do not count against the queue's limits: they wait here as references to what the
+        broker keeps anyway, and a subscriber must not fail for what others have retained.
+        """
+        qos = min(message.qos, granted)
+        connection, queue = self.connection, self._queue()
+        if connection is not None and not queue and not connection.congested:
+            if qos == 0:
+                connection.send(message.packet())
+                return
+            if self._window_open():
+                self._send(connection, message, qos)
+                return
+        if len(queue) >= self._limits.queue_messages + self._limits.retained_messages:
+            self._overflow()
+            return
+        queue.append((message, qos))
+
+    def _queue(self) -> deque[tuple[Message, int]]:
+        if self.queue is None:
+            self.queue = deque()
+        return self.queue
+
+    def _window_open(self) -> bool:
+        return len(self.inflight) + len(self.releasing) < self._limits.inflight
+
     def _enqueue(self, message: Message, qos: int) -> None:
-        queue = self.queue
-        if queue is None:
-            queue = self.queue = deque()
         if (
-            len(queue) >= self._limits.queue_messages
+            self._queued >= self._limits.queue_messages
             or self._held_bytes + message.size > self._limits.queue_bytes
         ):
             self._overflow()
             return
-        queue.append((message, qos))
+        self._queue().append((message, qos))
+        self._queued += 1
         self._held_bytes += message.size
 
     def _overflow(self) -> None:
@@ -143,10 +171,15 @@ class Session:
         if connection is None:
             return
         while queue and not connection.congested:
-            if len(self.inflight) + len(self.releasing) >= self._limits.inflight:
+            message, qos = queue[0]
+            if qos and not self._window_open():
                 return
-            message, qos = queue.popleft()
-            self._send(connection, message, qos)
+            queue.popleft()
+            self._queued -= not message.retain
+            if qos:
+                self._send(connection, message, qos)
+            else:
+                connection.send(message.packet())
 
     def resume(self) -> None:
         """Send again, in order and with DUP, what was not acknowledged (4.4.0-1); then the rest."""
@@ -181,7 +214,8 @@ class Session:
         if entry is None or entry[1] != qos:
             return False
         del self.inflight[packet_id]
-        self._held_bytes -= entry[0].size
+        if not entry[0].retain:
+            self._held_bytes -= entry[0].size
         if self.queue and qos == 1:
             self.pump()
         return True

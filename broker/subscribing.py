@@ -64,7 +64,7 @@ def _send_retained(connection: Connection, topic_filter: str, granted: int) -> N
     session = connection.require_session()
     for message in list(connection.engine.router.retained.match(topic_filter)):
         if session.access.may_receive(message.topic):
-            session.deliver(message, granted)
+            session.deliver_retained(message, granted)
 
 
 def receive_unsubscribe(connection: Connection, body: bytes) -> None:
