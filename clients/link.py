@@ -1,0 +1,208 @@
+"""Keeps one connection alive: presence, will, and connecting again with back-off."""
+
+import logging
+import ssl
+import time
+from asyncio import TimerHandle
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from clients.address import Address
+from clients.backoff import Backoff
+from clients.connection import Connection, Login, Message
+from clients.errors import Closed, NotAuthorized
+from clients.files import write_private
+from clients.loop import NetworkLoop
+
+_log = logging.getLogger(__name__)
+
+_LASTED = 10.0
+"""Seconds after which a connection counts as good, and the next failure as the first."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How to connect: where, as whom, and how patiently."""
+
+    address: Address
+    login: Login
+    keepalive: int = 30
+    tls: ssl.SSLContext | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class LinkEvents(Protocol):
+    """Who hears what the link hears; always in the loop's thread."""
+
+    def link_up(self) -> None:
+        """Hear that a connection stands: subscribed, presence sent."""
+
+    def link_down(self) -> None:
+        """Hear that it stands no more; the next try is under way."""
+
+    def link_received(self, message: Message) -> None:
+        """Hear a message."""
+
+
+PresenceOf = Callable[[bool, int], Message]
+"""Makes the presence of a connection number: online or not."""
+
+
+class ConnectionNumbers:
+    """Numbers that rise with each connection: the time in ms, and more than the one before.
+
+    With a folder the last one is kept there, for a device whose clock goes back when it boots.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = folder / "connection" if folder is not None else None
+        self._last = 0
+        if self._file is not None and self._file.exists():
+            digits = self._file.read_bytes().strip()
+            self._last = int(digits) if digits.isdigit() else 0
+
+    def next(self) -> int:
+        """Give the number of a new connection."""
+        self._last = max(self._last + 1, time.time_ns() // 1_000_000)
+        if self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_private(self._file, b"%d\n" % self._last)
+        return self._last
+
+
+class Link:
+    """A connection that comes back. Used in the loop's thread only, except for `first`."""
+
+    def __init__(
+        self,
+        loop: NetworkLoop,
+        wiring: Wiring,
+        events: LinkEvents,
+        *,
+        filters: set[str],
+        presence: PresenceOf | None = None,
+        numbers: ConnectionNumbers | None = None,
+    ) -> None:
+        self.first: Future[None] = Future()
+        """Done when the first connection stands, failed when the broker refuses it."""
+        self.online = False
+        self.last_error = "not tried yet"
+        self._loop = loop
+        self._wiring = wiring
+        self._events = events
+        self._filters = filters
+        self._presence = presence
+        self._numbers = numbers or ConnectionNumbers()
+        self._number = 0
+        self._connection: Connection | None = None
+        self._since = 0.0
+        self._retry: TimerHandle | None = None
+        self._stopping: Future[None] | None = None
+
+    def start(self) -> None:
+        """Connect, and go on connecting until `stop`."""
+        if self._stopping is not None:
+            return
+        self._number = self._numbers.next()
+        self._connection = Connection(
+            self._loop,
+            self._wiring.address,
+            self._wiring.login,
+            self,
+            filters=sorted(self._filters),
+            will=self._presence(False, self._number) if self._presence else None,
+            keepalive=self._wiring.keepalive,
+            tls=self._wiring.tls,
+        )
+        self._connection.open()
+
+    def stop(self, stopped: Future[None]) -> None:
+        """Publish `offline`, disconnect, and set `stopped`."""
+        if self._stopping is not None:
+            self._stopping.add_done_callback(lambda _: stopped.set_result(None))
+            return
+        self._stopping = stopped
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._connection is None:
+            self._finish()
+        elif self.online and self._presence is not None:
+            connection = self._connection
+            connection.publish(self._presence(False, self._number), connection.disconnect)
+            # The broker may have gone in this very moment.
+            self._retry = self._loop.later(2.0, connection.drop)
+        elif self.online:
+            self._connection.disconnect()
+            self._retry = self._loop.later(2.0, self._connection.drop)
+        else:
+            self._connection.drop()
+
+    def _finish(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        if not self.first.done():
+            self.first.set_exception(Closed("closed before it was connected"))
+        if self._stopping is not None and not self._stopping.done():
+            self._stopping.set_result(None)
+
+    def interrupt(self) -> None:
+        """Lose the connection as a pulled plug does, and connect again."""
+        if self._connection is not None:
+            self._connection.drop("interrupted")
+
+    def publish(self, message: Message, done: Callable[[], None] | None = None) -> None:
+        """Send while online; what is sent offline is dropped, and its sender sends it again."""
+        if self.online and self._connection is not None:
+            self._connection.publish(message, done)
+
+    def subscribe(self, wanted: str) -> None:
+        """Subscribe now and after each reconnect."""
+        self._filters.add(wanted)
+        if self.online and self._connection is not None:
+            self._connection.subscribe(wanted)
+
+    def unsubscribe(self, wanted: str) -> None:
+        """Take a filter back."""
+        self._filters.discard(wanted)
+        if self.online and self._connection is not None:
+            self._connection.unsubscribe(wanted)
+
+    # What the connection tells
+
+    def opened(self) -> None:
+        """Tell the box that this device is there, then the listener."""
+        if self._stopping is not None:
+            return
+        self.online = True
+        self._since = self._loop.now
+        if self._presence is not None:
+            self.publish(self._presence(True, self._number))
+        if not self.first.done():
+            self.first.set_result(None)
+        self._events.link_up()
+
+    def received(self, message: Message) -> None:
+        """Pass a message on."""
+        self._events.link_received(message)
+
+    def ended(self, reason: str, *, refused: bool) -> None:
+        """Wait a while and connect again, unless this is the end."""
+        self._connection = None
+        self.last_error = reason
+        was_online, self.online = self.online, False
+        if was_online and self._loop.now - self._since >= _LASTED:
+            self._wiring.backoff.reset()
+        if was_online:
+            self._events.link_down()
+        if self._stopping is not None:
+            self._finish()
+            return
+        if refused and not self.first.done():
+            self.first.set_exception(NotAuthorized(reason))
+            return
+        delay = self._wiring.backoff.next()
+        _log.info("%s; next try in %.1f s", reason, delay)
+        self._retry = self._loop.later(delay, self.start)
