@@ -85,7 +85,9 @@ class Connection:
         """Take what the stream gave, and handle every packet that is whole."""
         if self.closed:
             return
-        self.last_heard = self.engine.now()
+        engine = self.engine
+        self.last_heard = engine.now()
+        engine.counters.bytes_received += len(data)
         tail = self._tail
         if tail is not None:
             tail += data
