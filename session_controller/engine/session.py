@@ -51,11 +51,6 @@ class Session:
         return field_id in self.assessment.enabled_ids
 
     @property
-    def enabled(self) -> tuple[str, ...]:
-        """The fields of all steps that are on and shown, in order."""
-        return tuple(field_id for step in self.assessment.steps for field_id in step.fields)
-
-    @property
     def enabled_here(self) -> tuple[str, ...]:
         """The fields of the current step that are on and shown, in order."""
         return self.assessment.steps[self.state.step_index].fields

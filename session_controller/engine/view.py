@@ -1,12 +1,12 @@
 """`view`: what a device may see of a session. Nothing else makes a view."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from pydantic import JsonValue
 
 from schemas.base import Role
-from schemas.questionnaire import FieldKind
 from schemas.views import (
     DocumentStatus,
     DocumentView,
@@ -19,7 +19,6 @@ from schemas.views import (
     StepStatus,
     StepView,
 )
-from session_controller.answers import resolve
 from session_controller.engine.session import Session
 from session_controller.engine.state import Document, SessionState
 
@@ -65,7 +64,7 @@ def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     state = session.state
     enabled = session.enabled_here
     host = state.participants.get(state.host) if state.host else None
-    return PatientView.model_construct(
+    return PatientView(
         **_head(session, device, epoch),
         enabled=enabled,
         fields=_fields(session, enabled, mask=False),
@@ -80,8 +79,8 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
-    enabled = session.enabled
-    return FacilityView.model_construct(
+    enabled = session.assessment.fields
+    return FacilityView(
         **_head(session, device, epoch),
         label=state.label,
         steps=_steps(session),
@@ -111,7 +110,7 @@ def _current_signature(session: Session) -> SignatureView | None:
 
 def _signature_view(state: SessionState, field_id: str) -> SignatureView:
     signature = state.signatures[field_id]
-    return SignatureView.model_construct(
+    return SignatureView(
         field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
     )
 
@@ -127,7 +126,7 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
         if field_id not in state.answers and field_id not in state.corrections:
             continue
         value = state.answers.get(field_id)
-        shown[field_id] = FieldView.model_construct(
+        shown[field_id] = FieldView(
             value=_masked(session, field_id, value) if mask else value,
             error=judged.errors.get(field_id),
             correction=state.corrections.get(field_id),
@@ -136,30 +135,20 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
 
 
 def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue | Masked:
-    place = resolve(session.flow, field_id)
-    if value is None or (place and not place.item.sensitive):
+    if value is None or not session.assessment.item(field_id).sensitive:
         return value
-    return Masked.model_construct(length=len(value if isinstance(value, str) else str(value)))
+    return Masked(length=len(value if isinstance(value, str) else str(value)))
 
 
 def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentView]:
-    documents = session.state.documents
-    return {
-        field_id: _document(documents.get(field_id))
-        for field_id in wanted
-        if field_id in documents or _is_attachment(session, field_id)
-    }
-
-
-def _is_attachment(session: Session, field_id: str) -> bool:
-    place = resolve(session.flow, field_id)
-    return place is not None and place.item.kind is FieldKind.ATTACHMENT
+    documents, attachments = session.state.documents, session.assessment.attachments
+    return {f: _document(documents.get(f)) for f in wanted if f in attachments}
 
 
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
-    return DocumentView.model_construct(
+    return DocumentView(
         status=document.status,
         upload=document.upload,
         received=document.received,
@@ -174,13 +163,16 @@ _MISSING = DocumentView(status=DocumentStatus.MISSING)
 
 def _steps(session: Session) -> dict[str, StepView]:
     return {
-        step.step_id: StepView.model_construct(
-            status=_step_status(session, step.index),
-            filled=judged.required_filled,
-            required=judged.required,
+        step.step_id: _step_view(
+            _step_status(session, step.index), judged.required_filled, judged.required
         )
         for step, judged in zip(session.flow.steps, session.assessment.steps, strict=True)
     }
+
+
+@lru_cache(4096)
+def _step_view(status: StepStatus, filled: int, required: int) -> StepView:
+    return StepView(status=status, filled=filled, required=required)
 
 
 def _step_status(session: Session, index: int) -> StepStatus:
@@ -195,7 +187,7 @@ def _step_status(session: Session, index: int) -> StepStatus:
 
 def _participants(state: SessionState) -> dict[str, ParticipantView]:
     return {
-        device: ParticipantView.model_construct(
+        device: ParticipantView(
             role=participant.role,
             online=participant.online,
             since=participant.since,
