@@ -23,10 +23,12 @@ from schemas.topics import (
     controller_subscriptions,
     parse,
 )
+from session_controller import points
 from session_controller.codes import Codes
 from session_controller.commands import handle_command
 from session_controller.link import Link, Message, Testament
 from session_controller.pairing import Guard, handle_claim, refuse_claim
+from session_controller.points import Point
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request
@@ -44,6 +46,9 @@ Job = Callable[[Work], None]
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
 _TICK_S = 1.0
+_RETRY_S = 1.0
+_CHECKPOINT_AFTER = 2_000
+"""Commits after which the write-ahead log is taken in though the box is busy: some 50 MB."""
 
 
 def box_clock() -> datetime:
@@ -79,11 +84,14 @@ class Service:
         self._executor = ThreadPoolExecutor(1, "store")
         self._tasks: list[asyncio.Task[None]] = []
         self._uncheckpointed = 0
+        self._unheeded: dict[str, Message] = {}
+        """The newest presence of each device that could not be stored."""
 
     # --- life ------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Take up what the database holds, and serve; returns once the broker is there."""
+        points.reached(Point.STARTING)
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(
@@ -128,6 +136,7 @@ class Service:
         self._enqueue(Message("", b"", retained=False, done=self._connected.set))
 
     def _receive(self, message: Message) -> None:
+        points.reached(Point.RECEIVED)
         if len(self._waiting) >= self.world.settings.max_waiting:
             self.counters["dropped"] += 1  # unacknowledged: who sent it with QoS 1 sends it again
             return
@@ -148,21 +157,22 @@ class Service:
                 await self._batch([self._waiting.popleft() for _ in range(count)])
 
     async def _batch(self, items: list[Message | Job]) -> None:
-        """Handle a batch; should one of it hit a bug, each alone, so that it takes none along."""
+        """Handle a batch; should one of it hit a bug or a full disk, each alone.
+
+        So none takes the others along, and what needs no disk is done without one. That some are
+        handled twice then does no harm: a command's `seq` tells, and all else may come twice.
+        """
         work = self._new_work()
         try:
             for item in items:
                 self._handle(work, item)
+            await self._conclude(work)
         except Exception as error:  # noqa: BLE001 - a bug must not stop the service
             if len(items) > 1:
                 for item in items:
                     await self._batch([item])
                 return
-            _report_bug(error)
-            self.counters["bugs"] += 1
-            self._excuse(work)
-        else:
-            await self._conclude(work)
+            self._failed(work, items[0], error)
         for item in items:
             if isinstance(item, Message):
                 item.done()
@@ -171,22 +181,47 @@ class Service:
         return Work(self.world, self._clock())
 
     async def _conclude(self, work: Work) -> None:
-        """Commit, then publish; where the commit fails, say so to each sender, change nothing."""
+        """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
         if work.batch:
+            points.reached(Point.DECIDED)
             loop = asyncio.get_running_loop()
-            try:
-                await loop.run_in_executor(self._executor, self._store.commit, work.batch)
-            except sqlite3.Error as error:
-                _log.error("the database refuses to store: %s", error.sqlite_errorname)
-                self.counters["commits_failed"] += 1
-                self._excuse(work)
-                return
+            await loop.run_in_executor(self._executor, self._store.commit, work.batch)
+            points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._uncheckpointed += 1
         work.settle()
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
+
+    def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
+        """Tell the sender; what nobody would send again is tried again, while the disk fails."""
+        if isinstance(error, sqlite3.Error):
+            self._store.distrust(error)
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            _log.error("the database refuses to store: %s", name)
+            self.counters["commits_failed"] += 1
+            self._put_off(item)
+        else:
+            _report_bug(error)
+            self.counters["bugs"] += 1
+        self._excuse(work)
+
+    def _put_off(self, item: Message | Job) -> None:
+        later = asyncio.get_running_loop().call_later
+        if not isinstance(item, Message):
+            if item is not look_after:  # that comes every second anyway
+                later(_RETRY_S, self._enqueue, item)
+            return
+        topic = parse(self.world.settings.site, item.topic)
+        if isinstance(topic, PresenceTopic):
+            self._unheeded[topic.device] = item
+            later(_RETRY_S, self._heed, topic.device, item)
+
+    def _heed(self, device: str, item: Message) -> None:
+        """Take a presence that could not be stored, unless the device has said another since."""
+        if self._unheeded.get(device) is item:
+            self._enqueue(item)
 
     def _excuse(self, work: Work) -> None:
         for topic, rejection in work.excuses:
@@ -214,6 +249,7 @@ class Service:
             case UploadTopic():
                 return handle_chunk(work, topic, payload)
             case PresenceTopic():
+                self._unheeded.pop(topic.device, None)
                 return handle_presence(work, topic, payload)
             case ClaimTopic():
                 self._claim(work, topic, payload)
@@ -243,7 +279,8 @@ class Service:
             before = self.counters["messages"]
             self.submit(look_after)
             await self.settled()
-            if self._uncheckpointed and self.counters["messages"] == before:
+            quiet = self.counters["messages"] == before
+            if self._uncheckpointed > (0 if quiet else _CHECKPOINT_AFTER):
                 self._uncheckpointed = 0
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
@@ -252,7 +289,8 @@ class Service:
         try:
             self._store.checkpoint()
         except sqlite3.Error as error:
-            _log.error("the database cannot be checkpointed: %s", error.sqlite_errorname)
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            _log.error("the database cannot be checkpointed: %s", name)
 
 
 def _report_bug(error: Exception) -> None:

@@ -57,7 +57,7 @@ class World:
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":
         """Take everything up from the database."""
-        world = cls(settings, codes, epoch=int(store.meta("epoch") or 1), started_at=at)
+        world = cls(settings, codes, epoch=store.epoch, started_at=at)
         world.devices = {device.device: device for device in store.devices()}
         for stored in store.flows():
             world.add_flow(load_flow(stored.canonical, fallback_id=stored.flow_id), stored.added_at)
