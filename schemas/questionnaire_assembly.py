@@ -1,5 +1,6 @@
 """From items that were read to a whole flow: steps, bound conditions, identity, canonical JSON."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -239,6 +240,8 @@ def canonical_json(value: dict[str, Json], report: Report) -> bytes:
     """Write it as RFC 8785 says; what cannot be written or is too large is told to `report`."""
     try:
         canonical = rfc8785.dumps(value)
+        # 2^53 as a float is written, but as the integer that it reads like it is refused.
+        rfc8785.dumps(json.loads(canonical))
     except (rfc8785.CanonicalizationError, ValueError) as error:
         report.problems.append(Note("Questionnaire", f"has no canonical JSON: {error}"))
         return b""

@@ -130,7 +130,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         options=options,
         open=kind is FieldKind.OPEN_CHOICE or _open(cursor),
         initial=initial_values(cursor, options),
-        enable_behavior=read_behavior(cursor, len(cursor.value.get("enableWhen") or ())),
+        enable_behavior=read_behavior(cursor),
         codes=tuple(code.coding() for code in cursor.each("code")),
         definition=cursor.text("definition"),
         parent=None if around.parent is None else around.parent.link_id,

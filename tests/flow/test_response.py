@@ -1,7 +1,6 @@
 """Responses of flows that were filled in."""
 
 import json
-from random import Random
 
 import pytest
 from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
@@ -11,14 +10,19 @@ from session_controller.response import questionnaire_response
 from tests.flow.checker import problems
 from tests.flow.filling import OURS, REAL, Patient, flow_of, our_flow
 
-FLOWS = sorted(OURS.glob("*.json")) + sorted(REAL.glob("*.json"))
 
-
-def _loaded(path) -> Flow:
+def _loaded(path) -> Flow | None:
     try:
         return load_flow(path.read_bytes(), fallback_id=path.stem)
-    except FlowError as error:
-        pytest.skip(f"refused: {error.problems[0]}")
+    except FlowError:
+        return None  # test_real_questionnaires says which and why
+
+
+FLOWS = [
+    path
+    for path in sorted(OURS.glob("*.json")) + sorted(REAL.glob("*.json"))
+    if _loaded(path) is not None
+]
 
 
 def respond(patient: Patient, **more) -> dict:
@@ -42,7 +46,7 @@ def respond(patient: Patient, **more) -> dict:
 def test_a_filled_flow_gives_a_valid_response(path, seed, wanted_only):
     """A response to a flow that is filled in obeys FHIR and the questionnaire's own rules."""
     flow = _loaded(path)
-    patient = Patient(flow, Random(seed))
+    patient = Patient(flow, seed)
     assert patient.fill(wanted_only=wanted_only).complete
     response = respond(patient)
     QuestionnaireResponse.model_validate(response)
@@ -53,7 +57,7 @@ def test_a_filled_flow_gives_a_valid_response(path, seed, wanted_only):
 def test_the_reference_form_is_answered_widely():
     """Of the 161 items of the reference form a full filling answers at least 60."""
     path = REAL / "ottehr-intake-paperwork.json"
-    patient = Patient(_loaded(path), Random(7))
+    patient = Patient(_loaded(path), 7)
     patient.fill()
     assert len(patient.held.answers) + len(patient.attachments) >= 60
 
@@ -69,7 +73,7 @@ def test_what_is_off_or_wrong_is_not_exported():
         },
         {"linkId": "c", "type": "string", "maxLength": 2},
     )
-    patient = Patient(flow, Random(1))
+    patient = Patient(flow)
     patient.held.answers.update({"a": False, "b": "hidden", "c": "too long"})
     response = respond(patient)
     assert response["item"] == [{"linkId": "a", "answer": [{"valueBoolean": False}]}]
@@ -86,7 +90,7 @@ def test_children_of_a_question_stand_in_its_first_answer():
             "item": [{"linkId": "why", "type": "text"}],
         }
     )
-    patient = Patient(flow, Random(1))
+    patient = Patient(flow)
     patient.held.answers.update({"q": ["x", "y"], "why": "so"})
     first, second = respond(patient)["item"][0]["answer"]
     assert first == {
@@ -137,14 +141,14 @@ def test_a_repeating_group_is_exported_instance_by_instance():
 def test_each_kind_is_exported_with_its_own_value(item, value, answer):
     """An answer is exported with the value[x] of its question; a choice as its option has it."""
     flow = flow_of({"linkId": "q"} | item)
-    patient = Patient(flow, Random(1))
+    patient = Patient(flow)
     patient.held.answers["q"] = value
     assert respond(patient)["item"][0]["answer"] == [answer]
 
 
 def test_a_signature_is_an_extension_of_its_item():
     """A signature stands in the standard extension of the item that asked for it."""
-    patient = Patient(our_flow("quick-check-in"), Random(1))
+    patient = Patient(our_flow("quick-check-in"))
     patient.fill()
     signed = respond(patient)["item"][-1]["item"][-1]
     assert signed["linkId"] == "signature"
@@ -153,14 +157,14 @@ def test_a_signature_is_an_extension_of_its_item():
 
 def test_the_questionnaire_is_named_with_its_version():
     """The response names its questionnaire as url|version, or by flow_ref where it has no url."""
-    patient = Patient(our_flow("quick-check-in"), Random(1))
+    patient = Patient(our_flow("quick-check-in"))
     assert respond(patient)["questionnaire"].endswith("/quick-check-in|1.0.0")
-    nameless = Patient(flow_of({"linkId": "a", "type": "boolean"}), Random(1))
+    nameless = Patient(flow_of({"linkId": "a", "type": "boolean"}))
     assert respond(nameless)["questionnaire"] == f"urn:handrail:flow:{nameless.flow.flow_ref}"
 
 
 def test_texts_come_in_the_language_of_the_session():
     """With a language, the response's texts are translated."""
-    patient = Patient(our_flow("quick-check-in"), Random(1))
+    patient = Patient(our_flow("quick-check-in"))
     patient.fill()
     assert respond(patient, language="es-MX")["item"][0]["text"] == "Apellidos"
