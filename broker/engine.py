@@ -207,10 +207,11 @@ class Engine:
     def flush_soon(self, connection: Connection) -> None:
         """Have a connection's output written when this loop turn's packets are handled."""
         if not self._dirty:
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self.flush)
         self._dirty.append(connection)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Have everything written that was sent."""
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.flush()

@@ -319,7 +319,7 @@ async def test_row_21_what_is_idle_costs_nothing() -> None:
         begin = time.perf_counter()
         for _ in range(10):
             writer.feed(burst)
-            engine._flush()
+            engine.flush()
         return time.perf_counter() - begin
 
     def measure(*, with_idle: bool) -> float:
@@ -367,7 +367,7 @@ async def test_row_24_memory_per_connection_is_bounded() -> None:
     for i in range(500):
         keep.append(await _connected(engine, f"c{i}"))  # noqa: PERF401 - the memory is the point
         keep[-1].feed(subscribe_packet((f"own/{i}", 1)))
-        engine._flush()
+        engine.flush()
     gc.collect()
     each = (tracemalloc.get_traced_memory()[0] - before) / 500
     tracemalloc.stop()
