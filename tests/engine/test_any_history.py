@@ -113,6 +113,43 @@ class AnyHistory(RuleBasedStateMachine):
         outcome = self.play.send(screen, kind, **fields)
         self.check(before, screen, kind, outcome)
 
+    @rule(
+        field_id=st.sampled_from(["name", "meds[0].drug", "meds[1].drug", "meds[0].dose"]),
+        value=TEXT,
+    )
+    def fill(self, field_id: str, value: str) -> None:
+        """Enter what lets the session get anywhere at all."""
+        if self.play.session.state.patient == PATIENT:
+            before = self.play.session
+            self.check(before, PATIENT, "ENTER_FIELD", self.play.enter(field_id, value))
+
+    @rule(screen=SCREENS, step_id=STEPS, reason=st.sampled_from([None, "lost"]))
+    def move(self, screen: str, step_id: str, reason: str | None) -> None:
+        """Try to move everyone, from whatever screen."""
+        if screen == PATIENT and self.play.session.state.patient != PATIENT:
+            return
+        before = self.play.session
+        outcome = self.play.send(screen, "NAVIGATE", step_id=step_id, override_reason=reason)
+        self.check(before, screen, "NAVIGATE", outcome)
+
+    @rule(fraction=st.floats(0, 1), number=st.integers(0, 2))
+    def act_on_the_group(self, fraction: float, number: int) -> None:
+        """Ask for a correction in an instance, or take an instance out; read a little."""
+        state = self.play.session.state
+        if state.patient != PATIENT or state.host is None:
+            return
+        for screen, kind, fields in (
+            (PATIENT, "REPORT_READING", {"field_id": "terms", "fraction": fraction}),
+            (
+                state.host,
+                "REQUEST_CORRECTION",
+                {"field_id": f"meds[{number}].drug", "message": "please"},
+            ),
+            (PATIENT, "CLEAR_FIELD", {"field_id": f"meds[{number - 1}]"}),
+        ):
+            before = self.play.session
+            self.check(before, screen, kind, self.play.send(screen, kind, **fields))
+
     @precondition(lambda self: self.play.session.state.signing)
     @rule(right=st.booleans())
     def sign(self, right: bool) -> None:
@@ -160,6 +197,18 @@ class AnyHistory(RuleBasedStateMachine):
         assert again.state == self.play.session.state
         assert again.assessment.faults == self.play.session.assessment.faults
         assert Session.of(FLOW, again.state).assessment.steps == again.assessment.steps
+
+    @invariant()
+    def nothing_is_kept_of_what_is_not_there(self) -> None:
+        """Whatever is kept by field id is of an instance that exists."""
+        state = self.play.session.state
+        count = state.instances.get("meds", 0)
+        for kept in (state.answers, state.corrections, state.reading, state.documents):
+            for field_id in kept:
+                if field_id.startswith("meds["):
+                    assert int(field_id[5]) < max(count, 1), (
+                        "the first is shown, even before it exists"
+                    )
 
     @invariant()
     def screens_agree(self) -> None:

@@ -236,7 +236,9 @@ def test_instances_of_a_group(play: Play) -> None:
     assert play.enter("meds[1].drug", "x") is Code.UNKNOWN_FIELD
     for number, drug in enumerate(["a", "b", "c"]):
         play.enter(f"meds[{number}].drug", drug)
+    play.host("REQUEST_CORRECTION", field_id="meds[2].drug", message="spelling?")
     play.patient("CLEAR_FIELD", field_id="meds[1]")
+    assert dict(play.session.state.corrections) == {"meds[1].drug": "spelling?"}
     shown = {k: v.value for k, v in play.patient_view.fields.items()}
     assert shown == {"meds[0].drug": "a", "meds[1].drug": "c"}
     play.patient("CLEAR_FIELD", field_id="meds[1].drug")
