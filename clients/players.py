@@ -100,7 +100,8 @@ class PatientPlayer:
     def __init__(self, flow: Flow, rng: Random) -> None:
         self._flow = flow
         self._rng = rng
-        self._left_empty: set[str] = set()
+        self._fills: dict[str, bool] = {}
+        self._needed: set[str] = set()
         self._tries: Counter[str] = Counter()
         self._instances: dict[str, int] = {}
 
@@ -119,7 +120,7 @@ class PatientPlayer:
 
     def fill_after_all(self, field_ids: list[str]) -> None:
         """Take it that these fields have to be filled, as the staff was told so."""
-        self._left_empty -= set(field_ids)
+        self._needed |= set(field_ids)
 
     def _fields(self, view: PatientView) -> Iterator[Place]:
         for field_id in view.enabled:
@@ -163,13 +164,14 @@ class PatientPlayer:
 
     def _bothers_with(self, place: Place) -> bool:
         """Fill what is required; leave some of the rest empty, and some after too many tries."""
-        if place.field_id in self._left_empty or self._tries[place.field_id] >= _TRIES:
+        if self._tries[place.field_id] >= _TRIES:
             return False
-        first = self._tries[place.field_id] == 0
-        if first and not place.item.required and self._rng.random() > _FILLS_OPTIONAL:
-            self._left_empty.add(place.field_id)
-            return False
-        return True
+        if place.item.required or place.item.min_occurs or place.field_id in self._needed:
+            return True
+        # Drawn once for each field: how often a view comes must not change what is drawn.
+        if place.field_id not in self._fills:
+            self._fills[place.field_id] = self._rng.random() < _FILLS_OPTIONAL
+        return self._fills[place.field_id]
 
     def _made_up(self, place: Place) -> Enter | None:
         if self._tries[place.field_id] >= _TRIES:
