@@ -32,8 +32,9 @@ from session_controller.world import Settings
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
-_LIMITS = Limits(connections_per_address=4_000)
-"""Behind a clinic's proxy, or in a load test, all screens come from one address."""
+_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600)
+"""Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
+the others out, and secrets of 256 random bits are not guessed at ten tries a second."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 _DRAIN_S = 15.0
