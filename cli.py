@@ -12,19 +12,35 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlite_utils import Database
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
 from broker.standalone import app as broker_app
 from clients import AdminClient, Credential, console_device, console_flow, console_session
 from clients.address import Address
-from clients.console import DATA, UNAVAILABLE, USAGE, Data, Failure, Place, Program
+from clients.console import (
+    DATA,
+    FAILED,
+    UNAVAILABLE,
+    USAGE,
+    AsJson,
+    Data,
+    Failure,
+    Place,
+    Program,
+    bare,
+)
+from clients.console_doctor import Layout, examine, report
 from clients.console_errors import FriendlyGroup
+from clients.console_schema import acl, schema
 from clients.console_serving import in_a_thread, log_to_stderr, run_until_told
+from clients.console_simulate import simulate
 from clients.console_types import HostPort, host_port, span
 from schemas.access import PAIRING_USER
 from schemas.base import Role, is_identifier
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
 from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker
+from session_controller.migrations import SCHEMA
 from session_controller.mqtt_link import BrokerUrlError
 from session_controller.store import Store, StoreBusyError, StoreError
 from session_controller.world import Settings
@@ -32,6 +48,7 @@ from session_controller.world import Settings
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
 _LIMITS = Limits(connections_per_address=4_000, failures_per_address=600)
 """Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
 the others out, and secrets of 256 random bits are not guessed at ten tries a second."""
@@ -108,11 +125,26 @@ def serve(
     )
 
     def ready(where: dict[str, Any]) -> None:
-        addresses = " ".join(filter(None, (_bare(where["mqtt"]), where["http"])))
+        addresses = " ".join(filter(None, (bare(where["mqtt"]), where["http"])))
         typer.echo(f"handrail ready: {addresses} (site {where['site']}, data {data})")
 
     with _explaining(data):
         run_until_told(lambda: Box(settings, embedded_broker), ready)
+
+
+@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
+def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
+    """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
+    known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
+    layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
+    if not report(examine(data, layout), as_json=as_json):
+        raise typer.Exit(FAILED)
+
+
+_SIMULATED = "Example: handrail simulate pre-registration --sessions 10"
+app.command(epilog=_SIMULATED)(simulate)
+app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
+app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -247,7 +279,7 @@ def _knock(data: Path) -> Iterator[Place]:
     """Take an admin's device, and give the box that the folder names, if it is there."""
     with take_slot(data) as (device, secret):
         where = json.loads((data / BOX_FILE).read_text())
-        url = _bare(where["mqtt"])
+        url = bare(where["mqtt"])
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
         yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
@@ -268,12 +300,6 @@ def _add_examples(place: Place) -> None:
     with AdminClient(place.url, place.credential) as admin:
         for path in sorted(FLOWS.glob("*.json")):
             console_flow.add_flow(admin, console_flow.read_flow(path))
-
-
-def _bare(url: str) -> str:
-    """Give a broker's URL without the controller's password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 @contextmanager

@@ -61,11 +61,25 @@ class Program:
     running: Callable[[Path], AbstractContextManager[Place]]
     """The same, but raises `Failure` where none runs."""
 
+    def runs(self, data: Path) -> bool:
+        """Tell whether a box runs on a data folder."""
+        try:
+            with self.running(data):
+                return True
+        except Failure:
+            return False
+
     @contextmanager
     def reach(self, data: Path) -> Iterator[AdminClient]:
         """Connect as facility IT to the box of a data folder."""
         with self.visit(data) as place, AdminClient(place.url, place.credential) as admin:
             yield admin
+
+
+def bare(url: str) -> str:
+    """Give a broker's URL without the user and password in it."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def program(context: typer.Context) -> Program:

@@ -20,6 +20,7 @@ from clients.console import (
     say,
 )
 from clients.console import print_table as table
+from clients.console_schema import Unused
 from schemas.flow import Flow, FlowError, load_flow, parse_json
 from schemas.questionnaire_yaml import parse_yaml
 from schemas.requests import FlowAdded
@@ -65,7 +66,7 @@ def add(context: typer.Context, file: File, data: Data = DATA, as_json: AsJson =
 
 
 @app.command(epilog="Example: handrail flow check intake.json")
-def check(file: File, data: Data = DATA, as_json: AsJson = False) -> None:  # noqa: ARG001
+def check(file: File, data: Unused = None, as_json: AsJson = False) -> None:  # noqa: ARG001
     """Say whether a questionnaire can be a flow, and what in it is not honoured; needs no box."""
     try:
         flow = read_flow(file)

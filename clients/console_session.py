@@ -23,9 +23,11 @@ from clients.console import (
 from clients.console import print_table as table
 from clients.console_show import print_session
 from clients.console_types import span
+from clients.console_watch import watch
 from clients.files import write_private
 
 app = typer.Typer(help="Open, watch, end, export and delete sessions.", no_args_is_help=True)
+app.command(epilog="Example: handrail session watch s-3f9a…")(watch)
 SessionId = Annotated[str, typer.Argument(help="A session's id.", metavar="ID")]
 
 
