@@ -1,7 +1,7 @@
 """Reading `Questionnaire.item`: each element and extension of FHIR R4 that a flow honours."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import regex
 
@@ -61,7 +61,7 @@ def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
     reading.conditions[link_id] = read_conditions(here)
     _remark(here, item, around)
     children = _read_children(here, item, around, reading)
-    item.__dict__.update(children=children, **_hints(children, reading))
+    reading.items[link_id] = replace(item, children=children, **_hints(children, reading))
     return link_id
 
 

@@ -73,7 +73,7 @@ __all__ = [
 MAX_INSTANCES = 100
 """Of one repeating group, where the questionnaire gives no maxOccurs: what a person types."""
 
-MAX_FIELDS = 5_000
+MAX_FIELDS = 3_000
 """Of a flow with all its instances: keeps one assessment below some milliseconds."""
 
 _NONE: Mapping[str, Json] = {}

@@ -4,11 +4,17 @@ import json
 
 import pytest
 from fhir.resources.R4B.questionnaireresponse import QuestionnaireResponse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.flow import Flow, FlowError, load_flow
 from session_controller.response import questionnaire_response
 from tests.flow.checker import problems
+from tests.flow.everything import EVERYTHING
 from tests.flow.filling import OURS, REAL, Patient, flow_of, our_flow
+from tests.flow.strategies import any_json
+
+_EVERYTHING = load_flow(EVERYTHING)
 
 
 def _loaded(path) -> Flow | None:
@@ -168,3 +174,20 @@ def test_texts_come_in_the_language_of_the_session():
     patient = Patient(our_flow("quick-check-in"))
     patient.fill()
     assert respond(patient, language="es-MX")["item"][0]["text"] == "Apellidos"
+
+
+_LOOSE = st.dictionaries(
+    st.sampled_from(["code", "system", "display", "value", "unit", "reference"]),
+    st.text(max_size=4) | st.integers() | st.floats(),
+    max_size=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(_EVERYTHING.items)), any_json | _LOOSE))
+def test_whatever_was_entered_the_response_is_fhir(answers):
+    """Answers that keep no rule at all still export as valid FHIR: what is wrong stays out."""
+    response = questionnaire_response(
+        _EVERYTHING, answers, status="in-progress", authored="2026-11-22"
+    )
+    QuestionnaireResponse.model_validate(response)
+    assert all("missing" in one for one in problems(json.loads(_EVERYTHING.canonical), response))
