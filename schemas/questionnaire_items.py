@@ -281,7 +281,7 @@ def _remark_values(cursor: Cursor, item: Item) -> None:
         cursor.note("initial", "has several values, but repeats is false; the first is kept")
 
 
-def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, str | None]:
+def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, Json]:
     """Find the help and flyover texts that FHIR hangs below a question as display items."""
     found: dict[str, list[str]] = {"help": [], "flyover": []}
     for child in children:
