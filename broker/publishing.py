@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .codec import Kind, decode_packet_id, encode_ack
+from .codec import MAX_QOS, Kind, decode_packet_id, encode_ack
 from .errors import Reason, Violation
 from .gate import Action
 from .message import Message
@@ -72,6 +72,8 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     """Take the PUBLISH at data[start:stop] whose variable header begins at `body`."""
     first = data[start]
     qos = first >> 1 & 3
+    if qos > MAX_QOS:
+        raise Violation("3.3.1-4: QoS 3")
     topic_end = body + 2
     if topic_end <= stop:
         topic_end += data[body] << 8 | data[body + 1]
@@ -82,13 +84,13 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     topic = connection.topics.get(raw_topic)
     if topic is None:
         topic = _look_up(connection, raw_topic)
-    connection.engine.counters.messages_received += 1
     if qos == 0:
         _receive_qos0(connection, topic, first, data, (start, body, payload_at, stop))
         return
     number = data[topic_end] << 8 | data[topic_end + 1]
     if number == 0:
         raise Violation("2.3.1-1: packet identifier 0")
+    connection.engine.counters.messages_received += 1
     # Length and topic go out as they came; a length spelled with idle bytes is written anew.
     head = data[start + 1 : topic_end] if data[body - 1] else None
     message = Message(topic.name, data[payload_at:stop], qos, connection.publisher, head=head)
@@ -96,10 +98,8 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     if qos == 1:
         acknowledgement = _route(connection, topic, Kind.PUBACK, number, message, keep=keep)
         _answer(connection, acknowledgement, Kind.PUBACK, number)
-    elif qos == 2:  # noqa: PLR2004 - a word of the standard
-        _receive_qos2(connection, topic, number, message, keep=keep)
     else:
-        raise Violation("3.3.1-4: QoS 3")
+        _receive_qos2(connection, topic, number, message, keep=keep)
 
 
 def _look_up(connection: Connection, raw_topic: bytes) -> Topic:
@@ -133,6 +133,7 @@ def _receive_qos0(
     start, body, payload_at, stop = bounds
     if first & 0x08:
         raise Violation("3.3.1-2: DUP on QoS 0")
+    connection.engine.counters.messages_received += 1
     if topic is FORBIDDEN:
         return
     router = connection.engine.router

@@ -85,7 +85,7 @@ async def pairs(port: int, how_many: int, qos: int, window: int, count: int) -> 
 
 
 async def ping_pong(port: int, count: int) -> Result:
-    """Send a message to and fro at QoS 1, one at a time; the time there and back in microseconds."""
+    """Send a message to and fro at QoS 1, one at a time; microseconds there and back."""
     there, back = Publisher("bench/there", 1), Publisher("bench/back", 1)
     one, other = await connect(port, "one"), await connect(port, "other")
     await one.subscribe("bench/back", qos=1)

@@ -15,7 +15,7 @@ from amqtt.session import Session
 from .wire import PASSWORD, USER
 
 
-class Password(BaseAuthPlugin):
+class Password(BaseAuthPlugin):  # type: ignore[misc] # amqtt has no types
     """One user."""
 
     async def authenticate(self, *, session: Session) -> bool:
@@ -23,7 +23,7 @@ class Password(BaseAuthPlugin):
         return bool(session.username == USER and session.password == PASSWORD)
 
 
-class Topics(BaseTopicPlugin):
+class Topics(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
     """Topics under three roots."""
 
     async def topic_filtering(

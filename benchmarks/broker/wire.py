@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 PAYLOAD = 256
-USER, PASSWORD = "bench", "bench"  # noqa: S105 - of a broker that lives for a minute
+USER, PASSWORD = "bench", "bench"
 
 
 def text(value: str) -> bytes:

@@ -26,7 +26,7 @@ from .support import (
     subscribe_packet,
     unsubscribe_packet,
 )
-from .test_rows_limits import Sink, _engine
+from .test_rows_cost import Sink, make_engine
 
 CONNECTIONS = 20_000
 AT_ONCE = 50
@@ -136,7 +136,7 @@ async def test_row_16_twenty_thousand_broken_connections() -> None:
             pair.stop = True
         counts = await asyncio.gather(*healthy)
         assert min(counts) > 100
-        while broker.counters["connections"] > 6:
+        while broker.counters["connections"] > 6:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
         broker.revoke("fuzz")
@@ -178,10 +178,10 @@ PIECES = st.one_of(
 def test_row_16_any_bytes_in_any_pieces(
     pieces: list[bytes], cuts: list[int], connected: bool
 ) -> None:
-    """Any bytes, cut anywhere, have the same effect as at once, and never cause an internal error."""
+    """Any bytes, cut anywhere, act as they do at once, and never cause an internal error."""
 
     async def feed(cut: bool) -> tuple[bool, int, bytes]:
-        engine = _engine()
+        engine = make_engine()
         wire = Recorder()
         connection = Connection(engine, wire, listener="t", address="a")
         data = (SEEDS[0] if connected else b"") + b"".join(pieces)
@@ -221,7 +221,7 @@ async def _settle(engine: Any) -> None:
 
 async def test_row_24_a_dribbled_packet_costs_its_size_once() -> None:
     """A large packet that comes byte by byte is gathered without being copied at each byte."""
-    engine = _engine()
+    engine = make_engine()
     connection = Connection(engine, Sink(), listener="t", address="a")
     connection.feed(connect_packet())
     await _settle(engine)
