@@ -78,6 +78,8 @@ def check_extensions(root: Cursor) -> None:
     Refuses modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids to process an element
     that bears one which is not understood, and none is.
     """
+    if any(True for _ in root.extensions(ext.SIGNATURE_REQUIRED)):
+        root.note("extension", "signatureRequired of the whole form is not kept; put it on an item")
     for place, key, url in _extensions(root.value, root.path, ""):
         if key == "modifierExtension":
             root.report.problems.append(Note(place, f'modifier extension "{url}" is not known'))
