@@ -42,7 +42,7 @@ def handrail(folder: Path, _: int) -> Iterator[Serving]:
     serve = ["serve", "--data", str(data), "--mqtt", free, "--http", free]
     command = [sys.executable, "-m", "cli", *serve]
     with _running(command, folder) as pid:
-        _wait((data / "box.json").exists)
+        _wait(lambda: "handrail ready" in (folder / "log").read_text(encoding="utf-8"))
         where = json.loads((data / "box.json").read_text(encoding="utf-8"))
         admin = next(iter(json.loads((data / "admin.json").read_text(encoding="utf-8")).items()))
         port = int(where["mqtt"].rpartition(":")[2])
