@@ -54,9 +54,9 @@ class Session:
         return field_id in self.assessment.enabled_ids
 
     @property
-    def enabled_here(self) -> tuple[str, ...]:
-        """The fields of the current step that are on and shown, in order."""
-        return self.assessment.steps[self.state.step_index].fields
+    def shown_here(self) -> tuple[str, ...]:
+        """All that the current step shows, in order: fields, groups, instances and texts."""
+        return self.assessment.steps[self.state.step_index].enabled
 
     @property
     def answer_bytes(self) -> int:
