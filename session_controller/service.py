@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
@@ -44,6 +45,10 @@ Job = Callable[[Work], None]
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
 _TICK_S = 1.0
+_UNAVAILABLE = {
+    "code": RejectionCode.UNAVAILABLE,
+    "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
+}
 
 
 def box_clock() -> datetime:
@@ -191,7 +196,8 @@ class Service:
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
 
     def _excuse(self, work: Work) -> None:
-        for topic, rejection in work.excuses:
+        for topic, ids in work.excuses:
+            rejection = Rejection.model_validate({**_UNAVAILABLE, **ids})
             self._publisher.send(topic, rejection.to_json())
 
     def _handle(self, work: Work, item: Message | Job) -> None:
