@@ -39,7 +39,7 @@ class Connection:
         "_hold", "_needed", "_out", "_out_bytes", "_tail", "_timer", "address", "answers",
         "certificate", "claimed_id", "client", "closed", "congested", "engine", "keepalive",
         "last_heard", "listener", "publisher", "session", "stalled_at", "topics", "transport",
-        "waiting", "will",
+        "unread", "waiting", "will",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +63,7 @@ class Connection:
         self.will: connecting.Will | None = None
         self.keepalive = 0.0
         self.closed = False
+        self.unread = False
         self.congested = False
         self.stalled_at: tuple[int, float] | None = None
         self.topics: dict[bytes, Topic] = {}
@@ -115,25 +116,25 @@ class Connection:
         position, end = 0, len(data)
         self._needed = 0
         while end - position > 1 and not self._hold and not self.closed:
-            length, body = data[position + 1], position + 2
+            first, length, body = data[position], data[position + 1], position + 2
             if length > 0x7F:  # noqa: PLR2004 - more than one byte of length
                 decoded = remaining_length(data, position + 1)
                 if decoded is None:
-                    check_first_byte(data[position], connected=self.session is not None)
+                    check_first_byte(first, connected=self.session is not None)
                     break
                 length, body = decoded
             stop = body + length
             if stop - position > self.engine.small_packet:
                 self._check_size(stop - position)
             if stop > end:
-                check_first_byte(data[position], connected=self.session is not None)
+                check_first_byte(first, connected=self.session is not None)
                 self._needed = stop - position
                 break
             try:
-                if data[position] >> 4 == _PUBLISH and self.session is not None:
+                if first >> 4 == _PUBLISH and self.session is not None:
                     publishing.receive_publish(self, data, position, body, stop)
                 else:
-                    self._dispatch(data[position], data[body:stop])
+                    self._dispatch(first, data[body:stop])
             except Postponed:  # handled again, from its first byte, when the answer is known
                 self.hold(Hold.CHECK)
                 break
@@ -149,11 +150,12 @@ class Connection:
             raise Violation("packet too large", Reason.TOO_LARGE)
 
     def _dispatch(self, first: int, body: bytes) -> None:
+        handler = HANDLERS.get(first)
+        if self.session is not None and handler is not None:
+            handler(self, body)
+            return
         check_first_byte(first, connected=self.session is not None)
-        if self.session is None:
-            connecting.receive_connect(self, body)
-        else:
-            HANDLERS[first >> 4](self, body)
+        connecting.receive_connect(self, body)
 
     def require_session(self) -> Session:
         """Give the session of a connection that is known to have one."""
@@ -199,8 +201,11 @@ class Connection:
         return bool(self._hold)
 
     def hold_for_check(self) -> None:
-        """Read nothing more until the CONNECT is decided, for which there is a limit of its own."""
-        self.cancel_timer()
+        """Read nothing more until the CONNECT is decided.
+
+        The check has a limit of its own; the timer is for one that ignores its cancellation.
+        """
+        self.set_timer(self.engine.limits.authentication_seconds + 1, connecting.too_late)
         self.hold(Hold.CHECK)
 
     def checked(self) -> None:
@@ -244,27 +249,38 @@ class Connection:
         out = self._out
         if not out:
             return
-        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
         self.engine.counters.bytes_sent += self._out_bytes
         self._out = []
         self._out_bytes = 0
-        if self.congested:
-            self._bound_answers()
+        try:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        except (OSError, RuntimeError):  # uvloop's way to say that the stream is gone already
+            self.close_soon(Reason.CONNECTION_LOST)
+        if self.unread:
+            self._bound_output()
 
-    def _bound_answers(self) -> None:
-        # Deliveries stopped when it became congested; what still grows are answers to itself.
-        unread = self.transport.get_write_buffer_size()
-        if unread > 2 * self.engine.limits.output_bytes:
+    def _bound_output(self) -> None:
+        """Stop deliveries at the limit, and at twice the limit stop reading.
+
+        For what grows after the first are answers to the client's own packets.
+        """
+        size, limit = self.transport.get_write_buffer_size(), self.engine.limits.output_bytes
+        if size > limit and not self.congested:
+            self.congested = True
+            self.stalled_at = (size, self.engine.now())
+            self.engine.congested.add(self)
+        elif size > 2 * limit:
             self.hold(Hold.OUTPUT)
 
-    def output_full(self) -> None:
-        """Stop deliveries: the transport says that unread output is at its limit."""
-        self.congested = True
-        self.stalled_at = (self.transport.get_write_buffer_size(), self.engine.now())
-        self.engine.congested.add(self)
+    def output_waits(self) -> None:
+        """Watch the output's size from now on: the transport says that some is not read."""
+        self.unread = True
 
     def output_drained(self) -> None:
-        """Deliver again: the transport says that most of the output was read."""
+        """Deliver again: the transport says that the output was read."""
+        self.unread = False
+        if not self.congested:
+            return
         self.congested = False
         self.engine.congested.discard(self)
         self.unhold(Hold.OUTPUT)

@@ -17,6 +17,7 @@ from amqtt.errors import BrokerError
 from amqtt.session import Session as AmqttSession
 
 from .gate import Gate, amqtt_session
+from .logs import logger, place
 from .sys_topics import SysTopics
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
     async def _session_monitor(self) -> None:
         topics = SysTopics(self._engine)
         while True:
-            topics.tick()
+            try:
+                topics.tick()
+                self._engine.tidy()
+            except Exception as error:  # noqa: BLE001 - the next second must come
+                self._engine.counters.internal_errors += 1
+                logger.error("housekeeping failed: %s", place(error))
             await asyncio.sleep(TIDY_SECONDS)
-            self._engine.tidy()
 
     # ---- what plugins see of the engine through their BrokerContext
 

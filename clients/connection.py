@@ -116,10 +116,6 @@ class Connection:
             self._close_socket()
         elif outcome.cancelled() or error is not None:
             self._end(f"cannot connect: {type(error).__name__}: {error}")
-        else:
-            self._timers.pop("deadline").cancel()
-            self._timers["deadline"] = self._loop.later(_ANSWER_WITHIN, self._too_late)
-            self._tick()
 
     def _socket_opened(self, sock: Any) -> None:
         """Send small packets at once, and watch the socket (not yet in the loop's thread)."""
@@ -136,6 +132,9 @@ class Connection:
         self._socket = sock
         self._descriptor = sock.fileno()
         self._loop.watch_reading(sock.fileno(), self._readable)
+        self._timers["deadline"].cancel()
+        self._timers["deadline"] = self._loop.later(_ANSWER_WITHIN, self._too_late)
+        self._tick()
 
     def _answered(self, code: Any) -> None:
         if code.is_failure:

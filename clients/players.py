@@ -15,7 +15,7 @@ from clients.plausible import (
     plausible_strokes,
     plausible_value,
 )
-from schemas.questionnaire import FieldKind, Flow, Json
+from schemas.questionnaire import FieldKind, Flow, Item, Json
 from schemas.questionnaire_places import Place, resolve
 from schemas.views import (
     DocumentStatus,
@@ -100,7 +100,8 @@ class PatientPlayer:
     def __init__(self, flow: Flow, rng: Random) -> None:
         self._flow = flow
         self._rng = rng
-        self._left_empty: set[str] = set()
+        self._fills: dict[str, bool] = {}
+        self._needed: set[str] = set()
         self._tries: Counter[str] = Counter()
         self._instances: dict[str, int] = {}
 
@@ -118,13 +119,20 @@ class PatientPlayer:
         return self._another_instance(view)
 
     def fill_after_all(self, field_ids: list[str]) -> None:
-        """Take it that these fields have to be filled, as the staff was told so."""
-        self._left_empty -= set(field_ids)
+        """Take it that these fields, or any in these groups, have to be filled."""
+        for field_id in field_ids:
+            place = resolve(self._flow, field_id)
+            if place is None:
+                continue
+            self._needed.add(place.item.link_id)
+            if place.item.read_only and place.item.parent is not None:
+                # Nobody can fill it: some other field of its group is meant.
+                self._needed.add(place.item.parent)
 
     def _fields(self, view: PatientView) -> Iterator[Place]:
         for field_id in view.enabled:
             place = resolve(self._flow, field_id)
-            if place is not None and place.item.is_field and not place.item.fixed:
+            if place is not None and place.item.is_field and not place.item.read_only:
                 yield place
 
     def _fill(self, view: PatientView, place: Place) -> PatientAction | None:
@@ -163,13 +171,18 @@ class PatientPlayer:
 
     def _bothers_with(self, place: Place) -> bool:
         """Fill what is required; leave some of the rest empty, and some after too many tries."""
-        if place.field_id in self._left_empty or self._tries[place.field_id] >= _TRIES:
+        if self._tries[place.field_id] >= _TRIES:
             return False
-        first = self._tries[place.field_id] == 0
-        if first and not place.item.required and self._rng.random() > _FILLS_OPTIONAL:
-            self._left_empty.add(place.field_id)
-            return False
-        return True
+        if place.item.required or place.item.min_occurs or self._is_needed(place.item):
+            return True
+        # Drawn once for each field: how often a view comes must not change what is drawn.
+        if place.field_id not in self._fills:
+            self._fills[place.field_id] = self._rng.random() < _FILLS_OPTIONAL
+        return self._fills[place.field_id]
+
+    def _is_needed(self, item: Item) -> bool:
+        around = self._flow.items.get(item.parent) if item.parent is not None else None
+        return item.link_id in self._needed or (around is not None and self._is_needed(around))
 
     def _made_up(self, place: Place) -> Enter | None:
         if self._tries[place.field_id] >= _TRIES:

@@ -12,11 +12,16 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
+from schemas.base import Versioned
+from schemas.rejections import Rejection, RejectionCode
+from schemas.requests import BackedUp
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
     ControllerStatusTopic,
+    InboxTopic,
     PresenceTopic,
     RequestTopic,
     UploadTopic,
@@ -24,6 +29,7 @@ from schemas.topics import (
     parse,
 )
 from session_controller import points
+from session_controller.backups import BackupError, Backups
 from session_controller.codes import Codes
 from session_controller.commands import handle_command
 from session_controller.link import Link, Message, Testament
@@ -46,6 +52,10 @@ Job = Callable[[Work], None]
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
 _TICK_S = 1.0
+_UNAVAILABLE = {
+    "code": RejectionCode.UNAVAILABLE,
+    "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
+}
 _RETRY_S = 1.0
 _CHECKPOINT_AFTER = 2_000
 """Commits after which the write-ahead log is taken in though the box is busy: some 50 MB."""
@@ -68,6 +78,7 @@ class Service:
         *,
         settings: Settings | None = None,
         clock: Clock = box_clock,
+        backups: Backups | None = None,
         version: str = "",
     ) -> None:
         settings = settings or Settings()
@@ -76,6 +87,8 @@ class Service:
         self._store = store
         self._link = link
         self._clock = clock
+        self._backups = backups
+        self._asked: set[asyncio.Task[None]] = set()
         self._guard = Guard()
         self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
@@ -128,17 +141,19 @@ class Service:
         if then is None:
             self._enqueue(job)
             return
-        self._enqueue(Message("", b"", retained=False, done=then))
+        self._enqueue(Message("", b"", qos=1, done=then))
 
     def _on_connected(self) -> None:
         """Say everything again: what is retained at a broker is a cache that it may have lost."""
         self._enqueue(self._publisher.say_all)
-        self._enqueue(Message("", b"", retained=False, done=self._connected.set))
+        self._enqueue(Message("", b"", qos=1, done=self._connected.set))
 
     def _receive(self, message: Message) -> None:
         points.reached(Point.RECEIVED)
-        if len(self._waiting) >= self.world.settings.max_waiting:
-            self.counters["dropped"] += 1  # unacknowledged: who sent it with QoS 1 sends it again
+        # What comes with QoS 1 is bounded by the broker, which waits for the PUBACK. With QoS 0 a
+        # single device could crowd out all others.
+        if message.qos == 0 and len(self._waiting) >= _MAX_BATCH:
+            self.counters["dropped"] += 1
             return
         self._enqueue(message)
 
@@ -193,6 +208,28 @@ class Service:
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
+        for device, request_id in work.backups:
+            task = asyncio.create_task(self._back_up(device, request_id))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _back_up(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            path = await self._take_backup()
+            size = path.stat().st_size
+        except (BackupError, OSError) as error:
+            answer = Rejection(
+                request_id=request_id, code=RejectionCode.UNAVAILABLE, message=str(error)
+            )
+        else:
+            answer = BackedUp(request_id=request_id, file=path.name, size=size)
+        self.submit(lambda work: work.say(InboxTopic(device), answer))
+
+    async def _take_backup(self) -> Path:
+        if self._backups is None:
+            raise BackupError("This box takes no backups.")
+        return await self._backups.take()
 
     def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
         """Tell the sender; what nobody would send again is tried again, while the disk fails."""
@@ -224,7 +261,8 @@ class Service:
             self._enqueue(item)
 
     def _excuse(self, work: Work) -> None:
-        for topic, rejection in work.excuses:
+        for topic, ids in work.excuses:
+            rejection = Rejection.model_validate({**_UNAVAILABLE, **ids})
             self._publisher.send(topic, rejection.to_json())
 
     def _handle(self, work: Work, item: Message | Job) -> None:

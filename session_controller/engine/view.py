@@ -62,7 +62,7 @@ def _head(session: Session, device: str, epoch: int) -> dict[str, Any]:
 def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     """Hold the current step alone: values, documents and reading of others stay away."""
     state = session.state
-    enabled = session.enabled_here
+    enabled = session.shown_here
     host = state.participants.get(state.host) if state.host else None
     return PatientView(
         **_head(session, device, epoch),
@@ -79,7 +79,7 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
-    enabled = session.assessment.fields
+    enabled = tuple(session.assessment.enabled_ids)
     return FacilityView(
         **_head(session, device, epoch),
         label=state.label,
@@ -101,8 +101,7 @@ def _current_signature(session: Session) -> SignatureView | None:
     state = session.state
     if state.signing:
         return _signature_view(state, state.signing)
-    here = session.enabled_here
-    given = [k for k in here if k in state.signatures]
+    given = [k for k in session.shown_here if k in state.signatures]
     if not given:
         return None
     return _signature_view(state, max(given, key=lambda k: state.signatures[k].at))

@@ -63,7 +63,7 @@ class Loopback:
         """Bring a message to the service."""
         assert self._receive is not None
         self.history.out(topic, payload)
-        self._receive(Message(topic, payload, retained=False, done=lambda: None))
+        self._receive(Message(topic, payload, qos=1, done=lambda: None))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.commands import Navigate
-from schemas.rejections import RejectionCode
+from schemas.rejections import Rejection, RejectionCode
 from session_controller import commands, store
 from session_controller.engine import facts as f
 from session_controller.engine.moves import MOVES, Party
@@ -141,8 +141,8 @@ class _RefusingService(Service):
         for event in work.batch.events:
             if isinstance(event.fact, f.FieldFocused):
                 work.said += [
-                    (topic, rejection.model_copy(update={"code": RejectionCode.UNKNOWN_FIELD}))
-                    for topic, rejection in work.excuses
+                    (topic, Rejection(code=RejectionCode.UNKNOWN_FIELD, message="No.", **ids))
+                    for topic, ids in work.excuses
                 ]
         await super()._conclude(work)
 

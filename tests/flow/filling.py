@@ -58,7 +58,11 @@ class Patient:
         done: set[str] = set()
         while True:
             assessment = self.assessment()
-            on = [f.field_id for f in assessment.faults] if wanted_only else tuple(assessment.enabled_ids)
+            on = (
+                [f.field_id for f in assessment.faults]
+                if wanted_only
+                else tuple(assessment.enabled_ids)
+            )
             left = [one for one in on if one not in done]
             if not left:
                 return assessment
