@@ -99,9 +99,9 @@ def _lost(history: History, log: Log) -> Iterator[str]:
     """P1: what a device was told to be decided is in the log, of a command that it sent."""
     told: dict[tuple[str, str], int] = {}
     for h in history.happenings:
-        if isinstance(h, Seen) and h.view["epoch"] == log.epoch:
+        if isinstance(h, Seen) and h.epoch == log.epoch:
             key = (h.session, h.device)
-            told[key] = max(told.get(key, 0), h.view["acknowledged_seq"])
+            told[key] = max(told.get(key, 0), h.acknowledged)
     for (name, device), last in told.items():
         session = log.sessions.get(name)
         found = {e.seq for e in session.answers() if e.device == device} if session else set()
@@ -163,8 +163,8 @@ def _out_of_order(history: History, log: Log) -> Iterator[str]:
     highest: dict[str, int] = {}
     known: set[str] = set()
     for h in history.happenings:
-        if isinstance(h, Seen) and h.view["epoch"] == log.epoch:
-            key, told = (h.session, h.device), h.view["acknowledged_seq"]
+        if isinstance(h, Seen) and h.epoch == log.epoch:
+            key, told = (h.session, h.device), h.acknowledged
             for seq in range(decided.get(key, 0) + 1, told + 1):
                 event = answers.get((*key, seq))
                 if event is not None and not isinstance(event.fact, CommandRefused):
@@ -201,7 +201,7 @@ def _fallen(history: History) -> Iterator[str]:
             screens[screen] = h.age
         elif isinstance(h, Seen):
             line = (h.session, h.device, h.connection)
-            age = (h.view["epoch"], h.view["revision"], h.view["acknowledged_seq"])
+            age = (h.epoch, h.revision, h.acknowledged)
             if age < lines.get(line, (0, 0, 0)):
                 yield f"P3 {h.session}: {h.device} was sent {age} after {lines[line]}"
             lines[line] = age
@@ -218,22 +218,22 @@ def _contents(history: History, log: Log) -> Iterator[str]:
         if not isinstance(h, Seen):
             continue
         content = {k: v for k, v in h.view.items() if k not in _VARIES}
-        key = (h.session, h.device, h.view["epoch"], h.view["revision"])
+        key = (h.session, h.device, h.epoch, h.revision)
         if key not in first:
             first[key] = content
-            if h.view["epoch"] == log.epoch and h.session in log.sessions:
+            if h.epoch == log.epoch and h.session in log.sessions:
                 yield from _against_the_log(h, content, log.sessions[h.session])
         elif first[key] != content:
             yield f"P4 {h.session}: {h.device} saw revision {key[3]} in two ways"
 
 
 def _against_the_log(seen: Seen, content: dict[str, object], log: SessionLog) -> Iterator[str]:
-    revision = seen.view["revision"]
+    revision = seen.revision
     states = log.at_revision.get(revision)
     if states is None:
         yield f"P1 {seen.session}: {seen.device} saw revision {revision}, which is not in the log"
         return
-    right = shown(states[-1], seen.device, seen.view["epoch"]) or {}
+    right = shown(states[-1], seen.device, seen.epoch) or {}
     wrong = [k for k, v in content.items() if right.get(k) != v]
     if wrong:
         yield f"P4 {seen.session}: {seen.device} saw revision {revision} wrong: {wrong}"
@@ -248,7 +248,7 @@ def _steps(history: History, log: Log) -> Iterator[str]:
                 chosen.setdefault(h.session, set()).add(h.body["step_id"])
         elif isinstance(h, Seen) and h.session in log.sessions:
             first = log.sessions[h.session].flow.steps[0].step_id
-            if h.view["step_id"] not in chosen.get(h.session, set()) | {first}:
+            if h.step_id not in chosen.get(h.session, set()) | {first}:
                 yield f"P6 {h.session}: {h.device} saw {h.view['step_id']}, which nobody chose"
 
 

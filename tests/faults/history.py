@@ -32,7 +32,17 @@ class Seen:
     session: str
     device: str
     connection: int
-    view: dict[str, Any]
+    payload: bytes
+    epoch: int
+    revision: int
+    acknowledged: int
+    step_id: str
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The whole of it."""
+        found: dict[str, Any] = json.loads(self.payload)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,10 @@ class History:
         topic = topics.parse(self.site, topic_text)
         match topic:
             case StateTopic(session, device) if payload:
+                v = json.loads(payload)
+                head = (v["epoch"], v["revision"], v["acknowledged_seq"], v["step_id"])
                 connection = self._connections.get(device, 0)
-                self.note(Seen(session, device, connection, json.loads(payload)))
+                self.note(Seen(session, device, connection, payload, *head))
             case RejectionTopic(session, device):
                 said = json.loads(payload)
                 self.note(

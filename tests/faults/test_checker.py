@@ -30,7 +30,7 @@ def _screens(history: History) -> History:
     for h in history.happenings:
         told.note(h)
         if isinstance(h, Seen):
-            age = (h.view["epoch"], h.view["revision"], h.view["acknowledged_seq"])
+            age = (h.epoch, h.revision, h.acknowledged)
             if age >= newest.get((h.session, h.device), (0, 0, 0)):
                 newest[h.session, h.device] = age
                 told.note(Shown(h.session, h.device, age[:2], age[2]))
