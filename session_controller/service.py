@@ -8,6 +8,7 @@ commit has returned, and no PUBACK goes before what it acknowledges is on disk.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,7 @@ class Service:
         *,
         settings: Settings | None = None,
         clock: Clock = box_clock,
+        steady: Callable[[], float] = time.monotonic,
         backups: Backups | None = None,
         version: str = "",
     ) -> None:
@@ -87,6 +89,7 @@ class Service:
         self._store = store
         self._link = link
         self._clock = clock
+        self._steady = steady
         self._backups = backups
         self._asked: set[asyncio.Task[None]] = set()
         self._guard = Guard()
@@ -193,7 +196,7 @@ class Service:
                 item.done()
 
     def _new_work(self) -> Work:
-        return Work(self.world, self._clock())
+        return Work(self.world, self._clock(), self._steady())
 
     async def _conclude(self, work: Work) -> None:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
@@ -297,7 +300,7 @@ class Service:
 
     def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
         """Answer a claim at once, or in its turn while somebody is guessing codes."""
-        wait_s = self._guard.wait_s(work.at)
+        wait_s = self._guard.wait_s(work.steady_s)
         if wait_s is None:
             refuse_claim(work, topic)
         elif wait_s == 0:

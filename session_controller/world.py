@@ -51,6 +51,10 @@ class World:
     sessions: dict[str, Session] = field(default_factory=dict)
     assigned: dict[str, str] = field(default_factory=dict)
     """The open session that a patient's device is in."""
+    untouched: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Since when each session is at its revision, by the clock that does not jump."""
+    last_look: tuple[datetime, float] | None = None
+    """When the upkeep last looked, by both clocks."""
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":
