@@ -119,7 +119,11 @@ def sync_folder(folder: Path) -> None:
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open a file that is not written through this connection, nor checkpointed."""
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    wal = path.with_name(f"{path.name}-wal")
+    # Where there is no write-ahead log, SQLite would make an empty one only to look.
+    alone = "" if wal.exists() else "&immutable=1"
+    name = f"file:{quote(str(path))}?mode=ro{alone}"
+    return sqlite3.connect(name, uri=True, isolation_level=None)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -69,7 +69,7 @@ def test_killed_at_every_point(tmp_path: Path, rounds: Rounds, note: Note) -> No
     kills: list[float] = []
     with crew() as people:
         hire(people, data, port)
-        for point in [*Point] * rounds(1, 25):
+        for point in [*Point] * rounds(1, 12):
             nth = rng.randint(1, _AT_MOST.get(point, 30))
             with BoxProcess(data, port, point=point.value, nth=nth) as box:
                 if point is Point.BACKING_UP and box.ready():
@@ -97,7 +97,7 @@ def test_killed_at_any_time(tmp_path: Path, rounds: Rounds, note: Note) -> None:
     kills: list[float] = []
     with crew() as people:
         hire(people, data, port)
-        for _ in range(rounds(2, 100)):
+        for _ in range(rounds(2, 60)):
             with BoxProcess(data, port) as box:
                 # The fault is about time: any moment between start and some way into serving.
                 if not box.fell(rng.uniform(0.2, 3.0)):
@@ -117,7 +117,7 @@ def test_another_broker_and_the_box_killed_in_turn(
     kills: list[float] = []
     with Mosquitto(tmp_path / "mosquitto", port) as mosquitto, crew() as people:
         hire(people, data, port, *options)
-        for _ in range(rounds(1, 30)):
+        for _ in range(rounds(1, 16)):
             point = rng.choice([Point.RECEIVED, Point.WRITTEN, Point.COMMITTED, Point.PUBLISHED])
             with BoxProcess(data, port, *options, point=point.value, nth=rng.randint(5, 60)) as box:
                 assert box.fell(_DIES_WITHIN_S)
