@@ -16,6 +16,7 @@ from schemas.views import FacilityView, PatientView
 
 from .history import History
 
+FLOW = Path(__file__).parents[2] / "flows" / "quick-check-in.json"
 STEPS = ("last-name", "changes", "agreement")
 _IN_FLIGHT = 3
 Choose = Callable[[], Future[Any]]
@@ -119,12 +120,14 @@ class Crew:
         self.working = threading.Event()
         self.decided_at: list[float] = []
         self.pace_s = pace_s
+        self.backoff: Callable[[], Backoff] = quick
 
     def hire(
         self, data: Path, url: str, count: int, *, through: str | None = None, keepalive: int = 30
     ) -> None:
         """Enrol screens, open sessions and connect; `through` is how the screens reach the box."""
         with admin_of(data, url) as admin:
+            admin.add_flow(json.loads(FLOW.read_bytes()))
             for number in range(count):
                 staff = self._enrol(admin, f"desk-{number}", Role.FACILITY)
                 patient = self._enrol(admin, f"kiosk-{number}", Role.PATIENT)
@@ -132,11 +135,11 @@ class Crew:
                     staff.device, "quick-check-in", patient_device=patient.device
                 )
                 at = through or url
-                options: Any = {"loop": self.loop, "backoff": quick(), "keepalive": keepalive}
+                options: Any = {"loop": self.loop, "keepalive": keepalive}
                 self._join(
                     opened.session,
-                    FacilityClient(at, staff, **options),
-                    PatientClient(at, patient, **options),
+                    FacilityClient(at, staff, backoff=self.backoff(), **options),
+                    PatientClient(at, patient, backoff=self.backoff(), **options),
                 )
 
     def _enrol(self, admin: AdminClient, name: str, role: Role) -> Credential:
