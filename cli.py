@@ -35,7 +35,7 @@ from clients.console import (
 )
 from clients.console_doctor import Layout, examine, report
 from clients.console_errors import FriendlyGroup
-from clients.console_reliability import backup
+from clients.console_reliability import backup, soak
 from clients.console_schema import acl, schema
 from clients.console_serving import in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
@@ -159,6 +159,7 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
 
 
 app.command(epilog="Example: handrail backup --to /mnt/usb/handrail.backup")(backup)
+app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")(soak)
 
 
 @app.command(

@@ -1,14 +1,31 @@
-"""`handrail backup`: a verified copy of a box that serves."""
+"""`handrail backup`, a verified copy of a box that serves; `handrail soak`, a long hard run."""
 
+import json
 import os
 import shutil
+import socket
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clients.console import DATA, AsJson, Data, Failure, print_json, program, say
+from clients.console import (
+    DATA,
+    FAILED,
+    AsJson,
+    Data,
+    Failure,
+    print_facts,
+    print_json,
+    program,
+    say,
+)
+from clients.credential import Credential
 from clients.files import PRIVATE, sync_folder
+from clients.soak import BoxUnderSoak, SoakReport
+from clients.soak import soak as run_soak
+from schemas.base import Role
 
 BACKUPS = "backups"
 
@@ -51,3 +68,77 @@ def _copied(path: Path, to: Path) -> Path:
         draft.unlink(missing_ok=True)
         raise Failure(f"the backup is {path}, but not copied to {to}: {error.strerror}") from None
     return to
+
+
+def soak(
+    context: typer.Context,
+    *,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 60.0,
+    sessions: Annotated[int, typer.Option(min=1, max=500, help="How many at a time.")] = 100,
+    flow: Annotated[str, typer.Option(help="A flow's id.")] = "quick-check-in",
+    as_json: AsJson = False,
+) -> None:
+    """Run a box of its own for long, under load and faults; ends with 1 if anything went wrong.
+
+    The box is killed once and stalls again and again; its memory and descriptors must stay flat.
+    """
+    with tempfile.TemporaryDirectory(prefix="handrail-soak-") as folder:
+        port = _free_port()
+        order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
+        order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
+        box = BoxUnderSoak(order)
+        try:
+            secret = json.loads((Path(folder) / "admin.json").read_text())["admin-1"]
+            admin = Credential("main", "admin-1", Role.ADMIN, secret)
+            url = f"mqtt://127.0.0.1:{port}"
+            report = run_soak(
+                box,
+                url,
+                admin,
+                flow,
+                seconds=minutes * 60,
+                sessions=sessions,
+                progress=lambda so_far: say(_so_far(so_far)),
+            )
+        finally:
+            box.stop()
+    _tell(report, as_json=as_json)
+    if not report.well:
+        raise typer.Exit(FAILED)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _so_far(report: SoakReport) -> str:
+    newest = report.samples[-1]
+    return (
+        f"{report.outcomes.total()} sessions, {newest.resident / (1 << 20):.0f} MiB, "
+        f"{newest.descriptors} descriptors"
+    )
+
+
+def _tell(report: SoakReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "well": report.well,
+                "outcomes": dict(report.outcomes),
+                "kills": report.kills,
+                "stalls": report.stalls,
+                "memory": [s.resident for s in report.samples],
+                "descriptors": [s.descriptors for s in report.samples],
+            }
+        )
+        return
+    facts = {name: str(count) for name, count in report.outcomes.items()}
+    facts |= {"kills": str(report.kills), "stalls": str(report.stalls)}
+    if report.samples:
+        first, last = report.samples[0], report.samples[-1]
+        facts["memory"] = f"{first.resident >> 20} MiB, at the end {last.resident >> 20} MiB"
+        facts["descriptors"] = f"{first.descriptors}, at the end {last.descriptors}"
+    facts["flat"] = "yes" if report.flat else "no"
+    print_facts(facts)

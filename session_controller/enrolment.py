@@ -22,7 +22,7 @@ _SERIAL = 1
 
 def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
-    if len(work.world.devices) >= work.world.settings.max_devices:
+    if _enrolled(work) >= work.world.settings.max_devices:
         return Refusal(RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.")
     device = Device(
         device=_free_name(work, request.name),
@@ -46,6 +46,11 @@ def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.
             update={"code_expires_at": work.at + work.world.settings.code_lifetime}
         )
     return with_credential(work, bare)
+
+
+def _enrolled(work: Work) -> int:
+    """Count who may connect: guests that left and revoked devices must not fill a box up."""
+    return sum(d.revoked_at is None for d in work.world.devices.values())
 
 
 def _code(work: Work, device: str) -> str:

@@ -34,7 +34,6 @@ class Proxy:
         self._rng = Random(seed)
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="proxy")
@@ -48,9 +47,12 @@ class Proxy:
             await self._stop.wait()
             server.close()
             self._cut()
-            for task in self._tasks:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
+            for _ in range(3):  # an aborted transport closes its socket a turn later
+                await asyncio.sleep(0)
 
         ready = self._ready = threading.Event()
         self._loop.run_until_complete(serve())
@@ -82,14 +84,12 @@ class Proxy:
             asyncio.create_task(self._carry(reader, up_writer, up=True)),
             asyncio.create_task(self._carry(up_reader, writer, up=False)),
         }
-        self._tasks |= tasks
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._tasks -= tasks
             for each in (writer, up_writer):
                 self._writers.discard(each)
                 each.transport.abort()

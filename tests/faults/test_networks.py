@@ -36,7 +36,7 @@ def at_work(
 ) -> Iterator[tuple[Crew, Proxy]]:
     """Give a crew at work behind a proxy; afterwards hold everything against the log."""
     port = free_port()
-    with crew() as people, proxied(port) as proxy:
+    with proxied(port) as proxy, crew() as people:
         with start_box(data, port=port) as box:
             through = f"mqtt://127.0.0.1:{proxy.port}"
             people.hire(data, box.mqtt, couples, through=through, **options)
