@@ -91,8 +91,8 @@ def revoke_device(work: Work, _: Store, __: Device, request: r.RevokeDevice) -> 
 
 def revoke(work: Work, device: Device) -> None:
     """Put a device out, and clear what is retained for it."""
-    for session in work.open_sessions():
-        if device.device in session.state.participants:
+    for session in work.sessions_of(device.device):
+        if not session.state.status.ended:
             work.record(session, DeviceLeft(device=device.device))
     work.put_device(replace(device, revoked_at=work.at, online=False))
     for topic in (AssignmentTopic, LobbyTopic, PresenceTopic):

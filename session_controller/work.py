@@ -60,6 +60,12 @@ class Work:
             s for s in {**self.world.sessions, **self.sessions}.values() if not s.state.status.ended
         ]
 
+    def sessions_of(self, device: str) -> list[Session]:
+        """Give the live sessions that a device takes part in, as this batch leaves them."""
+        names = self.world.taking_part.get(device, set()) | self.sessions.keys()
+        found = (self.session(name) for name in sorted(names))
+        return [s for s in found if s is not None and device in s.state.participants]
+
     def assigned_to(self, device: str) -> str | None:
         """Give the open session that a patient's device is in, as this batch leaves it."""
         for name, session in self.sessions.items():
