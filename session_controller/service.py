@@ -82,6 +82,8 @@ class Service:
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, "store")
+        self._file = asyncio.Lock()
+        """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
         self._uncheckpointed = 0
 
@@ -106,7 +108,8 @@ class Service:
     async def stop(self) -> None:
         """Finish what waits, tell everyone, and end. The store stays open: who opened it closes."""
         batches, tick = self._tasks
-        tick.cancel()
+        async with self._file:
+            tick.cancel()
         await self.settled()
         batches.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -152,7 +155,8 @@ class Service:
             self._wake.clear()
             while self._waiting:
                 count = min(len(self._waiting), _MAX_BATCH)
-                await self._batch([self._waiting.popleft() for _ in range(count)])
+                async with self._file:
+                    await self._batch([self._waiting.popleft() for _ in range(count)])
 
     async def _batch(self, items: list[Message | Job]) -> None:
         """Handle a batch; should one of it hit a bug, each alone, so that it takes none along."""
@@ -254,7 +258,8 @@ class Service:
             if self._uncheckpointed and self.counters["messages"] == before:
                 self._uncheckpointed = 0
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
+                async with self._file:
+                    await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
 
     def _upkeep_of_the_file(self) -> None:
         try:
