@@ -27,10 +27,10 @@ from schemas.topics import (
 from session_controller.codes import Codes
 from session_controller.commands import handle_command
 from session_controller.link import Link, Message, Testament
-from session_controller.pairing import Guard, handle_claim, refuse_claim
+from session_controller.pairing import handle_claim, refuse_claim
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
-from session_controller.requests import handle_request
+from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
 from session_controller.upkeep import everyone_left, look_after
 from session_controller.uploads import handle_chunk
@@ -76,7 +76,6 @@ class Service:
         self._store = store
         self._link = link
         self._clock = clock
-        self._guard = Guard()
         self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
@@ -222,7 +221,7 @@ class Service:
             case CommandTopic():
                 handle_command(work, self._store, topic, payload)
             case RequestTopic():
-                handle_request(work, self._store, topic, payload)
+                self._request(work, topic, payload)
             case UploadTopic():
                 return handle_chunk(work, topic, payload)
             case PresenceTopic():
@@ -233,19 +232,31 @@ class Service:
                 return False
         return True
 
-    def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
-        """Answer a claim at once, or in its turn while somebody is guessing codes."""
-        wait_s = self._guard.wait_s(work.at)
-        if wait_s is None:
-            refuse_claim(work, topic)
-        elif wait_s == 0:
-            handle_claim(work, self._guard, topic, payload)
+    def _request(self, work: Work, topic: RequestTopic, payload: bytes) -> None:
+        def handle(now: Work) -> None:
+            handle_request(now, self._store, topic, payload)
+
+        if shows_code(payload):
+            self._in_turn(work, handle, lambda now: refuse_code(now, topic, payload))
         else:
-            asyncio.get_running_loop().call_later(
-                wait_s,
-                self._enqueue,
-                lambda later: handle_claim(later, self._guard, topic, payload),
-            )
+            handle(work)
+
+    def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
+        self._in_turn(
+            work,
+            lambda now: handle_claim(now, topic, payload),
+            lambda now: refuse_claim(now, topic),
+        )
+
+    def _in_turn(self, work: Work, handle: Job, refuse: Job) -> None:
+        """Try a code out at once, or in its turn while somebody is guessing codes."""
+        wait_s = self.world.guard.wait_s(work.at)
+        if wait_s is None:
+            refuse(work)
+        elif wait_s == 0:
+            handle(work)
+        else:
+            asyncio.get_running_loop().call_later(wait_s, self._enqueue, handle)
 
     # --- upkeep ----------------------------------------------------------------------------
 
