@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -203,13 +204,15 @@ def test_the_controllers_status_is_retained(clinic: Room) -> None:
 
 
 def test_the_controllers_status_says_when_it_goes(start_box: StartBox, tmp_path: Path) -> None:
-    """When the box stops, who is connected hears `online: false`, or the connection ends."""
-    with start_box(tmp_path / "data") as box, room(box.port, box.admins) as here:
-        staff = here.enrol("facility")
-        staff.wait(lambda m: m.topic.endswith("/status"))
-    staff.wait_closed()
-    last = [m.json for m in staff.messages if m.topic.endswith("/status")][-1]
-    assert last["online"] is False
+    """When the box stops, who is connected hears `online: false`; then the connection ends."""
+    with ExitStack() as after:
+        with start_box(tmp_path / "data") as box:
+            here = after.enter_context(room(box.port, box.admins))
+            staff = here.enrol("facility")
+            staff.wait(lambda m: m.topic.endswith("/status"))
+        staff.wait_closed()
+        last = [m.json for m in staff.messages if m.topic.endswith("/status")][-1]
+        assert last["online"] is False
 
 
 @pytest.mark.parametrize("questionnaire", [VISIT, PRE_REGISTRATION], ids=["visit", "real"])
