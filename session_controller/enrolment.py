@@ -22,8 +22,11 @@ _SERIAL = 1
 
 def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
-    if len(work.world.devices) >= work.world.settings.max_devices:
-        return Refusal(RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.")
+    limit = work.world.settings.max_devices
+    if len(work.world.devices) >= limit:
+        return Refusal(
+            RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.", {"limit": limit}
+        )
     device = Device(
         device=_free_name(work, request.name),
         name=request.name,

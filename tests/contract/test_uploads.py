@@ -164,7 +164,7 @@ def test_bytes_beyond_the_end_are_not_taken(pair: Pair) -> None:
     assert fetch(pair, pair.staff)[1] == data
 
 
-@pytest.mark.parametrize("size", [200_001, 10**9, 2**53 - 1])
+@pytest.mark.parametrize("size", [200_001, 10**9, 2**40])
 def test_a_document_that_is_too_large_is_refused(pair: Pair, size: int) -> None:
     """Beyond the field's `maxSize`: `too_large` with the `limit`."""
     refusal = pair.fill_in_vain(
