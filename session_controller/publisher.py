@@ -71,8 +71,9 @@ class Publisher:
         wanted |= {session.state.flow_ref for session in self._world.sessions.values()}
         for flow_ref in sorted(wanted):
             work.say(FlowTopic(flow_ref), self._world.flows[flow_ref].canonical)
-        for kiosk in self._world.kiosks():
-            say_assignment(work, kiosk)
+        guests = [self._world.devices[device] for device in self._world.assigned]
+        for device in {d.device: d for d in (*self._world.kiosks(), *guests)}.values():
+            say_assignment(work, device)
         for name, session in {**self._world.sessions, **work.sessions}.items():
             for device in session.state.participants:
                 work.refresh(name, device)
