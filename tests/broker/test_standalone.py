@@ -170,7 +170,7 @@ async def program(path: Path) -> AsyncIterator[Program]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Program(process, (await process.stdout.readline()).decode())
     finally:
         if process.returncode is None:
