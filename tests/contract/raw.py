@@ -294,7 +294,9 @@ class Device(Peer):
             view = self.newest(session)
             return view if view is not None and match(view) else None
 
-        view: Json = self._until(found, deadline, f"a view like that; newest {self.newest(session)}")
+        view: Json = self._until(
+            found, deadline, f"a view like that; newest {self.newest(session)}"
+        )
         return view
 
     # Commands
@@ -348,7 +350,7 @@ class Device(Peer):
         return view
 
     def fail(self, session: str, kind: str, code: str, **fields: Any) -> Json:
-        """Send a command that must be refused with that code, and recorded: see `acknowledged_seq`."""
+        """Send a command that must be refused with that code, and recorded."""
         before = self.sync(session) if self.newest(session) else None
         since = self.mark()
         command = self.send(session, kind, **fields)
@@ -382,6 +384,16 @@ def check_rejection(refusal: Json, code: str) -> None:
     assert isinstance(refusal["message"], str)
     assert refusal["message"]
     assert isinstance(refusal.get("details", {}), dict)
+
+
+def acknowledges(seq: int) -> Callable[[Json], bool]:
+    """Match a view that tells that so many commands were decided."""
+    return lambda view: view["acknowledged_seq"] >= seq
+
+
+def on(topic: str) -> Callable[[Message], bool]:
+    """Match a message that is not the clearing of its topic."""
+    return lambda message: message.topic == topic and bool(message.payload)
 
 
 def _age(view: Json) -> tuple[int, int, int]:
@@ -435,7 +447,7 @@ class Room:
     def admin(self) -> Device:
         """Facility IT's device."""
         if self._admin is None:
-            name = sorted(self.admins)[0]
+            name = min(self.admins)
             self._admin = self.device(name, self.admins[name])
         return self._admin
 

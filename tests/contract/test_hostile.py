@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.conftest import RunningBox
 
 from .forms import VISIT, begin, reach
-from .raw import ROOT, Device, Json, Pair, Peer, Room, pairing_id
+from .raw import ROOT, Device, Json, Pair, Peer, Room, acknowledges, pairing_id
 
 SECRET = "Zorblatt-Quuxington"
 """What a patient enters, and no log may hold."""
@@ -167,9 +167,7 @@ def test_hostile_values_are_kept_or_refused_and_never_logged(
     for value in VALUES:
         for field in fields:
             since = pair.patient.mark()
-            command = pair.patient.send(
-                pair.session, "ENTER_FIELD", field_id=field, value=value
-            )
+            command = pair.patient.send(pair.session, "ENTER_FIELD", field_id=field, value=value)
             answer = pair.patient.answer(pair.session, command, since)
             if answer.get("type") == "REJECTION":
                 assert SECRET not in json.dumps(answer)
@@ -249,7 +247,7 @@ def test_the_fields_of_every_command_are_checked(clinic: Room, box: RunningBox) 
                 for value in odd:
                     device.send(pair.session, kind, **{**fields, name: value})
         last = device.seq[pair.session]
-        device.view(pair.session, lambda v, n=last: v["acknowledged_seq"] == n, deadline=30)
+        device.view(pair.session, acknowledges(last), deadline=30)
     for device in (pair.patient, pair.staff):
         refused = [m.json for m in device.messages if "/rejections/" in m.topic]
         assert refused
@@ -270,8 +268,9 @@ JSON = st.recursive(
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 KEYS = st.sampled_from(
@@ -307,9 +306,7 @@ OBJECTS = st.dictionaries(KEYS, JSON, max_size=8).flatmap(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(found=OBJECTS | JSON, where=st.sampled_from(["commands", "requests", "presence"]))
-def test_generated_json_does_no_harm(
-    played: Pair, box: RunningBox, found: Any, where: str
-) -> None:
+def test_generated_json_does_no_harm(played: Pair, box: RunningBox, found: Any, where: str) -> None:
     """Any JSON on any topic: the service answers or drops it, and goes on."""
     device = played.patient
     topic = {

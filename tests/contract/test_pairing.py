@@ -114,7 +114,9 @@ def test_an_expired_code_is_refused_like_a_wrong_one(start_box: StartBox, tmp_pa
         assert refused(claim(box.port, "BCDF-GHJK")) == expired
 
 
-@pytest.mark.parametrize("code", ["", "WDJB", "WDJB-MJHT-WDJB", "AEIO-UYAE", "1234-5678", "ЖЖЖЖ-ЖЖЖЖ"])
+@pytest.mark.parametrize(
+    "code", ["", "WDJB", "WDJB-MJHT-WDJB", "AEIO-UYAE", "1234-5678", "ЖЖЖЖ-ЖЖЖЖ"]
+)
 def test_what_cannot_be_a_code_is_refused(clinic: Room, code: str) -> None:
     """A code of the wrong letters or length is refused as a wrong one, or as malformed."""
     answer = claim(clinic.port, code)

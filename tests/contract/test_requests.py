@@ -155,9 +155,7 @@ def test_sync_needs_a_participant(pair: Pair) -> None:
         ("ADD_FLOW", {"questionnaire": VISIT}),
     ],
 )
-def test_what_is_facility_its_is_refused_to_others(
-    pair: Pair, kind: str, fields: Json
-) -> None:
+def test_what_is_facility_its_is_refused_to_others(pair: Pair, kind: str, fields: Json) -> None:
     """`not_allowed_for_role` for a facility's and a patient's device alike."""
     for device in (pair.staff, pair.patient):
         device.ask_in_vain(kind, "not_allowed_for_role", **fields)
