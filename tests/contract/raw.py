@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -54,8 +54,9 @@ class Peer:
         password: str | bytes | None = None,
         *,
         clean: bool = True,
+        transport: Literal["tcp", "websockets"] = "tcp",
     ) -> None:
-        self.port, self.client_id = port, client_id
+        self.port, self.client_id, self.transport = port, client_id, transport
         self.user, self.password, self.clean = user, password, clean
         self.messages: list[Message] = []
         self.connected = False
@@ -74,6 +75,7 @@ class Peer:
             clean_session=self.clean,
             protocol=MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
+            transport=self.transport,
         )
         if self.user is not None:
             client.username_pw_set(self.user)
@@ -204,7 +206,8 @@ class Peer:
 
 
 def _no_delay(_client: object, _userdata: object, found: Any) -> None:
-    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if isinstance(found, socket.socket):  # not in a WebSocket
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _reset(found: Any) -> None:
