@@ -26,7 +26,7 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.LeaveSession: (_PATIENT, joining.leave_session),
     r.Sync: (_PATIENT, joining.sync),
     r.ListFlows: (_STAFF, admin.list_flows),
-    r.ListDevices: (_STAFF, admin.list_devices),
+    r.ListDevices: (_ADMIN, admin.list_devices),
     r.ListSessions: (_STAFF, admin.list_sessions),
     r.ShowSession: (_STAFF, admin.show_session),
     r.SessionTimeline: (_STAFF, admin.session_timeline),
