@@ -26,6 +26,7 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.LeaveSession: (_PATIENT, joining.leave_session),
     r.Sync: (_PATIENT, joining.sync),
     r.ListFlows: (_STAFF, admin.list_flows),
+    r.ListKiosks: (_STAFF, admin.list_kiosks),
     r.ListDevices: (_ADMIN, admin.list_devices),
     r.ListSessions: (_STAFF, admin.list_sessions),
     r.ShowSession: (_STAFF, admin.show_session),
