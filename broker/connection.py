@@ -70,7 +70,7 @@ class Connection:
         self.answers: dict[tuple[str, str], bool] = {}
         self.waiting: deque[Acknowledgement] | None = None
         self.last_heard = engine.now()
-        self._hold = Hold.NONE
+        self._hold = 0
         self._needed = 0
         self._tail: bytearray | None = None
         self._out: list[bytes] = []
@@ -171,13 +171,13 @@ class Connection:
 
     # ---- reading on and off
 
-    def hold(self, why: Hold) -> None:
+    def hold(self, why: int) -> None:
         """Handle and read nothing more until `unhold`."""
         if not self._hold and not self.closed:
             self.transport.pause_reading()
         self._hold |= why
 
-    def unhold(self, why: Hold) -> None:
+    def unhold(self, why: int) -> None:
         """Take one reason away; when it was the last, go on with what was read before."""
         if not self._hold & why:
             return

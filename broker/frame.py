@@ -14,6 +14,7 @@ from amqtt.broker import Broker as AmqttBroker
 from amqtt.broker import RetainedApplicationMessage
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import BrokerError
+from amqtt.plugins.manager import plugins_manager
 from amqtt.session import Session as AmqttSession
 
 from .gate import Gate, amqtt_session
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .listeners import Listeners
 
+NAMESPACE = "amqtt.broker.plugins"
 TIDY_SECONDS = 1.0
 
 
@@ -36,7 +38,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         plugins = {path: dict(options) for path, options in engine.settings.plugins.items()}
         # amqtt insists on a listener called default; ours are opened by ourselves.
         config = BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins=plugins)
-        super().__init__(config, loop=engine.loop)
+        super().__init__(config, loop=engine.loop, plugin_namespace=NAMESPACE)
         engine.gate = Gate(engine, self.plugins_manager) if plugins else None
 
     async def open(self) -> None:
@@ -55,6 +57,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         await self.shutdown()
         await self._listeners.close()
         self._engine.forget()
+        plugins_manager.pop(NAMESPACE, None)  # else amqtt keeps the last one alive
 
     async def _start_listeners(self) -> None:
         await self._listeners.open()

@@ -110,8 +110,9 @@ class Client(Generic[V]):
         try:
             self._link.first.result(timeout)
         except TimeoutError:
+            reason = self._link.last_error
             self.close()
-            raise ConnectFailed(f"no connection: {self._link.last_error}") from None
+            raise ConnectFailed(f"no connection: {reason}") from None
         except ConnectFailed:
             self.close()
             raise

@@ -262,7 +262,12 @@ def _build(
     if address.tls:
         client.tls_set_context(tls or ssl.create_default_context())
     if address.transport == "websockets":
-        client.ws_set_options(path=address.path)
+        client.ws_set_options(path=address.path, headers=_without_origin)
     if will is not None:
         client.will_set(will.topic, will.payload, QOS, will.retain)
     return client
+
+
+def _without_origin(headers: dict[str, str]) -> dict[str, str]:
+    """Leave out what only a web page has (RFC 6454, 7); paho makes one up, wrong behind a proxy."""
+    return {name: value for name, value in headers.items() if name != "Origin"}

@@ -34,7 +34,10 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the session is done.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Do not wait for a reader.")] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Keep the data here, not in a temporary folder.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Keep the data here, not in a temporary folder."
+        ),
     ] = None,
 ) -> None:
     """Play one guided pre-registration, with a pulled plug and a killed box in the middle.

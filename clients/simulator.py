@@ -22,7 +22,7 @@ from schemas.base import Role
 from schemas.requests import EnrolDevice, RevokeDevice
 from schemas.topics import Topic
 
-__all__ = ["SessionResult", "simulate"]
+__all__ = ["SessionResult", "outcomes", "simulate"]
 
 Crew = Sequence[tuple[Credential, Credential]]
 """Pairs of a facility's and a patient's device."""

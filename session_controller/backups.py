@@ -104,8 +104,8 @@ def advice(
     found = next((path for path in existing(data) if check(path)), None)
     if found is None:
         return (
-            f"{data / FOLDER} holds no backup that is whole; "
-            f"restore another with `handrail restore FILE --data {data}`"
+            f"{data / FOLDER} holds none that is whole; "
+            f"restore a backup from elsewhere with `handrail restore FILE --data {data}`"
         )
     taken = f"{_taken_at(found):%Y-%m-%d %H:%M} UTC"
     return f"restore the backup of {taken} with `handrail restore {found} --data {data}`"

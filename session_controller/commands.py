@@ -12,7 +12,7 @@ from schemas.commands import (
 )
 from schemas.reading import Unreadable, read_command
 from schemas.rejections import Rejection, RejectionCode
-from schemas.topics import CommandTopic, DocumentTopic, RejectionTopic
+from schemas.topics import MAX_CHUNK, CommandTopic, DocumentTopic, RejectionTopic
 from session_controller.engine.context import Candidate, Context, StoredUpload
 from session_controller.engine.decide import decide
 from session_controller.engine.facts import (
@@ -21,7 +21,6 @@ from session_controller.engine.facts import (
     Fact,
     PatientDeviceReplaced,
 )
-from session_controller.engine.limits import MAX_CHUNK_BYTES
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.joining import keep_code
@@ -43,8 +42,8 @@ class _Sent:
 def handle_command(work: Work, store: Store, topic: CommandTopic, payload: bytes) -> None:
     """Handle a command. Whatever it is, the sender hears of it, on its own topics alone."""
     device = work.device(topic.device)
-    if device is None or device.revoked_at is not None:
-        return  # no broker of ours lets it in, and nobody is listening
+    if device is None or (device.revoked_at is not None and device.guest_of is None):
+        return  # no broker of ours lets it in, and nobody is listening; a guest stays a moment
     command = read_command(payload)
     sent = _Sent(topic, device, command.seq, command.command_id)
     work.excuse(_rejections(topic), command_id=sent.command_id, seq=sent.seq)
@@ -201,8 +200,8 @@ def _stored(work: Work, store: Store, session: str, upload: str) -> StoredUpload
 def _send_document(work: Work, store: Store, topic: CommandTopic, upload: str) -> None:
     offset = 0
     for data in store.chunks(topic.session, upload):
-        for start in range(0, len(data), MAX_CHUNK_BYTES):
-            piece = data[start : start + MAX_CHUNK_BYTES]
+        for start in range(0, len(data), MAX_CHUNK):
+            piece = data[start : start + MAX_CHUNK]
             chunk = DocumentTopic(topic.session, topic.device, upload, str(offset))
             work.say(chunk, piece)
             offset += len(piece)

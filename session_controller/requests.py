@@ -27,7 +27,8 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.LeaveSession: (_PATIENT, joining.leave_session),
     r.Sync: (_PATIENT, joining.sync),
     r.ListFlows: (_STAFF, admin.list_flows),
-    r.ListDevices: (_STAFF, admin.list_devices),
+    r.ListKiosks: (_STAFF, admin.list_kiosks),
+    r.ListDevices: (_ADMIN, admin.list_devices),
     r.ListSessions: (_STAFF, admin.list_sessions),
     r.ShowSession: (_STAFF, admin.show_session),
     r.SessionTimeline: (_STAFF, admin.session_timeline),
@@ -45,7 +46,7 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
 def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes) -> None:
     """Handle a request; the answer or the refusal goes to the sender's inbox."""
     device = work.device(topic.device)
-    if device is None or device.revoked_at is not None:
+    if device is None or (device.revoked_at is not None and device.guest_of is None):
         return
     request = read_request(payload)
     inbox = InboxTopic(topic.device)
@@ -55,6 +56,18 @@ def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes
         work.say(inbox, _rejection(request.request_id, outcome))
     elif outcome is not None:
         work.say(inbox, outcome)
+
+
+def shows_code(payload: bytes) -> bool:
+    """Tell whether a request tries a code out."""
+    request = read_request(payload)
+    return isinstance(request, r.JoinSession) and request.code is not None
+
+
+def refuse_code(work: Work, topic: RequestTopic, payload: bytes) -> None:
+    """Give the one answer that wrong, spent and expired codes get, without looking."""
+    request_id = read_request(payload).request_id
+    work.say(InboxTopic(topic.device), _rejection(request_id, joining.CODE_REFUSED))
 
 
 def _outcome(
@@ -67,6 +80,8 @@ def _outcome(
         return Refusal(
             RejectionCode.NOT_ALLOWED_FOR_ROLE, f"{request.type} is not for this kind of screen."
         )
+    if device.revoked_at is not None and not isinstance(request, r.Sync | r.LeaveSession):
+        return Refusal(RejectionCode.SESSION_ENDED, "The session of this guest has ended.")
     answered = _answered(work, store, device, request)
     if answered is not None:
         return _with_secrets(work, answered)

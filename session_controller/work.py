@@ -65,6 +65,12 @@ class Work:
             s for s in {**self.world.sessions, **self.sessions}.values() if not s.state.status.ended
         ]
 
+    def sessions_of(self, device: str) -> list[Session]:
+        """Give the live sessions that a device takes part in, as this batch leaves them."""
+        names = self.world.taking_part.get(device, set()) | self.sessions.keys()
+        found = (self.session(name) for name in sorted(names))
+        return [s for s in found if s is not None and device in s.state.participants]
+
     def assigned_to(self, device: str) -> str | None:
         """Give the open session that a patient's device is in, as this batch leaves it."""
         for name, session in self.sessions.items():
@@ -113,10 +119,10 @@ class Work:
         old, new = before.state.code, after.state.code
         if old and (new is None or new.serial != old.serial):
             self._close_code(before.state.session, old.serial)
-        kept = {document.upload for document in after.state.documents.values()}
+        kept = {document.upload: document.received for document in after.state.documents.values()}
         for document in before.state.documents.values():
-            if document.upload not in kept:
-                self.batch.dropped_uploads.append((before.state.session, document.upload))
+            if kept.get(document.upload, -1) < document.received:
+                self._drop_chunks(before.state.session, document.upload)
 
     def _assignment(self, session: Session) -> Assignment:
         state = session.state
@@ -134,6 +140,13 @@ class Work:
         code = self.batch.codes.get(key) or self.world.open_codes.get(key)
         if code and code.spent_at is None:
             self.put_code(replace(code, spent_at=self.at))
+
+    def _drop_chunks(self, session: str, upload: str) -> None:
+        """Forget the bytes of a document that was taken back, replaced, or begun anew."""
+        self.batch.chunks = [
+            c for c in self.batch.chunks if (c.session, c.upload) != (session, upload)
+        ]
+        self.batch.dropped_uploads.append((session, upload))
 
     def put_device(self, device: Device) -> None:
         """Keep a device."""

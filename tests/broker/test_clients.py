@@ -23,7 +23,7 @@ from .certificates import Certificates
 from .support import running
 
 WAYS = ("tcp", "tls", "ws", "wss")
-DEADLINE = 10.0
+DEADLINE = 20.0
 
 
 @asynccontextmanager
@@ -236,7 +236,7 @@ async def test_mqtt_js(way: str, certs: Certificates, mqtt_js: Path) -> None:
             cwd=mqtt_js, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=dict(os.environ),
         )  # fmt: skip
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             out, error = await process.communicate()
         assert process.returncode == 0, error.decode()
         # MQTT.js shows a QoS 2 message at its PUBREL, so the will may come before it.

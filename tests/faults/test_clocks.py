@@ -11,8 +11,8 @@ import pytest
 from schemas.base import Role
 from schemas.requests import OpenSession
 from schemas.views import SessionStatus
+from session_controller.guessing import Guard
 from session_controller.joining import open_session
-from session_controller.pairing import Guard
 from session_controller.upkeep import look_after
 from session_controller.work import Work
 from session_controller.world import Settings
