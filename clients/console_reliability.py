@@ -76,13 +76,19 @@ def soak(
     minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 60.0,
     sessions: Annotated[int, typer.Option(min=1, max=500, help="How many at a time.")] = 100,
     flow: Annotated[str, typer.Option(help="A flow's id.")] = "quick-check-in",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Where its folder is made, to try that disk.", file_okay=False, exists=True
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a box of its own for long, under load and faults; ends with 1 if anything went wrong.
 
     The box is killed once and stalls again and again; its memory and descriptors must stay flat.
     """
-    with tempfile.TemporaryDirectory(prefix="handrail-soak-") as folder:
+    with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
         port = _free_port()
         order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
         order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
