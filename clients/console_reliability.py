@@ -79,7 +79,10 @@ def soak(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", help="Where its folder is made, to try that disk.", file_okay=False, exists=True
+            "--data",
+            help="Where its folder is made, to try that disk.",
+            file_okay=False,
+            exists=True,
         ),
     ] = None,
     as_json: AsJson = False,
