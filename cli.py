@@ -1,6 +1,7 @@
 """The `handrail` program: what it can do, and the only place that wires the rest together."""
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
+from clients.pages import pages
 from schemas.access import PAIRING_USER
 from session_controller.box import BrokerOrder, EmbeddedBroker
 
@@ -26,6 +27,7 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         BrokerSettings(listeners=listeners, limits=_LIMITS),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
+        web_app=pages(order.site),
     )
 
 

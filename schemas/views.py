@@ -127,6 +127,8 @@ class View(Versioned):
     steps_total: int
     enabled: tuple[str, ...]
     """The fields that are on, in order: of this step (patient) or of all steps (facility)."""
+    texts: tuple[str, ...]
+    """The display items that are on, likewise: what a screen shows between the fields."""
     documents: Mapping[str, DocumentView]
     reading: Mapping[str, float]
     check_words: tuple[str, str]
@@ -152,6 +154,12 @@ class FacilityView(View):
     fields: Mapping[str, FieldView]
     signatures: Mapping[str, SignatureView]
     participants: Mapping[str, ParticipantView]
+    missing: tuple[str, ...]
+    """The fields that keep the current step from being complete, in order."""
+    missing_reason: str | None
+    """The same in a sentence: what NAVIGATE forward would be refused with."""
+    blocked: Mapping[str, str]
+    """The commands that this device would be refused now whatever they say, and why."""
     patient_focus: str | None
     code: str | None
     code_expires_at: Timestamp | None

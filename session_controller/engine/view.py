@@ -19,8 +19,9 @@ from schemas.views import (
     StepStatus,
     StepView,
 )
-from session_controller.answers import resolve
-from session_controller.engine.session import Session
+from session_controller.answers import StepAssessment, resolve
+from session_controller.engine.outlook import blocked
+from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState
 
 
@@ -68,6 +69,7 @@ def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     return PatientView.model_construct(
         **_head(session, device, epoch),
         enabled=enabled,
+        texts=_texts(session, session.assessment.steps[state.step_index]),
         fields=_fields(session, enabled, mask=False),
         documents=_documents(session, enabled),
         reading={k: state.reading[k] for k in enabled if k in state.reading},
@@ -81,19 +83,35 @@ def facility_view(
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
     enabled = session.enabled
+    faults = session.assessment.steps[state.step_index].faults
     return FacilityView.model_construct(
         **_head(session, device, epoch),
         label=state.label,
         steps=_steps(session),
         enabled=enabled,
+        texts=_texts(session, *session.assessment.steps),
         fields=_fields(session, enabled, mask=True),
         documents=_documents(session, enabled),
         signatures=_signatures(state),
         reading=state.reading,
         participants=_participants(state),
+        missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
+        missing_reason=explain(faults) if faults else None,
+        blocked=blocked(session, device),
         patient_focus=state.patient_focus,
         code=code if state.code else None,
         code_expires_at=state.code.expires_at if state.code else None,
+    )
+
+
+def _texts(session: Session, *steps: StepAssessment) -> tuple[str, ...]:
+    """List the display items that are on: no fields, and no groups, which show what is in them."""
+    items = session.assessment.layout
+    return tuple(
+        field_id
+        for step in steps
+        for field_id in step.enabled
+        if items.nodes[items.index[field_id]].item.kind is FieldKind.DISPLAY
     )
 
 
