@@ -1,12 +1,154 @@
 """The `handrail` program: what it can do, and the only place that wires the rest together."""
 
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import astuple
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlite_utils import Database
+
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
+from broker.standalone import app as broker_app
+from clients import AdminClient, Credential, console_device, console_flow, console_session
+from clients.address import Address
+from clients.console import (
+    DATA,
+    FAILED,
+    UNAVAILABLE,
+    USAGE,
+    AsJson,
+    Data,
+    Failure,
+    Place,
+    Program,
+    bare,
+)
+from clients.console_doctor import Layout, examine, report
+from clients.console_errors import FriendlyGroup
+from clients.console_schema import acl, schema
+from clients.console_serving import in_a_thread, log_to_stderr, run_until_told
+from clients.console_simulate import simulate
+from clients.console_types import HostPort, host_port, span
 from clients.pages import pages
 from schemas.access import PAIRING_USER
-from session_controller.box import BrokerOrder, EmbeddedBroker
+from schemas.base import Role, is_identifier
+from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
+from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker
+from session_controller.migrations import SCHEMA
+from session_controller.mqtt_link import BrokerUrlError
+from session_controller.store import Store, StoreBusyError, StoreError
+from session_controller.world import Settings
 
-_LIMITS = Limits(connections_per_address=4_000)
-"""Behind a clinic's proxy, or in a load test, all screens come from one address."""
+FLOWS = Path(__file__).parent / "flows"
+"""Our own example questionnaires, in a checkout and in an installed wheel alike."""
+
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
+_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600)
+"""Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
+the others out, and secrets of 256 random bits are not guessed at ten tries a second."""
+_PATIENCE_S = 10.0
+"""For another command's box to give way, or a starting one to be ready."""
+_DRAIN_S = 15.0
+
+app = typer.Typer(
+    cls=FriendlyGroup,
+    help="Two paired screens for one guided patient pre-registration.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 no box can be reached.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(console_session.app, name="session")
+app.add_typer(console_device.app, name="device")
+app.add_typer(console_flow.app, name="flow")
+app.add_typer(broker_app, name="broker")
+
+
+def main() -> None:
+    """Run the program."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"handrail {version('handrail')}")
+        raise typer.Exit
+
+
+@app.callback()
+def wire(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Two paired screens for one guided patient pre-registration."""
+    context.obj = Program(visit=visit, running=running)
+
+
+@app.command(epilog="Example: handrail serve --data /var/lib/handrail --mqtt 0.0.0.0:1883")
+def serve(
+    *,
+    data: Data = DATA,
+    mqtt: Annotated[
+        HostPort, typer.Option(parser=host_port, metavar="HOST:PORT", help="MQTT.")
+    ] = "127.0.0.1:1883",  # type: ignore[assignment]  # typer parses the default too
+    http: Annotated[
+        HostPort,
+        typer.Option(parser=host_port, metavar="HOST:PORT", help="Web pages, MQTT at /mqtt."),
+    ] = "127.0.0.1:8080",  # type: ignore[assignment]
+    broker: Annotated[
+        str | None,
+        typer.Option(envvar="HANDRAIL_BROKER", help="Use this broker: mqtt[s]://[user:pw@]host."),
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(help="The site's name in all topics; fixed at the first start.")
+    ] = None,
+    idle_limit: Annotated[
+        timedelta,
+        typer.Option(parser=span, metavar="SPAN", help="Sessions expire untouched after this."),
+    ] = "4h",  # type: ignore[assignment]
+) -> None:
+    """Run the box: broker, controller and store in one process; SIGTERM or Ctrl-C stops it.
+
+    Prints a line with `ready` and the addresses when it serves.
+    """
+    log_to_stderr()
+    settings = BoxSettings(
+        data, astuple(mqtt), astuple(http), broker, prepare(data, site, idle_limit)
+    )
+
+    def ready(where: dict[str, Any]) -> None:
+        addresses = " ".join(filter(None, (bare(where["mqtt"]), where["http"])))
+        typer.echo(f"handrail ready: {addresses} (site {where['site']}, data {data})")
+
+    with _explaining(data):
+        run_until_told(lambda: Box(settings, embedded_broker), ready)
+
+
+@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
+def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
+    """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
+    known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
+    layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
+    if not report(examine(data, layout), as_json=as_json):
+        raise typer.Exit(FAILED)
+
+
+_SIMULATED = "Example: handrail simulate pre-registration --sessions 10"
+app.command(epilog=_SIMULATED)(simulate)
+app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
+app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
+
+
+# --- the wiring ----------------------------------------------------------------------------
 
 
 def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
@@ -31,5 +173,149 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
     )
 
 
-def main() -> None:
-    """Run the program."""
+@contextmanager
+def _explaining(data: Path) -> Iterator[None]:
+    """Turn what a box cannot start for into what its operator reads."""
+    try:
+        yield
+    except StoreBusyError as error:
+        raise Failure(
+            f"{error}; stop it, or name another folder with --data", UNAVAILABLE
+        ) from None
+    except StoreError as error:
+        raise Failure(str(error)) from None
+    except BrokerUrlError as error:
+        raise Failure(str(error), USAGE) from None
+    except NoFreeSlotError as error:
+        raise Failure(str(error), UNAVAILABLE) from None
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise Failure(f"cannot serve on {data}: {what}; choose another", UNAVAILABLE) from None
+
+
+def prepare(data: Path, site: str | None, idle_limit: timedelta) -> Settings:
+    """Settle what a box on this folder is called; at the first start, add the example flows."""
+    with _explaining(data), _store(data) as store:
+        known, fresh = store.meta("site"), not store.flows()
+        if site is not None and not is_identifier(site):
+            raise Failure("a site's name is 1 to 64 of a-z, 0-9 and -", USAGE)
+        if known is not None and site not in (None, known):
+            raise Failure(
+                f"{data} is of site {known!r}, which its devices know; use another --data", USAGE
+            )
+        store.set_meta("site", site or known or "main")
+        store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
+    if fresh:
+        with visit(data):
+            pass
+    return Settings(site=site or known or "main", idle_limit=idle_limit)
+
+
+@contextmanager
+def _store(data: Path) -> Iterator[Store]:
+    """Open the folder's database, waiting a little for a command that has it."""
+    deadline = time.monotonic() + _PATIENCE_S / 3
+    while True:
+        try:
+            store = Store(data)
+        except StoreBusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            break
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def visit(data: Path) -> Iterator[Place]:
+    """Give the box that runs on a folder; where none does, start one there meanwhile.
+
+    Either way what a command does goes through a controller, over MQTT.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    with ExitStack() as stack:
+        with _explaining(data):
+            while (place := _enter(data, stack)) is None:
+                if time.monotonic() > deadline:
+                    raise NoFreeSlotError(f"{data} is in use, and does not answer; try again")
+                time.sleep(0.1)
+        yield place
+
+
+def _enter(data: Path, stack: ExitStack) -> Place | None:
+    """Try once; None: somebody is just starting or stopping there."""
+    try:
+        return stack.enter_context(_private(data))
+    except StoreBusyError:
+        with suppress(NoFreeSlotError, FileNotFoundError, ConnectionError, TimeoutError):
+            return stack.enter_context(_knock(data))
+    return None
+
+
+@contextmanager
+def _private(data: Path) -> Iterator[Place]:
+    """Serve on a free loopback port until the command, and all that joined it, are done."""
+    with closing(Store(data)) as store:
+        fresh = not store.flows()
+        settings = Settings(
+            site=store.meta("site") or "main",
+            idle_limit=timedelta(seconds=int(store.meta("idle_limit_s") or 4 * 3600)),
+        )
+    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settings)
+    with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
+        try:
+            with _knock(data) as place:
+                if fresh:
+                    _add_examples(place)
+                yield place
+        finally:
+            _drain(data, slots)
+
+
+@contextmanager
+def _knock(data: Path) -> Iterator[Place]:
+    """Take an admin's device, and give the box that the folder names, if it is there."""
+    with take_slot(data) as (device, secret):
+        where = json.loads((data / BOX_FILE).read_text())
+        url = bare(where["mqtt"])
+        address = Address.parse(url)
+        socket.create_connection((address.host, address.port), timeout=2).close()
+        yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
+
+
+def _drain(data: Path, slots: ExitStack) -> None:
+    """Wait for other commands that use this command's box, and let no more in."""
+    deadline, taken = time.monotonic() + _DRAIN_S, 0
+    while taken < len(SLOTS) and time.monotonic() < deadline:
+        try:
+            slots.enter_context(take_slot(data))
+            taken += 1
+        except NoFreeSlotError:
+            time.sleep(0.05)
+
+
+def _add_examples(place: Place) -> None:
+    with AdminClient(place.url, place.credential) as admin:
+        for path in sorted(FLOWS.glob("*.json")):
+            console_flow.add_flow(admin, console_flow.read_flow(path))
+
+
+@contextmanager
+def running(data: Path) -> Iterator[Place]:
+    """Give the box that runs on a folder."""
+    with ExitStack() as stack:
+        with _explaining(data):
+            try:
+                place = stack.enter_context(_knock(data))
+            except (FileNotFoundError, ConnectionError, TimeoutError):
+                hint = f"start one with `handrail serve --data {data}`"
+                raise Failure(f"no box runs on {data}; {hint}", UNAVAILABLE) from None
+        yield place
+
+
+if __name__ == "__main__":
+    main()

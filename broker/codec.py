@@ -130,6 +130,9 @@ def remaining_length(data: bytes, position: int) -> tuple[int, int] | None:
 
     Gives the length and where the body begins; None when bytes are missing.
     """
+    behind = position + 1
+    if behind < len(data) and data[position] > 0x7F > data[behind]:  # noqa: PLR2004 - mostly two
+        return data[position] & 0x7F | data[behind] << 7, position + 2
     length = 0
     for index in range(MAX_LENGTH_BYTES):
         if position + index >= len(data):
@@ -229,9 +232,11 @@ def decode_unsubscribe(body: bytes) -> tuple[int, list[str]]:
 
 def decode_packet_id(body: bytes) -> int:
     """Decode the body of PUBACK, PUBREC, PUBREL or PUBCOMP (3.4 to 3.7)."""
-    reader = Reader(body)
-    packet_id = reader.packet_id()
-    reader.finish()
+    if len(body) != 2:  # noqa: PLR2004 - a packet id
+        raise Violation("2.3.1: the body is a packet identifier")
+    packet_id = body[0] << 8 | body[1]
+    if packet_id == 0:
+        raise Violation("2.3.1-1: packet identifier 0")
     return packet_id
 
 
@@ -252,7 +257,10 @@ def encode_suback(packet_id: int, codes: list[int]) -> bytes:
     return b"\x90" + length + packet_id.to_bytes(2, "big") + bytes(codes)
 
 
-def encode_publish_head(first: int, topic: bytes, length_behind: int) -> bytes:
-    """Encode a PUBLISH up to its topic; `length_behind` is what follows: packet id and payload."""
-    length = encode_length(2 + len(topic) + length_behind)
-    return b"%c%b%b%b" % (first, length, len(topic).to_bytes(2, "big"), topic)
+def encode_publish_head(topic: str, length_behind: int) -> bytes:
+    """Encode length and topic of a PUBLISH, what stands between first byte and packet id (3.3).
+
+    `length_behind` is what follows: the packet id, if there is one, and the payload.
+    """
+    raw = encode_text(topic)
+    return encode_length(len(raw) + length_behind) + raw

@@ -115,25 +115,25 @@ class Connection:
         position, end = 0, len(data)
         self._needed = 0
         while end - position > 1 and not self._hold and not self.closed:
-            length, body = data[position + 1], position + 2
+            first, length, body = data[position], data[position + 1], position + 2
             if length > 0x7F:  # noqa: PLR2004 - more than one byte of length
                 decoded = remaining_length(data, position + 1)
                 if decoded is None:
-                    check_first_byte(data[position], connected=self.session is not None)
+                    check_first_byte(first, connected=self.session is not None)
                     break
                 length, body = decoded
             stop = body + length
             if stop - position > self.engine.small_packet:
                 self._check_size(stop - position)
             if stop > end:
-                check_first_byte(data[position], connected=self.session is not None)
+                check_first_byte(first, connected=self.session is not None)
                 self._needed = stop - position
                 break
             try:
-                if data[position] >> 4 == _PUBLISH and self.session is not None:
+                if first >> 4 == _PUBLISH and self.session is not None:
                     publishing.receive_publish(self, data, position, body, stop)
                 else:
-                    self._dispatch(data[position], data[body:stop])
+                    self._dispatch(first, data[body:stop])
             except Postponed:  # handled again, from its first byte, when the answer is known
                 self.hold(Hold.CHECK)
                 break
@@ -149,11 +149,12 @@ class Connection:
             raise Violation("packet too large", Reason.TOO_LARGE)
 
     def _dispatch(self, first: int, body: bytes) -> None:
+        handler = HANDLERS.get(first)
+        if self.session is not None and handler is not None:
+            handler(self, body)
+            return
         check_first_byte(first, connected=self.session is not None)
-        if self.session is None:
-            connecting.receive_connect(self, body)
-        else:
-            HANDLERS[first >> 4](self, body)
+        connecting.receive_connect(self, body)
 
     def require_session(self) -> Session:
         """Give the session of a connection that is known to have one."""

@@ -42,13 +42,13 @@ class Engine:
         self.limits = settings.limits
         self.small_packet = min(self.limits.connect_bytes, self.limits.packet_bytes)
         self.counters = Counters()
-        self.router = Router(settings.limits, self.counters)
+        self.reports = Reports(observer, self.counters)
+        self.router = Router(settings.limits, self.counters, self.reports)
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.congested: set[Connection] = set()
         self.failures = Failures(self.limits.failures_per_address, self.limits.failure_seconds)
         self.rules: dict[str, Rules] = dict(rules)
-        self.reports = Reports(observer, self.counters)
         self.loop: asyncio.AbstractEventLoop
         self.now: Callable[[], float]
         self.authenticate = authenticate
@@ -74,7 +74,6 @@ class Engine:
             len(self.connections) > self.limits.connections
             or self._per_address[connection.address] > self.limits.connections_per_address
         ):
-            self.reports.once(connection.address, "too many connections")
             connection.close(Reason.TOO_MANY_CONNECTIONS)
             return False
         return True
@@ -142,7 +141,14 @@ class Engine:
             known.access = self.access(identity, client_id)
             return known, True
         access = self.access(identity, client_id)
-        session = Session(client_id, identity, access, self.limits, self.counters)
+        session = Session(
+            client_id,
+            identity,
+            access,
+            limits=self.limits,
+            counters=self.counters,
+            reports=self.reports,
+        )
         session.clean = clean
         self.sessions[client_id] = session
         return session, False
@@ -207,10 +213,11 @@ class Engine:
     def flush_soon(self, connection: Connection) -> None:
         """Have a connection's output written when this loop turn's packets are handled."""
         if not self._dirty:
-            self.loop.call_soon(self._flush)
+            self.loop.call_soon(self.flush)
         self._dirty.append(connection)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Have everything written that was sent."""
         dirty, self._dirty = self._dirty, []
         for connection in dirty:
             connection.flush()

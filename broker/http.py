@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -60,6 +60,8 @@ class HttpFront:
             server = self._runner.server
             if server is None:
                 raise RuntimeError("the HTTP application is not set up")
+            if len(self._silent) >= self._engine.limits.connections:
+                return _Refusal()
             handler = server()
             # aiohttp itself waits for a first request for ever.
             self._silent[handler] = self._engine.loop.call_later(
@@ -106,3 +108,10 @@ class HttpFront:
         if name not in self._configured:
             return web.Response(status=503)
         return await serve_websocket(self._engine, request, name, self._configured[name].origins)
+
+
+class _Refusal(asyncio.Protocol):
+    """Closes what comes beyond the limit."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()

@@ -12,7 +12,7 @@ class Message:
     (3.8.4).
     """
 
-    __slots__ = ("_heads", "_packet", "payload", "publisher", "qos", "retain", "size", "topic")
+    __slots__ = ("_head", "_packet", "payload", "publisher", "qos", "retain", "size", "topic")
 
     def __init__(
         self,
@@ -20,36 +20,32 @@ class Message:
         payload: bytes,
         qos: int,
         publisher: tuple[str, str] = ("", ""),
-        packet: bytes | None = None,
         *,
         retain: bool = False,
+        packet: bytes | None = None,
+        head: bytes | None = None,
     ) -> None:
         self.topic = topic
         self.payload = payload
-        self.qos = qos
-        self.retain = retain
         self.publisher = publisher
         self.size = len(topic) + len(payload)
+        self.qos = qos
+        self.retain = retain
         self._packet = packet
-        self._heads: dict[int, bytes] | None = None
+        self._head = head
 
     def packet(self) -> bytes:
         """Give the whole packet at QoS 0."""
         packet = self._packet
         if packet is None:
-            topic = self.topic.encode()
-            head = encode_publish_head(0x30 | self.retain, topic, len(self.payload))
-            packet = self._packet = head + self.payload
+            head = encode_publish_head(self.topic, len(self.payload))
+            packet = self._packet = b"%c%b%b" % (0x30 | self.retain, head, self.payload)
         return packet
 
     def packet_with_id(self, qos: int, packet_id: int, *, again: bool = False) -> bytes:
         """Give the whole packet at QoS 1 or 2; `again` sets DUP (3.3.1-1)."""
-        first = 0x30 | qos << 1 | self.retain | again << 3
-        heads = self._heads
-        if heads is None:
-            heads = self._heads = {}
-        head = heads.get(first)
+        head = self._head
         if head is None:
-            topic = self.topic.encode()
-            head = heads[first] = encode_publish_head(first, topic, 2 + len(self.payload))
-        return b"%b%b%b" % (head, packet_id.to_bytes(2, "big"), self.payload)
+            head = self._head = encode_publish_head(self.topic, 2 + len(self.payload))
+        first = 0x30 | qos << 1 | self.retain | again << 3
+        return b"%c%b%b%b" % (first, head, packet_id.to_bytes(2, "big"), self.payload)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .codec import Kind, decode_packet_id, encode_ack
+from .codec import MAX_QOS, Kind, decode_packet_id, encode_ack
 from .errors import Reason, Violation
 from .gate import Action
 from .message import Message
@@ -72,6 +72,8 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     """Take the PUBLISH at data[start:stop] whose variable header begins at `body`."""
     first = data[start]
     qos = first >> 1 & 3
+    if qos > MAX_QOS:
+        raise Violation("3.3.1-4: QoS 3")
     topic_end = body + 2
     if topic_end <= stop:
         topic_end += data[body] << 8 | data[body + 1]
@@ -82,19 +84,22 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     topic = connection.topics.get(raw_topic)
     if topic is None:
         topic = _look_up(connection, raw_topic)
-    connection.engine.counters.messages_received += 1
     if qos == 0:
         _receive_qos0(connection, topic, first, data, (start, body, payload_at, stop))
         return
     number = data[topic_end] << 8 | data[topic_end + 1]
     if number == 0:
         raise Violation("2.3.1-1: packet identifier 0")
+    connection.engine.counters.messages_received += 1
+    # Length and topic go out as they came; a length spelled with idle bytes is written anew.
+    head = data[start + 1 : topic_end] if data[body - 1] else None
+    message = Message(topic.name, data[payload_at:stop], qos, connection.publisher, head=head)
+    keep = bool(first & 1)
     if qos == 1:
-        _receive_qos1(connection, topic, first, number, data[payload_at:stop])
-    elif qos == 2:  # noqa: PLR2004 - a word of the standard
-        _receive_qos2(connection, topic, first, number, data[payload_at:stop])
+        acknowledgement = _route(connection, topic, Kind.PUBACK, number, message, keep=keep)
+        _answer(connection, acknowledgement, Kind.PUBACK, number)
     else:
-        raise Violation("3.3.1-4: QoS 3")
+        _receive_qos2(connection, topic, number, message, keep=keep)
 
 
 def _look_up(connection: Connection, raw_topic: bytes) -> Topic:
@@ -128,6 +133,7 @@ def _receive_qos0(
     start, body, payload_at, stop = bounds
     if first & 0x08:
         raise Violation("3.3.1-2: DUP on QoS 0")
+    connection.engine.counters.messages_received += 1
     if topic is FORBIDDEN:
         return
     router = connection.engine.router
@@ -137,18 +143,11 @@ def _receive_qos0(
     packet = data[start:stop] if first == 0x30 and data[body - 1] else None  # noqa: PLR2004
     if first & 1:
         router.retain(topic.name, payload, 0, connection.publisher)
-    router.route(topic, Message(topic.name, payload, 0, connection.publisher, packet))
-
-
-def _receive_qos1(
-    connection: Connection, topic: Topic, first: int, number: int, payload: bytes
-) -> None:
-    acknowledgement = _route(connection, topic, first, Kind.PUBACK, number, payload)
-    _answer(connection, acknowledgement, Kind.PUBACK, number)
+    router.route(topic, Message(topic.name, payload, 0, connection.publisher, packet=packet))
 
 
 def _receive_qos2(
-    connection: Connection, topic: Topic, first: int, number: int, payload: bytes
+    connection: Connection, topic: Topic, number: int, message: Message, *, keep: bool
 ) -> None:
     """Route at the first PUBLISH, and not again until PUBREL frees the id (4.3.3, method B)."""
     session = connection.require_session()
@@ -158,23 +157,21 @@ def _receive_qos2(
     if len(session.inbound) >= connection.engine.limits.unreleased:
         raise Violation("too many QoS 2 messages without PUBREL", Reason.LIMIT)
     session.inbound[number] = None
-    acknowledgement = _route(connection, topic, first, Kind.PUBREC, number, payload)
+    acknowledgement = _route(connection, topic, Kind.PUBREC, number, message, keep=keep)
     if acknowledgement is not None and not acknowledgement.ready:
         session.inbound[number] = acknowledgement
     _answer(connection, acknowledgement, Kind.PUBREC, number)
 
 
-def _route(  # noqa: PLR0917
-    connection: Connection, topic: Topic, first: int, kind: Kind, number: int, payload: bytes
+def _route(
+    connection: Connection, topic: Topic, kind: Kind, number: int, message: Message, *, keep: bool
 ) -> Acknowledgement | None:
     """Hand a QoS 1 or 2 message on; gives what a local handler may have deferred."""
     if topic is FORBIDDEN:  # 3.3.5-2: acknowledged all the same
         return None
     router = connection.engine.router
-    qos = first >> 1 & 3
-    if first & 1:
-        router.retain(topic.name, payload, qos, connection.publisher)
-    message = Message(topic.name, payload, qos, connection.publisher)
+    if keep:
+        router.retain(topic.name, message.payload, message.qos, message.publisher)
     acknowledgement = None
     if router.reaches_host(topic):
         acknowledgement = Acknowledgement(connection, connection.require_session(), kind, number)

@@ -10,6 +10,21 @@ from .errors import Reason
 from .logs import clean, logger, place
 from .observer import Client, Observer
 
+AT_A_LIMIT = frozenset(
+    {
+        Reason.CONNECT_TIMEOUT,
+        Reason.INTERNAL_ERROR,
+        Reason.LIMIT,
+        Reason.NOT_AUTHENTICATED,
+        Reason.PROTOCOL_ERROR,
+        Reason.SLOW_CONSUMER,
+        Reason.TOO_LARGE,
+        Reason.TOO_MANY_CONNECTIONS,
+        Reason.TOO_MANY_FAILURES,
+        Reason.TOO_MANY_SESSIONS,
+    }
+)
+"""Ends that an operator should hear of, once per client or address."""
 MAX_REMEMBERED = 10_000
 """Clients about whose trouble was logged; a stranger must not fill the memory with names."""
 
@@ -30,11 +45,15 @@ class Reports:
     def disconnected(self, client: Client, reason: Reason) -> None:
         """Report the end of an accepted connection."""
         self._counters.ended[reason] += 1
+        if reason in AT_A_LIMIT:
+            self.once(client.client_id, reason)
         self._notify(self._observer.disconnected, client, reason)
 
     def refused(self, address: str, client_id: str, reason: Reason) -> None:
         """Report a connection whose CONNECT never was accepted."""
         self._counters.ended[reason] += 1
+        if reason in AT_A_LIMIT:
+            self.once(address, reason)
         self._notify(self._observer.refused, address, client_id, reason)
 
     def publish_denied(self, client: Client, topic: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .codec import MAX_QOS
 from .counters import Counters
 from .message import Message
+from .reports import Reports
 from .retained import RetainedMessages
 from .settings import Limits
 from .subscriptions import SubscriptionTrie
@@ -39,12 +40,13 @@ class Router:
     only then may a publisher be acknowledged.
     """
 
-    def __init__(self, limits: Limits, counters: Counters) -> None:
+    def __init__(self, limits: Limits, counters: Counters, reports: Reports) -> None:
         self.subscriptions: SubscriptionTrie[Session] = SubscriptionTrie()
         self.local_subscriptions: SubscriptionTrie[LocalSubscription] = SubscriptionTrie()
         self._limits = limits
         self.forget_retained()
         self._counters = counters
+        self._reports = reports
         self._topics: dict[str, Topic] = {}
         self._rules_version = 0
 
@@ -106,6 +108,7 @@ class Router:
         message = Message(topic, payload, qos, publisher, retain=True)
         if not self.retained.put(message):
             self._counters.dropped_retained_full += 1
+            self._reports.once(publisher[0], "no room for its retained messages")
 
     def publish(
         self,

@@ -12,8 +12,8 @@ from .codec import Kind, encode_ack
 from .counters import Counters
 from .errors import Reason
 from .identity import Identity
-from .logs import clean, logger
 from .message import Message
+from .reports import Reports
 from .rules import Access
 from .settings import Limits
 
@@ -32,8 +32,8 @@ class Session:
         "_held_bytes",
         "_last_id",
         "_limits",
-        "_overflowed",
         "_queued",
+        "_reports",
         "access",
         "clean",
         "client_id",
@@ -53,8 +53,10 @@ class Session:
         client_id: str,
         identity: Identity,
         access: Access,
+        *,
         limits: Limits,
         counters: Counters,
+        reports: Reports,
     ) -> None:
         self.client_id = client_id
         self.identity = identity
@@ -76,7 +78,7 @@ class Session:
         self._last_id = 0
         self._limits = limits
         self._counters = counters
-        self._overflowed = False
+        self._reports = reports
 
     def deliver(self, message: Message, granted: int) -> None:
         """Send at the lower of both QoS (3.8.4), or keep what cannot be sent yet."""
@@ -87,6 +89,7 @@ class Session:
                 return
             if connection.congested:
                 self._counters.dropped_qos0 += 1
+                self._reports.once(self.client_id, "reads too slowly, QoS 0 dropped")
                 return
             connection.send(message.packet())
             self._counters.messages_sent += 1
@@ -161,9 +164,7 @@ class Session:
         self._counters.dropped_queue_full += 1
         if self.connection is not None:
             self.connection.close_soon(Reason.SLOW_CONSUMER)
-        if not self._overflowed:
-            self._overflowed = True
-            logger.warning("queue of client %s is full: messages dropped", clean(self.client_id))
+        self._reports.once(self.client_id, "queue full, messages dropped")
 
     def pump(self) -> None:
         """Send what waits, as far as the window and the client's reading allow."""

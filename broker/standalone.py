@@ -63,6 +63,8 @@ def run_standalone(rules_file: Path) -> int:
     Prints a line with `ready` when it serves.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    # amqtt logs what stops a start with a traceback; we say it in a line.
+    logging.getLogger("amqtt.broker").setLevel(logging.CRITICAL)
     try:
         file = load_rules_file(rules_file)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -17,6 +17,7 @@ class Users:
 
     def __init__(self, file: RulesFile) -> None:
         self._key = secrets.token_bytes(32)
+        self._checking: dict[bytes, asyncio.Task[bool]] = {}
         self.use(file)
 
     def use(self, file: RulesFile) -> None:
@@ -48,17 +49,28 @@ class Users:
     async def _right(self, name: str, password: bytes) -> bool:
         """Check a password off the event loop; one found right before is found at once again.
 
-        After a power cut all screens come back together, and scrypt takes 50 ms each.
+        After a power cut all screens come back together, and scrypt takes 50 ms and 16 MiB each;
+        those with the same user and password share one check.
         """
-        verified = self._verified
         mark = hmac.digest(self._key, name.encode() + b"\0" + password, hashlib.sha256)
-        if hmac.compare_digest(verified.get(name, b""), mark):
+        if hmac.compare_digest(self._verified.get(name, b""), mark):
             return True
+        check = self._checking.get(mark)
+        if check is None:
+            check = self._checking[mark] = asyncio.create_task(self._check(name, password, mark))
+        try:
+            return await asyncio.shield(check)
+        finally:
+            if check.done():
+                self._checking.pop(mark, None)
+
+    async def _check(self, name: str, password: bytes, mark: bytes) -> bool:
+        verified = self._verified
         known = self._hashes.get(name, NOBODY)
-        if not await asyncio.to_thread(known.matches, password):
-            return False
-        verified[name] = mark
-        return True
+        right = await asyncio.to_thread(known.matches, password)
+        if right:
+            verified[name] = mark
+        return right
 
     def changed(self, new: RulesFile) -> set[str]:
         """Name the users whose connections must end when `new` takes effect."""

@@ -20,9 +20,9 @@ from clients.errors import (
     TimedOut,
     UploadFailed,
 )
-from clients.exchange import Connectivity, Departed
 from clients.facility import FacilityClient
 from clients.loop import NetworkLoop
+from clients.news import Connectivity, Departed
 from clients.pairing import pair
 from clients.patient import PatientClient
 from clients.pending import Pending

@@ -18,9 +18,10 @@ from clients.board import Board
 from clients.connection import Login, Message
 from clients.credential import Credential
 from clients.errors import ConnectFailed, TimedOut
-from clients.exchange import Connectivity, Exchange, filters_of
+from clients.exchange import Exchange, filters_of
 from clients.link import ConnectionNumbers, Link, Wiring
 from clients.loop import NetworkLoop
+from clients.news import Connectivity
 from clients.pending import Pending
 from clients.shelf import FlowShelf
 from clients.side import V
@@ -144,6 +145,10 @@ class Client(Generic[V]):
         state = self._board.newest(Connectivity)
         return state is not None and state.online
 
+    def wait_online(self, timeout: float | None = DEFAULT_TIMEOUT) -> None:
+        """Wait until the connection stands."""
+        self.wait_until(Connectivity, lambda now: now.online, timeout)
+
     def interrupt(self) -> None:
         """Lose the connection as a pulled plug does; it comes back by itself."""
         self._loop.run(self._link.interrupt)
@@ -218,11 +223,11 @@ class Client(Generic[V]):
 
     def flow(self, flow_ref: str, timeout: float | None = DEFAULT_TIMEOUT) -> Flow:
         """Give a flow, waiting for it the first time; it is kept for ever."""
-        found = self._flows.get(flow_ref)
-        if found is not None:
-            return found
-        self._exchange.want_flow(flow_ref)
-        return self._board.until(lambda: self._flows.get(flow_ref), timeout)
+        return self.pending_flow(flow_ref).result(timeout)
+
+    def pending_flow(self, flow_ref: str) -> Pending[Flow]:
+        """Ask for a flow without waiting."""
+        return self._exchange.want_flow(flow_ref)
 
     # What it says
 

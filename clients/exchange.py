@@ -3,7 +3,6 @@
 import logging
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic
 
@@ -17,13 +16,15 @@ from clients.errors import Closed, Refused
 from clients.journal import Journal, journals
 from clients.link import Link
 from clients.loop import NetworkLoop
+from clients.news import Connectivity, Departed, DocumentPart
 from clients.outbox import RESEND_AFTER
 from clients.pending import Pending
-from clients.shelf import FlowShelf
+from clients.shelf import FlowOrders, FlowShelf
 from clients.side import SessionSide, Settled, V
 from schemas import topics
 from schemas.commands import Command
 from schemas.devices import Assignment, ControllerStatus, Lobby
+from schemas.flow import Flow
 from schemas.rejections import Rejection
 from schemas.requests import Answer, Request, Sync
 from schemas.topics import CommandTopic, FlowTopic, RequestTopic, Topic, UploadTopic
@@ -33,30 +34,6 @@ _log = logging.getLogger(__name__)
 _REPLY: TypeAdapter[Answer | Rejection] = TypeAdapter(
     Annotated[Answer | Rejection, Field(discriminator="type")]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Connectivity:
-    """Whether the connection stands."""
-
-    online: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Departed:
-    """This device's view of a session was cleared: it is out of it, or the session is deleted."""
-
-    session: str
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentPart:
-    """Bytes of a document that this device asked to see."""
-
-    session: str
-    upload: str
-    offset: int
-    data: bytes = field(repr=False)
 
 
 class Exchange(Generic[V]):
@@ -78,7 +55,7 @@ class Exchange(Generic[V]):
         self._board = board
         self._me = credential
         self._view_type: type[V] = view_type
-        self._shelf = shelf
+        self._flows = FlowOrders(shelf)
         self._folder = folder
         self._sides: dict[str, SessionSide[V]] = {}
         self._asking = Asking()
@@ -131,9 +108,12 @@ class Exchange(Generic[V]):
         with self._board.changed:
             self._asking.forget(request.request_id)
 
-    def want_flow(self, flow_ref: str) -> None:
-        """Have the broker send a retained flow."""
-        self._loop.run(self.link.subscribe, FlowTopic(flow_ref).under(self._me.site))
+    def want_flow(self, flow_ref: str) -> Pending[Flow]:
+        """Have the broker send a retained flow, unless it is here."""
+        pending: Pending[Flow] = Pending(self._loop)
+        if not self._flows.here(flow_ref, pending):
+            self._loop.run(self.link.subscribe, FlowTopic(flow_ref).under(self._me.site))
+        return pending
 
     def send_chunk(self, topic: UploadTopic, data: bytes, done: Callable[[], None]) -> None:
         """Publish bytes of a document (in the network's thread); lost while offline."""
@@ -143,7 +123,10 @@ class Exchange(Generic[V]):
         """Tell everyone who waits that nothing will come any more."""
         with self._board.changed:
             self._asking.close()
-            waiting = [pending for side in self._sides.values() for pending in side.close()]
+            waiting: list[Pending[Any]] = [
+                *(pending for side in self._sides.values() for pending in side.close()),
+                *self._flows.waiting(),
+            ]
         self._board.close()
         for pending in waiting:
             pending.fail(Closed("the client was closed; the command may or may not be decided"))
@@ -228,9 +211,8 @@ class Exchange(Generic[V]):
             case topics.InboxTopic():
                 self._answered(_REPLY.validate_json(payload))
             case topics.FlowTopic(flow_ref=flow_ref) if payload:
-                self._shelf.put(flow_ref, payload)
                 self.link.unsubscribe(topic.under(self._me.site))
-                self._board.wake()
+                self._flows.came(flow_ref, payload)
             case topics.DocumentTopic(session=session, upload=upload, offset=offset):
                 self._board.tell(DocumentPart(session, upload, int(offset), payload))
             case topics.ControllerStatusTopic() if payload:

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from clients.client import DEFAULT_TIMEOUT, Client
-from clients.exchange import Connectivity, DocumentPart
 from clients.fetching import Fetch
+from clients.news import Connectivity, DocumentPart
 from clients.pending import Pending
 from schemas import topics
 from schemas.commands import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from clients.exchange import Connectivity, DocumentPart
+from clients.news import Connectivity, DocumentPart
 from clients.pending import Pending
 from schemas.views import FacilityView
 

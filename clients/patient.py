@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from clients.client import DEFAULT_TIMEOUT, Client
-from clients.exchange import Connectivity
+from clients.news import Connectivity
 from clients.pending import Pending
 from clients.uploads import Document, Upload
 from schemas import topics

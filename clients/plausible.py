@@ -20,7 +20,7 @@ from clients.plausible_documents import plausible_document
 from clients.plausible_patterns import matching
 from clients.plausible_words import HINTS, NOTES, ORGANISATIONS
 from schemas.questionnaire import CHOICES, FieldKind, Item, Json, Option
-from schemas.questionnaire_times import date_time_span
+from schemas.questionnaire_times import Span, date_time_span, time_of_day
 
 __all__ = ["NoPlausibleValue", "plausible_document", "plausible_strokes", "plausible_value"]
 
@@ -84,8 +84,10 @@ def _bounds(item: Item, low: float, high: float) -> tuple[float, float]:
 def _integer(item: Item, rng: Random) -> int:
     low, high = _bounds(item, *_usual(item))
     first, last = math.ceil(low), math.floor(high)
+    if first > last:
+        raise NoPlausibleValue(f"{item.link_id}: no whole number lies between its bounds")
     for _ in range(_TRIES):
-        number = rng.randint(first, last) if first <= last else first
+        number = rng.randint(first, last)
         if item.regex is None or regex.fullmatch(item.regex, str(number), timeout=1):
             return number
     return int(_patterned(item, rng))
@@ -160,14 +162,26 @@ def _date(item: Item, rng: Random) -> str:
 
 
 def _date_time(item: Item, rng: Random) -> str:
-    return f"{_day(item, rng).isoformat()}T{_time(item, rng)}Z"
+    made = f"{_day(item, rng).isoformat()}T{_usual_time(rng)}Z"
+    return _within(item, made, date_time_span)
 
 
 def _time(item: Item, rng: Random) -> str:
-    low = item.min_value if isinstance(item.min_value, str) and ":" in item.min_value[:3] else None
-    if item.type is FieldKind.TIME and isinstance(item.min_value, str):
-        low = item.min_value
-    return low or f"{rng.randint(8, 17):02}:{rng.choice((0, 15, 30, 45)):02}:00"
+    return _within(item, _usual_time(rng), time_of_day)
+
+
+def _usual_time(rng: Random) -> str:
+    return f"{rng.randint(8, 17):02}:{rng.choice((0, 15, 30, 45)):02}:00"
+
+
+def _within(item: Item, made: str, read: Callable[[str], Span | None]) -> str:
+    """Give what was made, or the bound that it lies beyond."""
+    span = read(made) or (0, 0)
+    for bound, sign in ((item.min_value, 1), (item.max_value, -1)):
+        limit = read(bound) if isinstance(bound, str) else None
+        if limit is not None and sign * span[0] < sign * limit[0 if sign == 1 else 1]:
+            return str(bound)
+    return made
 
 
 # -- text --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from clients.asking import new_id
 from clients.chunks import ChunkPlan
 from clients.errors import Closed, Refused, UploadFailed
-from clients.exchange import Connectivity
+from clients.news import Connectivity
 from clients.pending import Pending
 from schemas.commands import BeginUpload, FinishUpload
 from schemas.rejections import RejectionCode
@@ -95,8 +95,11 @@ class Upload:
         self._round += 1
         view = self._courier.current(self._document.session)
         shown = view.documents.get(self._document.field_id) if view else None
-        ours = shown is not None and shown.upload == self._upload
-        self._plan.resume((shown.received or 0) if shown is not None and ours else 0)
+        if shown is None or shown.upload != self._upload:
+            # Cleared, or another device's: what we began does not exist any more.
+            self._again(UploadFailed("another upload took its place"))
+            return
+        self._plan.resume(shown.received or 0)
         self._send()
 
     def _send(self) -> None:
@@ -132,16 +135,21 @@ class Upload:
             self._stop_listening()
             self._pending.settle(answer.result())
             return
-        self._tries += 1
         code = error.code if isinstance(error, Refused) else None
-        if self._tries >= _TRIES and code is not None:
-            self._fail(UploadFailed(f"given up after {_TRIES} tries: {code}"))
-        elif code is RejectionCode.UPLOAD_INCOMPLETE:
-            self._synchronize()
+        if code is RejectionCode.UPLOAD_INCOMPLETE:
+            self._again(error, self._synchronize)
         elif code is RejectionCode.UPLOAD_CORRUPT:
-            self.begin()
+            self._again(error)
         else:
             self._fail(error)
+
+    def _again(self, error: Exception, way: Callable[[], None] | None = None) -> None:
+        """Try once more, by default from the beginning, unless that was tried enough."""
+        self._tries += 1
+        if self._tries < _TRIES:
+            (way or self.begin)()
+        else:
+            self._fail(UploadFailed(f"given up after {_TRIES} tries; the last time: {error}"))
 
     def _connectivity(self, now: Connectivity) -> None:
         """Ask anew what is there, once the connection is back; what was in flight is unknown."""

@@ -28,16 +28,18 @@ from schemas.questionnaire import (
 from schemas.questionnaire_assembly import (
     MAX_CANONICAL,
     bind_conditions,
-    canonical_json,
-    check_extensions,
     find_flow_id,
     find_languages,
     read_contained,
     read_steps,
-    understood,
 )
 from schemas.questionnaire_cursor import Cursor, Report
 from schemas.questionnaire_items import Reading
+from schemas.questionnaire_published import (
+    canonical_json,
+    check_extensions,
+    understood,
+)
 
 __all__ = [
     "MAX_CANONICAL",
@@ -116,7 +118,7 @@ def _load(value: dict[str, Json], fallback_id: str | None) -> Flow:
     check_extensions(root)
     title = root.text("title") or root.text("name") or flow_id
     version, url, language = root.text("version"), root.text("url"), root.text("language")
-    canonical = canonical_json(understood(root, reading, items, flow_id), report)
+    canonical = canonical_json(understood(root, items, flow_id), report)
     if report.problems:
         raise FlowError(tuple(report.problems))
     return Flow(

@@ -1,34 +1,35 @@
-"""From items that were read to a whole flow: steps, bound conditions, identity, canonical JSON."""
+"""From items that were read to a whole flow: steps, bound conditions, identity."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-import rfc8785
-
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import Condition, FieldKind, Item, Json, Note, Step
+from schemas.questionnaire import Condition, FieldKind, Item, Step
 from schemas.questionnaire_conditions import (
     WrittenCondition,
     bind,
     components,
     find_question,
 )
-from schemas.questionnaire_cursor import Cursor, Report
+from schemas.questionnaire_cursor import Cursor
 from schemas.questionnaire_items import Around, Reading, read_item
 from schemas.questionnaire_places import LOOKS_LIKE_INSTANCE, has_repeating_groups
 
 MAX_CANONICAL = 512 * 1024
 """Bytes of canonical JSON: the wire contract's limit for `flows/{flow_ref}`."""
 
-_STATUSES = {"draft", "active", "retired", "unknown"}
 _FLOW_ID_LENGTH = 51
 """A flow_ref adds a hyphen and 12 digits, and has to fit into a topic's 64 characters."""
 
 
 def read_contained(root: Cursor) -> dict[str, Cursor]:
-    """Give the contained resources by their id."""
-    return {name: resource for resource in root.each("contained") if (name := resource.text("id"))}
+    """Give the contained resources by `#id`, and by their url as well."""
+    found: dict[str, Cursor] = {}
+    for resource in root.each("contained"):
+        name, url = resource.text("id"), resource.text("url")
+        found |= {f"#{name}": resource} if name else {}
+        found |= {url: resource} if url else {}
+    return found
 
 
 # -- steps -------------------------------------------------------------------------------------
@@ -168,14 +169,15 @@ def find_flow_id(root: Cursor, fallback_id: str | None) -> str:
     url = root.text("url") or ""
     last = re.split(r"[/:#|]", url.rstrip("/"))[-1]
     for name in (root.text("id"), root.text("name"), last, root.text("title"), fallback_id):
-        slug = _slug(name or "")
-        if slug:
-            return slug
+        found = slug(name or "")
+        if found:
+            return found
     root.refuse("id", "is missing, and name, url and title give no name either")
     return "flow"
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """Spell a name as topics allow it; empty where nothing is left."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_FLOW_ID_LENGTH].strip("-")
 
 
@@ -188,106 +190,3 @@ def find_languages(root: Cursor, items: Mapping[str, Item]) -> tuple[str, ...]:
         for option in item.options or ():
             found |= dict.fromkeys(option.translations)
     return tuple(language for language in found if language)
-
-
-# -- what is published -------------------------------------------------------------------------
-
-
-def understood(
-    root: Cursor, reading: Reading, items: Mapping[str, Item], flow_id: str
-) -> dict[str, Json]:
-    """Give the Questionnaire as it is published: with what was missing filled in."""
-    status = root.text("status")
-    if status is None:
-        root.note("status", "is missing; read as draft")
-    elif status not in _STATUSES:
-        root.note("status", "is none of draft, active, retired, unknown; kept")
-    filled = {"id": flow_id, "status": "draft"} | {
-        key: value for key, value in root.value.items() if value is not None
-    }
-    if not _slug(str(filled["id"])):
-        filled["id"] = flow_id
-    if isinstance(root.value.get("item"), list):
-        filled["item"] = [_understood_item(one, reading, items) for one in root.value["item"]]
-    return filled
-
-
-def _understood_item(value: Json, reading: Reading, items: Mapping[str, Item]) -> Json:
-    if not isinstance(value, dict):
-        return value
-    filled = dict(value)
-    item = items.get(str(value.get("linkId")))
-    if item is not None and item.enable_when:
-        filled["enableWhen"] = _understood_conditions(item, value["enableWhen"])
-        if len(item.enable_when) > 1:
-            filled["enableBehavior"] = item.enable_behavior
-    if isinstance(value.get("item"), list):
-        filled["item"] = [_understood_item(one, reading, items) for one in value["item"]]
-    return filled
-
-
-def _understood_conditions(item: Item, written: list[Json]) -> list[Json]:
-    if len(written) != len(item.enable_when):
-        return written  # one of them was refused
-    return [
-        one | {"question": condition.question or one["question"]}
-        for one, condition in zip(written, item.enable_when, strict=True)
-    ]
-
-
-def canonical_json(value: dict[str, Json], report: Report) -> bytes:
-    """Write it as RFC 8785 says; what cannot be written or is too large is told to `report`."""
-    try:
-        canonical = rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, ValueError) as error:
-        report.problems.append(Note("Questionnaire", f"has no canonical JSON: {error}"))
-        return b""
-    if len(canonical) > MAX_CANONICAL:
-        report.problems.append(
-            Note(
-                "Questionnaire",
-                f"is {len(canonical)} bytes of canonical JSON, of {MAX_CANONICAL} at most",
-            )
-        )
-    return bytes(canonical)
-
-
-# -- extensions --------------------------------------------------------------------------------
-
-
-def check_extensions(root: Cursor) -> None:
-    """Report by name each extension that is known but not kept, wherever it stands.
-
-    Refuses modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids to process an element
-    that bears one which is not understood, and none is.
-    """
-    for place, key, url in _extensions(root.value, root.path, ""):
-        if key == "modifierExtension":
-            root.report.problems.append(Note(place, f'modifier extension "{url}" is not known'))
-            continue
-        name = ext.unsupported_name(url)
-        if name is not None:
-            root.report.notes.append(Note(place, f"{name} is not supported"))
-
-
-def _extensions(value: Json, path: str, link_id: str) -> Iterator[tuple[str, str, str]]:
-    if isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _extensions(one, f"{path}[{index}]", link_id)
-    if not isinstance(value, dict):
-        return
-    link_id = str(value.get("linkId") or link_id)
-    for key, below in value.items():
-        if key in {"extension", "modifierExtension"} and isinstance(below, list):
-            yield from _urls(below, f"{path}.{key}", key, link_id)
-        if isinstance(below, list | dict):
-            yield from _extensions(below, f"{path}.{key}", link_id)
-
-
-def _urls(
-    extensions: list[Json], path: str, key: str, link_id: str
-) -> Iterator[tuple[str, str, str]]:
-    suffix = f' (linkId "{link_id}")' if link_id else ""
-    for index, extension in enumerate(extensions):
-        url = extension.get("url") if isinstance(extension, dict) else None
-        yield f"{path}[{index}]{suffix}", key, str(url)

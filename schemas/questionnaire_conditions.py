@@ -29,14 +29,15 @@ def read_conditions(item: Cursor) -> tuple[WrittenCondition, ...]:
     return tuple(condition for condition in read if condition is not None)
 
 
-def read_behavior(item: Cursor, conditions: int) -> str:
+def read_behavior(item: Cursor) -> str:
     """Read `enableBehavior`; a missing one is read as `any`, as in STU3 and in form editors."""
+    conditions = item.value.get("enableWhen")
     behavior = item.text("enableBehavior")
     if behavior in {"any", "all"}:
         return str(behavior)
     if behavior is not None:
         item.refuse("enableBehavior", 'must be "any" or "all"')
-    elif conditions > 1:
+    elif isinstance(conditions, list) and len(conditions) > 1:
         item.note("enableBehavior", "is missing beside several conditions; read as any")
     return "any"
 

@@ -173,9 +173,9 @@ class Cursor:
 
 
 def _translation(extension: Cursor) -> tuple[str | None, str | None]:
-    parts: dict[Json, str | None] = {}
+    parts: dict[str, str | None] = {}
     for part in extension.each("extension"):
         found = part.choice("value")
         if found is not None:
-            parts[part.value.get("url")] = part.text(found[1])
+            parts[str(part.value.get("url"))] = part.text(found[1])
     return parts.get("lang"), parts.get("content")

@@ -1,7 +1,7 @@
 """Reading `Questionnaire.item`: each element and extension of FHIR R4 that a flow honours."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import regex
 
@@ -61,7 +61,7 @@ def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
     reading.conditions[link_id] = read_conditions(here)
     _remark(here, item, around)
     children = _read_children(here, item, around, reading)
-    item.__dict__.update(children=children, **_hints(children, reading))
+    reading.items[link_id] = replace(item, children=children, **_hints(children, reading))
     return link_id
 
 
@@ -130,7 +130,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         options=options,
         open=kind is FieldKind.OPEN_CHOICE or _open(cursor),
         initial=initial_values(cursor, options),
-        enable_behavior=read_behavior(cursor, len(cursor.value.get("enableWhen") or ())),
+        enable_behavior=read_behavior(cursor),
         codes=tuple(code.coding() for code in cursor.each("code")),
         definition=cursor.text("definition"),
         parent=None if around.parent is None else around.parent.link_id,
@@ -281,7 +281,7 @@ def _remark_values(cursor: Cursor, item: Item) -> None:
         cursor.note("initial", "has several values, but repeats is false; the first is kept")
 
 
-def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, str | None]:
+def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, Json]:
     """Find the help and flyover texts that FHIR hangs below a question as display items."""
     found: dict[str, list[str]] = {"help": [], "flyover": []}
     for child in children:

@@ -92,34 +92,35 @@ def _option(option: Cursor, key: str, kind: str, value: Coding | str | int) -> O
 def _from_value_set(
     item: Cursor, reference: str, contained: dict[str, Cursor]
 ) -> tuple[Option, ...] | None:
-    if not reference.startswith("#"):
-        item.note("answerValueSet", "external answerValueSet is not fetched; any answer is taken")
-        return None
-    value_set = contained.get(reference[1:])
-    if value_set is None or value_set.value.get("resourceType") != "ValueSet":
+    value_set = contained.get(reference.partition("|")[0])
+    if value_set is not None and value_set.value.get("resourceType") == "ValueSet":
+        return _concepts(value_set)
+    if reference.startswith("#"):
         item.refuse("answerValueSet", "refers to no contained ValueSet")
-        return None
-    return _concepts(value_set)
+    else:
+        item.note("answerValueSet", "external answerValueSet is not fetched; any answer is taken")
+    return None
 
 
 def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
     """Take the expansion where there is one (it is complete), else what compose spells out."""
-    expansion = value_set.below("expansion")
+    expansion, compose = value_set.below("expansion"), value_set.below("compose")
+    found: tuple[Option, ...] = ()
     if expansion is not None and expansion.value.get("contains"):
-        return tuple(_expanded(expansion, depth=0))
-    compose = value_set.below("compose")
-    if compose is None:
-        value_set.note("compose", "is missing; any answer is taken")
-        return None
-    includes = list(compose.each("include"))
-    if compose.value.get("exclude") or any(not part.value.get("concept") for part in includes):
-        compose.note("include", "needs a terminology server; any answer is taken")
-        return None
-    return tuple(
-        _concept(concept, part.text("system"))
-        for part in includes
-        for concept in part.each("concept")
-    )
+        found = tuple(_expanded(expansion, depth=0))
+    elif compose is not None:
+        includes = list(compose.each("include"))
+        if compose.value.get("exclude") or any(not part.value.get("concept") for part in includes):
+            compose.note("include", "needs a terminology server; any answer is taken")
+            return None
+        found = tuple(
+            _concept(concept, part.text("system"))
+            for part in includes
+            for concept in part.each("concept")
+        )
+    if not found:
+        value_set.note("", "lists no concepts; any answer is taken")
+    return found or None
 
 
 def _expanded(parent: Cursor, depth: int) -> Iterator[Option]:

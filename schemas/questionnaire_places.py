@@ -79,7 +79,8 @@ def resolve(flow: Flow, field_id: str) -> Place | None:
     around = groups if rest else groups[:-1]
     if item.repeating_ancestors != around or not (rest or is_repeating_group(item)):
         return None
-    return place_of(item, indices)
+    place = place_of(item, indices)
+    return place if place.field_id == field_id else None
 
 
 def _taken_apart(field_id: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:

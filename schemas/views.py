@@ -126,9 +126,8 @@ class View(Versioned):
     step_index: int
     steps_total: int
     enabled: tuple[str, ...]
-    """The fields that are on, in order: of this step (patient) or of all steps (facility)."""
-    texts: tuple[str, ...]
-    """The display items that are on, likewise: what a screen shows between the fields."""
+    """All that is on and shown, in order: fields, groups, instances (`meds[0]`) and texts, of this
+    step (patient) or of all steps (facility)."""
     documents: Mapping[str, DocumentView]
     reading: Mapping[str, float]
     check_words: tuple[str, str]

@@ -30,8 +30,9 @@ from session_controller.assessment import (
     assess,
     enabled_fields,
 )
-from session_controller.enablement import Held
+from session_controller.enablement import Held, evaluate
 from session_controller.judgement import Fault
+from session_controller.layout import Layout, Node, layout_of
 from session_controller.values import (
     Problem,
     TooLarge,
@@ -72,7 +73,7 @@ __all__ = [
 MAX_INSTANCES = 100
 """Of one repeating group, where the questionnaire gives no maxOccurs: what a person types."""
 
-MAX_FIELDS = 5_000
+MAX_FIELDS = 3_000
 """Of a flow with all its instances: keeps one assessment below some milliseconds."""
 
 _NONE: Mapping[str, Json] = {}
@@ -244,22 +245,32 @@ def consent_document(
     answers: Mapping[str, Json],
     instances: Mapping[str, int] = _NONE,
     language: str | None = None,
+    *,
+    documents: Mapping[str, str] = _NONE,
+    reading: Mapping[str, float] = _NONE,
 ) -> bytes:
     """Give the exact text that a signature binds, in UTF-8.
 
     The consent texts of the signature's step that are on, in order, then the signature's own
-    text; a blank line between them. The SHA-256 of it is `document_sha256` on the wire.
+    text; a blank line between them. The SHA-256 of it is `document_sha256` on the wire. Raises
+    KeyError where there is no such field.
     """
-    assessment = assess(flow, answers, instances)
-    index = assessment.layout.index[field_id]
-    signature = assessment.layout.nodes[index]
-    texts = [
-        node.item.text_in(language)
-        for node in assessment.layout.nodes
-        if node.step == signature.step
-        and node.item.kind is FieldKind.CONSENT
-        and assessment.on[node.index]
-        and not node.hidden
-    ]
-    texts.append(signature.item.text_in(language))
+    layout = layout_of(flow, instances)
+    signature = layout.nodes[layout.index[field_id]]
+    nodes = [layout.nodes[index] for index in layout.by_step[signature.step]]
+    consents = [node for node in nodes if node.item.kind is FieldKind.CONSENT and not node.hidden]
+    if not all(_is_always_on(layout, node) for node in consents):
+        held = Held(answers, instances, documents, reading=reading)
+        on = evaluate(layout, held)
+        consents = [node for node in consents if on[node.index]]
+    texts = [node.item.text_in(language) for node in (*consents, signature)]
     return "\n\n".join(texts).encode()
+
+
+def _is_always_on(layout: Layout, node: Node) -> bool:
+    """Tell whether no answer can switch a node off: the usual case, and the quick one."""
+    while not (node.checks or node.hangs):
+        if node.parent < 0:
+            return True
+        node = layout.nodes[node.parent]
+    return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 
-from schemas.questionnaire import Flow, Json
+from schemas.questionnaire import FieldKind, Flow, Item, Json
 from session_controller.enablement import Held, evaluate, is_on
 from session_controller.judgement import Fault, State, fault_of, judge
 from session_controller.layout import Layout, Node, layout_of
@@ -71,31 +71,24 @@ class Assessment:
             if state.error is not None
         }
 
-    @property
-    def all_missing(self) -> tuple[str, ...]:
-        """The fields that keep the flow from being complete, in order."""
-        return tuple(dict.fromkeys(fault.field_id for fault in self.faults))
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of all steps that are on and shown, in the flow's order."""
+        return tuple(field_id for step in self.steps for field_id in step.fields)
+
+    @cached_property
+    def attachments(self) -> frozenset[str]:
+        """Those of the fields that hold a document."""
+        return frozenset(f for f in self.fields if self.item(f).kind is FieldKind.ATTACHMENT)
+
+    def item(self, field_id: str) -> Item:
+        """Give the item behind a field that exists."""
+        return self.layout.nodes[self.layout.index[field_id]].item
 
     @property
     def complete(self) -> bool:
         """Everything that is required is there and valid."""
         return all(step.complete for step in self.steps)
-
-    def enabled_in(self, step_id: str) -> tuple[str, ...]:
-        """Give what a step shows, in order."""
-        return self.step[step_id].enabled
-
-    def missing_in(self, step_id: str) -> tuple[str, ...]:
-        """Give the fields that keep a step from being complete, in order."""
-        return tuple(dict.fromkeys(fault.field_id for fault in self.step[step_id].faults))
-
-    def filled_in(self, step_id: str) -> int:
-        """Count the required fields of a step that are filled and valid."""
-        return self.step[step_id].required_filled
-
-    def required_in(self, step_id: str) -> int:
-        """Count the required fields of a step."""
-        return self.step[step_id].required
 
     def is_enabled(self, field_id: str) -> bool:
         """Tell whether `enableWhen` leaves a field on, shown or hidden. False where none is."""

@@ -1,5 +1,7 @@
 """Answers that are picked: options, units of quantities, references."""
 
+import re
+
 from schemas.questionnaire import Coding, Item, Json, Option
 from session_controller.scalars import check_decimal, check_text
 from session_controller.verdicts import Problem, Verdict, WrongKind, check_characters, is_number
@@ -47,7 +49,8 @@ def check_listed(item: Item, value: Json) -> Problem | None:
 def check_choice(item: Item, value: Json) -> Verdict:
     """Check a choice: one of the options, or free text where the question is open."""
     if isinstance(value, dict):
-        wrong = _check_parts(value, _CODING_PARTS | {"reference"})
+        references = any(option.type == "Reference" for option in item.options or ())
+        wrong = _check_parts(value, _CODING_PARTS | ({"reference"} if references else set()))
         if wrong is not None:
             return wrong
         return None if item.options is None or find_option(item, value) else _NOT_LISTED
@@ -70,16 +73,31 @@ def _check_parts(value: dict[Json, Json], known: set[str]) -> Verdict:
     if not value or not known.issuperset(value):
         return WrongKind("The object has other parts than this answer.")
     for key, part in value.items():
-        if key in {"value", "userSelected"}:
-            continue
-        if not isinstance(part, str):
-            return WrongKind("A part of the object is no string.")
-        verdict = check_characters(part)
+        verdict = None if key == "value" else _check_part(key, part)
         if verdict is not None:
             return verdict
     if not any(value.get(key) for key in ("code", "display", "reference", "value")):
         return None if value.get("value") == 0 else WrongKind("The object names nothing.")
     return None
+
+
+_SHAPES = {
+    "code": re.compile(r"(?:\S+(?: \S+)*)?"),
+    "system": re.compile(r"\S*"),
+    "reference": re.compile(r"\S*"),
+}
+"""What FHIR's code and uri may look like (R4, 2.24.0.1)."""
+
+
+def _check_part(key: str, part: Json) -> Verdict:
+    if key == "userSelected":
+        return None if isinstance(part, bool) else WrongKind("userSelected is true or false.")
+    if not isinstance(part, str):
+        return WrongKind("A part of the object is no string.")
+    shape = _SHAPES.get(key)
+    if shape is not None and shape.fullmatch(part) is None:
+        return WrongKind("A code, system or reference holds spaces.")
+    return check_characters(part)
 
 
 _QUANTITY_PARTS = {"value", "unit", "system", "code"}

@@ -51,16 +51,17 @@ def _span_test(operator: str, kind: str, wanted: Json) -> Test:
 
 
 def _compare(operator: str, answer: Span, bound: Span) -> bool:
-    """Compare spans; where a partial date leaves it open, nothing is true of it."""
+    """Compare spans. A part of the bound is both at most and at least the bound.
+
+    Where a partial date leaves it open whether it is before or after, neither is true.
+    """
     if operator == "=":
         return answer == bound
     if operator == ">":
         return answer[0] > bound[1]
     if operator == "<":
         return answer[1] < bound[0]
-    if operator == ">=":
-        return answer[0] >= bound[0] and answer[1] >= bound[1]
-    return answer[1] <= bound[1] and answer[0] <= bound[0]
+    return answer[0] >= bound[0] if operator == ">=" else answer[1] <= bound[1]
 
 
 def _same_coding(wanted: Json, answer: Json) -> bool:

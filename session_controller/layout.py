@@ -7,7 +7,8 @@ from schemas.questionnaire import FieldKind, Flow, Item
 from schemas.questionnaire_places import is_repeating_group
 from session_controller.comparisons import Test, comparison
 
-_CACHED_LAYOUTS = 64
+_CACHED_LAYOUTS = 16
+"""For assessing from scratch; an assessment keeps its own. A large layout has some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)

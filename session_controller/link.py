@@ -12,7 +12,7 @@ class Message:
 
     topic: str
     payload: bytes
-    retained: bool
+    qos: int
     done: Callable[[], None]
 
 
@@ -66,8 +66,8 @@ class LocalMessage(Protocol):
         """The payload."""
 
     @property
-    def retain(self) -> bool:
-        """Whether it is a retained message."""
+    def qos(self) -> int:
+        """With 0, its sender expects no answer, and nothing slows it down."""
 
     def defer(self) -> Callable[[], None]:
         """Hold the PUBACK until the function given is called."""
@@ -107,7 +107,7 @@ class InProcessLink:
         self._testament = testament
 
         def hand_over(message: LocalMessage) -> None:
-            receive(Message(message.topic, message.payload, message.retain, message.defer()))
+            receive(Message(message.topic, message.payload, message.qos, message.defer()))
 
         for topic_filter in filters:
             self._client.subscribe(topic_filter, hand_over)

@@ -153,6 +153,8 @@ def _answer(item: Item, value: Json) -> dict[str, Json]:
     """Write one answer with the `value[x]` of its question's type."""
     if item.type is FieldKind.INTEGER:
         return {"valueInteger": int(value)}
+    if isinstance(value, dict):
+        value = {key: part for key, part in value.items() if part != ""}
     if item.type in CHOICES:
         return _choice(item, value)
     if item.type is FieldKind.QUANTITY:

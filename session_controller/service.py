@@ -120,16 +120,18 @@ class Service:
         if then is None:
             self._enqueue(job)
             return
-        self._enqueue(Message("", b"", retained=False, done=then))
+        self._enqueue(Message("", b"", qos=1, done=then))
 
     def _on_connected(self) -> None:
         """Say everything again: what is retained at a broker is a cache that it may have lost."""
         self._enqueue(self._publisher.say_all)
-        self._enqueue(Message("", b"", retained=False, done=self._connected.set))
+        self._enqueue(Message("", b"", qos=1, done=self._connected.set))
 
     def _receive(self, message: Message) -> None:
-        if len(self._waiting) >= self.world.settings.max_waiting:
-            self.counters["dropped"] += 1  # unacknowledged: who sent it with QoS 1 sends it again
+        # What comes with QoS 1 is bounded by the broker, which waits for the PUBACK. With QoS 0 a
+        # single device could crowd out all others.
+        if message.qos == 0 and len(self._waiting) >= _MAX_BATCH:
+            self.counters["dropped"] += 1
             return
         self._enqueue(message)
 

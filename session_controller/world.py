@@ -28,8 +28,6 @@ class Settings:
     """The shortest time between two lobbies."""
     max_open_sessions: int = 2_000
     max_devices: int = 5_000
-    max_waiting: int = 10_000
-    """Messages not yet handled; more are left with the broker, unacknowledged."""
 
 
 @dataclass(slots=True)

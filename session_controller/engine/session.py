@@ -35,9 +35,12 @@ class Session:
         changed = set(_changed(self.state, state))
         if not changed:
             return Session(self.flow, state, self.assessment)
-        signed = {k for k in state.signatures if k in self.assessment.enabled_ids}
+        # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
-            changed | signed, state.answers, state.instances, **_held(self.flow, state)
+            changed | state.signatures.keys(),
+            state.answers,
+            state.instances,
+            **_held(self.flow, state),
         )
         return Session(self.flow, state, assessment)
 
@@ -51,14 +54,9 @@ class Session:
         return field_id in self.assessment.enabled_ids
 
     @property
-    def enabled(self) -> tuple[str, ...]:
-        """The fields of all steps that are on and shown, in order."""
-        return tuple(field_id for step in self.assessment.steps for field_id in step.fields)
-
-    @property
-    def enabled_here(self) -> tuple[str, ...]:
-        """The fields of the current step that are on and shown, in order."""
-        return self.assessment.steps[self.state.step_index].fields
+    def shown_here(self) -> tuple[str, ...]:
+        """All that the current step shows, in order: fields, groups, instances and texts."""
+        return self.assessment.steps[self.state.step_index].enabled
 
     @property
     def answer_bytes(self) -> int:
@@ -106,7 +104,7 @@ class _Held(TypedDict):
 
 def _held(flow: Flow, state: SessionState) -> _Held:
     return {
-        "documents": {k: d.status.value for k, d in state.documents.items()},
+        "documents": _document_statuses(state),
         "signatures": {k: _standing(flow, state, k) for k in state.signatures},
         "reading": state.reading,
         "corrections": state.corrections,
@@ -122,5 +120,16 @@ def _standing(flow: Flow, state: SessionState, field_id: str) -> str:
 
 
 def _document_sha256(flow: Flow, state: SessionState, field_id: str) -> str:
-    text = consent_document(flow, field_id, state.answers, state.instances)
+    text = consent_document(
+        flow,
+        field_id,
+        state.answers,
+        state.instances,
+        documents=_document_statuses(state),
+        reading=state.reading,
+    )
     return hashlib.sha256(text).hexdigest()
+
+
+def _document_statuses(state: SessionState) -> Mapping[str, str]:
+    return {field_id: document.status.value for field_id, document in state.documents.items()}

@@ -1,12 +1,12 @@
 """`view`: what a device may see of a session. Nothing else makes a view."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from pydantic import JsonValue
 
 from schemas.base import Role
-from schemas.questionnaire import FieldKind
 from schemas.views import (
     DocumentStatus,
     DocumentView,
@@ -19,7 +19,6 @@ from schemas.views import (
     StepStatus,
     StepView,
 )
-from session_controller.answers import StepAssessment, resolve
 from session_controller.engine.outlook import blocked
 from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState
@@ -64,12 +63,11 @@ def _head(session: Session, device: str, epoch: int) -> dict[str, Any]:
 def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     """Hold the current step alone: values, documents and reading of others stay away."""
     state = session.state
-    enabled = session.enabled_here
+    enabled = session.shown_here
     host = state.participants.get(state.host) if state.host else None
-    return PatientView.model_construct(
+    return PatientView(
         **_head(session, device, epoch),
         enabled=enabled,
-        texts=_texts(session, session.assessment.steps[state.step_index]),
         fields=_fields(session, enabled, mask=False),
         documents=_documents(session, enabled),
         reading={k: state.reading[k] for k in enabled if k in state.reading},
@@ -82,14 +80,13 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
-    enabled = session.enabled
+    enabled = tuple(session.assessment.enabled_ids)
     faults = session.assessment.steps[state.step_index].faults
-    return FacilityView.model_construct(
+    return FacilityView(
         **_head(session, device, epoch),
         label=state.label,
         steps=_steps(session),
         enabled=enabled,
-        texts=_texts(session, *session.assessment.steps),
         fields=_fields(session, enabled, mask=True),
         documents=_documents(session, enabled),
         signatures=_signatures(state),
@@ -104,24 +101,12 @@ def facility_view(
     )
 
 
-def _texts(session: Session, *steps: StepAssessment) -> tuple[str, ...]:
-    """List the display items that are on: no fields, and no groups, which show what is in them."""
-    items = session.assessment.layout
-    return tuple(
-        field_id
-        for step in steps
-        for field_id in step.enabled
-        if items.nodes[items.index[field_id]].item.kind is FieldKind.DISPLAY
-    )
-
-
 def _current_signature(session: Session) -> SignatureView | None:
     """Tell of the signature asked for; else of the last one of this step that was answered."""
     state = session.state
     if state.signing:
         return _signature_view(state, state.signing)
-    here = session.enabled_here
-    given = [k for k in here if k in state.signatures]
+    given = [k for k in session.shown_here if k in state.signatures]
     if not given:
         return None
     return _signature_view(state, max(given, key=lambda k: state.signatures[k].at))
@@ -129,7 +114,7 @@ def _current_signature(session: Session) -> SignatureView | None:
 
 def _signature_view(state: SessionState, field_id: str) -> SignatureView:
     signature = state.signatures[field_id]
-    return SignatureView.model_construct(
+    return SignatureView(
         field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
     )
 
@@ -145,7 +130,7 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
         if field_id not in state.answers and field_id not in state.corrections:
             continue
         value = state.answers.get(field_id)
-        shown[field_id] = FieldView.model_construct(
+        shown[field_id] = FieldView(
             value=_masked(session, field_id, value) if mask else value,
             error=judged.errors.get(field_id),
             correction=state.corrections.get(field_id),
@@ -154,30 +139,20 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
 
 
 def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue | Masked:
-    place = resolve(session.flow, field_id)
-    if value is None or (place and not place.item.sensitive):
+    if value is None or not session.assessment.item(field_id).sensitive:
         return value
-    return Masked.model_construct(length=len(value if isinstance(value, str) else str(value)))
+    return Masked(length=len(value if isinstance(value, str) else str(value)))
 
 
 def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentView]:
-    documents = session.state.documents
-    return {
-        field_id: _document(documents.get(field_id))
-        for field_id in wanted
-        if field_id in documents or _is_attachment(session, field_id)
-    }
-
-
-def _is_attachment(session: Session, field_id: str) -> bool:
-    place = resolve(session.flow, field_id)
-    return place is not None and place.item.kind is FieldKind.ATTACHMENT
+    documents, attachments = session.state.documents, session.assessment.attachments
+    return {f: _document(documents.get(f)) for f in wanted if f in attachments}
 
 
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
-    return DocumentView.model_construct(
+    return DocumentView(
         status=document.status,
         upload=document.upload,
         received=document.received,
@@ -192,13 +167,16 @@ _MISSING = DocumentView(status=DocumentStatus.MISSING)
 
 def _steps(session: Session) -> dict[str, StepView]:
     return {
-        step.step_id: StepView.model_construct(
-            status=_step_status(session, step.index),
-            filled=judged.required_filled,
-            required=judged.required,
+        step.step_id: _step_view(
+            _step_status(session, step.index), judged.required_filled, judged.required
         )
         for step, judged in zip(session.flow.steps, session.assessment.steps, strict=True)
     }
+
+
+@lru_cache(4096)
+def _step_view(status: StepStatus, filled: int, required: int) -> StepView:
+    return StepView(status=status, filled=filled, required=required)
 
 
 def _step_status(session: Session, index: int) -> StepStatus:
@@ -213,7 +191,7 @@ def _step_status(session: Session, index: int) -> StepStatus:
 
 def _participants(state: SessionState) -> dict[str, ParticipantView]:
     return {
-        device: ParticipantView.model_construct(
+        device: ParticipantView(
             role=participant.role,
             online=participant.online,
             since=participant.since,

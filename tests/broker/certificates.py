@@ -27,15 +27,17 @@ class Certificates:
 
 def make(folder: Path) -> Certificates:
     """Make all files in a folder."""
-    _openssl(folder, *"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(),
-             *"-days 2 -subj /CN=authority -keyout ca.key -out ca.pem".split(),
-             "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    names = ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"]
+    _openssl(folder, "req", "-x509", "-days", "2", *key, *usage, *names)
     for name, extra in (("server", "subjectAltName=IP:127.0.0.1,DNS:localhost"), ("client", "")):
         (folder / "ext").write_text(f"basicConstraints=CA:FALSE\n{extra}\n")
-        _openssl(folder, *"req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split(),
-                 "-subj", f"/CN={name}-1", "-keyout", f"{name}.key", "-out", "csr")  # fmt: skip
-        _openssl(folder, *"x509 -req -in csr -CA ca.pem -CAkey ca.key -CAcreateserial".split(),
-                 *"-days 2 -extfile ext -out".split(), f"{name}.pem")  # fmt: skip
+        names = ["-subj", f"/CN={name}-1", "-keyout", f"{name}.key", "-out", "csr"]
+        _openssl(folder, "req", *key, *names)
+        authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
+        rest = ["-days", "2", "-extfile", "ext", "-out", f"{name}.pem"]
+        _openssl(folder, "x509", "-req", "-in", "csr", *authority, *rest)
     return Certificates(folder)
 
 

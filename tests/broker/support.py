@@ -252,7 +252,7 @@ class Peer:
             self.send(ack(0x40, got.packet_id))
         elif got.qos == 2:
             self.send(ack(0x50, got.packet_id))
-            assert (await self.expect(6)).packet_id == got.packet_id
+            await self._answer(6, got.packet_id)
             self.send(ack(0x70, got.packet_id))
         return got
 

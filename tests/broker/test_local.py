@@ -18,6 +18,7 @@ class Host:
         self.releases: list[Callable[[], None]] = []
 
     def __call__(self, message: LocalMessage) -> None:
+        """Note it and hold its acknowledgement."""
         self.messages.append(message)
         self.releases.append(message.defer())
 
@@ -155,7 +156,7 @@ async def test_a_qos_2_message_is_not_acknowledged_early_by_a_resend() -> None:
 
 
 async def test_what_the_host_defers_is_bounded_by_back_pressure() -> None:
-    """With many deferred messages the connection is not read; releasing reads on, nothing is lost."""
+    """With many deferred messages a connection is not read; releasing reads on; nothing is lost."""
     async with running(limits=Limits(deferred=10)) as broker:
         host = Host()
         broker.attach("a", "host").subscribe("cmd/#", host)

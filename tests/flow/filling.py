@@ -31,12 +31,13 @@ class Patient:
     """Someone who fills in a flow; every value entered is checked on the way."""
 
     flow: Flow
-    rng: Random
+    seed: int = 1
     held: rules.Held = field(default_factory=rules.Held)
     attachments: dict[str, Json] = field(default_factory=dict)
     signatures: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.rng = Random(self.seed)  # noqa: S311 - made-up answers, not secrets
         self.held = replace(self.held, answers=rules.initial_answers(self.flow))
 
     def assessment(self) -> Assessment:
@@ -57,7 +58,11 @@ class Patient:
         done: set[str] = set()
         while True:
             assessment = self.assessment()
-            on = assessment.all_missing if wanted_only else tuple(assessment.enabled_ids)
+            on = (
+                [f.field_id for f in assessment.faults]
+                if wanted_only
+                else tuple(assessment.enabled_ids)
+            )
             left = [one for one in on if one not in done]
             if not left:
                 return assessment

@@ -162,7 +162,6 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
       language,
       say,
       enabled: new Set(view.enabled),
-      texts: new Set(view.texts),
       shown: view,
       hands,
       pointing: null,

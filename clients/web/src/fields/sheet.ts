@@ -45,7 +45,6 @@ export interface Sheet {
   language: string | null;
   say: Say;
   enabled: ReadonlySet<string>;
-  texts: ReadonlySet<string>;
   shown: Shown;
   hands: Hands | null;
   pointing: Pointing | null;

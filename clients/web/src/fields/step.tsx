@@ -58,7 +58,7 @@ function Placed({ item, prefix, depth }: { item: Item; prefix: string; depth: nu
     );
   }
   if (item.type === "display" && !item.consent && !item.signature) {
-    return sheet.texts.has(id) ? <p class="words" dir="auto">{item.text(sheet.language)}</p> : null;
+    return sheet.enabled.has(id) ? <p class="words" dir="auto">{item.text(sheet.language)}</p> : null;
   }
   if (!sheet.enabled.has(id)) return null;
   return <FieldBox item={item} id={id} depth={depth} />;
@@ -67,11 +67,10 @@ function Placed({ item, prefix, depth }: { item: Item; prefix: string; depth: nu
 /** Whether anything of an item is on. */
 function holdsAny(sheet: Sheet, item: Item, prefix: string): boolean {
   const id = prefix + item.linkId;
-  if (item.type !== "group") return sheet.enabled.has(id) || sheet.texts.has(id);
-  if (sheet.enabled.has(id)) return true;
+  if (item.type !== "group") return sheet.enabled.has(id);
   if (item.repeats) {
     const opening = `${id}[`;
-    for (const one of [...sheet.enabled, ...sheet.texts]) if (one.startsWith(opening)) return true;
+    for (const one of sheet.enabled) if (one.startsWith(opening)) return true;
     return false;
   }
   return item.items.some((child) => holdsAny(sheet, child, prefix));
@@ -157,7 +156,7 @@ function AllOn({ items, prefix, children }: { items: Item[]; prefix: string; chi
       }
     };
     walk(items, prefix);
-    return { ...sheet, enabled: new Set([...sheet.enabled, ...ids]), texts: new Set([...sheet.texts, ...ids]) };
+    return { ...sheet, enabled: new Set([...sheet.enabled, ...ids]) };
   }, [sheet, items, prefix]);
   return <SheetContext.Provider value={opened}>{children}</SheetContext.Provider>;
 }

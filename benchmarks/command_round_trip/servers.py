@@ -1,0 +1,202 @@
+"""Handrail and its two peers: each started with its own processes on a free port, on a new disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FLOW = HERE.parents[1] / "flows" / "pre-registration.json"
+START_S = 30.0
+NODE_PACKAGES = ("ws@8", "better-sqlite3@12")
+
+
+class MissingError(Exception):
+    """A peer that cannot run here, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that serves: what the load has to know, and where its database is."""
+
+    order: dict[str, Any]
+    database: Path
+
+
+@contextmanager
+def handrail(folder: Path, _: int) -> Iterator[Serving]:
+    """Run a box; its devices are enrolled by the load."""
+    data = folder / "data"
+    free = "127.0.0.1:0"
+    serve = ["serve", "--data", str(data), "--mqtt", free, "--http", free]
+    command = [sys.executable, "-m", "cli", *serve]
+    with _running(command, folder) as pid:
+        _wait(lambda: "handrail ready" in (folder / "log").read_text(encoding="utf-8"))
+        where = json.loads((data / "box.json").read_text(encoding="utf-8"))
+        admin = next(iter(json.loads((data / "admin.json").read_text(encoding="utf-8")).items()))
+        port = int(where["mqtt"].rpartition(":")[2])
+        order = {"over": "mqtt", "port": port, "pids": [pid], "admin": admin}
+        yield Serving(order, data / "handrail.sqlite")
+
+
+@contextmanager
+def websocket(folder: Path, sessions: int) -> Iterator[Serving]:
+    """Run the Node peer."""
+    program = shutil.which("node")
+    if program is None:
+        raise MissingError("there is no node")
+    modules = _node_modules()
+    order, file = _peer_order(folder, sessions)
+    command = [program, str(HERE / "peers" / "websocket.cjs"), str(file)]
+    with _running(command, folder, NODE_PATH=str(modules)) as pid:
+        _wait_for_port(order["port"])
+        yield Serving({**order, "over": "websocket", "pids": [pid]}, Path(order["database"]))
+
+
+@contextmanager
+def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
+    """Run Mosquitto with passwords and rules, and the controller beside it."""
+    program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if program is None or shutil.which("mosquitto_passwd") is None:
+        raise MissingError("there is no mosquitto")
+    order, file = _peer_order(folder, sessions)
+    config = _mosquitto_config(folder, order)
+    controller = [sys.executable, str(HERE / "peers" / "mosquitto.py"), str(file)]
+    with ExitStack() as stack:
+        broker = stack.enter_context(_running([program, "-c", str(config)], folder))
+        _wait_for_port(order["port"])
+        pids = [broker, stack.enter_context(_running(controller, folder))]
+        yield Serving({**order, "over": "mqtt", "pids": pids}, Path(order["database"]))
+
+
+Start = Callable[[Path, int], Any]
+SERVERS: dict[str, Start] = {"handrail": handrail, "ws": websocket, "mosquitto": mosquitto}
+
+
+def _peer_order(folder: Path, sessions: int) -> tuple[dict[str, Any], Path]:
+    plan = [(f"session-{n}", f"host-{n}", f"patient-{n}") for n in range(sessions)]
+    devices = [device for _, *both in plan for device in both]
+    order = {
+        "flow": str(FLOW),
+        "database": str(folder / "peer.sqlite"),
+        "port": _free_port(),
+        "plan": plan,
+        "secrets": {device: secrets.token_urlsafe(32) for device in devices},
+        "controller_secret": secrets.token_urlsafe(32),
+    }
+    file = folder / "order.json"
+    file.write_text(json.dumps(order), encoding="utf-8")
+    return order, file
+
+
+def _mosquitto_config(folder: Path, order: dict[str, Any]) -> Path:
+    """Write passwords, the wire contract's rules, and no limit that a load would run into."""
+    users = {**order["secrets"], "controller": order["controller_secret"]}
+    passwords, rules = folder / "passwords", folder / "rules"
+    passwords.write_text("".join(f"{user}:{word}\n" for user, word in users.items()))
+    passwords.chmod(0o600)
+    subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True)
+    root = "handrail/v1/main"
+    rules.write_text(
+        f"user controller\ntopic readwrite handrail/#\n"
+        f"pattern write {root}/devices/%u/presence\n"
+        f"pattern write {root}/sessions/+/commands/%u\n"
+        f"pattern read {root}/controller/status\n"
+        f"pattern read {root}/devices/%u/inbox\n"
+        f"pattern read {root}/devices/%u/assignment\n"
+        f"pattern read {root}/devices/%u/lobby\n"
+        f"pattern read {root}/sessions/+/state/%u\n"
+        f"pattern read {root}/sessions/+/rejections/%u\n"
+    )
+    rules.chmod(0o600)
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {order['port']} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
+        f"acl_file {rules}\nset_tcp_nodelay true\nmax_queued_messages 0\n"
+        f"max_inflight_messages 0\n" + ("user root\n" if os.geteuid() == 0 else "")
+    )
+    return config
+
+
+def _node_modules() -> Path:
+    """Install the Node packages into the user's cache, once."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "handrail-benchmarks" / "websocket"
+    modules = folder / "node_modules"
+    if all((modules / name.partition("@")[0]).is_dir() for name in NODE_PACKAGES):
+        return modules
+    npm = shutil.which("npm")
+    if npm is None:
+        raise MissingError("there is no npm")
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_PACKAGES],
+        env=os.environ | _node_headers(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        shutil.rmtree(modules, ignore_errors=True)
+        raise MissingError(f"npm could not install {', '.join(NODE_PACKAGES)}")
+    return modules
+
+
+def _node_headers() -> dict[str, str]:
+    """Let node-gyp use headers that are installed beside Node, where it has to compile."""
+    prefix = Path(shutil.which("node") or "/").resolve().parents[1]
+    return {"npm_config_nodedir": str(prefix)} if (prefix / "include" / "node").is_dir() else {}
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, **more: str) -> Iterator[int]:
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | more)
+        try:
+            yield process.pid
+            if process.poll() is not None:
+                raise RuntimeError(f"a server ended: {(folder / 'log').read_text()[-2000:]}")
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _wait_for_port(port: int) -> None:
+    def is_open() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    _wait(is_open)
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_S
+    while not ready():
+        if time.monotonic() > deadline:
+            raise RuntimeError("a server did not start")
+        time.sleep(0.05)

@@ -1,0 +1,90 @@
+"""`handrail device`: who may connect."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from clients.console import DATA, AsJson, Data, moment, plain, print_facts, print_json, program
+from clients.console import print_table as table
+from schemas.base import Role
+from schemas.requests import DeviceLine
+
+app = typer.Typer(help="Enrol, list and revoke screens.", no_args_is_help=True)
+
+
+class ScreenRole(StrEnum):
+    """What a screen can be enrolled as."""
+
+    FACILITY = "facility"
+    PATIENT = "patient"
+
+
+@app.command(epilog="Example: handrail device enrol 'Front desk' --role facility --json")
+def enrol(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What people call this screen.")],
+    *,
+    role: Annotated[ScreenRole, typer.Option(help="facility: staff's; patient: a kiosk.")],
+    code: Annotated[
+        bool, typer.Option("--code", help="Give a code to type on the screen, not a secret.")
+    ] = False,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a screen; the secret is shown this once, a code works for ten minutes."""
+    with program(context).reach(data) as admin:
+        enrolled = admin.enrol_device(name, Role(role), "code" if code else "secret")
+    if as_json:
+        print_json(plain(enrolled))
+        return
+    facts = {"device": enrolled.device, "role": enrolled.role, "site": enrolled.site}
+    if enrolled.code:
+        facts["code"] = enrolled.code
+        facts["until"] = moment(enrolled.code_expires_at)
+    else:
+        facts["secret"] = enrolled.secret or ""
+    print_facts(facts)
+
+
+@app.command("list", epilog="Example: handrail device list")
+def list_devices(
+    context: typer.Context,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The command line's own devices too.")
+    ] = False,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """List the screens, the revoked too."""
+    with program(context).reach(data) as admin:
+        found = admin.list_devices().devices
+    devices = [d for d in found if everything or d.role is not Role.ADMIN]
+    if as_json:
+        print_json(plain(devices))
+        return
+    rows = [(d.device, d.name, d.role, _state(d), moment(d.enrolled_at)) for d in devices]
+    table(("device", "name", "role", "state", "enrolled"), rows, "No screen is enrolled yet.")
+
+
+def _state(device: DeviceLine) -> str:
+    if device.revoked:
+        return "revoked"
+    return ("online" if device.online else "offline") + (", guest" if device.guest else "")
+
+
+@app.command(epilog="Example: handrail device revoke kiosk-2")
+def revoke(
+    context: typer.Context,
+    device: Annotated[str, typer.Argument(help="The device's id, as `device list` shows it.")],
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """End a screen's credential; it is disconnected and leaves its session."""
+    with program(context).reach(data) as admin:
+        revoked = admin.revoke_device(device)
+    if as_json:
+        print_json(plain(revoked))
+    else:
+        print_facts({"revoked": revoked.device})

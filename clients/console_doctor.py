@@ -1,0 +1,179 @@
+"""`handrail doctor`: looks a data folder over without changing anything in it."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clients.address import Address
+from clients.console import bare, out, print_json
+
+_LITTLE = 1 << 30
+_TOO_LITTLE = 100 << 20
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+"""SQLite versions whose write-ahead log can be damaged when two connections check it in at once
+(sqlite.org/wal.html, "the WAL-reset bug"). The box uses one connection, so it is not touched."""
+_MARKS = {"ok": "[green]✓[/]", "note": "[cyan]i[/]", "bad": "[bold red]✗[/]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `ok`, `note` (good to know) or `bad`."""
+
+    check: str
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a data folder is made of, by who writes it."""
+
+    database: str
+    lock: str
+    box: str
+    private: tuple[str, ...]
+    migrations: frozenset[str]
+    """All that this program knows."""
+
+
+def examine(data: Path, layout: Layout) -> list[Finding]:
+    """Look at everything."""
+    if not data.is_dir():
+        text = f"{data} is no folder; the first `handrail serve --data {data}` makes it"
+        return [Finding("folder", "bad", text)]
+    return [
+        *_permissions(data, layout),
+        *_space(data),
+        *_running(data, layout),
+        *_sqlite(),
+        *_database(data / layout.database, layout),
+    ]
+
+
+def report(findings: list[Finding], *, as_json: bool) -> bool:
+    """Print the findings; tells whether all is well."""
+    well = all(finding.state != "bad" for finding in findings)
+    if as_json:
+        print_json({"well": well, "findings": [asdict(finding) for finding in findings]})
+        return well
+    for finding in findings:
+        out().print(f"{_MARKS[finding.state]} [bold]{finding.check}[/]  ", end="")
+        out().print(finding.text, markup=False)
+    return well
+
+
+def _permissions(data: Path, layout: Layout) -> Iterator[Finding]:
+    names = [data, *(data / name for name in layout.private)]
+    there = [path for path in names if path.exists()]
+    for path in there:
+        if path.stat().st_mode & _OTHERS:
+            mode = "700" if path.is_dir() else "600"
+            text = f"others may read {path}; chmod {mode} {path}"
+            yield Finding("permissions", "bad", text)
+        elif not os.access(path, os.R_OK | os.W_OK):
+            yield Finding("permissions", "bad", f"this user may not write {path}")
+    if not any(path.stat().st_mode & _OTHERS for path in there):
+        yield Finding("permissions", "ok", f"{data} is its owner's alone")
+
+
+def _space(data: Path) -> Iterator[Finding]:
+    free = shutil.disk_usage(data).free
+    state = "bad" if free < _TOO_LITTLE else "note" if free < _LITTLE else "ok"
+    yield Finding("disk", state, f"{free / (1 << 30):.1f} GiB free")
+
+
+def _running(data: Path, layout: Layout) -> Iterator[Finding]:
+    if not _locked(data / layout.lock):
+        yield Finding("box", "note", "no box runs on this folder now")
+        return
+    try:
+        where = json.loads((data / layout.box).read_text())
+        address = Address.parse(bare(where["mqtt"]))
+        socket.create_connection((address.host, address.port), timeout=2).close()
+    except (OSError, ValueError, KeyError) as error:
+        yield Finding("box", "bad", f"a box has this folder, but cannot be reached: {error}")
+    else:
+        yield Finding("box", "ok", f"a box runs: {address.host}, port {address.port}")
+
+
+def _locked(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _sqlite() -> Iterator[Finding]:
+    found = sqlite3.sqlite_version
+    first, last = _RESET_BUG
+    if first <= sqlite3.sqlite_version_info <= last:
+        text = f"{found} has the WAL-reset bug, which one connection, as the box has, never meets"
+        yield Finding("sqlite", "note", f"{text}; open the file with no other program meanwhile")
+    else:
+        yield Finding("sqlite", "ok", found)
+
+
+def _database(path: Path, layout: Layout) -> Iterator[Finding]:
+    if not path.exists():
+        yield Finding("database", "note", "there is none yet; the first start makes it")
+        return
+    try:
+        with closing(_open(path)) as database:
+            yield from _integrity(database)
+            yield from _schema(database, layout)
+            yield from _contents(database)
+    except sqlite3.Error as error:
+        yield Finding("database", "bad", f"{path} cannot be read ({error}); restore a backup")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # Without a write-ahead log nobody writes; then SQLite need not make its side files either.
+    whole = not path.with_name(path.name + "-wal").exists()
+    options = "mode=ro&immutable=1" if whole else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=5)
+
+
+def _integrity(database: sqlite3.Connection) -> Iterator[Finding]:
+    problems = [row[0] for row in database.execute("PRAGMA integrity_check(5)")]
+    if problems == ["ok"]:
+        yield Finding("integrity", "ok", "the database is whole")
+    else:
+        text = "; ".join(map(str, problems))
+        yield Finding("integrity", "bad", f"the database is damaged: {text}; restore a backup")
+
+
+def _schema(database: sqlite3.Connection, layout: Layout) -> Iterator[Finding]:
+    applied = {row[0] for row in database.execute("SELECT name FROM _sqlite_migrations")}
+    if applied - layout.migrations:
+        text = "the database is of a newer Handrail; update the program"
+        yield Finding("schema", "bad", text)
+    elif layout.migrations - applied:
+        yield Finding("schema", "note", "the next start brings the database up to date")
+    else:
+        yield Finding("schema", "ok", "up to date")
+
+
+def _contents(database: sqlite3.Connection) -> Iterator[Finding]:
+    counted = {
+        "open sessions": "SELECT count(*) FROM sessions WHERE ended_at IS NULL",
+        "ended sessions": "SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL",
+        "flows": "SELECT count(DISTINCT flow_id) FROM flows",
+    }
+    parts = [f"{database.execute(sql).fetchone()[0]} {name}" for name, sql in counted.items()]
+    yield Finding("contents", "note", ", ".join(parts))

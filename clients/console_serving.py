@@ -1,0 +1,97 @@
+"""A box in this process: until the program is told to stop, or beside a command."""
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from typing import Any, Protocol
+
+
+class Box(Protocol):
+    """A box, as far as it is shown here."""
+
+    def where(self) -> dict[str, Any]:
+        """Tell where it is reached."""
+
+
+_STOP_WITHIN = 30.0
+MakeBox = Callable[[], AbstractAsyncContextManager[Box]]
+
+
+def log_to_stderr() -> None:
+    """Log what an operator needs, and not what the libraries tell each other."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for name in ("aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("amqtt", "transitions"):  # what of theirs matters is told by our broker
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Prefer uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def run_until_told(make_box: MakeBox, ready: Callable[[dict[str, Any]], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` hears where, once the box serves."""
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(_serve(make_box, ready))
+
+
+async def _serve(make_box: MakeBox, ready: Callable[[dict[str, Any]], None]) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with AsyncExitStack() as stack:
+        waiting = asyncio.create_task(told.wait())
+        starting = asyncio.create_task(stack.enter_async_context(make_box()))
+        await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # told to stop while, say, its broker is waited for
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
+            return
+        ready((await starting).where())
+        await waiting
+
+
+@contextmanager
+def in_a_thread(make_box: MakeBox) -> Iterator[None]:
+    """Have a box serve beside this thread while the `with` lasts; raises why it cannot."""
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        told = asyncio.Event()
+        async with make_box():
+            started.set_result((asyncio.get_running_loop(), told))
+            await told.wait()
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=fast_loop()) as runner:
+                runner.run(serve())
+        except BaseException as error:  # told in the thread that started it
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="handrail-box", daemon=True)
+    thread.start()
+    loop, told = started.result()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(told.set)
+        thread.join(_STOP_WITHIN)

@@ -1,0 +1,103 @@
+"""A session on the terminal, as its staff sees it."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from clients.console import moment, out
+from schemas.flow import Flow
+from schemas.questionnaire_places import resolve
+from schemas.views import FacilityView, FieldView, Masked, StepStatus
+
+_MARKS = {
+    StepStatus.UPCOMING: "[dim]·[/]",
+    StepStatus.CURRENT: "[bold cyan]▶[/]",
+    StepStatus.COMPLETE: "[green]✓[/]",
+    StepStatus.INCOMPLETE: "[yellow]![/]",
+}
+_LONGEST = 60
+
+
+def print_session(view: FacilityView, flow: Flow) -> None:
+    """Print head, steps and fields."""
+    out().print(session_page(view, flow))
+
+
+def session_page(view: FacilityView, flow: Flow) -> RenderableType:
+    """Lay a session out."""
+    return Group(_head(view), "", _steps(view, flow), "", _fields(view, flow))
+
+
+def _head(view: FacilityView) -> Table:
+    head = Table.grid(padding=(0, 2))
+    people = ", ".join(
+        f"{name} ({p.role}{', host' if p.host else ''}, {'online' if p.online else 'away'})"
+        for name, p in view.participants.items()
+    )
+    rows = {
+        "session": view.session,
+        "label": view.label or "",
+        "status": str(view.status),
+        "check words": " ".join(view.check_words),
+        "who": people,
+        "revision": f"{view.revision} of {moment(view.updated_at)}",
+        "calls": "the patient asks for help" if view.help_requested else "",
+        "signing": view.signature.field_id if view.signature else "",
+        "code": f"{view.code} until {moment(view.code_expires_at)}" if view.code else "",
+    }
+    for name, text in rows.items():
+        if text:
+            head.add_row(f"[dim]{name}[/]", escape(text))
+    return head
+
+
+def _steps(view: FacilityView, flow: Flow) -> Table:
+    table = Table("", "step", "filled", box=None, pad_edge=False, header_style="bold")
+    for step_id, step in view.steps.items():
+        known = flow.step_of.get(step_id)
+        name = known.title if known and known.title else step_id
+        table.add_row(_MARKS[step.status], escape(name), f"{step.filled} ({step.required} needed)")
+    return table
+
+
+def _fields(view: FacilityView, flow: Flow) -> Table:
+    table = Table("field", "value", "", box=None, pad_edge=False, header_style="bold")
+    for name, value, remark in _lines(view):
+        place = resolve(flow, name)
+        label = place.item.label if place else name
+        table.add_row(escape(_short(label)), escape(_short(value)), escape(remark))
+    return table
+
+
+def _lines(view: FacilityView) -> Iterator[tuple[str, str, str]]:
+    for name, shown in view.fields.items():
+        yield name, said(shown), shown.correction or shown.error or ""
+    for name, document in view.documents.items():
+        yield name, f"[{document.status}]", document.reason or ""
+    for name, signature in view.signatures.items():
+        yield name, f"[{signature.status}]", ""
+
+
+def said(shown: FieldView) -> str:
+    """Write a value as a person says it."""
+    return _said(shown.value)
+
+
+def _said(value: object) -> str:
+    match value:
+        case Masked():
+            return "•" * min(value.length, 12)
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_said, value))
+        case dict():
+            named = (value.get(key) for key in ("display", "code", "reference", "value"))
+            return next((str(each) for each in named if each is not None), str(value))
+    return str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

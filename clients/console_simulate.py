@@ -1,0 +1,191 @@
+"""`handrail simulate`: whole sessions, played by programs, against a real box."""
+
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from clients.admin import AdminClient
+from clients.console import (
+    DATA,
+    FAILED,
+    AsJson,
+    Failure,
+    Place,
+    Program,
+    print_facts,
+    print_json,
+    program,
+    say,
+)
+from clients.console_flow import add_flow, read_flow
+from clients.console_types import span
+from clients.files import write_private
+from clients.simulator import SessionResult, outcomes
+from clients.simulator import simulate as play
+
+
+def simulate(
+    context: typer.Context,
+    flow: Annotated[
+        str, typer.Argument(metavar="FLOW|FILE", help="A flow's id, or a questionnaire to add.")
+    ],
+    *,
+    sessions: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 1,
+    at_once: Annotated[int, typer.Option(min=1, max=2_000, help="How many at a time.")] = 100,
+    pace: Annotated[
+        float, typer.Option(min=0, help="Seconds between two actions; 0 is as fast as it goes.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    timeout: Annotated[
+        timedelta | None, typer.Option(parser=span, metavar="SPAN", help="Give up after: 10m.")
+    ] = None,
+    responses: Annotated[
+        Path | None,
+        typer.Option(help="Write the QuestionnaireResponses into this folder.", file_okay=False),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", envvar="HANDRAIL_DATA", help="The box's data folder; else a temporary one."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Guide sessions through a flow, with made-up answers, over real connections.
+
+    Uses the box that runs on the data folder; where none runs, one is started for the time. Ends
+    with 1 unless every session was completed.
+    """
+    with _somewhere(program(context), data) as place:
+        flow_id = _flow_id(place, flow)
+        with _progress(sessions) as progress:
+            results = play(
+                place.url,
+                place.credential,
+                flow_id,
+                sessions,
+                at_once=at_once,
+                pace=pace,
+                seed=seed,
+                timeout=timeout.total_seconds() if timeout else None,
+                progress=progress,
+            )
+        if responses is not None:
+            _write_responses(place, responses, results)
+    _report(flow_id, results, as_json=as_json)
+    if not all(result.completed for result in results):
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _somewhere(with_program: Program, data: Path | None) -> Iterator[Place]:
+    """Choose the box: the one that is asked for or runs here, else one of our own."""
+    if data is not None:
+        with with_program.visit(data) as place:
+            yield place
+    elif DATA.is_dir() and with_program.runs(DATA):
+        with with_program.running(DATA) as place:
+            yield place
+    else:
+        with (
+            tempfile.TemporaryDirectory(prefix="handrail-") as folder,
+            with_program.visit(Path(folder)) as place,
+        ):
+            yield place
+
+
+def _flow_id(place: Place, named: str) -> str:
+    path = Path(named)
+    with AdminClient(place.url, place.credential) as admin:
+        if path.is_file():
+            return add_flow(admin, read_flow(path)).flow_id
+        known = [line.flow_id for line in admin.list_flows().flows]
+    if named not in known:
+        raise Failure(f"there is no file and no flow {named!r}; the flows are {', '.join(known)}")
+    return named
+
+
+@contextmanager
+def _progress(sessions: int) -> Iterator[Callable[[SessionResult], None]]:
+    """Show how far it is on stderr: a bar on a terminal, else a line for each session."""
+    if not sys.stderr.isatty():
+        yield lambda result: say(_line(result))
+        return
+    columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=sessions)
+        lock = threading.Lock()
+
+        def one_more(result: SessionResult) -> None:
+            with lock:
+                bar.advance(task)
+                if not result.completed:
+                    bar.console.print(_line(result), markup=False)
+
+        yield one_more
+
+
+def _line(result: SessionResult) -> str:
+    why = f": {result.error}" if result.error else ""
+    return f"session {result.number + 1} {result.session} {result.outcome}{why}"
+
+
+def _write_responses(place: Place, folder: Path, results: list[SessionResult]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with AdminClient(place.url, place.credential) as admin:
+        for result in results:
+            if result.completed:
+                text = json.dumps(admin.response(result.session), indent=2, ensure_ascii=False)
+                write_private(folder / f"{result.session}.json", text.encode() + b"\n")
+
+
+def _report(flow_id: str, results: list[SessionResult], *, as_json: bool) -> None:
+    actions = sum(sum(result.actions.values()) for result in results)
+    refused = sum(len(result.refusals) for result in results)
+    slowest = max((result.seconds for result in results), default=0.0)
+    if as_json:
+        print_json(
+            {
+                "flow_id": flow_id,
+                "sessions": len(results),
+                "completed": sum(result.completed for result in results),
+                "outcomes": dict(outcomes(results)),
+                "actions": actions,
+                "refused": refused,
+                "slowest_s": round(slowest, 3),
+                "results": [_result(result) for result in results],
+            }
+        )
+        return
+    print_facts(
+        {
+            "flow": flow_id,
+            "outcomes": ", ".join(f"{n} {name}" for name, n in outcomes(results).items()),
+            "actions": f"{actions}, {refused} of them refused",
+            "slowest": f"{slowest:.1f} s",
+        }
+    )
+
+
+def _result(result: SessionResult) -> dict[str, Any]:
+    return {
+        "session": result.session,
+        "flow_ref": result.flow_ref,
+        "outcome": result.outcome,
+        "error": result.error,
+        "seconds": round(result.seconds, 3),
+        "actions": dict(result.actions),
+        "refusals": [list(refusal) for refusal in result.refusals],
+        "documents": sorted(result.documents),
+        "signatures": sorted(result.signatures),
+    }

@@ -1,0 +1,197 @@
+"""Plays whole sessions over the network: a facility and a patient for each, many at once.
+
+All devices share one network thread; each session is driven by the views that come in.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Self
+
+from clients.admin import AdminClient
+from clients.credential import Credential
+from clients.facility import FacilityClient
+from clients.loop import NetworkLoop
+from clients.patient import PatientClient
+from clients.sessionplay import Pace, SessionPlay, SessionResult
+from clients.shelf import FlowShelf
+from schemas.base import Role
+from schemas.requests import EnrolDevice, RevokeDevice
+
+__all__ = ["SessionResult", "simulate"]
+
+Crew = Sequence[tuple[Credential, Credential]]
+"""Pairs of a facility's and a patient's device."""
+
+AT_ONCE = 100
+_SETTING_UP = 60.0
+
+
+def simulate(
+    url: str,
+    crew: Credential | Crew,
+    flow_id: str,
+    sessions: int = 1,
+    *,
+    at_once: int = AT_ONCE,
+    pace: float = 0.0,
+    seed: int = 0,
+    timeout: float | None = None,
+    progress: Callable[[SessionResult], object] | None = None,
+) -> list[SessionResult]:
+    """Guide sessions through a flow and give their results, in the order of their numbers.
+
+    `crew`: an admin's credential, with which two devices for each of the `at_once` places are
+    enrolled and afterwards revoked; or devices that are enrolled already, whose number then
+    limits `at_once`. `pace`: seconds between two actions of a patient, on average; 0 is as fast
+    as it goes. The same `seed` gives the same answers. `progress` is called with each result as
+    it comes, in the network's thread. Sessions that are not over after `timeout` seconds have
+    the outcome `timeout`.
+    """
+    loop = NetworkLoop("handrail-simulator")
+    try:
+        with _Company(url, crew, loop, min(sessions, at_once)) as company:
+            show = _Show(company.pairs, flow_id, sessions, Pace(loop, pace, seed), progress)
+            return show.run(timeout)
+    finally:
+        loop.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    staff: FacilityClient
+    patient: PatientClient
+
+
+class _Company:
+    """The devices of a simulation, connected for as long as its `with` lasts."""
+
+    def __init__(self, url: str, crew: Credential | Crew, loop: NetworkLoop, places: int) -> None:
+        self._url = url
+        self._crew = crew
+        self._loop = loop
+        self._places = places
+        self._shelf = FlowShelf()
+        self._admin: AdminClient | None = None
+        self._enrolled: list[str] = []
+        self.pairs: list[_Pair] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._connect()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def _connect(self) -> None:
+        crew = self._crew
+        if isinstance(crew, Credential):
+            self._admin = AdminClient(self._url, crew, loop=self._loop).start()
+            crew = self._enrol(self._admin)
+        for staff, patient in crew[: self._places]:
+            self.pairs.append(
+                _Pair(
+                    FacilityClient(self._url, staff, loop=self._loop, flows=self._shelf),
+                    PatientClient(self._url, patient, loop=self._loop, flows=self._shelf),
+                )
+            )
+        clients = [client for pair in self.pairs for client in (pair.staff, pair.patient)]
+        for client in clients:
+            client.start(timeout=None)
+        deadline = time.monotonic() + _SETTING_UP
+        for client in clients:
+            client.wait_online(max(0.1, deadline - time.monotonic()))
+
+    def _enrol(self, admin: AdminClient) -> Crew:
+        site = admin.credential.site
+        asked = [
+            (role, admin.pending_request(EnrolDevice, name=f"simulated {role} {n}", role=role))
+            for n in range(1, self._places + 1)
+            for role in (Role.FACILITY, Role.PATIENT)
+        ]
+        credentials = []
+        for role, pending in asked:
+            answer = pending.result(_SETTING_UP)
+            self._enrolled.append(answer.device)
+            credentials.append(Credential(site, answer.device, role, answer.secret))
+        return list(zip(credentials[::2], credentials[1::2], strict=True))
+
+    def _leave(self) -> None:
+        for pair in self.pairs:
+            pair.patient.close()
+            pair.staff.close()
+        if self._admin is not None:
+            revoked = [self._admin.pending_request(RevokeDevice, device=d) for d in self._enrolled]
+            for pending in revoked:
+                pending.exception(_SETTING_UP)
+            self._admin.close()
+
+
+@dataclass(slots=True)
+class _Show:
+    """Hands the sessions out to the pairs, the next to whoever is free."""
+
+    pairs: Sequence[_Pair]
+    flow_id: str
+    sessions: int
+    pace: Pace
+    progress: Callable[[SessionResult], object] | None
+    _results: dict[int, SessionResult] = field(default_factory=dict)
+    _playing: dict[int, SessionPlay] = field(default_factory=dict)
+    _numbers: Any = field(default_factory=count)
+    _over: "Future[None]" = field(default_factory=Future)
+
+    def run(self, timeout: float | None) -> list[SessionResult]:
+        """Play them all."""
+        for pair in self.pairs:
+            self.pace.loop.run(self._next, pair)
+        try:
+            self._over.result(timeout)
+        except TimeoutError:
+            self._give_up()
+        return [self._results[number] for number in sorted(self._results)]
+
+    def _next(self, pair: _Pair) -> None:
+        number = next(self._numbers)
+        if number >= self.sessions:
+            return
+        play = SessionPlay(number, pair.staff, pair.patient, self.flow_id, self.pace)
+        self._playing[number] = play
+        play.over.add_done_callback(lambda done: self._done(number, pair, done))
+        play.start()
+
+    def _done(self, number: int, pair: _Pair, done: "Future[SessionResult]") -> None:
+        result = done.result()
+        self._playing.pop(number, None)
+        self._results[number] = result
+        if self.progress is not None:
+            self.progress(result)
+        if len(self._results) == self.sessions:
+            self._over.set_result(None)
+        else:
+            # Not at once: this very call may come out of the pair's last one.
+            self.pace.loop.soon(self._next, pair)
+
+    def _give_up(self) -> None:
+        self._numbers = count(self.sessions)
+        stopped: Future[None] = Future()
+
+        def stop() -> None:
+            for play in list(self._playing.values()):
+                play.give_up("timeout")
+            stopped.set_result(None)
+
+        self.pace.loop.run(stop)
+        stopped.result(_SETTING_UP)
+
+
+def outcomes(results: Sequence[SessionResult]) -> Counter[str]:
+    """Count how the sessions ended."""
+    return Counter(result.outcome for result in results)
