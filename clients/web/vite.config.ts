@@ -1,6 +1,24 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const nothing = at("tools/nothing.cjs");
+const mqtt = at("node_modules/mqtt/build/lib");
+
 export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^mqtt$/, replacement: at("src/lib/mqtt-client.ts") },
+      { find: /^mqtt\/lib/, replacement: mqtt },
+      ...["debug", "ws", "worker-timers", "lru-cache"].map((name) => ({
+        find: new RegExp(`^${name}$`),
+        replacement: nothing,
+      })),
+      { find: /^stream$/, replacement: "readable-stream" },
+      { find: /^buffer$/, replacement: "buffer/" },
+    ],
+  },
+  define: { global: "globalThis" },
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },

@@ -1,6 +1,6 @@
 // One MQTT connection over WebSocket, made anew whenever it is lost.
 import { batch, signal } from "@preact/signals";
-import mqtt, { type MqttClient } from "mqtt";
+import { connect, type MqttClient } from "./mqtt";
 import { type ControllerStatus, type Presence, topics } from "../generated/wire";
 import type { Credential } from "./keep";
 
@@ -14,10 +14,6 @@ const PATIENCE = 120;
 const KEEPALIVE_S = 30;
 /** MQTT 3.1.1, 3.2.2.3: bad user name or password, not authorised. */
 const REFUSED = [4, 5];
-
-export function brokerUrl(): string {
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/mqtt`;
-}
 
 export function decode<T>(payload: Uint8Array): T | null {
   try {
@@ -56,6 +52,7 @@ export class Connection {
     this.tabs?.postMessage("here");
     this.on(topics.controllerStatus(me.site), (_, payload) => this.heard(payload));
     addEventListener("online", this.soon);
+    document.addEventListener("visibilitychange", this.soon);
     this.open();
   }
 
@@ -91,6 +88,7 @@ export class Connection {
     this.ended = true;
     clearTimeout(this.timer);
     removeEventListener("online", this.soon);
+    document.removeEventListener("visibilitychange", this.soon);
     this.tabs?.close();
     const client = this.client;
     this.client = null;
@@ -111,15 +109,11 @@ export class Connection {
   private open(): void {
     const { device, secret, site } = this.me;
     this.number = Math.max(this.number + 1, Date.now());
-    const client = mqtt.connect(brokerUrl(), {
-      protocolVersion: 4,
+    const client = connect({
       clientId: device,
       username: device,
       password: secret,
-      clean: true,
       keepalive: KEEPALIVE_S,
-      connectTimeout: 5_000,
-      reconnectPeriod: 0,
       queueQoSZero: false,
       will: {
         topic: topics.presence(site, device),

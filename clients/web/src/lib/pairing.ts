@@ -1,8 +1,8 @@
 // A screen that is not enrolled shows a code and is granted a credential.
-import mqtt from "mqtt";
 import { type PairingClaim, type PairingGrant, type Rejection, topics } from "../generated/wire";
-import { brokerUrl, decode } from "./connection";
+import { decode } from "./connection";
 import { hex } from "./ids";
+import { connect } from "./mqtt";
 
 export const CODE_LENGTH = 8;
 
@@ -27,14 +27,7 @@ export async function siteOfBox(): Promise<string> {
 export async function claim(code: string, name: string): Promise<PairingGrant> {
   const site = await siteOfBox();
   const id = `pairing-${hex(16)}`;
-  const client = mqtt.connect(brokerUrl(), {
-    protocolVersion: 4,
-    clientId: id,
-    username: "pairing",
-    clean: true,
-    reconnectPeriod: 0,
-    connectTimeout: 5_000,
-  });
+  const client = connect({ clientId: id, username: "pairing" });
   try {
     return await new Promise<PairingGrant>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("no answer")), 70_000);
