@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { isEmpty, type Option, picks } from "../lib/flow";
 import { Scalar, type ScalarProps } from "./scalars";
-import { isMasked, useSheet } from "./sheet";
+import { isMasked, off, useSheet } from "./sheet";
 
 /** Up to so many are read at a glance; more are better behind a drop-down. */
 const FEW = 6;
@@ -55,6 +55,7 @@ function useLabels(props: ScalarProps) {
 const pick = { typed: false };
 
 function Radios(props: ScalarProps) {
+  const frozen = off(props.disabled, useSheet());
   const { say } = useSheet();
   const { options, label } = useLabels(props);
   const { item, value, inputId, disabled, onValue } = props;
@@ -71,7 +72,7 @@ function Radios(props: ScalarProps) {
             id={index === 0 ? inputId : undefined}
             name={inputId}
             checked={index === chosen && !other}
-            disabled={disabled}
+            {...frozen}
             onChange={() => {
               setOpening(false);
               onValue(option.value, pick);
@@ -86,7 +87,7 @@ function Radios(props: ScalarProps) {
             type="radio"
             name={inputId}
             checked={other}
-            disabled={disabled}
+            {...frozen}
             onChange={() => {
               setOpening(true);
               onValue(undefined, pick);
@@ -112,6 +113,7 @@ function OtherText(props: ScalarProps) {
 }
 
 function Checks(props: ScalarProps) {
+  const frozen = off(props.disabled, useSheet());
   const { say, language } = useSheet();
   const { options, label } = useLabels(props);
   const { item, inputId, disabled, onValue } = props;
@@ -151,7 +153,7 @@ function Checks(props: ScalarProps) {
                 type="checkbox"
                 id={index === 0 ? inputId : undefined}
                 checked={on}
-                disabled={disabled}
+                {...frozen}
                 onChange={({ currentTarget }) => toggle(option, currentTarget.checked)}
               />
               <span>{label(option)}</span>
@@ -177,16 +179,17 @@ function Checks(props: ScalarProps) {
 }
 
 function Select(props: ScalarProps) {
+  const frozen = off(props.disabled, useSheet());
   const { say } = useSheet();
   const { options, label } = useLabels(props);
-  const { value, inputId, describedBy, invalid, disabled, onValue } = props;
+  const { value, inputId, describedBy, invalid, onValue } = props;
   const chosen = options.findIndex((option) => picks(option, value));
   return (
     <select
       id={inputId}
       aria-describedby={describedBy}
       aria-invalid={invalid || undefined}
-      disabled={disabled}
+      {...frozen}
       autocomplete="off"
       value={chosen < 0 ? "" : String(chosen)}
       onChange={({ currentTarget }) => {
@@ -204,9 +207,10 @@ function Select(props: ScalarProps) {
 
 /** A text with suggestions; one that fits an option picks it. */
 function Suggest(props: ScalarProps) {
+  const frozen = off(props.disabled, useSheet());
   const { say } = useSheet();
   const { options, label } = useLabels(props);
-  const { item, value, inputId, describedBy, invalid, disabled, onValue } = props;
+  const { item, value, inputId, describedBy, invalid, onValue } = props;
   const chosen = options.find((option) => picks(option, value));
   const shown = chosen ? label(chosen) : typeof value === "string" ? value : "";
   const [typing, setTyping] = useState<string | null>(null);
@@ -223,7 +227,7 @@ function Suggest(props: ScalarProps) {
         placeholder={say("type2")}
         aria-describedby={describedBy}
         aria-invalid={invalid || undefined}
-        disabled={disabled}
+        {...frozen}
         value={typing ?? shown}
         onBlur={() => chosen !== undefined && setTyping(null)}
         onInput={({ currentTarget }) => {
@@ -248,6 +252,7 @@ function Suggest(props: ScalarProps) {
 
 /** A yes or no: two buttons where an answer is needed, a check box where it is a mere remark. */
 export function YesNo(props: ScalarProps) {
+  const frozen = off(props.disabled, useSheet());
   const { say } = useSheet();
   const { value, inputId, disabled, onValue } = props;
   return (
@@ -259,7 +264,7 @@ export function YesNo(props: ScalarProps) {
             id={index === 0 ? inputId : undefined}
             name={inputId}
             checked={value === answer}
-            disabled={disabled}
+            {...frozen}
             onChange={() => onValue(answer, pick)}
           />
           <span>{say(answer ? "yes" : "no")}</span>

@@ -1,7 +1,7 @@
 // Answers of one value, each with its native control.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Coding, Item } from "../lib/flow";
-import { type Control, isMasked, useSheet } from "./sheet";
+import { type Control, isMasked, off, useSheet } from "./sheet";
 
 export interface ScalarProps extends Control {
   value: unknown;
@@ -38,13 +38,14 @@ export function Scalar(props: ScalarProps) {
   }
 }
 
-function common({ inputId, describedBy, invalid, disabled, label }: ScalarProps) {
+function useCommon({ inputId, describedBy, invalid, disabled, label }: ScalarProps) {
+  const sheet = useSheet();
   return {
     id: inputId,
     "aria-describedby": describedBy,
     "aria-invalid": invalid || undefined,
     "aria-label": label,
-    disabled,
+    ...off(disabled, sheet),
     ...QUIET,
   };
 }
@@ -53,7 +54,7 @@ function Hidden({ length, ...props }: ScalarProps & { length: number }) {
   const { say } = useSheet();
   return (
     <div class="masked">
-      <input {...common(props)} type="text" value={"•".repeat(Math.min(length, 24))} readOnly />
+      <input {...useCommon(props)} type="text" value={"•".repeat(Math.min(length, 24))} readOnly />
       <span class="visually-hidden">{say("masked", { n: length })}</span>
     </div>
   );
@@ -97,7 +98,7 @@ function Text(props: ScalarProps) {
   const { display, setText, onFocus, onBlur } = useText(asText(props.value), false);
   return (
     <input
-      {...common(props)}
+      {...useCommon(props)}
       type="text"
       dir="auto"
       inputMode={inputMode(props.item)}
@@ -124,7 +125,7 @@ function LongText(props: ScalarProps) {
   }, [display]);
   return (
     <textarea
-      {...common(props)}
+      {...useCommon(props)}
       ref={box}
       dir="auto"
       rows={3}
@@ -154,7 +155,7 @@ function NumberInput(props: ScalarProps & { whole?: boolean }) {
   return (
     <span class="with-unit">
       <input
-        {...common(props)}
+        {...useCommon(props)}
         class="short"
         type="text"
         inputMode={whole ? "numeric" : "decimal"}
@@ -177,7 +178,8 @@ function NumberInput(props: ScalarProps & { whole?: boolean }) {
 }
 
 function Quantity(props: ScalarProps) {
-  const { say } = useSheet();
+  const sheet = useSheet();
+  const { say } = sheet;
   const { item, value } = props;
   const held = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : { value };
   const units = item.unitOptions.length > 0 ? item.unitOptions : item.unit ? [item.unit] : [];
@@ -198,7 +200,7 @@ function Quantity(props: ScalarProps) {
         <select
           class="short"
           aria-label={say("unit")}
-          disabled={props.disabled}
+          {...off(props.disabled, sheet)}
           value={String(chosen >= 0 ? chosen : picked)}
           onChange={({ currentTarget: { value: index } }) => {
             setPicked(Number(index));
@@ -258,7 +260,7 @@ function Moment(props: ScalarProps & { kind: Momentary }) {
   };
   return (
     <input
-      {...common(props)}
+      {...useCommon(props)}
       ref={ref}
       class="short"
       type={kind}

@@ -72,6 +72,12 @@ export function domId(id: string, part = "field"): string {
   return `${part}-${plain}`;
 }
 
+/** How a control is switched off: in the mirror it looks as it does to the patient. */
+export function off(disabled: boolean, sheet: Sheet) {
+  if (!disabled) return {};
+  return sheet.hands ? { disabled: true } : ({ tabIndex: -1, readOnly: true, "aria-disabled": true } as const);
+}
+
 export interface Control {
   item: Item;
   id: string;

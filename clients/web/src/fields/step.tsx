@@ -1,5 +1,5 @@
 // One step: its groups, texts and fields, as the flow has them and the controller says they are on.
-import { type ComponentChildren, Fragment } from "preact";
+import type { ComponentChildren } from "preact";
 import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { instancesIn, isEmpty, type Item, type Step } from "../lib/flow";
 import { sentenceIn } from "../words";
@@ -7,7 +7,7 @@ import { Choice, choiceStyle, YesNo } from "./choices";
 import { Document } from "./documents";
 import { Reading } from "./reading";
 import { Scalar } from "./scalars";
-import { domId, type Sheet, SheetContext, useSheet, valueOf } from "./sheet";
+import { domId, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet";
 
 export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
   return (
@@ -322,7 +322,8 @@ type WithValue = BodyProps & {
 };
 
 function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: WithValue) {
-  const { language } = useSheet();
+  const sheet = useSheet();
+  const { language } = sheet;
   return (
     <label class="choice">
       <input
@@ -330,7 +331,7 @@ function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: With
         id={inputId}
         aria-describedby={describedBy}
         checked={value === true}
-        disabled={disabled}
+        {...off(disabled, sheet)}
         onChange={({ currentTarget }) => onValue(currentTarget.checked, { typed: false })}
       />
       <span>
@@ -402,5 +403,3 @@ function SignatureState({ id }: { id: string }) {
     </p>
   );
 }
-
-export { Fragment };
