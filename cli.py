@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -36,6 +37,7 @@ from clients.console_schema import acl, schema
 from clients.console_serving import in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
 from clients.console_types import HostPort, host_port, span
+from clients.demo import demo
 from clients.pages import pages
 from schemas.access import PAIRING_USER
 from schemas.base import Role, is_identifier
@@ -90,7 +92,7 @@ def wire(
     ] = False,
 ) -> None:
     """Two paired screens for one guided patient pre-registration."""
-    context.obj = Program(visit=visit, running=running)
+    context.obj = Program(visit, running, (sys.executable, "-P", "-m", "cli"))
 
 
 @app.command(epilog="Example: handrail serve --data /var/lib/handrail --mqtt 0.0.0.0:1883")
@@ -144,6 +146,7 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
 
 _SIMULATED = "Example: handrail simulate pre-registration --sessions 10"
 app.command(epilog=_SIMULATED)(simulate)
+app.command(epilog="Example: handrail demo --once")(demo)
 app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
 app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
 

@@ -40,6 +40,9 @@ class ReturnCode(IntEnum):
 
 
 SUBSCRIBE_REFUSED = 0x80
+PUBACK, PUBREC, PUBREL, PUBCOMP = b"\x40\x02", b"\x50\x02", b"\x62\x02", b"\x70\x02"
+UNSUBACK = b"\xb0\x02"
+"""The fixed headers of what has a packet identifier for a body (3.4 to 3.7, 3.11)."""
 PINGRESP = b"\xd0\x00"
 MQTT_3_1_1 = 4
 MAX_QOS = 2
@@ -245,10 +248,9 @@ def encode_connack(*, session_present: bool, code: ReturnCode) -> bytes:
     return bytes((0x20, 2, session_present, code))
 
 
-def encode_ack(kind: Kind, packet_id: int) -> bytes:
-    """Encode PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK."""
-    flags = 2 if kind is Kind.PUBREL else 0  # 3.6.1-1
-    return bytes((kind << 4 | flags, 2)) + packet_id.to_bytes(2, "big")
+def encode_ack(header: bytes, packet_id: int) -> bytes:
+    """Encode PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK from its fixed header."""
+    return header + packet_id.to_bytes(2, "big")
 
 
 def encode_suback(packet_id: int, codes: list[int]) -> bytes:

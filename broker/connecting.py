@@ -142,6 +142,7 @@ def _admit(connection: Connection, connect: Connect, client_id: str, identity: I
         client_id, identity.user, identity.role, connection.address, connection.listener
     )
     connection.send(encode_connack(session_present=present, code=ReturnCode.ACCEPTED))
+    connection.cancel_timer()
     if connect.keepalive:
         connection.keepalive = 1.5 * connect.keepalive  # 3.1.2-24
         connection.set_timer(connection.keepalive, _check_keepalive)

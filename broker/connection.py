@@ -39,7 +39,7 @@ class Connection:
         "_hold", "_needed", "_out", "_out_bytes", "_tail", "_timer", "address", "answers",
         "certificate", "claimed_id", "client", "closed", "congested", "engine", "keepalive",
         "last_heard", "listener", "publisher", "session", "stalled_at", "topics", "transport",
-        "waiting", "will",
+        "unread", "waiting", "will",
     )  # fmt: skip
 
     def __init__(
@@ -63,13 +63,14 @@ class Connection:
         self.will: connecting.Will | None = None
         self.keepalive = 0.0
         self.closed = False
+        self.unread = False
         self.congested = False
         self.stalled_at: tuple[int, float] | None = None
         self.topics: dict[bytes, Topic] = {}
         self.answers: dict[tuple[str, str], bool] = {}
         self.waiting: deque[Acknowledgement] | None = None
         self.last_heard = engine.now()
-        self._hold = Hold.NONE
+        self._hold = 0
         self._needed = 0
         self._tail: bytearray | None = None
         self._out: list[bytes] = []
@@ -170,13 +171,13 @@ class Connection:
 
     # ---- reading on and off
 
-    def hold(self, why: Hold) -> None:
+    def hold(self, why: int) -> None:
         """Handle and read nothing more until `unhold`."""
         if not self._hold and not self.closed:
             self.transport.pause_reading()
         self._hold |= why
 
-    def unhold(self, why: Hold) -> None:
+    def unhold(self, why: int) -> None:
         """Take one reason away; when it was the last, go on with what was read before."""
         if not self._hold & why:
             return
@@ -200,8 +201,11 @@ class Connection:
         return bool(self._hold)
 
     def hold_for_check(self) -> None:
-        """Read nothing more until the CONNECT is decided, for which there is a limit of its own."""
-        self.cancel_timer()
+        """Read nothing more until the CONNECT is decided.
+
+        The check has a limit of its own; the timer is for one that ignores its cancellation.
+        """
+        self.set_timer(self.engine.limits.authentication_seconds + 1, connecting.too_late)
         self.hold(Hold.CHECK)
 
     def checked(self) -> None:
@@ -245,27 +249,38 @@ class Connection:
         out = self._out
         if not out:
             return
-        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
         self.engine.counters.bytes_sent += self._out_bytes
         self._out = []
         self._out_bytes = 0
-        if self.congested:
-            self._bound_answers()
+        try:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        except (OSError, RuntimeError):  # uvloop's way to say that the stream is gone already
+            self.close_soon(Reason.CONNECTION_LOST)
+        if self.unread:
+            self._bound_output()
 
-    def _bound_answers(self) -> None:
-        # Deliveries stopped when it became congested; what still grows are answers to itself.
-        unread = self.transport.get_write_buffer_size()
-        if unread > 2 * self.engine.limits.output_bytes:
+    def _bound_output(self) -> None:
+        """Stop deliveries at the limit, and at twice the limit stop reading.
+
+        For what grows after the first are answers to the client's own packets.
+        """
+        size, limit = self.transport.get_write_buffer_size(), self.engine.limits.output_bytes
+        if size > limit and not self.congested:
+            self.congested = True
+            self.stalled_at = (size, self.engine.now())
+            self.engine.congested.add(self)
+        elif size > 2 * limit:
             self.hold(Hold.OUTPUT)
 
-    def output_full(self) -> None:
-        """Stop deliveries: the transport says that unread output is at its limit."""
-        self.congested = True
-        self.stalled_at = (self.transport.get_write_buffer_size(), self.engine.now())
-        self.engine.congested.add(self)
+    def output_waits(self) -> None:
+        """Watch the output's size from now on: the transport says that some is not read."""
+        self.unread = True
 
     def output_drained(self) -> None:
-        """Deliver again: the transport says that most of the output was read."""
+        """Deliver again: the transport says that the output was read."""
+        self.unread = False
+        if not self.congested:
+            return
         self.congested = False
         self.engine.congested.discard(self)
         self.unhold(Hold.OUTPUT)

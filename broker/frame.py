@@ -14,15 +14,18 @@ from amqtt.broker import Broker as AmqttBroker
 from amqtt.broker import RetainedApplicationMessage
 from amqtt.contexts import BrokerConfig, ListenerConfig
 from amqtt.errors import BrokerError
+from amqtt.plugins.manager import plugins_manager
 from amqtt.session import Session as AmqttSession
 
 from .gate import Gate, amqtt_session
+from .logs import logger, place
 from .sys_topics import SysTopics
 
 if TYPE_CHECKING:
     from .engine import Engine
     from .listeners import Listeners
 
+NAMESPACE = "amqtt.broker.plugins"
 TIDY_SECONDS = 1.0
 
 
@@ -35,7 +38,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         plugins = {path: dict(options) for path, options in engine.settings.plugins.items()}
         # amqtt insists on a listener called default; ours are opened by ourselves.
         config = BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins=plugins)
-        super().__init__(config, loop=engine.loop)
+        super().__init__(config, loop=engine.loop, plugin_namespace=NAMESPACE)
         engine.gate = Gate(engine, self.plugins_manager) if plugins else None
 
     async def open(self) -> None:
@@ -54,6 +57,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         await self.shutdown()
         await self._listeners.close()
         self._engine.forget()
+        plugins_manager.pop(NAMESPACE, None)  # else amqtt keeps the last one alive
 
     async def _start_listeners(self) -> None:
         await self._listeners.open()
@@ -64,9 +68,13 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
     async def _session_monitor(self) -> None:
         topics = SysTopics(self._engine)
         while True:
-            topics.tick()
+            try:
+                topics.tick()
+                self._engine.tidy()
+            except Exception as error:  # noqa: BLE001 - the next second must come
+                self._engine.counters.internal_errors += 1
+                logger.error("housekeeping failed: %s", place(error))
             await asyncio.sleep(TIDY_SECONDS)
-            self._engine.tidy()
 
     # ---- what plugins see of the engine through their BrokerContext
 

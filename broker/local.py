@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .errors import Violation
 from .logs import logger, place
 from .message import Message
-from .topics import check_filter, check_name
+from .topics import MAX_BYTES, check_filter, check_name
 
 if TYPE_CHECKING:
     from .counters import Counters
@@ -117,6 +117,8 @@ class LocalClient:
 
         Raises ValueError for what names no topic.
         """
+        if len(topic.encode()) > MAX_BYTES:
+            raise ValueError("1.5.3: a string has at most 65,535 bytes")
         try:
             check_name(topic, _MAX_LEVELS)
         except Violation as violation:

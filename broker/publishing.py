@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .codec import MAX_QOS, Kind, decode_packet_id, encode_ack
+from .codec import MAX_QOS, PUBACK, PUBCOMP, PUBREC, decode_packet_id, encode_ack
 from .errors import Reason, Violation
 from .gate import Action
 from .message import Message
@@ -29,10 +29,12 @@ class Acknowledgement:
 
     __slots__ = ("_pending", "_sealed", "connection", "packet", "packet_id", "session")
 
-    def __init__(self, connection: Connection, session: Session, kind: Kind, number: int) -> None:
+    def __init__(
+        self, connection: Connection, session: Session, header: bytes, number: int
+    ) -> None:
         self.connection = connection
         self.session = session
-        self.packet = encode_ack(kind, number)
+        self.packet = encode_ack(header, number)
         self.packet_id = number
         self._pending = 0
         self._sealed = False
@@ -96,8 +98,8 @@ def receive_publish(connection: Connection, data: bytes, start: int, body: int, 
     message = Message(topic.name, data[payload_at:stop], qos, connection.publisher, head=head)
     keep = bool(first & 1)
     if qos == 1:
-        acknowledgement = _route(connection, topic, Kind.PUBACK, number, message, keep=keep)
-        _answer(connection, acknowledgement, Kind.PUBACK, number)
+        acknowledgement = _route(connection, topic, PUBACK, number, message, keep=keep)
+        _answer(connection, acknowledgement, PUBACK, number)
     else:
         _receive_qos2(connection, topic, number, message, keep=keep)
 
@@ -157,14 +159,20 @@ def _receive_qos2(
     if len(session.inbound) >= connection.engine.limits.unreleased:
         raise Violation("too many QoS 2 messages without PUBREL", Reason.LIMIT)
     session.inbound[number] = None
-    acknowledgement = _route(connection, topic, Kind.PUBREC, number, message, keep=keep)
+    acknowledgement = _route(connection, topic, PUBREC, number, message, keep=keep)
     if acknowledgement is not None and not acknowledgement.ready:
         session.inbound[number] = acknowledgement
-    _answer(connection, acknowledgement, Kind.PUBREC, number)
+    _answer(connection, acknowledgement, PUBREC, number)
 
 
 def _route(
-    connection: Connection, topic: Topic, kind: Kind, number: int, message: Message, *, keep: bool
+    connection: Connection,
+    topic: Topic,
+    header: bytes,
+    number: int,
+    message: Message,
+    *,
+    keep: bool,
 ) -> Acknowledgement | None:
     """Hand a QoS 1 or 2 message on; gives what a local handler may have deferred."""
     if topic is FORBIDDEN:  # 3.3.5-2: acknowledged all the same
@@ -174,22 +182,22 @@ def _route(
         router.retain(topic.name, message.payload, message.qos, message.publisher)
     acknowledgement = None
     if router.reaches_host(topic):
-        acknowledgement = Acknowledgement(connection, connection.require_session(), kind, number)
+        acknowledgement = Acknowledgement(connection, connection.require_session(), header, number)
     router.route(topic, message, acknowledgement)
     return acknowledgement
 
 
 def _answer(
-    connection: Connection, acknowledgement: Acknowledgement | None, kind: Kind, number: int
+    connection: Connection, acknowledgement: Acknowledgement | None, header: bytes, number: int
 ) -> None:
     """Send PUBACK or PUBREC, or line it up behind those that wait."""
     waiting = connection.waiting
     if not waiting and (acknowledgement is None or acknowledgement.ready):
-        connection.send(encode_ack(kind, number))
+        connection.send(encode_ack(header, number))
         return
     if acknowledgement is None:
         session = connection.require_session()
-        acknowledgement = Acknowledgement(connection, session, kind, number)
+        acknowledgement = Acknowledgement(connection, session, header, number)
     _line_up(connection, acknowledgement)
 
 
@@ -198,7 +206,7 @@ def _answer_again(
 ) -> None:
     """Answer a QoS 2 PUBLISH that came a second time, perhaps on a new connection."""
     if acknowledgement is None:
-        _answer(connection, None, Kind.PUBREC, number)
+        _answer(connection, None, PUBREC, number)
     elif acknowledgement.connection is not connection:
         acknowledgement.connection = connection
         _line_up(connection, acknowledgement)
@@ -228,4 +236,4 @@ def receive_pubrel(connection: Connection, body: bytes) -> None:
     """Free a packet id and answer PUBCOMP, known or not (4.3.3)."""
     number = decode_packet_id(body)
     connection.require_session().inbound.pop(number, None)
-    connection.send(encode_ack(Kind.PUBCOMP, number))
+    connection.send(encode_ack(PUBCOMP, number))

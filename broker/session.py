@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from .codec import Kind, encode_ack
+from .codec import PUBREL, encode_ack
 from .counters import Counters
 from .errors import Reason
 from .identity import Identity
@@ -190,7 +190,7 @@ class Session:
         for packet_id, (message, qos) in self.inflight.items():
             connection.send(message.packet_with_id(qos, packet_id, again=True))
         for packet_id in self.releasing:
-            connection.send(encode_ack(Kind.PUBREL, packet_id))
+            connection.send(encode_ack(PUBREL, packet_id))
         self.pump()
 
     def acknowledged(self, packet_id: int) -> None:
@@ -202,7 +202,7 @@ class Session:
         if self._settle(packet_id, 2):
             self.releasing[packet_id] = None
         if self.connection is not None:
-            self.connection.send(encode_ack(Kind.PUBREL, packet_id))
+            self.connection.send(encode_ack(PUBREL, packet_id))
 
     def completed(self, packet_id: int) -> None:
         """Take a PUBCOMP (4.3.3)."""

@@ -55,13 +55,17 @@ class Limits:
     """For the credential check, scrypt on a busy small box included."""
     connections: int = 10_000
     """All of them; well below the file descriptors a service usually gets."""
-    connections_per_address: int = 1_000
-    """A clinic behind one NAT address has fewer screens than this."""
-    failures_per_address: int = 30
-    """Failed authentications within `failure_seconds`; then the address waits."""
+    connections_per_address: int = 4_000
+    """A large clinic behind one NAT address or proxy fits, and others find room beside it."""
+    failures_per_address: int = 100
+    """Failed authentications within `failure_seconds`; then the address waits.
+
+    One tablet with a wrong password that tries every second must not shut out its neighbours.
+    """
     failure_seconds: float = 60.0
+    """Short: a clinic that was shut out is in again after a minute."""
     sessions: int = 20_000
-    """Connected and kept ones. The next persistent session is refused with code 3."""
+    """Connected and kept ones. The next new session is refused with code 3."""
     session_expiry_seconds: float = 7 * 86_400.0
     """A kept session whose client stays away longer is forgotten."""
     queue_messages: int = 1_000
@@ -79,9 +83,11 @@ class Limits:
     unreleased: int = 4_096
     """Inbound QoS 2 messages of one session that wait for their PUBREL."""
     subscriptions: int = 256
-    """Of one session."""
+    """Of one session: a screen has a handful, a gateway some dozens."""
     retained_messages: int = 20_000
+    """Far more than a clinic has open sessions and devices."""
     retained_bytes: int = 64 << 20
+    """What they may take of a small box's memory."""
     topic_levels: int = 32
     """Levels of a topic or filter; bounds the walk through the tries."""
     client_id_bytes: int = 256

@@ -30,8 +30,11 @@ class StreamProtocol(asyncio.Protocol):
         """Begin a connection."""
         stream = cast("asyncio.Transport", transport)
         no_delay(stream)
-        stream.set_write_buffer_limits(high=self._engine.limits.output_bytes)
         tls = stream.get_extra_info("ssl_object")
+        # 0: hear of every byte that waits; and uvloop then writes at once, not a turn later.
+        # TLS layers count their own overhead, and are heard of at the limit itself.
+        high = 0 if tls is None else self._engine.limits.output_bytes
+        stream.set_write_buffer_limits(high=high)
         self._connection = Connection(
             self._engine,
             stream,
@@ -48,7 +51,7 @@ class StreamProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Pass on that the client does not read."""
         if self._connection is not None:
-            self._connection.output_full()
+            self._connection.output_waits()
 
     def resume_writing(self) -> None:
         """Pass on that the client reads again."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .codec import (
     SUBSCRIBE_REFUSED,
-    Kind,
+    UNSUBACK,
     decode_subscribe,
     decode_unsubscribe,
     encode_ack,
@@ -73,7 +73,7 @@ def receive_unsubscribe(connection: Connection, body: bytes) -> None:
     for topic_filter in filters:
         check_filter(topic_filter, connection.engine.limits.topic_levels)
         unsubscribe(connection, topic_filter)
-    connection.send(encode_ack(Kind.UNSUBACK, packet_id))
+    connection.send(encode_ack(UNSUBACK, packet_id))
 
 
 def unsubscribe(connection: Connection, topic_filter: str) -> None:

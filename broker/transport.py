@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
 from typing import Protocol
 
 
@@ -17,10 +16,12 @@ class Transport(Protocol):
     def abort(self) -> None: ...  # noqa: D102
 
 
-class Hold(IntFlag):
-    """Why nothing is read from a connection for the moment."""
+class Hold:
+    """Why nothing is read from a connection for the moment; bits of an int.
 
-    NONE = 0
+    No IntFlag: its truth is asked for every packet and takes a call into the enum module.
+    """
+
     CHECK = 1
     """Its CONNECT is being decided: what follows must wait (3.1.0-1)."""
     HOST = 2

@@ -40,8 +40,8 @@ class WebSocketTransport:
         self._chunks.append(data)
         self._size += len(data)
         self._some.set()
-        if self._size > self._high and self.connection and not self.connection.congested:
-            self.connection.output_full()
+        if self.connection is not None and self._size > self._high:
+            self.connection.output_waits()
 
     def get_write_buffer_size(self) -> int:
         """Give what was taken and not handed on yet."""
@@ -91,7 +91,7 @@ class WebSocketTransport:
 
     def _drained(self) -> None:
         connection = self.connection
-        if connection is not None and connection.congested and self._size * 4 <= self._high:
+        if connection is not None and connection.unread and self._size * 4 <= self._high:
             connection.output_drained()
 
 

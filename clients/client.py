@@ -26,13 +26,14 @@ from clients.pending import Pending
 from clients.shelf import FlowShelf
 from clients.side import V
 from schemas import topics
-from schemas.base import rfc3339
+from schemas.base import Wire, rfc3339
 from schemas.commands import Command
 from schemas.devices import Presence
 from schemas.flow import Flow
 from schemas.requests import Answer, LeaveSession, Request, SessionLeft, Sync, Synced
 
 _T = TypeVar("_T")
+_W = TypeVar("_W", bound=Wire)
 
 DEFAULT_TIMEOUT = 10.0
 _READ_BY_ALL = (
@@ -109,8 +110,9 @@ class Client(Generic[V]):
         try:
             self._link.first.result(timeout)
         except TimeoutError:
+            reason = self._link.last_error
             self.close()
-            raise ConnectFailed(f"no connection: {self._link.last_error}") from None
+            raise ConnectFailed(f"no connection: {reason}") from None
         except ConnectFailed:
             self.close()
             raise
@@ -267,10 +269,19 @@ class Client(Generic[V]):
         self._board.until(lambda: self._exchange.undecided(session) == 0 or None, timeout)
 
 
-def _built(kind: Callable[..., _T], **fields: Any) -> _T:
+_MAX_PAYLOAD = 1_000_000
+"""Above what any of them may hold. A broker ends the connection of who sends a packet that is too
+large, and the outbox would send it again and again."""
+
+
+def _built(kind: Callable[..., _W], **fields: Any) -> _W:
     try:
-        return kind(**fields)
+        built = kind(**fields)
     except ValidationError as error:
         # Without the cause: it repeats what was entered.
         wrong = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+    else:
+        if len(built.to_json()) > _MAX_PAYLOAD:
+            raise ValueError("larger than any command may be")
+        return built
     raise ValueError(f"not as the contract says: {', '.join(wrong) or 'the combination'}")

@@ -116,10 +116,6 @@ class Connection:
             self._close_socket()
         elif outcome.cancelled() or error is not None:
             self._end(f"cannot connect: {type(error).__name__}: {error}")
-        else:
-            self._timers.pop("deadline").cancel()
-            self._timers["deadline"] = self._loop.later(_ANSWER_WITHIN, self._too_late)
-            self._tick()
 
     def _socket_opened(self, sock: Any) -> None:
         """Send small packets at once, and watch the socket (not yet in the loop's thread)."""
@@ -136,6 +132,9 @@ class Connection:
         self._socket = sock
         self._descriptor = sock.fileno()
         self._loop.watch_reading(sock.fileno(), self._readable)
+        self._timers["deadline"].cancel()
+        self._timers["deadline"] = self._loop.later(_ANSWER_WITHIN, self._too_late)
+        self._tick()
 
     def _answered(self, code: Any) -> None:
         if code.is_failure:
@@ -263,7 +262,12 @@ def _build(
     if address.tls:
         client.tls_set_context(tls or ssl.create_default_context())
     if address.transport == "websockets":
-        client.ws_set_options(path=address.path)
+        client.ws_set_options(path=address.path, headers=_without_origin)
     if will is not None:
         client.will_set(will.topic, will.payload, QOS, will.retain)
     return client
+
+
+def _without_origin(headers: dict[str, str]) -> dict[str, str]:
+    """Leave out what only a web page has (RFC 6454, 7); paho makes one up, wrong behind a proxy."""
+    return {name: value for name, value in headers.items() if name != "Origin"}

@@ -60,6 +60,8 @@ class Program:
     """Gives the box that runs on a data folder, or starts one there while the `with` lasts."""
     running: Callable[[Path], AbstractContextManager[Place]]
     """The same, but raises `Failure` where none runs."""
+    command: tuple[str, ...] = ()
+    """How to run this program again, in a process of its own."""
 
     def runs(self, data: Path) -> bool:
         """Tell whether a box runs on a data folder."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from clients.admin import AdminClient
 from clients.credential import Credential
@@ -20,8 +20,9 @@ from clients.sessionplay import Pace, SessionPlay, SessionResult
 from clients.shelf import FlowShelf
 from schemas.base import Role
 from schemas.requests import EnrolDevice, RevokeDevice
+from schemas.topics import Topic
 
-__all__ = ["SessionResult", "simulate"]
+__all__ = ["SessionResult", "outcomes", "simulate"]
 
 Crew = Sequence[tuple[Credential, Credential]]
 """Pairs of a facility's and a patient's device."""
@@ -58,6 +59,12 @@ def simulate(
             return show.run(timeout)
     finally:
         loop.stop()
+
+
+class _Desk(FacilityClient):
+    """A staff's screen that does not read the lobby: a hundred lines for each of a hundred."""
+
+    _reads: ClassVar[tuple[type[Topic], ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,7 @@ class _Company:
         for staff, patient in crew[: self._places]:
             self.pairs.append(
                 _Pair(
-                    FacilityClient(self._url, staff, loop=self._loop, flows=self._shelf),
+                    _Desk(self._url, staff, loop=self._loop, flows=self._shelf),
                     PatientClient(self._url, patient, loop=self._loop, flows=self._shelf),
                 )
             )

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from schemas.base import MAX_SEQ, VERSION
+from schemas.base import MAX_SEQ, VERSION, Versioned
 from schemas.commands import COMMAND, Command
 from schemas.devices import PairingClaim, Presence
 from schemas.rejections import RejectionCode
 from schemas.requests import REQUEST, Request
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Versioned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,13 @@ def read_claim(payload: bytes) -> PairingClaim | Unreadable:
 
 def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
     try:
-        return adapter.validate_json(payload)
+        found = adapter.validate_json(payload)
     except ValidationError as error:
         return _why(payload, error)
+    # The types give `v` themselves when we write; what comes to us has to bear it.
+    if "v" not in found.model_fields_set:
+        return _unreadable(from_json(payload), RejectionCode.MALFORMED, _wrong("v"))
+    return found
 
 
 def _why(payload: bytes, error: ValidationError) -> Unreadable:
@@ -67,7 +71,10 @@ def _why(payload: bytes, error: ValidationError) -> Unreadable:
         return Unreadable(RejectionCode.MALFORMED, "This is not JSON.")
     if not isinstance(found, dict):
         return Unreadable(RejectionCode.MALFORMED, "This is not a JSON object.")
-    code, message = _verdict(found, error)
+    return _unreadable(found, *_verdict(found, error))
+
+
+def _unreadable(found: dict[str, Any], code: RejectionCode, message: str) -> Unreadable:
     return Unreadable(
         code,
         message,
@@ -85,7 +92,11 @@ def _verdict(found: dict[str, Any], error: ValidationError) -> tuple[RejectionCo
     if any(problem["type"] == "union_tag_invalid" for problem in problems):
         return RejectionCode.UNKNOWN_TYPE, "The type is none that is known here."
     keys = sorted({_key(problem["loc"]) for problem in problems})
-    return RejectionCode.MALFORMED, f"Missing or not as the contract says: {', '.join(keys)}."
+    return RejectionCode.MALFORMED, _wrong(", ".join(keys))
+
+
+def _wrong(keys: str) -> str:
+    return f"Missing or not as the contract says: {keys}."
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -63,6 +63,7 @@ __all__ = [
     "grow",
     "initial_answers",
     "is_empty",
+    "most_instances",
     "place_of",
     "remove_instance",
     "resolve",
@@ -138,6 +139,16 @@ def grow(flow: Flow, instances: Mapping[str, int], place: Place) -> Mapping[str,
     if _count_fields(flow, grown) > MAX_FIELDS:
         return Refused.TOO_MANY
     return grown
+
+
+def most_instances(flow: Flow, place: Place) -> int:
+    """Say of how many there may be no more, where `grow` finds too many: instances, or fields."""
+    groups = (*place.item.repeating_ancestors, place.item.link_id)
+    for (_, number), group in zip(place.containers, groups, strict=False):
+        most = flow.items[group].max_occurs or MAX_INSTANCES
+        if number >= most:
+            return most
+    return MAX_FIELDS
 
 
 def _count_fields(flow: Flow, instances: Mapping[str, int]) -> int:

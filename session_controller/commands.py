@@ -43,8 +43,8 @@ class _Sent:
 def handle_command(work: Work, store: Store, topic: CommandTopic, payload: bytes) -> None:
     """Handle a command. Whatever it is, the sender hears of it, on its own topics alone."""
     device = work.device(topic.device)
-    if device is None or device.revoked_at is not None:
-        return  # no broker of ours lets it in, and nobody is listening
+    if device is None or (device.revoked_at is not None and device.guest_of is None):
+        return  # no broker of ours lets it in, and nobody is listening; a guest stays a moment
     command = read_command(payload)
     sent = _Sent(topic, device, command.seq, command.command_id)
     work.excuse(_rejections(topic), command_id=sent.command_id, seq=sent.seq)

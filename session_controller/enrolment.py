@@ -22,8 +22,11 @@ _SERIAL = 1
 
 def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
-    if len(work.world.devices) >= work.world.settings.max_devices:
-        return Refusal(RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.")
+    limit = work.world.settings.max_devices
+    if len(work.world.devices) >= limit:
+        return Refusal(
+            RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.", {"limit": limit}
+        )
     device = Device(
         device=_free_name(work, request.name),
         name=request.name,
@@ -91,8 +94,8 @@ def revoke_device(work: Work, _: Store, __: Device, request: r.RevokeDevice) -> 
 
 def revoke(work: Work, device: Device) -> None:
     """Put a device out, and clear what is retained for it."""
-    for session in work.open_sessions():
-        if device.device in session.state.participants:
+    for session in work.sessions_of(device.device):
+        if not session.state.status.ended:
             work.record(session, DeviceLeft(device=device.device))
     work.put_device(replace(device, revoked_at=work.at, online=False))
     for topic in (AssignmentTopic, LobbyTopic, PresenceTopic):

@@ -31,8 +31,11 @@ def open_session(
         return Refusal(
             RejectionCode.UNAVAILABLE, "This box has no such flow.", {"flow_id": request.flow_id}
         )
-    if len(work.open_sessions()) >= work.world.settings.max_open_sessions:
-        return Refusal(RejectionCode.TOO_MANY, "Too many sessions are open on this box.")
+    limit = work.world.settings.max_open_sessions
+    if len(work.open_sessions()) >= limit:
+        return Refusal(
+            RejectionCode.TOO_MANY, "Too many sessions are open on this box.", {"limit": limit}
+        )
     host = _host(work, device, request.host)
     if isinstance(host, Refusal):
         return host
@@ -143,6 +146,7 @@ def _by_code(work: Work, device: Device, shown: str) -> Session | Refusal:
     code = work.code(shown)
     session = session_of(work, code) if code else None
     if session is None or code is None:
+        work.world.guard.wrong(device.device, work.at)
         return CODE_REFUSED
     if work.assigned_to(device.device):
         return Refusal(RejectionCode.UNAVAILABLE, "This screen is in a session already.")

@@ -35,17 +35,16 @@ def note_presence(work: Work, device: Device, *, online: bool, connection: int) 
     """Keep a device's presence, and make it known in its sessions where it changed."""
     if (device.online, device.connection) != (online, connection):
         work.put_device(replace(device, online=online, connection=connection))
-    for session in work.open_sessions():
-        participant = session.state.participants.get(device.device)
-        if participant is not None and participant.online != online:
+    for session in work.sessions_of(device.device):
+        participant = session.state.participants[device.device]
+        if participant.online != online and not session.state.status.ended:
             work.record(session, PresenceChanged(device=device.device, online=online))
 
 
 def greet(work: Work, device: Device) -> None:
     """Tell a device all that is retained for it, again."""
-    for session in {**work.world.sessions, **work.sessions}.values():
-        if device.device in session.state.participants:
-            work.refresh(session.state.session, device.device)
+    for session in work.sessions_of(device.device):
+        work.refresh(session.state.session, device.device)
     if not device.role.leads:
         say_assignment(work, device)
 
@@ -57,6 +56,6 @@ def say_assignment(work: Work, device: Device) -> None:
     if session is None:
         work.say(AssignmentTopic(device.device), Assignment(session=None))
         return
-    joined = session.state.participants[device.device].since
+    joined = session.state.participants[device.device].joined_at
     assignment = Assignment(session=name, flow_ref=session.state.flow_ref, joined_at=joined)
     work.say(AssignmentTopic(device.device), assignment)

@@ -71,8 +71,9 @@ class Publisher:
         wanted |= {session.state.flow_ref for session in self._world.sessions.values()}
         for flow_ref in sorted(wanted):
             work.say(FlowTopic(flow_ref), self._world.flows[flow_ref].canonical)
-        for kiosk in self._world.kiosks():
-            say_assignment(work, kiosk)
+        guests = [self._world.devices[device] for device in self._world.assigned]
+        for device in {d.device: d for d in (*self._world.kiosks(), *guests)}.values():
+            say_assignment(work, device)
         for name, session in {**self._world.sessions, **work.sessions}.items():
             for device in session.state.participants:
                 work.refresh(name, device)
@@ -95,28 +96,31 @@ class Publisher:
         if self._lobby_timer is not None:
             self._lobby_again = True
             return
-        self._send_lobby()
-        self._pause_lobby()
+        self._pause_lobby(self._send_lobby())
 
-    def _pause_lobby(self) -> None:
-        pause_s = self._world.settings.lobby_pause.total_seconds()
+    def _pause_lobby(self, sent_bytes: int) -> None:
+        settings = self._world.settings
+        pause_s = max(
+            settings.lobby_pause.total_seconds(), sent_bytes / settings.lobby_bytes_per_second
+        )
         self._lobby_timer = asyncio.get_running_loop().call_later(pause_s, self._lobby_turn)
 
     def _lobby_turn(self) -> None:
         self._lobby_timer = None
         if self._lobby_again:
             self._lobby_again = False
-            self._send_lobby()
-            self._pause_lobby()
+            self._pause_lobby(self._send_lobby())
 
-    def _send_lobby(self) -> None:
+    def _send_lobby(self) -> int:
+        """Send the lobby to the staff's screens that are there; gives its bytes in all."""
         staff = self._world.staff_online()
         if not staff:
-            return
+            return 0
         lines = [lobby_line(s.state, s.flow) for s in self._world.open_sessions()]
         payload = Lobby(sessions=tuple(lines)).to_json()
         for device in staff:
             self.send(LobbyTopic(device.device), payload)
+        return len(payload) * len(staff)
 
     def cancel(self) -> None:
         """Let go of the timer."""

@@ -55,6 +55,18 @@ def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes
         work.say(inbox, outcome)
 
 
+def shows_code(payload: bytes) -> bool:
+    """Tell whether a request tries a code out."""
+    request = read_request(payload)
+    return isinstance(request, r.JoinSession) and request.code is not None
+
+
+def refuse_code(work: Work, topic: RequestTopic, payload: bytes) -> None:
+    """Give the one answer that wrong, spent and expired codes get, without looking."""
+    request_id = read_request(payload).request_id
+    work.say(InboxTopic(topic.device), _rejection(request_id, joining.CODE_REFUSED))
+
+
 def _outcome(
     work: Work, store: Store, device: Device, request: r.Request | Unreadable
 ) -> r.Answer | Refusal:

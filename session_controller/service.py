@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
@@ -26,10 +27,10 @@ from schemas.topics import (
 from session_controller.codes import Codes
 from session_controller.commands import handle_command
 from session_controller.link import Link, Message, Testament
-from session_controller.pairing import Guard, handle_claim, refuse_claim
+from session_controller.pairing import handle_claim, refuse_claim
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
-from session_controller.requests import handle_request
+from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
 from session_controller.upkeep import everyone_left, look_after
 from session_controller.uploads import handle_chunk
@@ -44,6 +45,10 @@ Job = Callable[[Work], None]
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
 _TICK_S = 1.0
+_UNAVAILABLE = {
+    "code": RejectionCode.UNAVAILABLE,
+    "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
+}
 
 
 def box_clock() -> datetime:
@@ -71,12 +76,13 @@ class Service:
         self._store = store
         self._link = link
         self._clock = clock
-        self._guard = Guard()
         self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, "store")
+        self._file = asyncio.Lock()
+        """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
         self._uncheckpointed = 0
 
@@ -101,7 +107,8 @@ class Service:
     async def stop(self) -> None:
         """Finish what waits, tell everyone, and end. The store stays open: who opened it closes."""
         batches, tick = self._tasks
-        tick.cancel()
+        async with self._file:
+            tick.cancel()
         await self.settled()
         batches.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -147,7 +154,8 @@ class Service:
             self._wake.clear()
             while self._waiting:
                 count = min(len(self._waiting), _MAX_BATCH)
-                await self._batch([self._waiting.popleft() for _ in range(count)])
+                async with self._file:
+                    await self._batch([self._waiting.popleft() for _ in range(count)])
 
     async def _batch(self, items: list[Message | Job]) -> None:
         """Handle a batch; should one of it hit a bug, each alone, so that it takes none along."""
@@ -191,7 +199,8 @@ class Service:
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
 
     def _excuse(self, work: Work) -> None:
-        for topic, rejection in work.excuses:
+        for topic, ids in work.excuses:
+            rejection = Rejection.model_validate({**_UNAVAILABLE, **ids})
             self._publisher.send(topic, rejection.to_json())
 
     def _handle(self, work: Work, item: Message | Job) -> None:
@@ -212,7 +221,7 @@ class Service:
             case CommandTopic():
                 handle_command(work, self._store, topic, payload)
             case RequestTopic():
-                handle_request(work, self._store, topic, payload)
+                self._request(work, topic, payload)
             case UploadTopic():
                 return handle_chunk(work, topic, payload)
             case PresenceTopic():
@@ -223,19 +232,31 @@ class Service:
                 return False
         return True
 
-    def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
-        """Answer a claim at once, or in its turn while somebody is guessing codes."""
-        wait_s = self._guard.wait_s(work.at)
-        if wait_s is None:
-            refuse_claim(work, topic)
-        elif wait_s == 0:
-            handle_claim(work, self._guard, topic, payload)
+    def _request(self, work: Work, topic: RequestTopic, payload: bytes) -> None:
+        def handle(now: Work) -> None:
+            handle_request(now, self._store, topic, payload)
+
+        if shows_code(payload):
+            self._in_turn(work, handle, lambda now: refuse_code(now, topic, payload))
         else:
-            asyncio.get_running_loop().call_later(
-                wait_s,
-                self._enqueue,
-                lambda later: handle_claim(later, self._guard, topic, payload),
-            )
+            handle(work)
+
+    def _claim(self, work: Work, topic: ClaimTopic, payload: bytes) -> None:
+        self._in_turn(
+            work,
+            lambda now: handle_claim(now, topic, payload),
+            lambda now: refuse_claim(now, topic),
+        )
+
+    def _in_turn(self, work: Work, handle: Job, refuse: Job) -> None:
+        """Try a code out at once, or in its turn while somebody is guessing codes."""
+        wait_s = self.world.guard.wait_s(work.at)
+        if wait_s is None:
+            refuse(work)
+        elif wait_s == 0:
+            handle(work)
+        else:
+            asyncio.get_running_loop().call_later(wait_s, self._enqueue, handle)
 
     # --- upkeep ----------------------------------------------------------------------------
 
@@ -248,7 +269,8 @@ class Service:
             if self._uncheckpointed and self.counters["messages"] == before:
                 self._uncheckpointed = 0
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
+                async with self._file:
+                    await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
 
     def _upkeep_of_the_file(self) -> None:
         try:

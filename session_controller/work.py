@@ -10,7 +10,6 @@ from datetime import datetime
 from schemas.base import Versioned
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
-from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import AssignmentTopic, StateTopic, Topic
 from session_controller.engine.evolve import evolve
 from session_controller.engine.facts import CommandRefused, Event, Fact
@@ -34,8 +33,8 @@ class Work:
     """Sessions and devices whose view is published though it did not change."""
     said: list[tuple[Topic, Versioned | bytes | None]] = field(default_factory=list)
     """What is published after the commit, in order; None clears a retained topic."""
-    excuses: list[tuple[Topic, Rejection]] = field(default_factory=list)
-    """What is said instead when the commit fails."""
+    excuses: list[tuple[Topic, dict[str, str | int | None]]] = field(default_factory=list)
+    """Who is told when the commit fails: the topic, and what was sent."""
     dropped: dict[str, float] = field(default_factory=dict)
     """Clients whose connection is to be closed, in how many seconds."""
 
@@ -60,6 +59,12 @@ class Work:
         return [
             s for s in {**self.world.sessions, **self.sessions}.values() if not s.state.status.ended
         ]
+
+    def sessions_of(self, device: str) -> list[Session]:
+        """Give the live sessions that a device takes part in, as this batch leaves them."""
+        names = self.world.taking_part.get(device, set()) | self.sessions.keys()
+        found = (self.session(name) for name in sorted(names))
+        return [s for s in found if s is not None and device in s.state.participants]
 
     def assigned_to(self, device: str) -> str | None:
         """Give the open session that a patient's device is in, as this batch leaves it."""
@@ -147,15 +152,8 @@ class Work:
         self.said.append((topic, payload))
 
     def excuse(self, topic: Topic, **ids: str | int | None) -> None:
-        """Say this, instead of all the rest, where the commit fails."""
-        rejection = Rejection.model_validate(
-            {
-                "code": RejectionCode.UNAVAILABLE,
-                "message": "This box cannot store anything just now; it is kept and sent again.",
-                **ids,
-            }
-        )
-        self.excuses.append((topic, rejection))
+        """Say so to the sender, instead of all the rest, where the commit fails."""
+        self.excuses.append((topic, ids))
 
     # --- done ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from schemas.flow import load_flow
 from schemas.questionnaire import Flow
 from session_controller.codes import Codes
 from session_controller.engine.session import Session
+from session_controller.guessing import Guard
 from session_controller.records import Code, Device
 from session_controller.store import Store
 
@@ -26,6 +27,9 @@ class Settings:
     """How long a guest's connection outlives its session, to be shown the end."""
     lobby_pause: timedelta = timedelta(milliseconds=300)
     """The shortest time between two lobbies."""
+    lobby_bytes_per_second: int = 2_000_000
+    """What all lobbies together may take of a small box's network and time; they come less often
+    where hundreds of staff's screens look at hundreds of sessions."""
     max_open_sessions: int = 2_000
     max_devices: int = 5_000
 
@@ -49,8 +53,11 @@ class World:
     fresh_secrets: dict[str, str] = field(default_factory=dict)
     """Secrets made since the start, for who asks twice; the database has only their hashes."""
     sessions: dict[str, Session] = field(default_factory=dict)
+    taking_part: dict[str, set[str]] = field(default_factory=dict)
+    """The live sessions of each device."""
     assigned: dict[str, str] = field(default_factory=dict)
     """The open session that a patient's device is in."""
+    guard: Guard = field(default_factory=Guard)
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":
@@ -71,19 +78,34 @@ class World:
         self.current[flow.flow_id] = flow.flow_ref
 
     def put(self, session: Session) -> None:
-        """Take a session's newest state up, and who is assigned to it."""
+        """Take a session's newest state up, and who takes part in it."""
         state = session.state
         before = self.sessions.get(state.session)
-        for device in before.state.participants if before else ():
-            if self.assigned.get(device) == state.session:
-                del self.assigned[device]
         self.sessions[state.session] = session
-        if state.patient and not state.status.ended:
-            self.assigned[state.patient] = state.session
+        if before is None or before.state.participants.keys() != state.participants.keys():
+            self._forget_devices(before)
+            for device in state.participants:
+                self.taking_part.setdefault(device, set()).add(state.session)
+        patient = state.patient
+        if patient and not state.status.ended:
+            self.assigned[patient] = state.session
+        elif patient and self.assigned.get(patient) == state.session:
+            del self.assigned[patient]
+
+    def _forget_devices(self, session: Session | None) -> None:
+        if session is None:
+            return
+        name = session.state.session
+        for device in session.state.participants:
+            self.taking_part[device].discard(name)
+            if not self.taking_part[device]:
+                del self.taking_part[device]
+            if self.assigned.get(device) == name:
+                del self.assigned[device]
 
     def forget(self, session: str) -> None:
         """Let go of a session whose topics are cleared."""
-        self.sessions.pop(session, None)
+        self._forget_devices(self.sessions.pop(session, None))
 
     def flow_named(self, name: str) -> Flow | None:
         """Find a flow by its id (the current one) or by an exact reference."""

@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from broker.passwords import hash_password
 
 from .wire import PASSWORD, USER
 
 START_SECONDS = 20.0
+TRIES = 3
 
 
 def mosquitto(folder: Path, port: int) -> list[str]:
@@ -61,25 +63,35 @@ BROKERS = {"amqtt 0.12.1": amqtt, "Mosquitto": mosquitto, "Handrail": handrail}
 @contextmanager
 def serving(name: str, folder: Path) -> Iterator[tuple[int, int]]:
     """Run a broker; gives its port and process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(BROKERS[name](folder, port), stdout=log, stderr=log, env=os.environ)
-    try:
-        _wait_for(port, process)
-        yield port, process.pid
-    finally:
-        process.terminate()
+    with (folder / "log").open("wb") as log:
+        port, process = _start(name, folder, log)
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
+            yield port, process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _start(name: str, folder: Path, log: IO[bytes]) -> tuple[int, subprocess.Popen[bytes]]:
+    """Start it on a free port; once more when another program was quicker to take that."""
+    for _ in range(TRIES):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port: int = free.getsockname()[1]
+        command = BROKERS[name](folder, port)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
+        if _serves(port, process):
+            return port, process
+        process.kill()
+        process.wait()
+    raise RuntimeError(f"{name} did not start: {(folder / 'log').read_text()[-500:]}")
+
+
+def _serves(port: int, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -87,5 +99,5 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.05)
         else:
-            return
-    raise RuntimeError("a broker did not start")
+            return process.poll() is None
+    return False

@@ -42,7 +42,7 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.DocumentFetched() | f.CommandRefused():
             return state
         case f.SessionOpened():
-            host = Participant(fact.host_role, fact.host_online, event.at)
+            host = Participant(fact.host_role, fact.host_online, event.at, event.at)
             return replace(state, host=fact.host, participants={fact.host: host})
         case f.DeviceJoined():
             return _joined(state, event, fact.device, fact.role, online=fact.online)
@@ -123,7 +123,8 @@ def _without(mapping: Mapping[_K, _V], key: _K) -> Mapping[_K, _V]:
 def _joined(
     state: SessionState, event: Event, device: str, role: Role, *, online: bool
 ) -> SessionState:
-    participants = {**state.participants, device: Participant(role, online, event.at)}
+    joined = Participant(role, online, event.at, event.at)
+    participants = {**state.participants, device: joined}
     if role.leads:
         return replace(state, participants=participants)
     status = SessionStatus.ACTIVE

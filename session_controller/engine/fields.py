@@ -43,7 +43,11 @@ def field_to_fill(session: Session, field_id: str) -> Place | Refusal:
         return found
     grown = rules.grow(session.flow, session.state.instances, place)
     if grown is rules.Refused.TOO_MANY:
-        return Refusal(RejectionCode.TOO_MANY, f"{place.item.label}: no more can be added.")
+        return Refusal(
+            RejectionCode.TOO_MANY,
+            f"{place.item.label}: no more can be added.",
+            {"limit": rules.most_instances(session.flow, place)},
+        )
     if not isinstance(found, Refusal) or isinstance(grown, rules.Refused):
         return found
     after = rules.assess(session.flow, session.state.answers, grown)

@@ -25,6 +25,7 @@ from session_controller.engine.limits import (
 )
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
+from session_controller.verdicts import MAX_BYTES
 
 
 def enter_field(session: Session, command: c.EnterField, _: Context) -> f.Fact | Refusal:
@@ -58,7 +59,9 @@ def _bad_value(item: Item, value: JsonValue) -> Refusal | None:
     if isinstance(verdict, WrongKind):
         return refuse_kind(f"{item.label}: {verdict.message}")
     if isinstance(verdict, TooLarge):
-        return Refusal(RejectionCode.TOO_LARGE, f"{item.label}: {verdict.message}")
+        return Refusal(
+            RejectionCode.TOO_LARGE, f"{item.label}: {verdict.message}", {"limit": MAX_BYTES}
+        )
     return None
 
 

@@ -17,6 +17,7 @@ class Participant:
     role: Role
     online: bool
     since: datetime
+    joined_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Self
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Observer, Rules
 from broker.codec import encode_length, encode_text, remaining_length
 
-DEADLINE = 5.0
+DEADLINE = 15.0
 EVERYTHING = Rules(publish=("#",), subscribe=("#", "$SYS/#"))
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.codec import (
-    Kind,
+    PUBACK,
+    PUBREL,
     ReturnCode,
     decode_connect,
     decode_subscribe,
@@ -157,8 +158,8 @@ def test_answers_are_encoded_as_the_standard_says() -> None:
     assert encode_connack(session_present=True, code=ReturnCode.ACCEPTED).hex() == "20020100"
     assert encode_connack(session_present=False, code=ReturnCode.NOT_AUTHORIZED).hex() == "20020005"
     assert encode_suback(258, [0, 1, 0x80]).hex() == "90050102000180"
-    assert encode_ack(Kind.PUBACK, 258).hex() == "40020102"
-    assert encode_ack(Kind.PUBREL, 1).hex() == "62020001"
+    assert encode_ack(PUBACK, 258).hex() == "40020102"
+    assert encode_ack(PUBREL, 1).hex() == "62020001"
 
 
 @given(st.dictionaries(FILTERS, st.integers(0, 2), max_size=8), NAMES, st.data())

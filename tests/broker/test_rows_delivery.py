@@ -131,7 +131,7 @@ async def test_row_08_a_silent_client_is_closed_and_its_will_sent() -> None:
             await talker.nothing_more()
             await asyncio.wait([reading], timeout=0.3)
         assert (await reading).payload == b"gone"
-        assert 1.45 <= time.monotonic() - begin < 3.0
+        assert 1.45 <= time.monotonic() - begin < 6.0
         await silent.closed()
         await talker.nothing_more()
         assert ("disconnected", "silent", Reason.KEEPALIVE) in watch.seen

@@ -5,13 +5,16 @@ import gc
 import os
 import socket
 import tracemalloc
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from broker import Limits, Listener, Reason
+from broker import Broker, Limits, Listener, Reason, Tls
 
+from .certificates import Certificates
 from .support import (
+    DEADLINE,
     Peer,
     Watch,
     ack,
@@ -23,6 +26,7 @@ from .support import (
     running,
     subscribe_packet,
 )
+from .websockets import WebSocketPeer
 
 
 async def test_row_12_a_packet_above_the_limit_is_refused_at_its_header() -> None:
@@ -47,14 +51,18 @@ async def test_row_12_a_stranger_may_send_a_small_connect_only() -> None:
         await Peer.connect(broker, "long", user="u" * 7_000)
 
 
-async def test_row_13_a_client_that_does_not_read_costs_a_bounded_amount() -> None:
+@pytest.mark.parametrize("way", ["tcp", "tls", "ws", "wss"])
+async def test_row_13_a_client_that_does_not_read_costs_a_bounded_amount(
+    way: str, certs: Certificates
+) -> None:
     """To a client that does not read, QoS 0 is dropped beyond the limit; others lose nothing."""
+    tls = Tls(certs.folder / "server.pem", certs.folder / "server.key")
+    listener = Listener(
+        kind="http" if way[0] == "w" else "mqtt", tls=tls if way in ("tls", "wss") else None
+    )
     limits = Limits(output_bytes=100_000)
-    async with running(limits=limits) as broker:
-        slow = await Peer.open(broker, limit=1_000)
-        slow.send(connect_packet("slow"), subscribe_packet(("t", 0)))
-        await slow.expect(2)
-        await slow.expect(9)
+    async with running(limits=limits, mqtt=Listener(), it=listener) as broker:
+        slow = await _slow(broker, way, certs)
         reader = await Peer.connect(broker, "reader")
         await reader.subscribe(("t", 0))
         writer = await Peer.connect(broker, "writer")
@@ -65,6 +73,26 @@ async def test_row_13_a_client_that_does_not_read_costs_a_bounded_amount() -> No
             await reader.expect(3)
             assert connection.transport.get_write_buffer_size() < 500_000
         assert broker.counters["dropped_qos0"] > 0
+        await slow()
+
+
+async def _slow(
+    broker: Broker, way: str, certs: Certificates
+) -> Callable[[], Coroutine[Any, Any, None]]:
+    """Connect and subscribe someone who then stops reading; gives how to close it."""
+    hello = connect_packet("slow") + subscribe_packet(("t", 0))
+    options: dict[str, Any] = {"ssl": certs.client_context()} if way in ("tls", "wss") else {}
+    if way[0] == "w":
+        web = await WebSocketPeer.open(broker, "it", **options)
+        await web.send(hello)
+        while not broker.counters["subscriptions"]:
+            await web.receive()
+        return web.close
+    peer = await Peer.open(broker, "it", limit=1_000, **options)
+    peer.send(hello)
+    await peer.expect(2)
+    await peer.expect(9)
+    return peer.drop
 
 
 async def test_row_13_a_client_whose_queue_overflows_is_let_go() -> None:
@@ -152,7 +180,7 @@ async def test_row_15_failed_authentications_leave_nothing() -> None:
 
 async def test_row_15_guessing_is_slowed_down() -> None:
     """After so many failures an address is refused without a check, until time has passed."""
-    limits = Limits(failures_per_address=3, failure_seconds=0.5)
+    limits = Limits(failures_per_address=3, failure_seconds=1.5)
     watch = Watch()
     async with running(authenticate=by_password, rules={}, limits=limits, observer=watch) as broker:
         for _ in range(3):
@@ -161,7 +189,7 @@ async def test_row_15_guessing_is_slowed_down() -> None:
         assert connack is not None
         assert connack.body[1] == 5
         assert watch.seen[-1] == ("refused", "right", Reason.TOO_MANY_FAILURES)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             while connack is not None and connack.body[1]:
                 _, connack = await Peer.try_connect(broker, user="u", password=b"secret")
 
@@ -271,8 +299,6 @@ async def test_another_version_is_told_so(name: bytes, level: int) -> None:
 @pytest.mark.parametrize("listener", ["mqtt", "web"])
 async def test_row_25_nagles_algorithm_is_off(listener: str) -> None:
     """TCP_NODELAY is set on the sockets that the broker accepts, WebSockets too."""
-    from .websockets import WebSocketPeer  # noqa: PLC0415 - only here
-
     async with running(mqtt=Listener(), web=Listener(kind="http")) as broker:
         if listener == "mqtt":
             await Peer.connect(broker)

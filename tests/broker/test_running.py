@@ -157,7 +157,7 @@ async def test_a_stop_does_not_wait_for_ever() -> None:
         peer = await Peer.connect(broker)
         peer.send(publish_packet("cmd", b"x", qos=1))
         await peer.nothing_more()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             await broker.stop()
         assert await peer.receive() is None
 

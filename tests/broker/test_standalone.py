@@ -7,12 +7,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from broker import Credentials, Identity
+from broker import Credentials, Identity, Limits
 from broker.passwords import PasswordHash, hash_password
 from broker.rules_file import RulesFileError, load_rules_file
 from broker.standalone import app
@@ -169,7 +170,7 @@ async def program(path: Path) -> AsyncIterator[Program]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Program(process, (await process.stdout.readline()).decode())
     finally:
         if process.returncode is None:
@@ -218,3 +219,14 @@ async def test_the_program_tells_of_a_taken_port(tmp_path: Path) -> None:
         async with program(path) as second:
             assert second.ready == ""
             assert await second.process.wait() == 2
+
+
+def test_the_documentation_names_every_limit_and_its_example_is_good(tmp_path: Path) -> None:
+    """docs/broker.md has a row per limit, and its rules files are accepted."""
+    text = (Path(__file__).parents[2] / "docs" / "broker.md").read_text()
+    for limit in fields(Limits):
+        assert f"| `{limit.name}` |" in text
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        load_rules_file(write(tmp_path, example.replace("scrypt$16384$8$1$…", SECRET)))

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -62,6 +63,20 @@ def test_nobody_connects_without_a_credential(clinic):
     wrong = Credential(clinic.box.site, clinic.admin.credential.device, Role.ADMIN, "guess")
     with pytest.raises(NotAuthorized):
         AdminClient(clinic.box.mqtt, wrong).start()
+
+
+def test_a_device_that_goes_on_trying_is_let_in_at_last(clinic):
+    """With `timeout=None` even a refused credential is tried again, as after a repair."""
+    credential = clinic.enrol(Role.PATIENT)
+    patient = PatientClient(clinic.box.mqtt, credential, backoff=prompt(), loop=clinic.loop)
+    login = patient._link._wiring.login
+    patient._link._wiring = replace(patient._link._wiring, login=replace(login, password="wrong"))
+    patient.start(timeout=None)
+    with pytest.raises(NotAuthorized):
+        patient._link.first.result(5)
+    patient._link._wiring = replace(patient._link._wiring, login=login)
+    patient.wait_online()
+    patient.close()
 
 
 def test_a_box_that_is_not_there_is_told(unused_port):

@@ -1,0 +1,147 @@
+"""`handrail demo`: one guided pre-registration over real connections, both screens to be seen."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clients.admin import AdminClient
+from clients.backoff import Backoff
+from clients.console import Program, program
+from clients.credential import Credential
+from clients.demo_box import BoxProcess
+from clients.demo_people import WITHIN_S, Clerk, Patient, demand
+from clients.demo_stage import Stage
+from clients.demo_story import SENT_WHILE_CUT_OFF, Cast, play
+from clients.facility import FacilityClient
+from clients.pairing import pair
+from clients.patient import PatientClient
+from schemas.base import Role
+
+FLOW = "pre-registration"
+_BEAT_S = 0.4
+_FAST_BEAT_S = 0.02
+
+
+def demo(
+    context: typer.Context,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End when the session is done.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Do not wait for a reader.")] = False,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep the data here, not in a temporary folder.")
+    ] = None,
+) -> None:
+    """Play one guided pre-registration, with a pulled plug and a killed box in the middle.
+
+    Takes a minute. Without --once the box stays up afterwards, and it says how to go on by hand.
+    """
+    with _folder(data) as folder, BoxProcess(program(context).command, folder) as box:
+        response = _play(program(context), box, _FAST_BEAT_S if fast else _BEAT_S)
+        sys.stdout.write(json.dumps(response, indent=2, ensure_ascii=False) + "\n")
+        demand(response.get("status") == "completed", "the response is not completed")
+        typer.echo(f"\nThe session is completed: {_answers(response)} answers as FHIR, above.")
+        if not once:
+            _go_on_by_hand(box)
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is not None:
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="handrail-demo-") as folder:
+        yield Path(folder)
+
+
+def _play(with_program: Program, box: BoxProcess, beat_s: float) -> dict[str, Any]:
+    """Set the two screens up, play, and give the QuestionnaireResponse."""
+    away_s = 6 * beat_s
+    with Stage(beat_s) as stage:
+        stage.scene("The box")
+        stage.tell(f"A box runs here: {box.url}, process {box.pid}.")
+        staff, kiosk = _enrolled(with_program, box, stage)
+        with (
+            FacilityClient(
+                box.url, staff, flows=stage.flows, backoff=Backoff(0.2, 1.0, lambda: 1.0)
+            ) as desk,
+            # How long the plug stays out: the first try to connect comes after this.
+            PatientClient(
+                box.url, kiosk, flows=stage.flows, backoff=Backoff(away_s, away_s, lambda: 1.0)
+            ) as tablet,
+            stage.follow(desk, tablet),
+        ):
+            cast = _paired(stage, desk, tablet, box)
+            play(cast)
+            session = cast.clerk.session
+    with with_program.reach(box.data) as admin:
+        story = [(line.event, line.summary) for line in admin.timeline(session)]
+        for field_id in SENT_WHILE_CUT_OFF:
+            times = story.count(("FieldEntered", field_id))
+            demand(times == 1, f"{field_id} was to arrive once, not {times} times")
+        return admin.response(session)
+
+
+def _enrolled(
+    with_program: Program, box: BoxProcess, stage: Stage
+) -> tuple[Credential, Credential]:
+    """Enrol the staff's screen by a secret, and the kiosk by a code that it shows itself."""
+    with with_program.reach(box.data) as admin:
+        staff = _credential(admin, "Front desk")
+        kiosk = admin.enrol_device("Kiosk 2", Role.PATIENT, "code")
+    stage.tell(f"Facility IT enrols the front desk, and makes a code for a kiosk: {kiosk.code}")
+    credential = pair(box.url, kiosk.code or "", name="Kiosk 2")
+    stage.tell("The code is typed on the tablet, which is enrolled now; the code is spent.")
+    return staff, credential
+
+
+def _credential(admin: AdminClient, name: str) -> Credential:
+    enrolled = admin.enrol_device(name, Role.FACILITY)
+    return Credential(enrolled.site, enrolled.device, enrolled.role, enrolled.secret or "")
+
+
+def _paired(stage: Stage, desk: FacilityClient, tablet: PatientClient, box: BoxProcess) -> Cast:
+    opened = desk.open_session(FLOW, label="Room 3")
+    flow = desk.flow(opened.flow_ref)
+    clerk = Clerk(desk, stage, opened.session, flow)
+    stage.tell(f"The front desk opens a session; its code is {opened.code}.")
+    tablet.join_by_code(opened.code or "")
+    mine = tablet.wait_for(opened.session, timeout=WITHIN_S)
+    theirs = clerk.sees("the tablet", lambda view: len(view.participants) > 1)
+    demand(mine.check_words == theirs.check_words, "the check words differ")
+    words = " ".join(mine.check_words)
+    stage.tell(f"Paired. Both screens show the same two words, “{words}”.")
+    return Cast(stage, clerk, Patient(tablet, stage, opened.session, flow), box)
+
+
+def _answers(response: dict[str, Any]) -> int:
+    """Count the answers of a QuestionnaireResponse, or of a part of it."""
+    found = 0
+    for item in response.get("item", ()):
+        answers = item.get("answer", ())
+        found += len(answers) + _answers(item) + sum(_answers(answer) for answer in answers)
+    return found
+
+
+def _go_on_by_hand(box: BoxProcess) -> None:
+    handrail = "./run handrail" if Path("run").is_file() else "handrail"
+    typer.echo(
+        f"""
+The box stays up: {" ".join(box.addresses.values())}. In another terminal, go on by hand:
+
+  export HANDRAIL_DATA={box.data.absolute()}
+  {handrail} session list --all
+  {handrail} device enrol 'Tablet 3' --role patient --code
+  {handrail} session open {FLOW} --label 'Room 4'
+  {handrail} session watch ID
+  {handrail} simulate {FLOW} --sessions 5 --pace 0.2
+
+Ctrl-C here stops the box."""
+    )
+    with suppress(KeyboardInterrupt):
+        box.wait()
