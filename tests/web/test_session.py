@@ -1,5 +1,6 @@
 """Whole sessions with both pages."""
 
+import json
 from typing import Any
 
 from tests.web import example
@@ -41,7 +42,7 @@ def test_a_whole_session_with_photo_and_signature(screens: Screens, picture: Any
     desk.press("Finish")
     patient.title("Thank you!")
     desk.page.get_by_text("The check-in is complete and submitted.").wait_for()
-    answers = screens.clinic.admin.session_response(session).model_dump_json()
+    answers = json.dumps(screens.clinic.admin.response(session), ensure_ascii=False)
     assert "González" in answers
     assert "Ibuprofen" in answers
     _nothing_is_left(patient.page)

@@ -244,7 +244,7 @@ function Mirror({ room, view, flow, live }: PartProps) {
   );
   const over = isOver(view);
   return (
-    <section class="mirror-side" aria-label="The patient's screen">
+    <section class="mirror-side" aria-label="What the patient sees">
       <div class="mirror-bar">
         <span class={`dot ${patient?.online ? "on" : patient ? "off" : "wait"}`} aria-hidden="true" />
         <span>{live ? "The patient's screen, live" : "The patient's screen, as it was"}</span>
