@@ -38,6 +38,7 @@ export function Actions({ room, view, flow }: Props) {
         <Action
           label="Back"
           hotkey="b"
+          silent={blocked("NAVIGATE") !== undefined || !before}
           reason={blocked("NAVIGATE") ?? (before ? null : "This is the first step.")}
           run={() => app.command(room, { type: "NAVIGATE", step_id: before!.id })}
         />

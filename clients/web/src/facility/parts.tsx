@@ -40,10 +40,12 @@ interface ActionProps {
   kind?: "primary" | "secondary" | "quiet" | "danger";
   hotkey?: string | undefined;
   pressed?: boolean | undefined;
+  /** The reason stands beside another button already. */
+  silent?: boolean | undefined;
 }
 
 /** A button that says why it is grey, and what was refused right below itself. */
-export function Action({ label, reason, run, kind = "secondary", hotkey, pressed }: ActionProps) {
+export function Action({ label, reason, run, kind = "secondary", hotkey, pressed, silent }: ActionProps) {
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
   const mounted = useRef(true);
@@ -75,7 +77,7 @@ export function Action({ label, reason, run, kind = "secondary", hotkey, pressed
         <span>{label}</span>
         {hotkey && app.shortcuts.value && <kbd aria-hidden="true">{hotkey}</kbd>}
       </button>
-      {reason && <p class="reason">{reason}</p>}
+      {reason && <p class={silent ? "visually-hidden" : "reason"}>{reason}</p>}
       <p class="refusal" role="alert">{refusal}</p>
     </div>
   );

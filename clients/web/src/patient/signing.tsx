@@ -53,7 +53,7 @@ export function Signing({ flow, view, language, say, send }: Props) {
   return (
     <div class="signing">
       <h1 ref={title} tabIndex={-1}>{say("signHere")}</h1>
-      <section aria-labelledby="sign-text">
+      <section>
         <h2 id="sign-text">{say("signText")}</h2>
         <div class="reading-text" role="region" aria-labelledby="sign-text" tabIndex={0} dir="auto">
           {shown.join("\n\n")}
