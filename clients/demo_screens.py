@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from clients.console_show import said
 from clients.demo_log import View, label_of, step_name
@@ -13,8 +14,10 @@ from schemas.flow import FieldKind, Flow
 from schemas.questionnaire_places import resolve
 from schemas.views import FacilityView, PatientView, SignatureStatus, StepStatus
 
-_ROWS = 13
-_SHORT = 30
+_SHORT = 26
+_STAFF_BESIDES_FIELDS = 14
+_PATIENT_BESIDES_FIELDS = 6
+_FEWEST = 3
 _MARKS = {
     StepStatus.UPCOMING: "[dim]·",
     StepStatus.CURRENT: "[bold cyan]▶",
@@ -23,22 +26,30 @@ _MARKS = {
 }
 
 
-def patient_screen(view: PatientView | None, flow: Flow | None, *, online: bool) -> Panel:
-    """Draw the patient's screen."""
+def patient_screen(
+    view: PatientView | None, flow: Flow | None, *, online: bool, height: int
+) -> Panel:
+    """Draw the patient's screen, so many lines high."""
     if view is None or flow is None:
         body: RenderableType = "Please wait: the front desk will begin."
     else:
-        body = Group(f"[bold]{escape(step_name(view, flow))}", *_patient_lines(view, flow))
-    return _framed("Patient's tablet", "magenta", body, view, online=online)
+        lines = (f"[bold]{escape(step_name(view, flow))}", *_patient_lines(view, flow, height))
+        body = Group(*map(_line, lines))
+    title = _title("Patient's tablet", online=online)
+    return _framed(title, "magenta" if online else "red", body, view, height)
 
 
-def staff_screen(view: FacilityView | None, flow: Flow | None, *, online: bool) -> Panel:
-    """Draw the staff's screen."""
+def staff_screen(
+    view: FacilityView | None, flow: Flow | None, *, online: bool, height: int
+) -> Panel:
+    """Draw the staff's screen, so many lines high."""
     if view is None or flow is None:
         body: RenderableType = "No session is open."
     else:
-        body = Group(_steps(view, flow), *_staff_lines(view, flow))
-    return _framed("Front desk", "blue", body, view, online=online)
+        body = Group(_steps(view, flow), *map(_line, _staff_lines(view, flow, height)))
+    return _framed(
+        _title("Front desk", online=online), "blue" if online else "red", body, view, height
+    )
 
 
 def side_by_side(left: Panel, right: Panel) -> RenderableType:
@@ -50,25 +61,29 @@ def side_by_side(left: Panel, right: Panel) -> RenderableType:
     return grid
 
 
-def _framed(
-    title: str, style: str, body: RenderableType, view: View | None, *, online: bool
-) -> Panel:
+def _line(markup: str) -> Text:
+    """Make a line that is cut at the screen's edge, not wrapped."""
+    text = Text.from_markup(markup)
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _title(name: str, *, online: bool) -> str:
+    return name if online else f"{name} — [bold red]no connection[/]"
+
+
+def _framed(title: str, style: str, body: RenderableType, view: View | None, height: int) -> Panel:
     words = " ".join(view.check_words) if view else ""
-    state = "" if online else " — [bold red]no connection[/]"
-    return Panel(
-        body,
-        title=f"{title}{state}",
-        subtitle=f"check words: {words}" if words else None,
-        border_style=style if online else "red",
-        height=_ROWS + 12,
-    )
+    subtitle = f"check words: {words}" if words else None
+    return Panel(body, title=title, subtitle=subtitle, border_style=style, height=height)
 
 
-def _patient_lines(view: PatientView, flow: Flow) -> Iterator[str]:
+def _patient_lines(view: PatientView, flow: Flow, height: int) -> Iterator[str]:
     if view.covered:
         yield "(covered)"
         return
-    yield from _cut(_field_line(view, flow, field_id) for field_id in view.enabled)
+    fields = (_field_line(view, flow, name) for name in _fields(view, flow))
+    yield from _cut(fields, height - _PATIENT_BESIDES_FIELDS)
     yield ""
     if view.signature and view.signature.status is SignatureStatus.REQUESTED:
         yield "[reverse] Please sign here: ✍ ________________ [/]"
@@ -78,10 +93,10 @@ def _patient_lines(view: PatientView, flow: Flow) -> Iterator[str]:
         yield f"[bold green]{view.status}. Thank you!"
 
 
-def _staff_lines(view: FacilityView, flow: Flow) -> Iterator[str]:
+def _staff_lines(view: FacilityView, flow: Flow, height: int) -> Iterator[str]:
     yield ""
-    here = [name for name in view.enabled if _step_of(flow, name) == view.step_id]
-    yield from _cut((_field_line(view, flow, name) for name in here), _ROWS - 4)
+    fields = (_field_line(view, flow, name) for name in _fields(view, flow))
+    yield from _cut(fields, height - _STAFF_BESIDES_FIELDS)
     yield ""
     away = [name for name, who in view.participants.items() if not who.online]
     if away:
@@ -98,6 +113,8 @@ def _staff_lines(view: FacilityView, flow: Flow) -> Iterator[str]:
 
 def _steps(view: FacilityView, flow: Flow) -> Table:
     grid = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
     for step_id, step in view.steps.items():
         title = flow.step_of[step_id].title or step_id
         count = f"[dim]{step.filled} filled, {step.required} needed"
@@ -130,11 +147,14 @@ def _value(view: View, flow: Flow, field_id: str) -> str:
     return f"[yellow]{text}  ✎ {escape(shown.correction)}" if shown.correction else f"[bold]{text}"
 
 
-def _step_of(flow: Flow, field_id: str) -> str:
-    place = resolve(flow, field_id)
-    return place.step_id if place else ""
+def _fields(view: View, flow: Flow) -> Iterator[str]:
+    """Name what can be filled in the step that a view is at."""
+    for field_id in view.enabled:
+        place = resolve(flow, field_id)
+        if place is not None and place.item.is_field and place.step_id == view.step_id:
+            yield field_id
 
 
-def _cut(lines: Iterable[str], rows: int = _ROWS) -> list[str]:
-    found = list(lines)
-    return found if len(found) <= rows else [*found[: rows - 1], "[dim]…"]
+def _cut(lines: Iterable[str], rows: int) -> list[str]:
+    found, most = list(lines), max(rows, _FEWEST)
+    return found if len(found) <= most else [*found[: most - 1], "[dim]…"]

@@ -21,6 +21,7 @@ from clients.shelf import FlowShelf
 from schemas.views import FacilityView, PatientView
 
 _TOLD = 5
+_TALLEST = 27
 
 
 class Stage:
@@ -39,7 +40,9 @@ class Stage:
         self._console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._live: Live | None = None
         if self._console.is_terminal:
-            self._live = Live(console=self._console, get_renderable=self._picture)
+            self._live = Live(
+                console=self._console, get_renderable=self._picture, refresh_per_second=10
+            )
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -68,7 +71,7 @@ class Stage:
     def _say(self, markup: str) -> None:
         with self._lock:
             self._told.append(markup)
-            self._refresh_or_print("", markup)
+            self._print("", markup)
 
     # The screens
 
@@ -99,33 +102,32 @@ class Stage:
 
     def _log(self, who: str, view: View) -> None:
         flow = self.flows.get(view.flow_ref)
-        if self._live is not None:
-            self._live.refresh()
-        elif flow is not None:
+        if self._live is None and flow is not None:
             for line in changes(self._logged.get(who), view, flow):
-                self._refresh_or_print(who, escape(line))
+                self._print(who, escape(line))
             self._logged[who] = view
 
     def _connectivity(self, who: str, *, online: bool) -> None:
         with self._lock:
             if self._online[who] != online:
                 self._online[who] = online
-                self._refresh_or_print(who, "connected again" if online else "no connection")
+                self._print(who, "connected again" if online else "no connection")
 
-    def _refresh_or_print(self, who: str, markup: str) -> None:
+    def _print(self, who: str, markup: str) -> None:
         if self._live is not None:
-            self._live.refresh()
-            return
+            return  # it draws by itself, under its own lock: to ask for it under ours may deadlock
         seconds = time.monotonic() - self._began
         self._console.print(f"{seconds:6.1f} s  {who:>7} │ {markup}")
 
     def _picture(self) -> RenderableType:
+        height = min(_TALLEST, self._console.height - _TOLD - 1)
         with self._lock:
             flow = self.flows.get(self._staff.flow_ref) if self._staff else None
+            staff, patient = self._online["staff"], self._online["patient"]
             return Group(
                 side_by_side(
-                    staff_screen(self._staff, flow, online=self._online["staff"]),
-                    patient_screen(self._patient, flow, online=self._online["patient"]),
+                    staff_screen(self._staff, flow, online=staff, height=height),
+                    patient_screen(self._patient, flow, online=patient, height=height),
                 ),
                 *self._told,
             )

@@ -81,6 +81,7 @@ class DocumentView(Wire):
     received: Annotated[int | None, Field(exclude_if=absent)] = None
     """Bytes from the start that are stored: go on from here."""
     size: Annotated[int | None, Field(exclude_if=absent)] = None
+    sha256: Annotated[Sha256 | None, Field(exclude_if=absent)] = None
     media_type: Annotated[str | None, Field(exclude_if=absent)] = None
     reason: Annotated[str | None, Field(exclude_if=absent)] = None
 

@@ -228,8 +228,9 @@ def _group_fault(layout: Layout, group: Node, now: _Now) -> Fault | None:
     fields = [index for index in below if layout.nodes[index].item.is_field]
     if not fields or any(now.states[one].filled or now.states[one].fault for one in below):
         return None
-    first = layout.nodes[fields[0]].field_id
-    return fault_of(group, "group_empty", "at least one answer is needed", first)
+    nodes = [layout.nodes[index] for index in fields]
+    first = next((n for n in nodes if not (n.hidden or n.item.read_only)), nodes[0])
+    return fault_of(group, "group_empty", "at least one answer is needed", first.field_id)
 
 
 def _first_of_next(layout: Layout, group: Node, key: str, count: int) -> str:

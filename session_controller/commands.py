@@ -12,7 +12,7 @@ from schemas.commands import (
 )
 from schemas.reading import Unreadable, read_command
 from schemas.rejections import Rejection, RejectionCode
-from schemas.topics import CommandTopic, DocumentTopic, RejectionTopic
+from schemas.topics import MAX_CHUNK, CommandTopic, DocumentTopic, RejectionTopic
 from session_controller.engine.context import Candidate, Context, StoredUpload
 from session_controller.engine.decide import decide
 from session_controller.engine.facts import (
@@ -21,7 +21,6 @@ from session_controller.engine.facts import (
     Fact,
     PatientDeviceReplaced,
 )
-from session_controller.engine.limits import MAX_CHUNK_BYTES
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.joining import keep_code
@@ -201,8 +200,8 @@ def _stored(work: Work, store: Store, session: str, upload: str) -> StoredUpload
 def _send_document(work: Work, store: Store, topic: CommandTopic, upload: str) -> None:
     offset = 0
     for data in store.chunks(topic.session, upload):
-        for start in range(0, len(data), MAX_CHUNK_BYTES):
-            piece = data[start : start + MAX_CHUNK_BYTES]
+        for start in range(0, len(data), MAX_CHUNK):
+            piece = data[start : start + MAX_CHUNK]
             chunk = DocumentTopic(topic.session, topic.device, upload, str(offset))
             work.say(chunk, piece)
             offset += len(piece)

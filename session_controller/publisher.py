@@ -72,8 +72,8 @@ class Publisher:
         for flow_ref in sorted(wanted):
             work.say(FlowTopic(flow_ref), self._world.flows[flow_ref].canonical)
         guests = [self._world.devices[device] for device in self._world.assigned]
-        for device in {d.device: d for d in (*self._world.kiosks(), *guests)}.values():
-            say_assignment(work, device)
+        for patient in {d.device: d for d in (*self._world.kiosks(), *guests)}.values():
+            say_assignment(work, patient)
         for name, session in {**self._world.sessions, **work.sessions}.items():
             for device in session.state.participants:
                 work.refresh(name, device)

@@ -43,7 +43,7 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
 def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes) -> None:
     """Handle a request; the answer or the refusal goes to the sender's inbox."""
     device = work.device(topic.device)
-    if device is None or device.revoked_at is not None:
+    if device is None or (device.revoked_at is not None and device.guest_of is None):
         return
     request = read_request(payload)
     inbox = InboxTopic(topic.device)
@@ -77,6 +77,8 @@ def _outcome(
         return Refusal(
             RejectionCode.NOT_ALLOWED_FOR_ROLE, f"{request.type} is not for this kind of screen."
         )
+    if device.revoked_at is not None and not isinstance(request, r.Sync | r.LeaveSession):
+        return Refusal(RejectionCode.SESSION_ENDED, "The session of this guest has ended.")
     answered = _answered(work, store, device, request)
     if answered is not None:
         return _with_secrets(work, answered)

@@ -44,6 +44,8 @@ Job = Callable[[Work], None]
 
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
+_MAX_UNCHECKPOINTED = 2_000
+"""Commits after which the write-ahead log is emptied though somebody waits: some 100 MB."""
 _TICK_S = 1.0
 _UNAVAILABLE = {
     "code": RejectionCode.UNAVAILABLE,
@@ -266,7 +268,8 @@ class Service:
             before = self.counters["messages"]
             self.submit(look_after)
             await self.settled()
-            if self._uncheckpointed and self.counters["messages"] == before:
+            idle = self.counters["messages"] == before
+            if self._uncheckpointed >= (1 if idle else _MAX_UNCHECKPOINTED):
                 self._uncheckpointed = 0
                 loop = asyncio.get_running_loop()
                 async with self._file:

@@ -1,10 +1,9 @@
 """Bytes of documents: taken in order from `received` on, kept in the same commit as the state."""
 
 from schemas.rejections import Rejection, RejectionCode
-from schemas.topics import RejectionTopic, UploadTopic
+from schemas.topics import MAX_CHUNK, RejectionTopic, UploadTopic
 from schemas.views import DocumentStatus
 from session_controller.engine.facts import UploadProgressed
-from session_controller.engine.limits import MAX_CHUNK_BYTES
 from session_controller.engine.moves import Phase, phase_of
 from session_controller.records import Chunk
 from session_controller.work import Work
@@ -30,7 +29,7 @@ def handle_chunk(work: Work, topic: UploadTopic, payload: bytes) -> bool:
     if document.status is not DocumentStatus.RECEIVING or phase_of(session.state) is Phase.ENDED:
         return False
     offset = int(topic.offset)
-    if len(payload) > MAX_CHUNK_BYTES or offset + len(payload) > document.size:
+    if len(payload) > MAX_CHUNK or offset + len(payload) > document.size:
         _refuse(work, topic)
         return False
     if offset != document.received or not payload:
@@ -46,6 +45,6 @@ def _refuse(work: Work, topic: UploadTopic) -> None:
     rejection = Rejection(
         code=RejectionCode.TOO_LARGE,
         message="This is more than was announced, or than one message may hold.",
-        details={"limit": MAX_CHUNK_BYTES},
+        details={"limit": MAX_CHUNK},
     )
     work.say(RejectionTopic(topic.session, topic.device), rejection)

@@ -58,7 +58,7 @@ StartBox = Callable[..., AbstractContextManager[RunningBox]]
 
 @pytest.fixture
 def start_box() -> StartBox:
-    """Give `with start_box(data_folder, port=…, settings=…) as box:`; the box has its own thread."""
+    """Start boxes, each in a thread: `with start_box(data, port=…, settings=…) as box:`."""
 
     @contextmanager
     def start(

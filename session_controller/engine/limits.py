@@ -12,9 +12,6 @@ MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
 """All documents of a session together."""
 
-MAX_CHUNK_BYTES = 64 * 1024
-"""One message of an upload, as the contract says."""
-
 
 def size_of(value: JsonValue) -> int:
     """Give a value's size in bytes as JSON; nothing for no value."""

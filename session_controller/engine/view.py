@@ -157,6 +157,7 @@ def _document(document: Document | None) -> DocumentView:
         upload=document.upload,
         received=document.received,
         size=document.size,
+        sha256=document.sha256,
         media_type=document.media_type,
         reason=document.reason,
     )

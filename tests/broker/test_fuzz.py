@@ -152,7 +152,7 @@ async def _many(broker: Broker, first: int, last: int) -> None:
 
     async def worker() -> None:
         for number in numbers:
-            await _talk(broker, mutate(random.Random(SEED + number)))  # noqa: S311
+            await _talk(broker, mutate(random.Random(SEED + number)))
 
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
 

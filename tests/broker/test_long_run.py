@@ -75,7 +75,7 @@ async def open_link(broker: Broker, way: str, certs: Certificates) -> Link:
 
 def payload(number: int) -> bytes:
     """Give a checksum, the number, and bytes of some length, large ones among them."""
-    random_ = random.Random(number)  # noqa: S311
+    random_ = random.Random(number)
     size = random_.choice([0, 10, 300, 5_000, 70_000 if number % 20 == 0 else 1_000])
     body = number.to_bytes(4, "big") + random_.randbytes(size)
     return hashlib.sha256(body).digest() + body

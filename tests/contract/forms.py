@@ -69,7 +69,12 @@ VISIT = form(
         "Person",
         item=[
             item("name", "string", required=True, maxLength=20),
-            item("born", "date", required=True, extension=[extension("minValue", "Date", "1900-01-01")]),
+            item(
+                "born",
+                "date",
+                required=True,
+                extension=[extension("minValue", "Date", "1900-01-01")],
+            ),
             item("plan", "choice", required=True, answerOption=options("gold", "silver")),
             item(
                 "number",

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -54,8 +54,9 @@ class Peer:
         password: str | bytes | None = None,
         *,
         clean: bool = True,
+        transport: Literal["tcp", "websockets"] = "tcp",
     ) -> None:
-        self.port, self.client_id = port, client_id
+        self.port, self.client_id, self.transport = port, client_id, transport
         self.user, self.password, self.clean = user, password, clean
         self.messages: list[Message] = []
         self.connected = False
@@ -74,6 +75,7 @@ class Peer:
             clean_session=self.clean,
             protocol=MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
+            transport=self.transport,
         )
         if self.user is not None:
             client.username_pw_set(self.user)
@@ -204,7 +206,8 @@ class Peer:
 
 
 def _no_delay(_client: object, _userdata: object, found: Any) -> None:
-    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if isinstance(found, socket.socket):  # not in a WebSocket
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _reset(found: Any) -> None:
@@ -294,7 +297,9 @@ class Device(Peer):
             view = self.newest(session)
             return view if view is not None and match(view) else None
 
-        view: Json = self._until(found, deadline, f"a view like that; newest {self.newest(session)}")
+        view: Json = self._until(
+            found, deadline, f"a view like that; newest {self.newest(session)}"
+        )
         return view
 
     # Commands
@@ -348,7 +353,7 @@ class Device(Peer):
         return view
 
     def fail(self, session: str, kind: str, code: str, **fields: Any) -> Json:
-        """Send a command that must be refused with that code, and recorded: see `acknowledged_seq`."""
+        """Send a command that must be refused with that code, and recorded."""
         before = self.sync(session) if self.newest(session) else None
         since = self.mark()
         command = self.send(session, kind, **fields)
@@ -382,6 +387,16 @@ def check_rejection(refusal: Json, code: str) -> None:
     assert isinstance(refusal["message"], str)
     assert refusal["message"]
     assert isinstance(refusal.get("details", {}), dict)
+
+
+def acknowledges(seq: int) -> Callable[[Json], bool]:
+    """Match a view that tells that so many commands were decided."""
+    return lambda view: view["acknowledged_seq"] >= seq
+
+
+def on(topic: str) -> Callable[[Message], bool]:
+    """Match a message that is not the clearing of its topic."""
+    return lambda message: message.topic == topic and bool(message.payload)
 
 
 def _age(view: Json) -> tuple[int, int, int]:
@@ -435,7 +450,7 @@ class Room:
     def admin(self) -> Device:
         """Facility IT's device."""
         if self._admin is None:
-            name = sorted(self.admins)[0]
+            name = min(self.admins)
             self._admin = self.device(name, self.admins[name])
         return self._admin
 

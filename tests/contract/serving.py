@@ -1,4 +1,4 @@
-"""Real processes for the contract's tests: `handrail serve`, and Mosquitto where it is installed."""
+"""Real processes for the contract's tests: `handrail serve`, and Mosquitto where it is."""
 
 import json
 import shutil

@@ -93,9 +93,7 @@ def test_a_stranger_gets_nothing_but_its_grant(clinic: Room) -> None:
     assert stranger.subscribe(f"{ROOT}/pairing/{stranger.client_id}/grant")[0] in {0, 1}
     stranger.publish(f"{ROOT}/pairing/{stranger.client_id}/claim", {"v": 1, "code": "BCDF-GHJK"})
     stranger.wait(lambda m: m.topic.endswith("/grant"))
-    assert {m.topic for m in stranger.messages} == {
-        f"{ROOT}/pairing/{stranger.client_id}/grant"
-    }
+    assert {m.topic for m in stranger.messages} == {f"{ROOT}/pairing/{stranger.client_id}/grant"}
 
 
 @pytest.mark.parametrize("who", ["facility", "patient"])
@@ -162,7 +160,9 @@ def test_a_forbidden_publication_reaches_nobody(clinic: Room, who: str) -> None:
     for topic in forbidden_topics(forger.device, pair):
         if not forger.connected:
             forger.online()
-        forger.deliver(topic, json.dumps({"v": 1, "online": False, "forged": "F0RGED"}), retain=True)
+        forger.deliver(
+            topic, json.dumps({"v": 1, "online": False, "forged": "F0RGED"}), retain=True
+        )
     fresh = clinic.device("admin-3", clinic.admins["admin-3"])
     fresh.subscribe(f"{ROOT}/flows/+")
     fresh.request("LIST_FLOWS")

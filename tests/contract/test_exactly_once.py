@@ -204,9 +204,7 @@ def test_a_command_that_lacks_something_is_refused(
 def test_what_has_no_readable_seq_is_refused_and_not_recorded(pair: Pair, payload: bytes) -> None:
     """`malformed` with no `seq`, and the sequence stands where it was."""
     since = pair.patient.mark()
-    pair.patient.publish(
-        f"{ROOT}/sessions/{pair.session}/commands/{pair.patient.device}", payload
-    )
+    pair.patient.publish(f"{ROOT}/sessions/{pair.session}/commands/{pair.patient.device}", payload)
     refusal = rejection(pair.patient, pair.session, since)
     check_rejection(refusal, "malformed")
     assert refusal.get("seq") is None
@@ -348,8 +346,10 @@ def test_a_command_twice_in_one_object_counts_once(pair: Pair) -> None:
     topic = f"{ROOT}/sessions/{pair.session}/commands/{pair.patient.device}"
     pair.patient.publish(topic, doubled)
     pair.patient.wait(
-        lambda m: m.topic.endswith(f"/{pair.patient.device}")
-        and (m.json.get("code") == "malformed" or m.json.get("acknowledged_seq") == 1),
+        lambda m: (
+            m.topic.endswith(f"/{pair.patient.device}")
+            and (m.json.get("code") == "malformed" or m.json.get("acknowledged_seq") == 1)
+        ),
         since,
     )
     fields = pair.both()[1]["fields"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .forms import VISIT
-from .raw import Device, Json, Pair, room
+from .raw import Device, Json, Pair, acknowledges, room
 from .serving import admins_of, free_port, handrail_serve
 
 KILLS = 2
@@ -56,7 +56,7 @@ def test_every_acknowledged_command_is_there_after_a_kill(tmp_path: Path) -> Non
             for n in range(seen + 1, COMMANDS + 1):
                 phone.say(pair.session, command(n))
             enough = COMMANDS if kill == KILLS else seen + COMMANDS // (KILLS + 2)
-            phone.view(pair.session, lambda v, n=enough: v["acknowledged_seq"] >= n)
+            phone.view(pair.session, acknowledges(enough))
             if kill < KILLS:
                 serving.kill()
                 phone.wait_closed()
@@ -76,7 +76,7 @@ def test_every_acknowledged_command_is_there_after_a_kill(tmp_path: Path) -> Non
 
 
 def test_sigterm_stops_it_cleanly(tmp_path: Path) -> None:
-    """SIGTERM: exit code 0, devices hear that the controller goes, nothing is logged as an error."""
+    """SIGTERM: exit code 0, devices hear that the controller goes, no error is logged."""
     data, port = tmp_path / "data", free_port()
     with handrail_serve(data, port) as serving, room(port, admins_of(data)) as here:
         desk = here.enrol("facility", "Desk")

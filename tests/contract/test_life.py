@@ -94,9 +94,7 @@ def test_many_sessions_at_once_do_not_touch_each_other(clinic: Room) -> None:
     pairs = [Pair(clinic, VISIT, staff=staff) for _ in range(10)]
     for n in range(5):
         for i, pair in enumerate(pairs):
-            pair.patient.send(
-                pair.session, "ENTER_FIELD", field_id="name", value=f"P{i} value {n}"
-            )
+            pair.patient.send(pair.session, "ENTER_FIELD", field_id="name", value=f"P{i} value {n}")
     for i, pair in enumerate(pairs):
         pair.patient.view(pair.session, lambda v: v["acknowledged_seq"] == 5)
         for view in pair.patient.views(pair.session):

@@ -114,7 +114,9 @@ def test_an_expired_code_is_refused_like_a_wrong_one(start_box: StartBox, tmp_pa
         assert refused(claim(box.port, "BCDF-GHJK")) == expired
 
 
-@pytest.mark.parametrize("code", ["", "WDJB", "WDJB-MJHT-WDJB", "AEIO-UYAE", "1234-5678", "ЖЖЖЖ-ЖЖЖЖ"])
+@pytest.mark.parametrize(
+    "code", ["", "WDJB", "WDJB-MJHT-WDJB", "AEIO-UYAE", "1234-5678", "ЖЖЖЖ-ЖЖЖЖ"]
+)
 def test_what_cannot_be_a_code_is_refused(clinic: Room, code: str) -> None:
     """A code of the wrong letters or length is refused as a wrong one, or as malformed."""
     answer = claim(clinic.port, code)
@@ -285,3 +287,57 @@ def test_the_secret_is_stored_as_a_hash_alone(clinic: Room, box: RunningBox) -> 
     assert desk.secret.encode() not in stored
     assert code.encode() not in stored
     assert code.replace("-", "").encode() not in stored
+
+
+def test_a_new_code_ends_the_old_one(clinic: Room) -> None:
+    """REPLACE_PATIENT_DEVICE with null while a code is open: only the new code works."""
+    staff, session = opened(clinic)
+    staff.view(session["session"])
+    staff.do(session["session"], "REPLACE_PATIENT_DEVICE", device=None)
+    code = staff.view(session["session"], lambda v: v["code"] != session["code"])["code"]
+    refused(claim(clinic.port, session["code"]))
+    assert "secret" in claim(clinic.port, code)
+
+
+def test_the_code_of_an_ended_session_is_refused(clinic: Room) -> None:
+    """A session that ends before anybody came takes its code along."""
+    staff, session = opened(clinic)
+    staff.view(session["session"])
+    staff.do(session["session"], "CANCEL", reason="Over")
+    refused(claim(clinic.port, session["code"]))
+
+
+def test_a_code_on_one_connection_works_once(clinic: Room) -> None:
+    """The second claim of the same connection is refused like any spent code."""
+    code = enrol_code(clinic)["code"]
+    peer = clinic.keep(Peer(clinic.port, pairing_id(), "pairing").connect())
+    assert "secret" in claim_on(peer, {"v": 1, "code": code})
+    refused(claim_on(peer, {"v": 1, "code": code}))
+
+
+def test_a_phone_pairs_over_websocket(clinic: Room, box: RunningBox) -> None:
+    """The same contract at `/mqtt` on the HTTP port, as a browser speaks it."""
+    staff, session = opened(clinic)
+    port = int(box.http.rsplit(":", 1)[1])
+    stranger = Peer(port, pairing_id(), "pairing", transport="websockets")
+    clinic.keep(stranger).connect()
+    grant = claim_on(stranger, {"v": 1, "code": session["code"]})
+    phone = Device(port, grant["device"], grant["secret"])
+    phone.transport = "websockets"
+    clinic.keep(phone).online()
+    phone.view(session["session"])
+    phone.do(session["session"], "ENTER_FIELD", field_id="name", value="Ada")
+    staff.view(session["session"], lambda v: "name" in v["fields"])
+
+
+def test_a_device_that_tells_no_presence_can_work_all_the_same(clinic: Room) -> None:
+    """Presence is for the others to see; commands and views do not wait for it."""
+    _, session = opened(clinic)
+    grant = claim(clinic.port, session["code"])
+    phone = Device(clinic.port, grant["device"], grant["secret"])
+    clinic.keep(phone).connect()
+    begins = f"{ROOT}/sessions/{session['session']}"
+    phone.subscribe(f"{begins}/state/{phone.device}", f"{begins}/rejections/{phone.device}")
+    phone.view(session["session"])
+    phone.do(session["session"], "ENTER_FIELD", field_id="name", value="Ada")
+    phone.fail(session["session"], "ENTER_FIELD", "unknown_field", field_id="x", value="Ada")

@@ -84,7 +84,13 @@ def test_only_the_current_steps_fields_can_be_entered(pair: Pair) -> None:
         ("FOCUS_FIELD", {}),
     ):
         pair.fill_in_vain(kind, "field_not_on_this_step", field_id="visits", **rest)
-        for unknown in ("nothing", "name[0]", "children[0].nothing", "person.name", "children[-1].x"):
+        for unknown in (
+            "nothing",
+            "name[0]",
+            "children[0].nothing",
+            "person.name",
+            "children[-1].x",
+        ):
             pair.fill_in_vain(kind, "unknown_field", field_id=unknown, **rest)
     assert pair.both()[1]["fields"] == {}
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -12,7 +14,7 @@ import rfc8785
 from tests.conftest import StartBox
 
 from .forms import PRE_REGISTRATION, VISIT
-from .raw import ROOT, Device, Json, Pair, Room, room
+from .raw import ROOT, Device, Json, Pair, Room, on, room
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -114,10 +116,8 @@ def test_the_assignment_tells_a_kiosk_its_session(clinic: Room) -> None:
     since = kiosk.mark()
     kiosk.online()
     again = [
-        kiosk.wait(
-            lambda m, r=retained: m.topic.endswith("/assignment") and m.retain is r, since
-        ).json
-        for retained in (True, False)
+        kiosk.wait(lambda m: m.topic.endswith("/assignment") and m.retain, since).json,
+        kiosk.wait(lambda m: m.topic.endswith("/assignment") and not m.retain, since).json,
     ]
     assert again == [first, first], "joined_at is when it joined, not when it came back"
     staff.view(opened["session"])
@@ -130,14 +130,11 @@ def test_the_assignment_tells_a_kiosk_its_session(clinic: Room) -> None:
     assert fresh.wait(lambda m: m.topic.endswith("/assignment")).json["session"] is None
 
 
-def lobby(device: Device, match: object = None) -> Json:
-    """Wait for a lobby."""
-
-    def matches(message: object) -> bool:
-        found = message.topic.endswith("/lobby")  # type: ignore[attr-defined]
-        return found and (match is None or match(message.json["sessions"]))  # type: ignore[attr-defined,operator,no-any-return]
-
-    answer: Json = device.wait(matches).json
+def lobby(device: Device, match: Callable[[list[Json]], Any]) -> Json:
+    """Wait for a lobby whose lines match."""
+    answer: Json = device.wait(
+        lambda m: m.topic.endswith("/lobby") and match(m.json["sessions"])
+    ).json
     return answer
 
 
@@ -243,4 +240,4 @@ def test_a_changed_flow_has_another_reference_and_open_sessions_keep_theirs(pair
     assert pair.staff.sync(pair.session)["flow_ref"] == pair.flow_ref
     pair.patient.subscribe(f"{ROOT}/flows/{pair.flow_ref}", f"{ROOT}/flows/{added['flow_ref']}")
     for ref in (pair.flow_ref, added["flow_ref"]):
-        pair.patient.wait(lambda m, r=ref: m.topic == f"{ROOT}/flows/{r}")
+        pair.patient.wait(on(f"{ROOT}/flows/{ref}"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .forms import VISIT
+from .forms import VISIT, form, item
 from .raw import ROOT, Device, Json, Pair, Room, check_rejection
 
 
@@ -155,9 +155,7 @@ def test_sync_needs_a_participant(pair: Pair) -> None:
         ("ADD_FLOW", {"questionnaire": VISIT}),
     ],
 )
-def test_what_is_facility_its_is_refused_to_others(
-    pair: Pair, kind: str, fields: Json
-) -> None:
+def test_what_is_facility_its_is_refused_to_others(pair: Pair, kind: str, fields: Json) -> None:
     """`not_allowed_for_role` for a facility's and a patient's device alike."""
     for device in (pair.staff, pair.patient):
         device.ask_in_vain(kind, "not_allowed_for_role", **fields)
@@ -242,3 +240,31 @@ def test_an_admin_device_may_lead_as_a_facility(pair: Pair) -> None:
     admin.view(pair.session)
     admin.do(pair.session, "TAKE_OVER")
     admin.do(pair.session, "HIGHLIGHT_FIELD", field_id="name")
+
+
+def test_a_guest_whose_session_is_over_is_answered_and_comes_in_nowhere(pair: Pair) -> None:
+    """While it is still connected: SYNC and LEAVE_SESSION as ever; a code does not work for it."""
+    opened = pair.staff.ask("OPEN_SESSION", "SESSION_OPENED", flow_id="visit")
+    pair.lead("CANCEL", reason="Over")
+    guest = pair.patient
+    guest.view(pair.session, lambda v: v["status"] == "cancelled")
+    guest.ask("SYNC", "SYNCED", session=pair.session)
+    guest.ask("LEAVE_SESSION", "SESSION_LEFT", session=pair.session)
+    guest.ask_in_vain("JOIN_SESSION", "session_ended", code=opened["code"])
+    assert pair.staff.sync(opened["session"])["code"] == opened["code"]
+
+
+def test_a_flow_of_half_a_megabyte_is_taken_and_a_larger_one_refused(clinic: Room) -> None:
+    """At most 512 KiB: a larger one cannot be used, and nothing is published of it."""
+    many = [item(f"q-{n}", "string", "What is it? " * 20) for n in range(1_500)]
+    added = clinic.admin.ask(
+        "ADD_FLOW", "FLOW_ADDED", questionnaire=form("large", item("all", "group", item=many))
+    )
+    device = clinic.enrol("patient")
+    device.subscribe(f"{ROOT}/flows/{added['flow_ref']}")
+    found = device.wait(lambda m: "/flows/" in m.topic)
+    assert 400_000 < len(found.payload) <= 512 * 1024
+    larger = form("larger", item("all", "group", "x" * 200_000, item=many))
+    refusal = clinic.admin.request("ADD_FLOW", questionnaire=larger)
+    assert refusal["code"] in {"malformed", "too_large"}
+    assert "524288" in refusal["message"]

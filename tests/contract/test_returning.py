@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import StartBox
 
 from .forms import PERSON, PNG, VISIT, begin, chunks, put, reach, sign
-from .raw import ROOT, Device, Json, Pair, Room, room
+from .raw import ROOT, Device, Json, Pair, Room, on, room
 
 
 @pytest.fixture
@@ -143,9 +143,7 @@ def test_a_restarted_box_knows_it_all(start_box: StartBox, tmp_path: Path) -> No
         put(pair, "card-1", *chunks(PNG)[0])
         refused = pair.lead_in_vain("NAVIGATE", "step_incomplete", step_id="consent")
         waiting = pair.staff.ask("OPEN_SESSION", "SESSION_OPENED", flow_id="visit")
-        pair.patient.view(
-            pair.session, lambda v: v["documents"]["card"].get("received") == 65_536
-        )
+        pair.patient.view(pair.session, lambda v: v["documents"]["card"].get("received") == 65_536)
         staff_view, patient_view = pair.both()
     with start_box(tmp_path / "data", port=port) as box, room(port, box.admins) as here:
         staff = pair.staff = here.keep(Device(port, pair.staff.device, pair.staff.secret))
@@ -193,7 +191,7 @@ def test_a_restarted_box_publishes_every_open_sessions_views(
             )
             view = quiet.view(pair.session)
             assert view["session"] == pair.session
-            quiet.wait(lambda m, r=pair.flow_ref: m.topic == f"{ROOT}/flows/{r}")
+            quiet.wait(on(f"{ROOT}/flows/{pair.flow_ref}"))
             assigned = quiet.wait(lambda m: m.topic.endswith("/assignment")).json
             assert assigned["session"] == pair.session
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from .forms import STROKES, VISIT, begin, form, item, reach, sign
 from .forms import SIGNATURE as SIGNATURE_REQUIRED
+from .forms import STROKES, VISIT, begin, form, item, reach, sign
 from .raw import Json, Pair, Room
 
 

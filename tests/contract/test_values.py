@@ -36,7 +36,10 @@ KINDS = form(
             item(
                 "ranged",
                 "integer",
-                extension=[extension("minValue", "Integer", 1), extension("maxValue", "Integer", 3)],
+                extension=[
+                    extension("minValue", "Integer", 1),
+                    extension("maxValue", "Integer", 3),
+                ],
             ),
             item("short", "string", maxLength=3),
         ],
@@ -185,7 +188,8 @@ def test_null_and_empty_values_are_no_answers(clinic: Room) -> None:
         item("t", "group", item=[item("b", "boolean")]),
     )
     pair = Pair(clinic, needed)
-    for empty in (None, "", "   ", []):
+    nothing: tuple[Any, ...] = (None, "", "   ", [])
+    for empty in nothing:
         since = pair.patient.mark()
         command = pair.patient.send(pair.session, "ENTER_FIELD", field_id="a", value=empty)
         pair.patient.answer(pair.session, command, since)
@@ -237,7 +241,9 @@ def family(clinic: Room) -> Pair:
 
 def test_entering_in_the_next_instance_adds_it(family: Pair) -> None:
     """`{group}[n].linkId`, where n instances exist, adds one; beyond that is unknown."""
-    family.fill_in_vain("ENTER_FIELD", "unknown_field", field_id="children[2].child-name", value="X")
+    family.fill_in_vain(
+        "ENTER_FIELD", "unknown_field", field_id="children[2].child-name", value="X"
+    )
     family.fill("ENTER_FIELD", field_id="children[0].child-name", value="Ann")
     family.fill("ENTER_FIELD", field_id="children[1].child-born", value="2019-01-02")
     refusal = family.lead_in_vain("NAVIGATE", "step_incomplete", step_id="papers")
@@ -302,7 +308,7 @@ def test_a_name_that_is_no_field_is_unknown(family: Pair, field: str) -> None:
 
 
 def test_a_switched_off_field_is_not_shown_and_not_required(clinic: Room) -> None:
-    """enableWhen on the same step and across steps; what is switched off keeps no hold."""
+    """`enableWhen` on the same step and across steps; what is switched off keeps no hold."""
     pair = Pair(clinic, VISIT)
     pair.enter(name="Ada", born="1990-05-17", plan=choice("gold"))
     pair.go("visits")
@@ -392,8 +398,10 @@ def test_a_value_that_is_too_long_to_keep_is_too_large(kinds: Pair) -> None:
     since = kinds.patient.mark()
     kinds.patient.send(kinds.session, "ENTER_FIELD", field_id="a-text", value="x" * 60_000)
     kinds.patient._until(
-        lambda: kinds.patient.closed.is_set()
-        or [m for m in kinds.patient.messages[since:] if "rejections" in m.topic or m.payload],
+        lambda: (
+            kinds.patient.closed.is_set()
+            or [m for m in kinds.patient.messages[since:] if "rejections" in m.topic or m.payload]
+        ),
         what="an answer",
     )
     assert kinds.both()[0]["status"] == "active"

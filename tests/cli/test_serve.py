@@ -1,0 +1,123 @@
+"""`handrail serve`: starts, says where, stops, and comes back."""
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import PROGRAM, Handrail, Serving
+
+
+def test_it_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path) -> None:
+    """A line with `ready` and the addresses; SIGTERM and SIGINT end it with 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Serving(tmp_path / "data") as serving:
+            assert "ready" in serving.ready
+            socket.create_connection(("127.0.0.1", serving.port), timeout=5).close()
+            assert serving.end(number) == 0
+        assert not (tmp_path / "data" / "box.json").exists()
+
+
+def test_its_log_is_quiet(tmp_path: Path) -> None:
+    """No library chatters at the start and the end."""
+    with Serving(tmp_path / "data") as serving:
+        serving.end()
+    assert serving.log.read_text() == ""
+
+
+def test_ipv6_stands_in_brackets(tmp_path: Path) -> None:
+    """`[::1]:0` is an address, and is shown as one."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with Serving(tmp_path / "data", "--mqtt", "[::1]:0") as serving:
+        assert "mqtt://[::1]:" in serving.ready
+        assert serving.end() == 0
+
+
+def test_a_killed_box_comes_back_with_its_sessions(tmp_path: Path, handrail: Handrail) -> None:
+    """`kill -9`, and a new start on the same folder shows what was acknowledged."""
+    data = tmp_path / "data"
+    with Serving(data) as first:
+        opened = handrail("session", "open", "quick-check-in", "--data", data, "--json").json
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    with Serving(data) as second:
+        shown = handrail("session", "list", "--data", data, "--json").json
+        assert [line["session"] for line in shown] == [opened["session"]]
+        assert second.end() == 0
+
+
+def _refused(*options: str) -> tuple[int, str]:
+    found = subprocess.run(
+        [*PROGRAM, "serve", *options], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in found.stderr
+    assert "ready" not in found.stdout
+    return found.returncode, found.stderr
+
+
+def test_a_port_in_use_is_one_line_and_3(tmp_path: Path) -> None:
+    """Another program has the port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = _refused("--data", str(tmp_path / "data"), "--mqtt", f"127.0.0.1:{port}")
+    assert code == 3
+    assert len(said.strip().splitlines()) == 1
+    assert "address already in use" in said
+
+
+def test_a_busy_data_folder_is_one_line_and_3(data: Path) -> None:
+    """Two boxes on one folder would corrupt it."""
+    code, said = _refused("--data", str(data), "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0")
+    assert code == 3
+    assert len(said.strip().splitlines()) == 1
+    assert "in use" in said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--broker", "http://broker"),
+        ("--mqtt", "1883"),
+        ("--mqtt", "::1:1883"),
+        ("--mqtt", "127.0.0.1:99999"),
+        ("--http", "127.0.0.1:x"),
+        ("--site", "Not A Site"),
+        ("--idle-limit", "soon"),
+    ],
+)
+def test_wrong_use_is_2(tmp_path: Path, options: tuple[str, ...], handrail: Handrail) -> None:
+    """What cannot be read is named."""
+    ran = handrail("serve", "--data", tmp_path / "data", *options)
+    assert ran.code == 2
+    assert ran.err
+
+
+def test_the_site_is_fixed_at_the_first_start(tmp_path: Path, handrail: Handrail) -> None:
+    """Devices know their site: a folder keeps the one it was started with."""
+    data = tmp_path / "data"
+    with Serving(data, "--site", "clinic-a") as serving:
+        assert "site clinic-a" in serving.ready
+        serving.end()
+    enrolled = handrail("device", "enrol", "x", "--role", "patient", "--data", data, "--json").json
+    assert enrolled["site"] == "clinic-a"
+    ran = handrail("serve", "--data", data, "--site", "clinic-b")
+    assert ran.code == 2
+    assert "clinic-a" in ran.err
+
+
+def test_waiting_for_a_broker_can_be_ended(tmp_path: Path) -> None:
+    """SIGTERM ends a box that its broker keeps waiting, too."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        process = subprocess.Popen(
+            [*PROGRAM, "serve", "--data", str(tmp_path), "--broker", f"mqtt://127.0.0.1:{port}"],
+            stdout=subprocess.PIPE,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            process.terminate()
+            out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"ready" not in out
