@@ -154,11 +154,11 @@ class FacilityView(View):
     fields: Mapping[str, FieldView]
     signatures: Mapping[str, SignatureView]
     participants: Mapping[str, ParticipantView]
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
     """The fields that keep the current step from being complete, in order."""
-    missing_reason: str | None
+    missing_reason: str | None = None
     """The same in a sentence: what NAVIGATE forward would be refused with."""
-    blocked: Mapping[str, str]
+    blocked: Mapping[str, str] = Field(default={})
     """The commands that this device would be refused now whatever they say, and why."""
     patient_focus: str | None
     code: str | None

@@ -324,7 +324,7 @@ STEPS = ("tap", "pump", "arrive", "hear", "arrive", "hear", "unplug", "die")
 @given(st.lists(st.sampled_from(STEPS), max_size=60), st.integers(0, 2**32), st.integers(0, 3))
 def test_any_history_decides_every_command_once_in_order(steps, seed, share):
     """Each command is decided exactly once, in order, and its sender learns the true answer."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     refused = {command(n).command_id for n in range(80) if chance.random() < share / 4}
     world = World(refused)
     for step in steps:

@@ -210,7 +210,7 @@ def test_a_listener_that_fails_does_not_stop_the_others(loop, caplog):
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 4), st.integers(0, 2**32))
 def test_chunks_cover_a_document_whatever_is_lost(size, chunk, window, seed):
     """Every byte goes out, never more than the window at once, and a resume goes on exactly."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     plan = ChunkPlan(size, chunk, window)
     got: set[int] = set()
     in_flight: list[tuple[int, int]] = []
@@ -236,7 +236,7 @@ def test_chunks_cover_a_document_whatever_is_lost(size, chunk, window, seed):
 def test_a_document_is_put_together_in_any_order(data, chunk, seed):
     """Pieces may come twice and mixed; nothing is given before all are there."""
     pieces = [(at, data[at : at + chunk]) for at in range(0, len(data), chunk)] * 2
-    random.Random(seed).shuffle(pieces)  # noqa: S311
+    random.Random(seed).shuffle(pieces)
     assembly, seen = Assembly(), set()
     for at, piece in pieces:
         seen.add(at)

@@ -151,7 +151,7 @@ def test_a_patient_corrects_what_is_wrong():
     import random  # noqa: PLC0415
 
     flow = load_flow(QUICK)
-    player = PatientPlayer(flow, random.Random(3))  # noqa: S311
+    player = PatientPlayer(flow, random.Random(3))
     enabled = ("name",)
     for wrong in ({"error": "too long"}, {"correction": "Please look."}):
         shown = patient_view(
@@ -165,7 +165,7 @@ def test_a_patient_corrects_what_is_wrong():
     sent_back = DocumentView(status=DocumentStatus.REJECTED, reason="blurred")
     player.fill_after_all(["card"])
     blurred = patient_view(enabled=("card",), signature=None, documents={"card": sent_back})
-    actions = [PatientPlayer(flow, random.Random(n)).next(blurred) for n in range(9)]  # noqa: S311
+    actions = [PatientPlayer(flow, random.Random(n)).next(blurred) for n in range(9)]
     assert any(isinstance(action, Attach) for action in actions)
 
 

@@ -27,7 +27,13 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 STEPS = st.sampled_from(["who", "card", "meds", "agree", "nowhere"])
 TEXT = st.text(string.ascii_letters + " é\u202e<", min_size=1, max_size=12)
-VALUES = st.one_of(TEXT, st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.lists(TEXT))
+VALUES = st.one_of(
+    TEXT,
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(TEXT),
+)
 SCREENS = st.sampled_from([HOST, OTHER, PATIENT])
 UPLOADS = st.sampled_from(["u1", "u2"])
 REASONS = st.one_of(st.none(), TEXT)

@@ -37,7 +37,7 @@ class Patient:
     signatures: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rng = Random(self.seed)  # noqa: S311 - made-up answers, not secrets
+        self.rng = Random(self.seed)
         self.held = replace(self.held, answers=rules.initial_answers(self.flow))
 
     def assessment(self) -> Assessment:

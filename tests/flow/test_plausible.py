@@ -70,7 +70,7 @@ def test_bounds_are_kept(kind, extensions):
     suits = any(kind.lower() in str(one).lower() for one in written)
     item = flow_of({"linkId": "q", "type": kind, "extension": written}).items["q"]
     for seed in range(20 if suits else 2):
-        value = plausible_value(item, Random(seed))  # noqa: S311
+        value = plausible_value(item, Random(seed))
         assert check_value(item, value) is None, value
 
 
@@ -91,7 +91,7 @@ def test_bounds_are_kept(kind, extensions):
 )
 def test_patterns_are_read_and_matched(pattern):
     """For patterns such as forms have, a matching text is made."""
-    made = [matching(pattern, Random(seed)) for seed in range(40)]  # noqa: S311
+    made = [matching(pattern, Random(seed)) for seed in range(40)]
     found = [text for text in made if text is not None]
     assert len(found) > 10
     assert all(regex.fullmatch(pattern, text) for text in found)
@@ -122,7 +122,7 @@ def test_what_cannot_be_made_up_is_said():
     )
     for link_id in ("q", "g", "i"):
         with pytest.raises(NoPlausibleValue, match=link_id):
-            plausible_value(flow.items[link_id], Random(1))  # noqa: S311
+            plausible_value(flow.items[link_id], Random(1))
 
 
 @given(_SEEDS)
@@ -172,7 +172,7 @@ def test_the_same_seed_gives_the_same_answers():
     """Made-up answers depend on the generator alone."""
 
     def made():
-        rng = Random(5)  # noqa: S311
+        rng = Random(5)
         return [plausible_value(item, rng) for item in ITEMS if item.takes_value]
 
     assert made() == made()

@@ -124,7 +124,9 @@ class Screens:
         page.locator(".session").wait_for()
         return Patient(page)
 
-    def pair(self, flow: str = "Patient pre-registration", **options: Any) -> "tuple[Desk, Patient]":
+    def pair(
+        self, flow: str = "Patient pre-registration", **options: Any
+    ) -> "tuple[Desk, Patient]":
         """Open a session, and bring a patient in."""
         desk = self.desk()
         code = desk.open(flow)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import QUESTIONNAIRES
 from schemas.flow import load_flow, parse_json
+from tests.conftest import QUESTIONNAIRES
 from tests.web import example
 from tests.web.conftest import TABLET, Screens
 
@@ -97,7 +97,9 @@ _SIGNING: dict[str, Any] = {
                         {
                             "url": "http://hl7.org/fhir/StructureDefinition/"
                             "questionnaire-signatureRequired",
-                            "valueCodeableConcept": {"coding": [{"code": "1.2.840.10065.1.12.1.1"}]},
+                            "valueCodeableConcept": {
+                                "coding": [{"code": "1.2.840.10065.1.12.1.1"}]
+                            },
                         }
                     ],
                 },

@@ -29,7 +29,9 @@ class Looker:
         page.wait_for_timeout(350)  # until what moves has arrived
         if self.folder is not None:
             size = page.viewport_size or TABLET
-            kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(size["width"], "desktop")
+            kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(
+                size["width"], "desktop"
+            )
             page.screenshot(path=self.folder / f"{name}-{kind}.png")
         found = Axe().run(page, options=_RULES)
         self.found += [
@@ -50,7 +52,9 @@ def look() -> Iterator[Looker]:
     assert looker.found == []
 
 
-def test_screens_of_a_session(screens: Screens, look: Looker, picture: Any) -> None:
+def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
+    screens: Screens, look: Looker, picture: Any
+) -> None:
     """Axe finds nothing on any screen of a session, on either side."""
     desk = screens.desk(name="Front desk")
     look.at(desk.page, "desk-lobby-empty")
