@@ -158,7 +158,7 @@ class FacilityView(View):
     """The fields that keep the current step from being complete, in order."""
     missing_reason: str | None = None
     """The same in a sentence: what NAVIGATE forward would be refused with."""
-    blocked: Mapping[str, str] = Field(default={})
+    blocked: Mapping[str, str] = Field(default_factory=dict)
     """The commands that this device would be refused now whatever they say, and why."""
     patient_focus: str | None
     code: str | None

@@ -17,7 +17,7 @@ interface Props {
 export function Actions({ room, view, flow }: Props) {
   const [asking, setAsking] = useState<"cancel" | "device" | "skip" | null>(null);
   const give = (intent: Intent) => () => app.command(room, intent);
-  const blocked = (command: string) => view.blocked[command];
+  const blocked = (command: string) => view.blocked?.[command];
   const index = view.step_index;
   const [before, after] = [flow.steps[index - 1], flow.steps[index + 1]];
   const here = flow.steps[index];
@@ -123,13 +123,13 @@ function FieldActions({ room, view, flow }: Props) {
               <div key={one.linkId}>
                 {status && status !== "requested" && <p class={`chip ${status}`}>{status === "signed" ? "Signed" : "Declined"}</p>}
                 {asked ? (
-                  <Action label="Cancel signing" reason={view.blocked["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />
+                  <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />
                 ) : (
                   <Action
                     label={status === "signed" ? "Ask to sign again" : "Ask to sign"}
                     kind={status === "signed" ? "secondary" : "primary"}
                     hotkey="s"
-                    reason={view.blocked["REQUEST_SIGNATURE"]}
+                    reason={view.blocked?.["REQUEST_SIGNATURE"]}
                     run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: one.linkId })}
                   />
                 )}
@@ -183,7 +183,7 @@ function DocumentLine({ view, item, id, onReview }: { view: FacilityView; item: 
       <p dir="auto">
         {item.text(null)} <span class={`chip ${status}`}>{DOCUMENT[status]}</span>
       </p>
-      {there && <Action label="Look at it…" kind={status === "received" ? "primary" : "secondary"} reason={view.blocked["FETCH_DOCUMENT"]} run={onReview} />}
+      {there && <Action label="Look at it…" kind={status === "received" ? "primary" : "secondary"} reason={view.blocked?.["FETCH_DOCUMENT"]} run={onReview} />}
     </div>
   );
 }
@@ -206,11 +206,11 @@ function Selected({ room, view, item, id }: { room: app.Room; view: FacilityView
       <Action
         label={lit ? "Stop pointing" : "Point to it"}
         pressed={lit}
-        reason={view.blocked["HIGHLIGHT_FIELD"]}
+        reason={view.blocked?.["HIGHLIGHT_FIELD"]}
         run={() => app.command(room, { type: "HIGHLIGHT_FIELD", field_id: lit ? null : id })}
       />
       {enters && !correcting && (
-        <Action label="Ask for a correction…" reason={view.blocked["REQUEST_CORRECTION"]} run={() => setCorrecting(true)} />
+        <Action label="Ask for a correction…" reason={view.blocked?.["REQUEST_CORRECTION"]} run={() => setCorrecting(true)} />
       )}
       {enters && correcting && (
         <div class="stack">
@@ -219,7 +219,7 @@ function Selected({ room, view, item, id }: { room: app.Room; view: FacilityView
           <Action
             label="Send to the patient"
             kind="primary"
-            reason={view.blocked["REQUEST_CORRECTION"] ?? (message.trim() ? null : "Write a message first.")}
+            reason={view.blocked?.["REQUEST_CORRECTION"] ?? (message.trim() ? null : "Write a message first.")}
             run={() => app.command(room, { type: "REQUEST_CORRECTION", field_id: id, message: message.trim() }).then(() => setCorrecting(false))}
           />
         </div>

@@ -54,8 +54,8 @@ export function Review({ room, view, item, id, onClose }: Props) {
         <button type="button" class="secondary" disabled={zoom === ZOOMS.length - 1} onClick={() => setZoom(zoom + 1)}>Larger</button>
         <button type="button" class="secondary" onClick={() => setQuarters((quarters + 1) % 4)}>Turn</button>
         <span class="grow" />
-        <Action label="Send back…" reason={view.blocked["REVIEW_DOCUMENT"]} run={() => setSending(!sending)} />
-        <Action label="Accept" kind="primary" reason={view.blocked["REVIEW_DOCUMENT"]} run={() => review(true)} />
+        <Action label="Send back…" reason={view.blocked?.["REVIEW_DOCUMENT"]} run={() => setSending(!sending)} />
+        <Action label="Accept" kind="primary" reason={view.blocked?.["REVIEW_DOCUMENT"]} run={() => review(true)} />
       </div>
       {sending && (
         <div class="stack">

@@ -130,7 +130,7 @@ function RoomHead({ view, room, flow, timeline, onTimeline }: HeadProps) {
 
 function TakeOver({ room, view }: { room: app.Room; view: FacilityView }) {
   const [refusal, setRefusal] = useState<string | null>(null);
-  const reason = view.blocked["TAKE_OVER"];
+  const reason = view.blocked?.["TAKE_OVER"];
   return (
     <div class="take-over">
       <button
@@ -162,7 +162,7 @@ const MEANING = { upcoming: "not yet", current: "now", complete: "complete", inc
 
 function Steps({ room, view, flow, live }: PartProps) {
   const [refusal, setRefusal] = useState<{ step: string; text: string } | null>(null);
-  const blocked = live ? view.blocked["NAVIGATE"] : "This is the past.";
+  const blocked = live ? view.blocked?.["NAVIGATE"] : "This is the past.";
   const current = useRef<HTMLLIElement>(null);
   useEffect(() => {
     setRefusal(null);
@@ -211,7 +211,7 @@ function Mirror({ room, view, flow, live }: PartProps) {
   const selected = room.selected.value ?? null;
   const step = flow.steps.find((one) => one.id === view.step_id) ?? flow.steps[0]!;
   const patient = Object.values(view.participants).find((one) => one.role === "patient");
-  const blocked = live ? view.blocked["HIGHLIGHT_FIELD"] : undefined;
+  const blocked = live ? view.blocked?.["HIGHLIGHT_FIELD"] : undefined;
   useEffect(() => {
     setRefusal(null);
     room.selected.value = null;
