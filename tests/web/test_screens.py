@@ -49,7 +49,7 @@ def look() -> Iterator[Looker]:
         folder.mkdir(parents=True, exist_ok=True)
     looker = Looker(folder)
     yield looker
-    assert looker.found == []
+    assert looker.found == [], "\n".join(looker.found)
 
 
 def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
