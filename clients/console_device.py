@@ -23,9 +23,11 @@ class ScreenRole(StrEnum):
 @app.command(epilog="Example: handrail device enrol 'Front desk' --role facility --json")
 def enrol(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="What people call this screen.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call this screen.")],
     *,
-    role: Annotated[ScreenRole, typer.Option(help="facility: staff's; patient: a kiosk.")],
+    role: Annotated[
+        ScreenRole, typer.Option(metavar="facility|patient", help="A staff's screen, or a kiosk.")
+    ],
     code: Annotated[
         bool, typer.Option("--code", help="Give a code to type on the screen, not a secret.")
     ] = False,
@@ -77,7 +79,9 @@ def _state(device: DeviceLine) -> str:
 @app.command(epilog="Example: handrail device revoke kiosk-2")
 def revoke(
     context: typer.Context,
-    device: Annotated[str, typer.Argument(help="The device's id, as `device list` shows it.")],
+    device: Annotated[
+        str, typer.Argument(metavar="DEVICE", help="The device's id, as `device list` shows it.")
+    ],
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:

@@ -12,6 +12,8 @@ from clients.console import (
     FAILED,
     AsJson,
     Data,
+    Place,
+    Unused,
     moment,
     plain,
     print_facts,
@@ -20,7 +22,6 @@ from clients.console import (
     say,
 )
 from clients.console import print_table as table
-from clients.console_schema import Unused
 from schemas.flow import Flow, FlowError, load_flow, parse_json
 from schemas.questionnaire_yaml import parse_yaml
 from schemas.requests import FlowAdded
@@ -49,6 +50,13 @@ def add_flow(admin: AdminClient, flow: Flow) -> FlowAdded:
     """Add a flow that was read: sent as it was understood, which is never larger."""
     questionnaire: dict[str, Any] = json.loads(flow.canonical)
     return admin.add_flow(questionnaire)
+
+
+def add_folder(place: Place, folder: Path) -> None:
+    """Add all questionnaires of a folder."""
+    with AdminClient(place.url, place.credential) as admin:
+        for path in sorted(folder.glob("*.json")):
+            add_flow(admin, read_flow(path))
 
 
 @app.command(epilog="Example: handrail flow add intake.json")

@@ -9,19 +9,16 @@ from typing import Annotated
 
 import typer
 
-from clients.console import USAGE, Failure, print_json, say
+from clients.console import USAGE, Failure, Unused, print_json, say
 from schemas.access import PAIRING_USER, Access, access_rules, controller_access, controller_user
 from schemas.base import Role, is_identifier
 from schemas.published import ASYNCAPI_FILE, SCHEMA_FILE, documents
 
-Unused = Annotated[
-    Path | None, typer.Option("--data", help="Taken as by all commands; not needed here.")
-]
-
 
 def schema(
     write: Annotated[
-        Path | None, typer.Option(help="Write both files into this folder.", file_okay=False)
+        Path | None,
+        typer.Option(metavar="DIR", help="Write both files into this folder.", file_okay=False),
     ] = None,
     asyncapi: Annotated[
         bool, typer.Option("--asyncapi", help="Print the AsyncAPI document instead.")
@@ -48,9 +45,14 @@ class AclFormat(StrEnum):
 
 def acl(
     written_as: Annotated[
-        AclFormat, typer.Option("--format", help="mosquitto: its acl_file. json: for any other.")
+        AclFormat,
+        typer.Option(
+            "--format",
+            metavar="mosquitto|json",
+            help="mosquitto: its acl_file. json: for any other.",
+        ),
     ] = AclFormat.MOSQUITTO,
-    site: Annotated[str, typer.Option(help="As `serve --site` names it.")] = "main",
+    site: Annotated[str, typer.Option(metavar="NAME", help="As `serve --site` names it.")] = "main",
     data: Unused = None,  # noqa: ARG001
 ) -> None:
     """Print the access rules for a broker of your own (docs/external-brokers.md); needs no box.

@@ -5,10 +5,21 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    contextmanager,
+    suppress,
+)
+from pathlib import Path
 from typing import Any, Protocol
+
+from clients.console import bare
 
 
 class Box(Protocol):
@@ -19,6 +30,7 @@ class Box(Protocol):
 
 
 _STOP_WITHIN = 30.0
+_HOLD_WITHIN = 15.0
 MakeBox = Callable[[], AbstractAsyncContextManager[Box]]
 
 
@@ -43,13 +55,13 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def run_until_told(make_box: MakeBox, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` hears where, once the box serves."""
+def run_until_told(make_box: MakeBox, data: Path) -> None:
+    """Serve until SIGTERM or SIGINT; prints a line with `ready` and where, once it serves."""
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        runner.run(_serve(make_box, ready))
+        runner.run(_serve(make_box, data))
 
 
-async def _serve(make_box: MakeBox, ready: Callable[[dict[str, Any]], None]) -> None:
+async def _serve(make_box: MakeBox, data: Path) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,8 +75,14 @@ async def _serve(make_box: MakeBox, ready: Callable[[dict[str, Any]], None]) -> 
             with suppress(asyncio.CancelledError):
                 await starting
             return
-        ready((await starting).where())
+        _announce((await starting).where(), data)
         await waiting
+
+
+def _announce(where: dict[str, Any], data: Path) -> None:
+    addresses = " ".join(filter(None, (bare(where["mqtt"]), where["http"])))
+    sys.stdout.write(f"handrail ready: {addresses} (site {where['site']}, data {data})\n")
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -95,3 +113,19 @@ def in_a_thread(make_box: MakeBox) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(told.set)
         thread.join(_STOP_WITHIN)
+
+
+def hold_all(
+    take: Callable[[], AbstractContextManager[object]],
+    count: int,
+    busy: type[Exception],
+    held: ExitStack,
+) -> None:
+    """Take all of a few things as they come free, for as long as `held` lasts."""
+    deadline, taken = time.monotonic() + _HOLD_WITHIN, 0
+    while taken < count and time.monotonic() < deadline:
+        try:
+            held.enter_context(take())
+            taken += 1
+        except busy:
+            time.sleep(0.05)

@@ -34,16 +34,20 @@ SessionId = Annotated[str, typer.Argument(help="A session's id.", metavar="ID")]
 @app.command("open", epilog="Example: handrail session open pre-registration --label 'Room 3'")
 def open_session(
     context: typer.Context,
-    flow: Annotated[str, typer.Argument(help="A flow's id, as `flow list` shows it.")],
+    flow: Annotated[
+        str, typer.Argument(metavar="FLOW", help="A flow's id, as `flow list` shows it.")
+    ],
     *,
     label: Annotated[
-        str | None, typer.Option(help="What staff call it; not a patient's name.")
+        str | None, typer.Option(metavar="TEXT", help="What staff call it; not a patient's name.")
     ] = None,
     kiosk: Annotated[
-        str | None, typer.Option(help="The patient's screen; without it, a code is given.")
+        str | None,
+        typer.Option(metavar="DEVICE", help="The patient's screen; without it, a code is given."),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="The staff's screen that leads; it can be taken over.")
+        str | None,
+        typer.Option(metavar="DEVICE", help="The staff's screen that leads; it can be taken over."),
     ] = None,
     data: Data = DATA,
     as_json: AsJson = False,
@@ -128,7 +132,7 @@ def timeline(
 def cancel(
     context: typer.Context,
     session: SessionId,
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the session.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with the session.")],
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -146,7 +150,8 @@ def export(
     context: typer.Context,
     session: SessionId,
     output: Annotated[
-        Path | None, typer.Option(help="A file, which only you may read.", dir_okay=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="A file, which only you may read.", dir_okay=False),
     ] = None,
     data: Data = DATA,
     as_json: AsJson = False,  # noqa: ARG001 - it is JSON in any case
@@ -164,7 +169,9 @@ def export(
 @app.command(epilog="Example: handrail session purge --older-than 24h")
 def purge(
     context: typer.Context,
-    sessions: Annotated[list[str] | None, typer.Argument(help="Ended sessions.")] = None,
+    sessions: Annotated[
+        list[str] | None, typer.Argument(metavar="ID…", help="Ended sessions.")
+    ] = None,
     older_than: Annotated[
         timedelta | None,
         typer.Option(

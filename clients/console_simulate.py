@@ -40,23 +40,37 @@ def simulate(
         str, typer.Argument(metavar="FLOW|FILE", help="A flow's id, or a questionnaire to add.")
     ],
     *,
-    sessions: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 1,
-    at_once: Annotated[int, typer.Option(min=1, max=2_000, help="How many at a time.")] = 100,
+    sessions: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="How many.")] = 1,
+    at_once: Annotated[
+        int, typer.Option(metavar="N", min=1, max=2_000, help="How many at a time.")
+    ] = 100,
     pace: Annotated[
-        float, typer.Option(min=0, help="Seconds between two actions; 0 is as fast as it goes.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Seconds between two actions; 0 is as fast as it goes."
+        ),
     ] = 0.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The same seed gives the same answers.")
+    ] = 0,
     timeout: Annotated[
         timedelta | None, typer.Option(parser=span, metavar="SPAN", help="Give up after: 10m.")
     ] = None,
     responses: Annotated[
         Path | None,
-        typer.Option(help="Write the QuestionnaireResponses into this folder.", file_okay=False),
+        typer.Option(
+            metavar="DIR",
+            help="Write the QuestionnaireResponses into this folder.",
+            file_okay=False,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", envvar="HANDRAIL_DATA", help="The box's data folder; else a temporary one."
+            "--data",
+            metavar="DIR",
+            envvar="HANDRAIL_DATA",
+            help="The box's data folder; else a temporary one.",
         ),
     ] = None,
     as_json: AsJson = False,

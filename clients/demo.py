@@ -34,7 +34,10 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the session is done.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Do not wait for a reader.")] = False,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Keep the data here, not in a temporary folder.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Keep the data here, not in a temporary folder."
+        ),
     ] = None,
 ) -> None:
     """Play one guided pre-registration, with a pulled plug and a killed box in the middle.
@@ -132,10 +135,12 @@ def _go_on_by_hand(box: BoxProcess) -> None:
     handrail = "./run handrail" if Path("run").is_file() else "handrail"
     typer.echo(
         f"""
-The box stays up: {" ".join(box.addresses.values())}. In another terminal, go on by hand:
+The box stays up: {" ".join(box.addresses.values())}. Its pages are at {box.addresses["http"]}/facility and /patient;
+the second line below gives a code for the first of them. In another terminal, go on by hand:
 
   export HANDRAIL_DATA={box.data.absolute()}
   {handrail} session list --all
+  {handrail} device enrol 'Front desk' --role facility --code
   {handrail} device enrol 'Tablet 3' --role patient --code
   {handrail} session open {FLOW} --label 'Room 4'
   {handrail} session watch ID

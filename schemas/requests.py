@@ -77,6 +77,12 @@ class ListDevices(RequestBase):
     type: Literal["LIST_DEVICES"] = "LIST_DEVICES"
 
 
+class ListKiosks(RequestBase):
+    """List the patient's screens that a session can be sent to."""
+
+    type: Literal["LIST_KIOSKS"] = "LIST_KIOSKS"
+
+
 class AddFlow(RequestBase):
     """Add a FHIR R4 Questionnaire as a flow."""
 
@@ -147,6 +153,7 @@ Request = (
     | EnrolDevice
     | RevokeDevice
     | ListDevices
+    | ListKiosks
     | AddFlow
     | ListFlows
     | ListSessions
@@ -229,6 +236,23 @@ class Devices(RequestBase):
 
     type: Literal["DEVICES"] = "DEVICES"
     devices: tuple[DeviceLine, ...]
+
+
+class KioskLine(Wire):
+    """An enrolled patient's screen in a line."""
+
+    device: Identifier
+    name: str
+    online: bool
+    session: Identifier | None
+    """The open session that it is in: it is free where there is none."""
+
+
+class Kiosks(RequestBase):
+    """The patient's screens that are enrolled."""
+
+    type: Literal["KIOSKS"] = "KIOSKS"
+    kiosks: tuple[KioskLine, ...]
 
 
 class FlowNote(Wire):
@@ -327,6 +351,7 @@ Answer = (
     | DeviceEnrolled
     | DeviceRevoked
     | Devices
+    | Kiosks
     | FlowAdded
     | Flows
     | Sessions

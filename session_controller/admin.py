@@ -86,6 +86,20 @@ def list_devices(work: Work, _: Store, __: Device, request: r.ListDevices) -> r.
     return r.Devices(request_id=request.request_id, devices=tuple(lines))
 
 
+def list_kiosks(work: Work, _: Store, __: Device, request: r.ListKiosks) -> r.Answer | Refusal:
+    """List the patient's screens that staff can send a session to."""
+    lines = [
+        r.KioskLine(
+            device=kiosk.device,
+            name=kiosk.name,
+            online=kiosk.online,
+            session=work.assigned_to(kiosk.device),
+        )
+        for kiosk in sorted(work.world.kiosks(), key=lambda kiosk: kiosk.device)
+    ]
+    return r.Kiosks(request_id=request.request_id, kiosks=tuple(lines))
+
+
 def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
     """Put a session into a line."""
     patient = state.participants.get(state.patient) if state.patient else None

@@ -14,6 +14,8 @@ class Message:
     payload: bytes
     qos: int
     done: Callable[[], None]
+    retained: bool = False
+    """Not said just now: found at the broker when the link subscribed (MQTT 3.1.1, 3.3.1.3)."""
 
 
 Receive = Callable[[Message], None]

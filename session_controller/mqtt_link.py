@@ -138,7 +138,7 @@ class MqttLink:
         def done() -> None:
             self._client.ack(mid, qos)
 
-        received = Message(message.topic, bytes(message.payload), qos, done)
+        received = Message(message.topic, bytes(message.payload), qos, done, message.retain)
         self._loop.call_soon_threadsafe(self._receive, received)
 
     def _on_disconnect(self, _: Any, __: Any, ___: Any, code: Any, ____: Any) -> None:

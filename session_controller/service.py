@@ -213,7 +213,9 @@ class Service:
             return
         topic = parse(self.world.settings.site, item.topic)
         self.counters["messages"] += 1
-        useful = self._dispatch(work, topic, item.payload)
+        # Only presence is retained; anything else that was would be done again at each start.
+        stale = item.retained and not isinstance(topic, PresenceTopic)
+        useful = not stale and self._dispatch(work, topic, item.payload)
         if not useful:
             self.counters["ignored"] += 1
 

@@ -116,8 +116,8 @@ class Store:
         many(_UPSERT_DEVICE, map(_device_row, batch.devices.values()))
         many(_UPSERT_SESSION, map(_session_row, batch.states.values()))
         many(_INSERT_EVENT, map(_event_row, batch.events))
-        many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", map(_chunk_row, batch.chunks))
         many("DELETE FROM chunks WHERE session=? AND upload=?", batch.dropped_uploads)
+        many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", map(_chunk_row, batch.chunks))
         many(
             "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", map(_code_row, batch.codes.values())
         )

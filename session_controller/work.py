@@ -113,10 +113,10 @@ class Work:
             self.say(AssignmentTopic(patient), self._assignment(after))
         if before.state.code and before.state.code != after.state.code:
             self._close_code(before.state.session, before.state.code.serial)
-        kept = {document.upload for document in after.state.documents.values()}
+        kept = {document.upload: document.received for document in after.state.documents.values()}
         for document in before.state.documents.values():
-            if document.upload not in kept:
-                self.batch.dropped_uploads.append((before.state.session, document.upload))
+            if kept.get(document.upload, -1) < document.received:
+                self._drop_chunks(before.state.session, document.upload)
 
     def _assignment(self, session: Session) -> Assignment:
         state = session.state
@@ -134,6 +134,13 @@ class Work:
         code = self.batch.codes.get(key) or self.world.open_codes.get(key)
         if code and code.spent_at is None:
             self.put_code(replace(code, spent_at=self.at))
+
+    def _drop_chunks(self, session: str, upload: str) -> None:
+        """Forget the bytes of a document that was taken back, replaced, or begun anew."""
+        self.batch.chunks = [
+            c for c in self.batch.chunks if (c.session, c.upload) != (session, upload)
+        ]
+        self.batch.dropped_uploads.append((session, upload))
 
     def put_device(self, device: Device) -> None:
         """Keep a device."""

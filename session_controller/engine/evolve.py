@@ -220,10 +220,13 @@ def _ended(state: SessionState, status: SessionStatus) -> SessionState:
 
 
 def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
-    """Begin, or go on: who begins the same upload again keeps what has arrived of it."""
+    """Begin, or go on: who begins the same upload again keeps what has arrived of it.
+
+    Where all has arrived and the document is not finished, it arrived damaged: it starts over.
+    """
     state = session.state
     known = state.documents.get(fact.field_id)
-    if known is not None and known.upload == fact.upload:
+    if known is not None and known.upload == fact.upload and known.received < known.size:
         return state
     state = add_instance(session.flow, state, fact.field_id)
     document = Document(fact.upload, fact.size, fact.sha256, fact.media_type)

@@ -168,7 +168,7 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
     if stored.sha256 != document.sha256:
         return Refusal(
             RejectionCode.UPLOAD_CORRUPT,
-            "The document arrived damaged; begin again with a new upload id.",
+            "The document arrived damaged; begin it again.",
         )
     return f.UploadFinished(field_id=field_id)
 

@@ -28,8 +28,8 @@ stateDiagram-v2
 
 `yes`: the command is legal, and its own conditions are checked. Otherwise the code that it is
 refused with. A command of the wrong role is refused as `not_allowed_for_role`, one of a facility
-screen that is not the host as `not_the_host`. `TAKE_OVER` is also legal in a paused session that
-has lost its host.
+screen that is not the host as `not_the_host`. `TAKE_OVER` is also legal in a paused session whose
+host has left or is offline.
 
 """
 

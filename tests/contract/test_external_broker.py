@@ -215,3 +215,25 @@ def test_a_data_folder_moves_to_another_broker(tmp_path: Path, start_box: StartB
         phone = here.keep(Device(port, pair.patient.device, pair.patient.secret))
         phone.connection = 5
         assert phone.online().view(pair.session)["fields"]["name"] == {"value": "Ada"}
+
+
+def test_a_request_that_was_retained_by_mistake_is_carried_out_once(tmp_path: Path) -> None:
+    """What a device retains beside its presence is not done again when the controller is back."""
+    port, data = free_port(), tmp_path / "data"
+    with mosquitto(tmp_path / "broker", port), room(port, {}) as here:
+        with controller(data, port):
+            here.admins = admins_of(data)
+            pair = Pair(here, VISIT)
+            observer = here.enrol("facility", "Observer")
+            observer.ask("JOIN_SESSION", "SESSION_JOINED", session=pair.session)
+            leave = {"v": 1, "type": "LEAVE_SESSION", "request_id": "r-1", "session": pair.session}
+            requests = f"{ROOT}/devices/{observer.device}/requests"
+            observer.deliver(requests, leave, retain=True)
+            pair.staff.view(pair.session, lambda v: observer.device not in v["participants"])
+            observer.ask("JOIN_SESSION", "SESSION_JOINED", session=pair.session)
+        pair.staff.wait(lambda m: m.topic.endswith("/status") and not m.json["online"])
+        since = pair.staff.mark()
+        with controller(data, port):
+            pair.staff.wait(lambda m: "/state/" in m.topic, since)
+            view = pair.staff.sync(pair.session)
+            assert observer.device in view["participants"]

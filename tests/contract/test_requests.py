@@ -151,6 +151,7 @@ def test_sync_needs_a_participant(pair: Pair) -> None:
     [
         ("ENROL_DEVICE", {"name": "Mine", "role": "facility", "by": "secret"}),
         ("REVOKE_DEVICE", {"device": "desk"}),
+        ("LIST_DEVICES", {}),
         ("PURGE_SESSIONS", {"older_than_s": 0}),
         ("ADD_FLOW", {"questionnaire": VISIT}),
     ],

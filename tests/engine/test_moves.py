@@ -372,6 +372,26 @@ def test_a_paused_session_without_host_can_be_rescued(play: Play) -> None:
     assert isinstance(play.send(OTHER, "RESUME"), f.Resumed)
 
 
+def test_a_paused_session_whose_host_is_offline_can_be_rescued(play: Play) -> None:
+    """A host that is only away keeps nobody from going on."""
+    play.host("PAUSE")
+    play.happen(f.PresenceChanged(device="host", online=False))
+    assert isinstance(play.send(OTHER, "TAKE_OVER"), f.TookOver)
+
+
+def test_beginning_a_damaged_upload_again_starts_it_over(play: Play) -> None:
+    """Where all bytes are here and wrong, the same upload begins at the first byte again."""
+    at_step(play, "card")
+    upload = {"field_id": "photo", "size": 3, "sha256": SHA, "media_type": "image/png"}
+    play.patient("BEGIN_UPLOAD", upload="u1", **upload)
+    play.happen(f.UploadProgressed(field_id="photo", received=2))
+    play.patient("BEGIN_UPLOAD", upload="u1", **upload)
+    assert play.patient_view.documents["photo"].received == 2
+    play.happen(f.UploadProgressed(field_id="photo", received=3))
+    play.patient("BEGIN_UPLOAD", upload="u1", **upload)
+    assert play.patient_view.documents["photo"].received == 0
+
+
 def test_replacing_the_patients_device(play: Play) -> None:
     """The old device sees nothing more; the session waits for the new one."""
     play.candidate = Candidate(is_patient_device=True, busy=True, online=True)

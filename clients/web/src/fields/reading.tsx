@@ -38,7 +38,7 @@ export function Reading({ item, id }: { item: Item; id: string }) {
         class="reading-text"
         role="region"
         aria-labelledby={title}
-        tabIndex={hands ? 0 : -1}
+        tabIndex={0}
         dir="auto"
         onScroll={tell}
       >

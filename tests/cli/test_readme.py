@@ -1,0 +1,47 @@
+"""What the README tells people to type works, and where it points there is something."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from .conftest import Handrail, Serving
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+TYPED = re.findall(r"^\./run handrail (.+)$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/external-brokers.md"]
+)
+def test_every_link_leads_somewhere(page: str) -> None:
+    """Links within the project name files that are there."""
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_the_commands_of_the_readme_work(
+    tmp_path: Path, handrail: Handrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them, in their order, in an empty folder with the flows beside it."""
+    (tmp_path / "flows").symlink_to(ROOT / "flows")
+    first, *others = map(shlex.split, TYPED)
+    assert first == ["serve", "--data", "./data"]
+    assert len(others) >= 4
+    monkeypatch.chdir(tmp_path)
+    with Serving(tmp_path / "data") as serving:
+        for arguments in others:
+            ran = handrail(*arguments)
+            assert ran.code == 0, f"{arguments}: {ran.err}"
+        assert serving.end() == 0
+
+
+def test_the_two_commands_are_there() -> None:
+    """`./run` knows what the README begins with."""
+    script = (ROOT / "run").read_text()
+    for command in re.findall(r"^\./run (\w+)$", README, re.MULTILINE):
+        assert f"    {command})" in script
