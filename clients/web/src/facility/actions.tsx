@@ -254,7 +254,7 @@ function Reason({ title, ask, confirm, danger, onClose, run }: ReasonProps) {
 
 function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityView; onClose: () => void }) {
   useEffect(() => void app.refresh(), []);
-  const kiosks = app.devices.value.filter((one) => one.role === "patient" && !one.guest && !one.revoked && !(one.device in view.participants));
+  const kiosks = app.kiosks.value.filter((one) => !(one.device in view.participants));
   const move = (device: string | null) => () => app.command(room, { type: "REPLACE_PATIENT_DEVICE", device }).then(onClose);
   return (
     <Dialog title="Change the patient's screen" onClose={onClose}>
@@ -262,7 +262,7 @@ function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityV
         <p>The session goes on on the other screen, with all answers. The old one shows nothing more.</p>
         <Action label="Show a new code" kind="primary" run={move(null)} />
         {kiosks.map((one) => (
-          <Action key={one.device} label={`Move to ${one.name}`} reason={one.online ? null : "This tablet is switched off."} run={move(one.device)} />
+          <Action key={one.device} label={`Move to ${one.name}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />
         ))}
       </div>
     </Dialog>

@@ -1,6 +1,6 @@
 // What the staff's page is in the middle of: the lobby, or one session; and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type DeviceLine, type FacilityView, type FlowLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../generated/wire";
+import { type FacilityView, type FlowLine, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../generated/wire";
 import { Asking, Refused } from "../lib/asking";
 import { Connection, decode } from "../lib/connection";
 import { type Flow, readFlow } from "../lib/flow";
@@ -11,7 +11,7 @@ import { type Intent, Side } from "../lib/side";
 export const connection = signal<Connection | null>(null);
 export const lobby = signal<LobbyLine[] | null>(null);
 export const flows = signal<FlowLine[]>([]);
-export const devices = signal<DeviceLine[]>([]);
+export const kiosks = signal<KioskLine[]>([]);
 export const known = signal<ReadonlyMap<string, Flow>>(new Map());
 export const fault = signal<string | null>(null);
 export const pairing = signal(false);
@@ -51,7 +51,13 @@ export interface Fetched {
 }
 
 export const me = () => connection.peek()?.me.device ?? "";
-export const nameOf = (device: string) => devices.value.find((one) => one.device === device)?.name ?? device;
+
+/** What people call a screen: a tablet's name, or what its id was made from. */
+export function nameOf(device: string): string {
+  const named = kiosks.value.find((one) => one.device === device)?.name;
+  const words = device.replaceAll("-", " ");
+  return named ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
 
 export function start(): void {
   const credential = kept.enrolled("facility");
@@ -113,12 +119,12 @@ function connect(credential: Credential): void {
 export async function refresh(): Promise<void> {
   const current = asking;
   if (current === null) return;
-  const [gotFlows, gotDevices] = await Promise.all([
+  const [gotFlows, gotKiosks] = await Promise.all([
     current.ask({ type: "LIST_FLOWS" }, "FLOWS"),
-    current.ask({ type: "LIST_DEVICES" }, "DEVICES"),
+    current.ask({ type: "LIST_KIOSKS" }, "KIOSKS"),
   ]);
   flows.value = gotFlows.flows;
-  devices.value = gotDevices.devices;
+  kiosks.value = gotKiosks.kiosks;
 }
 
 export function followFlow(ref: string): void {

@@ -84,7 +84,7 @@ function NewSession({ onClose }: { onClose: () => void }) {
   const [label, setLabel] = useState("");
   const [where, setWhere] = useState("");
   useEffect(() => void app.refresh(), []);
-  const kiosks = app.devices.value.filter((one) => one.role === "patient" && !one.guest && !one.revoked);
+  const kiosks = app.kiosks.value;
   const chosen = flowId || (flows.find((one) => one.flow_id === "pre-registration") ?? flows[0])?.flow_id || "";
   const open = () => app.open({ flow_id: chosen, label: label.trim() || null, patient_device: where || null }).then(onClose);
   return (
@@ -127,9 +127,16 @@ function NewSession({ onClose }: { onClose: () => void }) {
           </label>
           {kiosks.map((one) => (
             <label class="choice">
-              <input type="radio" name="where" checked={where === one.device} onChange={() => setWhere(one.device)} />
+              <input
+                type="radio"
+                name="where"
+                disabled={one.session !== null}
+                checked={where === one.device}
+                onChange={() => setWhere(one.device)}
+              />
               <span>
-                {one.name} <span class="optional">{one.online ? "" : "(switched off)"}</span>
+                {one.name}{" "}
+                <span class="optional">{one.session ? "(in a check-in)" : one.online ? "" : "(switched off)"}</span>
               </span>
             </label>
           ))}

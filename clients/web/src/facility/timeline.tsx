@@ -17,11 +17,11 @@ const spoken = (event: string) => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
-function about(line: TimelineLine, flow: Flow): string {
+function about(line: TimelineLine, flow: Flow, room: FacilityView): string {
   const [first = "", ...rest] = line.summary.split(" ");
   const item = itemOf(flow, first);
   if (item) return [item.text(null).slice(0, 80) || first, ...rest].join(" ");
-  if (app.devices.value.some((one) => one.device === first)) return [app.nameOf(first), ...rest].join(" ");
+  if (room.participants[first]) return [app.nameOf(first), ...rest].join(" ");
   return line.summary;
 }
 
@@ -46,7 +46,7 @@ export function TimeLine({ room, view, flow, onClose }: Props) {
       <div class="timeline-head">
         <h2>Time line</h2>
         <output>
-          {current ? `${new Date(current.at).toLocaleTimeString()} · ${spoken(current.event)} ${about(current, flow)}` : ""}
+          {current ? `${new Date(current.at).toLocaleTimeString()} · ${spoken(current.event)} ${about(current, flow, view)}` : ""}
         </output>
         <span class="grow" />
         {past && (
@@ -71,7 +71,7 @@ export function TimeLine({ room, view, flow, onClose }: Props) {
             <button type="button" aria-current={line === current} onClick={() => look(line.revision)}>
               <time>{new Date(line.at).toLocaleTimeString()}</time>
               <span>{spoken(line.event)}</span>
-              <span class="about" dir="auto">{about(line, flow)}</span>
+              <span class="about" dir="auto">{about(line, flow, view)}</span>
             </button>
           </li>
         ))}
