@@ -36,9 +36,12 @@ def _missing(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a headless Chromium."""
+    """Give a headless Chromium.
+
+    Of one module: while Playwright runs, no other event loop can run in this thread.
+    """
     program = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if program is None:
         _missing("no Chromium on this machine; on Debian: apt-get install chromium")
@@ -230,7 +233,7 @@ def screens(box: RunningBox, browser: Browser) -> Iterator[Screens]:
     assert made.faults == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def picture(browser: Browser) -> dict[str, Any]:
     """Give a photograph: large, and of many colours, so that it takes several chunks."""
     page = browser.new_page()

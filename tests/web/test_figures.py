@@ -82,6 +82,7 @@ def test_from_click_to_highlight(screens: Screens) -> None:
         )
         patient.page.wait_for_function("() => window.__seen !== null")
         times.append(patient.page.evaluate("window.__seen") - clicked)
+        desk.page.locator(f'.mirror [data-field="{field}"][data-highlight]').wait_for()
     _note("Click to highlight", f"{_spread(times)} (p50 ≤ 50 ms)")
     assert statistics.median(times) <= 50
 
