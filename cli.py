@@ -53,9 +53,10 @@ FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
 _PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
-_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600)
+_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600, retained_bytes=512 << 20)
 """Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
-the others out, and secrets of 256 random bits are not guessed at ten tries a second."""
+the others out, and secrets of 256 random bits are not guessed at ten tries a second. What is
+retained is counted per screen; the lobby is the same bytes for all of them."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 

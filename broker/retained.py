@@ -18,10 +18,11 @@ class _Node:
 class RetainedMessages:
     """Bounded in number and bytes; in memory only."""
 
-    __slots__ = ("_max_bytes", "_max_count", "_root", "bytes", "count")
+    __slots__ = ("_by_last_level", "_max_bytes", "_max_count", "_root", "bytes", "count")
 
     def __init__(self, max_count: int, max_bytes: int) -> None:
         self._root = _Node()
+        self._by_last_level: dict[str, dict[str, Message]] = {}
         self._max_count = max_count
         self._max_bytes = max_bytes
         self.count = 0
@@ -42,6 +43,7 @@ class RetainedMessages:
                 child = node.children[level] = _Node()
             node = child
         node.message = message
+        self._by_last_level.setdefault(level, {})[message.topic] = message
         self.count += 1
         self.bytes += message.size
         return True
@@ -60,6 +62,10 @@ class RetainedMessages:
         self.count -= 1
         self.bytes -= path[-1].message.size
         path[-1].message = None
+        alike = self._by_last_level[levels[-1]]
+        del alike[topic]
+        if not alike:
+            del self._by_last_level[levels[-1]]
         for index in range(len(levels), 0, -1):
             if path[index].message is not None or path[index].children:
                 return
@@ -67,8 +73,15 @@ class RetainedMessages:
 
     def match(self, topic_filter: str) -> Iterator[Message]:
         """Give the retained messages whose topics a filter matches (4.7)."""
+        levels = topic_filter.split("/")
+        if "+" in levels and levels[-1] not in {"+", "#"}:
+            # Everyone's last level is often a name of their own: `sessions/+/state/{device}`
+            # has one match among all sessions, and a walk would look at each of them.
+            alike = self._by_last_level.get(levels[-1], {})
+            yield from (m for m in list(alike.values()) if _matches(levels, m.topic.split("/")))
+            return
         nodes: list[_Node] = [self._root]
-        for depth, level in enumerate(topic_filter.split("/")):
+        for depth, level in enumerate(levels):
             if level == "#":
                 for node in nodes:
                     yield from _below(node, hide_dollar=depth == 0)
@@ -81,6 +94,13 @@ class RetainedMessages:
     def __iter__(self) -> Iterator[Message]:
         """Give all of them."""
         return _below(self._root, hide_dollar=False)
+
+
+def _matches(levels: list[str], topic: list[str]) -> bool:
+    """Match a filter without `#` (4.7)."""
+    if len(levels) != len(topic) or (levels[0] == "+" and topic[0].startswith("$")):  # 4.7.2-1
+        return False
+    return all(wanted in ("+", level) for wanted, level in zip(levels, topic, strict=True))
 
 
 def _step(nodes: list[_Node], level: str, *, hide_dollar: bool) -> Iterator[_Node]:

@@ -26,6 +26,7 @@ _NEXT = {
     RejectionCode.SESSION_ENDED: "`handrail session show` and `export` still read it.",
     RejectionCode.TOO_MANY: "Purge or revoke what is not needed any more, and try again.",
 }
+_OWN_BROKER = "a broker of your own needs the users admin-1 to admin-8: docs/external-brokers.md"
 
 
 class FriendlyGroup(TyperGroup):
@@ -42,7 +43,7 @@ class FriendlyGroup(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except Exception as error:
-            if type(error).__module__.startswith("typer."):
+            if type(error).__module__.split(".")[0] in ("typer", "click"):
                 raise
             message, code = explained(error)
             say(f"handrail: {message}")
@@ -58,7 +59,8 @@ def explained(error: Exception) -> tuple[str, int]:
         case Refused():
             text = _refusal(error)
         case NotAuthorized():
-            text, code = f"the broker refuses this command ({text})", UNAVAILABLE
+            text = f"the broker refuses this command ({text}); {_OWN_BROKER}"
+            code = UNAVAILABLE
         case ConnectFailed() | TimedOut():
             text, code = f"the box does not answer ({text}); is it running?", UNAVAILABLE
         case FlowError():

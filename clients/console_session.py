@@ -57,6 +57,8 @@ def open_session(
         opened = admin.open_session_for(
             host or admin.credential.device, flow, label=label, patient_device=kiosk
         )
+        if host is None:  # a command is gone in a moment, and should not be the one that leads
+            admin.leave_session(opened.session)
     if as_json:
         print_json(plain(opened))
         return
@@ -65,7 +67,7 @@ def open_session(
         facts |= {"code": opened.code, "until": moment(opened.code_expires_at)}
     print_facts(facts)
     if host is None:
-        say("No staff's screen leads it yet: one takes it over, or name one with --host.")
+        say("Nobody leads it yet: a staff's screen takes it over, or name one with --host.")
 
 
 @app.command("list", epilog="Example: handrail session list --all --json")

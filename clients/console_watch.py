@@ -70,6 +70,7 @@ def _watch(with_program: Program, data: Path, session: str, show: Show) -> None:
 
 def _follow(admin: AdminClient, session: str, show: Show) -> bool:
     """Show each change; tells whether it is over, rather than the box away."""
+    takes_part = admin.credential.device in admin.show_session(session).participants
     try:
         admin.join_session(session)
     except RequestRefused as error:
@@ -80,7 +81,7 @@ def _follow(admin: AdminClient, session: str, show: Show) -> bool:
     try:
         return _each_change(admin, session, show)
     finally:
-        if admin.online:
+        if admin.online and not takes_part:
             with suppress(HandrailError):
                 admin.leave_session(session)
 
@@ -108,7 +109,7 @@ def _screen(as_json: bool) -> Iterator[Show]:
     elif not sys.stdout.isatty():
         yield lambda _, view: _print_change(view)
     else:
-        with Live(console=out(), auto_refresh=False, vertical_overflow="visible") as live:
+        with Live(console=out(), auto_refresh=False) as live:
             yield lambda admin, view: live.update(
                 session_page(view, admin.flow(view.flow_ref)), refresh=True
             )

@@ -1,6 +1,7 @@
 """`handrail demo`: one guided pre-registration over real connections, both screens to be seen."""
 
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def demo(
 
     Takes a minute. Without --once the box stays up afterwards, and it says how to go on by hand.
     """
+    # Told to stop, it takes its box along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _folder(data) as folder, BoxProcess(program(context).command, folder) as box:
         response = _play(program(context), box, _FAST_BEAT_S if fast else _BEAT_S)
         sys.stdout.write(json.dumps(response, indent=2, ensure_ascii=False) + "\n")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SerializeAsAny
 
 from schemas.base import FieldId, Identifier, Role, Sha256, Timestamp, Versioned, Wire, absent
 
@@ -26,7 +26,10 @@ class SessionStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing can change any more."""
-        return self in (SessionStatus.COMPLETED, SessionStatus.CANCELLED, SessionStatus.EXPIRED)
+        return self in _ENDED
+
+
+_ENDED = (SessionStatus.COMPLETED, SessionStatus.CANCELLED, SessionStatus.EXPIRED)
 
 
 class StepStatus(StrEnum):
@@ -68,7 +71,8 @@ class FieldView(Wire):
     """What was entered into a field, and what is wrong with it."""
 
     # In this order, since a mask is an object like any other; no answer has a `length`.
-    value: Annotated[Masked | JsonValue, Field(union_mode="left_to_right")]
+    # Written as what it is: a serializer of the union would try each of its members.
+    value: SerializeAsAny[Annotated[Masked | JsonValue, Field(union_mode="left_to_right")]]
     error: Annotated[str | None, Field(exclude_if=absent)] = None
     correction: Annotated[str | None, Field(exclude_if=absent)] = None
 

@@ -18,6 +18,9 @@ from session_controller.records import Code, Device
 from session_controller.store import Batch
 from session_controller.world import World
 
+_FOLLOWED = ("participants", "status", "code", "documents")
+"""What of a session matters to anyone beyond its own views."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -102,6 +105,8 @@ class Work:
 
     def _follow(self, before: Session, after: Session) -> None:
         """Say what a change means for those who came, went, or are done."""
+        if not any(getattr(before.state, f) is not getattr(after.state, f) for f in _FOLLOWED):
+            return
         gone = before.state.participants.keys() - after.state.participants.keys()
         for device in gone:
             self.said.append((StateTopic(after.state.session, device), None))

@@ -29,9 +29,9 @@ def evolve(session: Session, event: Event) -> Session:
     if event.seq is not None and event.device is not None:
         acknowledged = {**acknowledged, event.device: event.seq}
     if isinstance(event.fact, f.CommandRefused):
-        return session.moved_to(replace(changed, acknowledged=acknowledged))
+        return session.moved_to(changed.but(acknowledged=acknowledged))
     return session.moved_to(
-        replace(changed, revision=event.revision, updated_at=event.at, acknowledged=acknowledged)
+        changed.but(revision=event.revision, updated_at=event.at, acknowledged=acknowledged)
     )
 
 
@@ -43,7 +43,7 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return state
         case f.SessionOpened():
             host = Participant(fact.host_role, fact.host_online, event.at, event.at)
-            return replace(state, host=fact.host, participants={fact.host: host})
+            return state.but(host=fact.host, participants={fact.host: host})
         case f.DeviceJoined():
             return _joined(state, event, fact.device, fact.role, online=fact.online)
         case f.DeviceLeft():
@@ -53,11 +53,11 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.CodeIssued():
             return _code(state, fact)
         case f.CodeClosed():
-            return replace(state, code=None)
+            return state.but(code=None)
         case f.Navigated(step_index=index):
             return _at_step(state, index)
         case f.FieldHighlighted():
-            return replace(state, highlight=fact.field_id)
+            return state.but(highlight=fact.field_id)
         case f.SignatureRequested():
             status = SignatureStatus.REQUESTED
             return _signature(state, event, fact.field_id, status, fact.document_sha256)
@@ -70,19 +70,19 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _signature_declined(state, event)
         case f.CorrectionRequested():
             corrections = {**state.corrections, fact.field_id: fact.message}
-            return replace(state, corrections=corrections)
+            return state.but(corrections=corrections)
         case f.DocumentReviewed():
             return _reviewed(state, fact)
         case f.HelpAsked():
-            return replace(state, help_requested=True)
+            return state.but(help_requested=True)
         case f.HelpAnswered():
-            return replace(state, help_requested=False)
+            return state.but(help_requested=False)
         case f.ScreenCovered():
-            return replace(state, covered=fact.covered)
+            return state.but(covered=fact.covered)
         case f.Paused():
-            return replace(state, paused=True)
+            return state.but(paused=True)
         case f.Resumed():
-            return replace(state, paused=False)
+            return state.but(paused=False)
         case f.PatientDeviceReplaced():
             return _replaced(state, event, fact)
         case f.TookOver():
@@ -95,17 +95,16 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _ended(state, SessionStatus.EXPIRED)
         case f.FieldEntered():
             entered = enter(session.flow, state, fact.field_id, fact.value)
-            return replace(
-                entered,
+            return entered.but(
                 patient_focus=fact.field_id,
                 corrections=_without(state.corrections, fact.field_id),
             )
         case f.FieldCleared():
             return clear(session.flow, state, fact.field_id)
         case f.FieldFocused():
-            return replace(state, patient_focus=fact.field_id)
+            return state.but(patient_focus=fact.field_id)
         case f.ReadingReported():
-            return replace(state, reading={**state.reading, fact.field_id: fact.fraction})
+            return state.but(reading={**state.reading, fact.field_id: fact.fraction})
         case f.UploadBegun():
             return _upload_begun(session, fact)
         case f.UploadProgressed():
@@ -126,15 +125,14 @@ def _joined(
     joined = Participant(role, online, event.at, event.at)
     participants = {**state.participants, device: joined}
     if role.leads:
-        return replace(state, participants=participants)
+        return state.but(participants=participants)
     status = SessionStatus.ACTIVE
-    return replace(state, participants=participants, status=status, code=None)
+    return state.but(participants=participants, status=status, code=None)
 
 
 def _left(state: SessionState, device: str) -> SessionState:
     was_patient = device == state.patient
-    return replace(
-        state,
+    return state.but(
         participants=_without(state.participants, device),
         host=None if state.host == device else state.host,
         status=SessionStatus.WAITING if was_patient else state.status,
@@ -144,19 +142,17 @@ def _left(state: SessionState, device: str) -> SessionState:
 
 def _present(state: SessionState, event: Event, device: str, *, online: bool) -> SessionState:
     participant = replace(state.participants[device], online=online, since=event.at)
-    return replace(state, participants={**state.participants, device: participant})
+    return state.but(participants={**state.participants, device: participant})
 
 
 def _code(state: SessionState, fact: f.CodeIssued) -> SessionState:
     code = OpenCode(fact.serial, fact.expires_at)
-    return replace(state, code=code, last_code_serial=fact.serial)
+    return state.but(code=code, last_code_serial=fact.serial)
 
 
 def _at_step(state: SessionState, index: int) -> SessionState:
     furthest = max(state.furthest_step, index)
-    return replace(
-        state, step_index=index, furthest_step=furthest, highlight=None, patient_focus=None
-    )
+    return state.but(step_index=index, furthest_step=furthest, highlight=None, patient_focus=None)
 
 
 def _signature(
@@ -164,12 +160,12 @@ def _signature(
 ) -> SessionState:
     signature = Signature(status, sha256, event.at)
     signing = field_id if status is SignatureStatus.REQUESTED else None
-    return replace(state, signatures={**state.signatures, field_id: signature}, signing=signing)
+    return state.but(signatures={**state.signatures, field_id: signature}, signing=signing)
 
 
 def _signature_withdrawn(state: SessionState) -> SessionState:
     signatures = {k: v for k, v in state.signatures.items() if k != state.signing}
-    return replace(state, signatures=signatures, signing=None)
+    return state.but(signatures=signatures, signing=None)
 
 
 def _signature_declined(state: SessionState, event: Event) -> SessionState:
@@ -187,7 +183,7 @@ def _reviewed(state: SessionState, fact: f.DocumentReviewed) -> SessionState:
 
 def _document(state: SessionState, field_id: str, **changes: object) -> SessionState:
     document = replace(state.documents[field_id], **changes)  # type: ignore[arg-type]
-    return replace(state, documents={**state.documents, field_id: document})
+    return state.but(documents={**state.documents, field_id: document})
 
 
 def _replaced(state: SessionState, event: Event, fact: f.PatientDeviceReplaced) -> SessionState:
@@ -203,12 +199,11 @@ def _replaced(state: SessionState, event: Event, fact: f.PatientDeviceReplaced) 
 def _took_over(state: SessionState, event: Event, fact: f.TookOver) -> SessionState:
     if fact.device not in state.participants:
         state = _joined(state, event, fact.device, fact.role, online=fact.online)
-    return replace(state, host=fact.device)
+    return state.but(host=fact.device)
 
 
 def _ended(state: SessionState, status: SessionStatus) -> SessionState:
-    return replace(
-        state,
+    return state.but(
         status=status,
         paused=False,
         code=None,
@@ -230,7 +225,7 @@ def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
         return state
     state = add_instance(session.flow, state, fact.field_id)
     document = Document(fact.upload, fact.size, fact.sha256, fact.media_type)
-    return replace(state, documents={**state.documents, fact.field_id: document})
+    return state.but(documents={**state.documents, fact.field_id: document})
 
 
 def _finished(state: SessionState, fact: f.UploadFinished) -> SessionState:

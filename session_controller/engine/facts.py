@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializeAsAny,
+    TypeAdapter,
+)
 
 from schemas.base import Role
 from schemas.commands import Strokes
@@ -210,7 +218,7 @@ class FieldEntered(FactBase):
 
     type: Literal["FieldEntered"] = "FieldEntered"
     field_id: str
-    value: JsonValue
+    value: SerializeAsAny[JsonValue]
 
 
 class FieldCleared(FactBase):

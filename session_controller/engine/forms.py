@@ -1,7 +1,5 @@
 """Entering and clearing in a state: the answers, and all else that is kept by field id."""
 
-from dataclasses import replace
-
 from pydantic import JsonValue
 
 from schemas.questionnaire import Flow
@@ -19,7 +17,7 @@ def enter(flow: Flow, state: SessionState, field_id: str, value: JsonValue) -> S
     entry = rules.enter(flow, state.answers, state.instances, place, value)
     if isinstance(entry, rules.Refused):
         raise BrokenLogError(f"the log holds an entry that the flow refuses: {entry}")
-    return replace(state, answers=entry.answers, instances=entry.instances)
+    return state.but(answers=entry.answers, instances=entry.instances)
 
 
 def add_instance(flow: Flow, state: SessionState, field_id: str) -> SessionState:
@@ -27,7 +25,7 @@ def add_instance(flow: Flow, state: SessionState, field_id: str) -> SessionState
     grown = rules.grow(flow, state.instances, _place(flow, field_id))
     if isinstance(grown, rules.Refused):
         raise BrokenLogError(f"the log holds an upload that the flow refuses: {grown}")
-    return replace(state, instances=grown)
+    return state.but(instances=grown)
 
 
 def clear(flow: Flow, state: SessionState, field_id: str) -> SessionState:
@@ -35,8 +33,7 @@ def clear(flow: Flow, state: SessionState, field_id: str) -> SessionState:
     place = _place(flow, field_id)
     if place.is_instance:
         return _without_instance(state, place)
-    return replace(
-        state,
+    return state.but(
         answers={k: v for k, v in state.answers.items() if k != field_id},
         documents={k: v for k, v in state.documents.items() if k != field_id},
         corrections={k: v for k, v in state.corrections.items() if k != field_id},
@@ -47,8 +44,7 @@ def _without_instance(state: SessionState, place: rules.Place) -> SessionState:
     entry = rules.remove_instance(state.answers, state.instances, place)
     if isinstance(entry, rules.Refused):
         raise BrokenLogError(f"the log removes an instance that is not there: {entry}")
-    return replace(
-        state,
+    return state.but(
         answers=entry.answers,
         instances=entry.instances,
         documents=rules.shifted(state.documents, place),

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 from pydantic import JsonValue
 
@@ -24,6 +24,8 @@ class Session:
     flow: Flow
     state: SessionState
     assessment: Assessment
+    shown: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What views have worked out of the answers, for the views after them until one changes."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
@@ -34,7 +36,7 @@ class Session:
         """Give the session in a later state, judging again only what changed."""
         changed = set(_changed(self.state, state))
         if not changed:
-            return Session(self.flow, state, self.assessment)
+            return Session(self.flow, state, self.assessment, self.shown)
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),

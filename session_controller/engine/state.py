@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SerializeAsAny
 
 from schemas.base import Role
 from schemas.views import DocumentStatus, SessionStatus, SignatureStatus
+
+_PATIENT = Role.PATIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class SessionState:
     paused: bool = False
     step_index: int = 0
     furthest_step: int = 0
-    answers: Mapping[str, JsonValue] = field(default_factory=dict)
+    answers: Mapping[str, SerializeAsAny[JsonValue]] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
@@ -85,12 +88,35 @@ class SessionState:
     code: OpenCode | None = None
     last_code_serial: int = 0
 
+    def but(self, **changes: Any) -> "SessionState":
+        """Give this state with some fields changed: `dataclasses.replace`, in a third of its time.
+
+        Each event makes one or two, and nothing else in `decide` and `evolve` costs as much.
+        """
+        made = object.__new__(SessionState)
+        for name, (read, write) in _SLOTS.items():
+            write(made, changes[name] if name in changes else read(self))
+        if not changes.keys() <= _SLOTS.keys():
+            raise TypeError(f"no fields of a session: {changes.keys() - _SLOTS.keys()}")
+        return made
+
     @property
     def patient(self) -> str | None:
         """The patient's device; there is at most one."""
-        return next((d for d, p in self.participants.items() if p.role is Role.PATIENT), None)
+        for device, participant in self.participants.items():
+            if participant.role is _PATIENT:
+                return device
+        return None
 
     @property
     def shown_status(self) -> SessionStatus:
         """The status as the screens are told."""
         return SessionStatus.PAUSED if self.paused and not self.status.ended else self.status
+
+
+_SLOTS: dict[str, tuple[Any, Any]] = {
+    name: (slot.__get__, slot.__set__)
+    for name in SessionState.__dataclass_fields__
+    for slot in (SessionState.__dict__[name],)
+}
+"""How each field is read and written, past the guard that keeps a state frozen."""

@@ -63,14 +63,10 @@ def _head(session: Session, device: str, epoch: int) -> dict[str, Any]:
 def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     """Hold the current step alone: values, documents and reading of others stay away."""
     state = session.state
-    enabled = session.shown_here
     host = state.participants.get(state.host) if state.host else None
-    return PatientView(
+    return PatientView.trusted(
         **_head(session, device, epoch),
-        enabled=enabled,
-        fields=_fields(session, enabled, mask=False),
-        documents=_documents(session, enabled),
-        reading={k: state.reading[k] for k in enabled if k in state.reading},
+        **_entered_here(session),
         host_online=host is not None and host.online,
     )
 
@@ -80,17 +76,13 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
-    enabled = tuple(session.assessment.enabled_ids)
     faults = session.assessment.steps[state.step_index].faults
-    return FacilityView(
+    return FacilityView.trusted(
         **_head(session, device, epoch),
         label=state.label,
         steps=_steps(session),
-        enabled=enabled,
-        fields=_fields(session, enabled, mask=True),
-        documents=_documents(session, enabled),
+        **_entered_anywhere(session),
         signatures=_signatures(state),
-        reading=state.reading,
         participants=_participants(state),
         missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
         missing_reason=explain(faults) if faults else None,
@@ -99,6 +91,35 @@ def facility_view(
         code=code if state.code else None,
         code_expires_at=state.code.expires_at if state.code else None,
     )
+
+
+def _entered_here(session: Session) -> dict[str, Any]:
+    """Give what the patient's screen shows of the answers; the same until one changes."""
+    key = ("here", session.step.step_id)
+    found = session.shown.get(key)
+    if found is None:
+        enabled, reading = session.shown_here, session.state.reading
+        found = session.shown[key] = {
+            "enabled": enabled,
+            "fields": _fields(session, enabled, mask=False),
+            "documents": _documents(session, enabled),
+            "reading": {k: reading[k] for k in enabled if k in reading},
+        }
+    return found
+
+
+def _entered_anywhere(session: Session) -> dict[str, Any]:
+    """Give what a staff's screen shows of the answers; the same until one changes."""
+    found = session.shown.get(("anywhere",))
+    if found is None:
+        enabled = tuple(session.assessment.enabled_ids)
+        found = session.shown["anywhere",] = {
+            "enabled": enabled,
+            "fields": _fields(session, enabled, mask=True),
+            "documents": _documents(session, enabled),
+            "reading": session.state.reading,
+        }
+    return found
 
 
 def _current_signature(session: Session) -> SignatureView | None:
@@ -114,7 +135,7 @@ def _current_signature(session: Session) -> SignatureView | None:
 
 def _signature_view(state: SessionState, field_id: str) -> SignatureView:
     signature = state.signatures[field_id]
-    return SignatureView(
+    return SignatureView.trusted(
         field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
     )
 
@@ -130,7 +151,7 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
         if field_id not in state.answers and field_id not in state.corrections:
             continue
         value = state.answers.get(field_id)
-        shown[field_id] = FieldView(
+        shown[field_id] = FieldView.trusted(
             value=_masked(session, field_id, value) if mask else value,
             error=judged.errors.get(field_id),
             correction=state.corrections.get(field_id),
@@ -141,7 +162,7 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str
 def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue | Masked:
     if value is None or not session.assessment.item(field_id).sensitive:
         return value
-    return Masked(length=len(value if isinstance(value, str) else str(value)))
+    return Masked.trusted(length=len(value if isinstance(value, str) else str(value)))
 
 
 def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentView]:
@@ -152,7 +173,7 @@ def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentVie
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
-    return DocumentView(
+    return DocumentView.trusted(
         status=document.status,
         upload=document.upload,
         received=document.received,
@@ -163,7 +184,7 @@ def _document(document: Document | None) -> DocumentView:
     )
 
 
-_MISSING = DocumentView(status=DocumentStatus.MISSING)
+_MISSING = DocumentView.trusted(status=DocumentStatus.MISSING)
 
 
 def _steps(session: Session) -> dict[str, StepView]:
@@ -177,7 +198,7 @@ def _steps(session: Session) -> dict[str, StepView]:
 
 @lru_cache(4096)
 def _step_view(status: StepStatus, filled: int, required: int) -> StepView:
-    return StepView(status=status, filled=filled, required=required)
+    return StepView.trusted(status=status, filled=filled, required=required)
 
 
 def _step_status(session: Session, index: int) -> StepStatus:
@@ -192,7 +213,7 @@ def _step_status(session: Session, index: int) -> StepStatus:
 
 def _participants(state: SessionState) -> dict[str, ParticipantView]:
     return {
-        device: ParticipantView(
+        device: ParticipantView.trusted(
             role=participant.role,
             online=participant.online,
             since=participant.since,

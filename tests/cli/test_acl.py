@@ -47,7 +47,8 @@ def _mosquitto(folder: Path, acl: str, users: dict[str, str]) -> Iterator[int]:
     for path in folder.iterdir():
         path.chmod(0o600)
     (folder / "mosquitto.conf").write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous false\nuse_username_as_clientid true\nuser {_me()}\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous false\n"
+        f"use_username_as_clientid true\nuser {_me()}\n"
         f"acl_file {folder}/handrail.acl\npassword_file {folder}/handrail.passwords\n"
     )
     process = subprocess.Popen(

@@ -175,6 +175,20 @@ def test_a_named_kiosk_and_host_are_paired(data: Path, handrail: Handrail) -> No
     assert line["host"] == desk["device"]
 
 
+def test_a_session_without_host_waits_for_a_staffs_screen(data: Path, handrail: Handrail) -> None:
+    """Nobody leads what a command opened, until a staff's screen takes it over."""
+    desk = handrail("device", "enrol", "Taker", "--role", "facility", "--data", data, "--json").json
+    opened = handrail("session", "open", "quick-check-in", "--data", data, "--json").json
+    session = opened["session"]
+    assert handrail("session", "show", session, "--data", data, "--json").json["participants"] == {}
+    credential = Credential("main", desk["device"], Role.FACILITY, desk["secret"])
+    with FacilityClient(_url(data), credential) as staff:
+        staff.join_session(session)
+        view = staff.take_over(session).result(10)
+        assert view.participants[desk["device"]].host
+        assert view.code == opened["code"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

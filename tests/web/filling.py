@@ -1,8 +1,9 @@
 """Fills in whatever a step still misses, as a person would: through the controls of the page."""
 
+from contextlib import suppress
 from typing import Any
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, TimeoutError  # noqa: A004 - Playwright's own
 
 from schemas.views import FacilityView
 from tests.web.conftest import Patient, Screens
@@ -19,8 +20,10 @@ def fill_missing(screens: Screens, patient: Patient, session: str, picture: Any)
             return
         for field_id in view.missing:
             field = patient.page.locator(f'[data-field="{field_id}"]')
-            if field.count():
-                _fill(field, picture, patient)
+            # An answer of this round may have switched the field off: the next one will tell.
+            with suppress(TimeoutError):
+                if field.count():
+                    _fill(field, picture, patient)
     view = _settled(screens, patient, session)
     assert view.missing == (), view.missing_reason
 

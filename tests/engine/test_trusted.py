@@ -1,0 +1,49 @@
+"""Views are made without being validated again: they must be what validation would have made."""
+
+import json
+
+import pytest
+
+from schemas.views import FacilityView, PatientView
+from session_controller.engine.view import view
+from tests.engine.play import HOST, PATIENT
+from tests.engine.test_moves import FLOW, Play, at_step, signing
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_trusted_view_is_a_valid_view(ended: bool) -> None:
+    """What is published, read back and validated strictly, is written the same again."""
+    play = Play(FLOW)
+    play.enter("ssn", "123456789")
+    play.enter("smokes", True)
+    play.enter("packs", 2)
+    play.host("REQUEST_CORRECTION", field_id="packs", message="really?")
+    play.enter("packs", 1)
+    at_step(play, "card")
+    upload = {"upload": "u", "size": 3, "sha256": "a" * 64, "media_type": "image/png"}
+    play.patient("BEGIN_UPLOAD", field_id="photo", **upload)
+    play.host("REVIEW_DOCUMENT", field_id="photo", accepted=False, reason="x")
+    play.host("NAVIGATE", step_id="who")
+    signing(play)
+    if ended:
+        play.host("CANCEL", reason="enough")
+    staff, patient = (view(play.session, d, epoch=1, code="WDJB-MJHT") for d in (HOST, PATIENT))
+    assert staff is not None
+    assert patient is not None
+    for kind, shown in ((FacilityView, staff), (PatientView, patient)):
+        again = kind.model_validate_json(shown.to_json())
+        assert json.loads(again.to_json()) == json.loads(shown.to_json())
+
+
+def test_what_a_view_remembers_follows_the_answers() -> None:
+    """A value entered after a view was made stands in the next one."""
+    play = Play(FLOW)
+    assert play.patient_view.fields == {}
+    play.enter("name", "Ada")
+    assert play.patient_view.fields["name"].value == "Ada"
+    assert play.staff_view.fields["name"].value == "Ada"
+    play.host("HIGHLIGHT_FIELD", field_id="name")
+    play.enter("name", "Bea")
+    assert play.patient_view.fields["name"].value == "Bea"
+    play.patient("CLEAR_FIELD", field_id="name")
+    assert play.patient_view.fields == {}
