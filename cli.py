@@ -42,6 +42,7 @@ from clients.console_schema import acl, schema
 from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
 from clients.demo import demo
+from clients.pages import pages
 from schemas.access import PAIRING_USER
 from schemas.base import Role, is_identifier
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
@@ -193,6 +194,7 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         BrokerSettings(listeners=listeners, limits=_LIMITS),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
+        web_app=pages(order.site),
     )
 
 

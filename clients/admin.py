@@ -101,9 +101,13 @@ class AdminClient(FacilityClient):
         """List the open sessions, with `ended` the ended ones too."""
         return self._request(ListSessions, Sessions, timeout, ended=ended)
 
-    def show_session(self, session: str, timeout: float = DEFAULT_TIMEOUT) -> FacilityView:
-        """Show a session as its staff sees it, whether open or ended."""
-        return self._request(ShowSession, SessionShown, timeout, session=session).view
+    def show_session(
+        self, session: str, revision: int | None = None, timeout: float = DEFAULT_TIMEOUT
+    ) -> FacilityView:
+        """Show a session as its staff sees it, whether open or ended; or as it once was."""
+        return self._request(
+            ShowSession, SessionShown, timeout, session=session, revision=revision
+        ).view
 
     def timeline(
         self, session: str, after: int = 0, timeout: float = DEFAULT_TIMEOUT

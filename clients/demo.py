@@ -138,10 +138,13 @@ def _go_on_by_hand(box: BoxProcess) -> None:
     handrail = "./run handrail" if Path("run").is_file() else "handrail"
     typer.echo(
         f"""
-The box stays up: {" ".join(box.addresses.values())}. In another terminal, go on by hand:
+The box stays up: {" ".join(box.addresses.values())}.
+Its pages are {box.addresses["http"]}/facility and {box.addresses["http"]}/patient;
+the third line below gives a code for the first of them. In another terminal, go on by hand:
 
   export HANDRAIL_DATA={box.data.absolute()}
   {handrail} session list --all
+  {handrail} device enrol 'Front desk' --role facility --code
   {handrail} device enrol 'Tablet 3' --role patient --code
   {handrail} session open {FLOW} --label 'Room 4'
   {handrail} session watch ID

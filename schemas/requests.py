@@ -105,10 +105,11 @@ class ListSessions(RequestBase):
 
 
 class ShowSession(RequestBase):
-    """Show a session as its staff sees it, whether open or ended."""
+    """Show a session as its staff sees it, whether open or ended; or as it was at a revision."""
 
     type: Literal["SHOW_SESSION"] = "SHOW_SESSION"
     session: Identifier
+    revision: Annotated[int | None, Field(ge=1)] = None
 
 
 class SessionTimeline(RequestBase):

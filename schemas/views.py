@@ -158,6 +158,12 @@ class FacilityView(View):
     fields: Mapping[str, FieldView]
     signatures: Mapping[str, SignatureView]
     participants: Mapping[str, ParticipantView]
+    missing: tuple[str, ...] = ()
+    """The fields that keep the current step from being complete, in order."""
+    missing_reason: str | None = None
+    """The same in a sentence: what NAVIGATE forward would be refused with."""
+    blocked: Mapping[str, str] = Field(default_factory=dict)
+    """The commands that this device would be refused now whatever they say, and why."""
     patient_focus: str | None
     code: str | None
     code_expires_at: Timestamp | None

@@ -1,6 +1,7 @@
 """Facility IT's requests: flows, lists, one session's story and answers, cancelling, purging."""
 
 from datetime import timedelta
+from itertools import takewhile
 
 from pydantic import JsonValue
 
@@ -12,6 +13,7 @@ from schemas.rejections import RejectionCode
 from schemas.topics import FlowTopic, StateTopic
 from session_controller.engine import facts as f
 from session_controller.engine.facts import Event
+from session_controller.engine.history import replay
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
@@ -139,10 +141,21 @@ def show_session(
 ) -> r.Answer | Refusal:
     """Show a session as its staff sees it: sensitive values masked, and no code."""
     session = _stored(work, store, request.session)
+    if session is not None and request.revision is not None:
+        session = _as_it_was(store, session, request.revision)
     if session is None:
         return _UNKNOWN
     shown = facility_view(session, device.device, epoch=work.world.epoch)
     return r.SessionShown(request_id=request.request_id, view=shown)
+
+
+def _as_it_was(store: Store, session: Session, revision: int) -> Session | None:
+    """Rebuild a session from its log up to a revision; None where it has not come so far."""
+    if revision > session.state.revision:
+        return None
+    name = session.state.session
+    events = store.events(name)
+    return replay(session.flow, takewhile(lambda event: event.revision <= revision, events))
 
 
 def session_timeline(

@@ -55,6 +55,8 @@ class BrokerOrder:
     role_of: Callable[[str, str | None, bytes | None], str | None]
     """From client id, user name and password to the role; None refuses."""
     access: Mapping[str, Access]
+    site: str
+    """What the web pages have to know before they can ask."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -123,7 +125,9 @@ class Box:
         if self.settings.broker_url is not None:
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
         self._broker = broker = self._make_broker(
-            BrokerOrder(self.settings.mqtt, self.settings.http, self._role_of, access_rules(site))
+            BrokerOrder(
+                self.settings.mqtt, self.settings.http, self._role_of, access_rules(site), site
+            )
         )
         user = controller_user(site)
         return InProcessLink(broker.attach(user, user), broker.revoke)

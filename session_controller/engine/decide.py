@@ -4,7 +4,15 @@ from schemas.commands import Command
 from schemas.rejections import RejectionCode
 from session_controller.engine.context import Context
 from session_controller.engine.facts import Fact
-from session_controller.engine.moves import BLOCKED, MOVES, Move, Party, Phase, phase_of
+from session_controller.engine.moves import (
+    BLOCKED,
+    MOVES,
+    NOT_THE_HOST,
+    Move,
+    Party,
+    Phase,
+    phase_of,
+)
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 
@@ -29,7 +37,7 @@ def _before_the_rules(session: Session, command: Command, context: Context) -> R
     if phase is Phase.ENDED:
         return BLOCKED[phase]
     if move.party is Party.HOST and session.state.host != context.device:
-        return Refusal(RejectionCode.NOT_THE_HOST, "Another screen leads this session.")
+        return NOT_THE_HOST
     if phase not in move.phases and not _rescues(move, session):
         return BLOCKED[phase]
     revision = session.state.revision

@@ -91,6 +91,8 @@ BLOCKED: Mapping[Phase, Refusal] = {
 }
 """What a move that has no row in a phase is refused with."""
 
+NOT_THE_HOST = Refusal(RejectionCode.NOT_THE_HOST, "Another screen leads this session.")
+
 
 def phase_of(state: SessionState) -> Phase:
     """Tell what a session is in the middle of; a pause covers a signature, an end covers all."""

@@ -19,7 +19,8 @@ from schemas.views import (
     StepStatus,
     StepView,
 )
-from session_controller.engine.session import Session
+from session_controller.engine.outlook import blocked
+from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState
 
 
@@ -75,6 +76,7 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     state = session.state
+    faults = session.assessment.steps[state.step_index].faults
     return FacilityView.trusted(
         **_head(session, device, epoch),
         label=state.label,
@@ -82,6 +84,9 @@ def facility_view(
         **_entered_anywhere(session),
         signatures=_signatures(state),
         participants=_participants(state),
+        missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
+        missing_reason=explain(faults) if faults else None,
+        blocked=blocked(session, device),
         patient_focus=state.patient_focus,
         code=code if state.code else None,
         code_expires_at=state.code.expires_at if state.code else None,

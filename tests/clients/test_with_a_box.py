@@ -283,6 +283,9 @@ def test_admin_manages_the_site(clinic):
     patient.enter_field(session, "name", "Zoe").result(5)
     assert admin.show_session(session).fields["name"].value == "Zoe"
     assert len(admin.timeline(session)) == admin.show_session(session).revision
+    then = admin.show_session(session, revision=2)
+    assert then.revision == 2
+    assert len(then.fields) < len(admin.show_session(session).fields)
     assert admin.response(session)["resourceType"] == "QuestionnaireResponse"
     opened = admin.open_session_for(staff.credential.device, "quick")
     assert staff.wait_for(opened.session).participants[staff.credential.device].host

@@ -1,0 +1,270 @@
+// What the host can do now. What cannot be done is grey, with the controller's reason.
+import { useEffect, useState } from "preact/hooks";
+import type { FacilityView } from "../generated/wire";
+import { type Flow, type Item, itemOf } from "../lib/flow";
+import type { Intent } from "../lib/side";
+import * as app from "./app";
+import { Action, Dialog } from "./parts";
+import { Review } from "./review";
+import { isOver } from "./session";
+
+interface Props {
+  room: app.Room;
+  view: FacilityView;
+  flow: Flow;
+}
+
+export function Actions({ room, view, flow }: Props) {
+  const [asking, setAsking] = useState<"cancel" | "device" | "skip" | null>(null);
+  const give = (intent: Intent) => () => app.command(room, intent);
+  const blocked = (command: string) => view.blocked?.[command];
+  const index = view.step_index;
+  const [before, after] = [flow.steps[index - 1], flow.steps[index + 1]];
+  const here = flow.steps[index];
+  if (isOver(view)) {
+    return (
+      <button type="button" class="primary" onClick={() => app.go(null)}>
+        Back to all check-ins
+      </button>
+    );
+  }
+  const paused = view.status === "paused";
+  const last = after === undefined;
+  return (
+    <>
+      {view.help_requested && <Action label="Help is on its way" kind="primary" hotkey="h" reason={blocked("ANSWER_HELP")} run={give({ type: "ANSWER_HELP" })} />}
+      {paused && <Action label="Resume" kind="primary" hotkey="p" reason={blocked("RESUME")} run={give({ type: "RESUME" })} />}
+      <div class="pair">
+        <Action
+          label="Back"
+          hotkey="b"
+          silent={blocked("NAVIGATE") !== undefined || !before}
+          reason={blocked("NAVIGATE") ?? (before ? null : "This is the first step.")}
+          run={() => app.command(room, { type: "NAVIGATE", step_id: before!.id })}
+        />
+        {last ? (
+          <Action label="Finish" kind="primary" hotkey="n" reason={blocked("COMPLETE")} run={give({ type: "COMPLETE" })} />
+        ) : (
+          <Action
+            label="Next"
+            kind="primary"
+            hotkey="n"
+            reason={blocked("NAVIGATE") ?? view.missing_reason}
+            run={() => app.command(room, { type: "NAVIGATE", step_id: after.id })}
+          />
+        )}
+      </div>
+      {!last && here?.skippable && view.missing_reason && !blocked("NAVIGATE") && (
+        <button type="button" class="quiet small" onClick={() => setAsking("skip")}>
+          Skip this step…
+        </button>
+      )}
+      <FieldActions room={room} view={view} flow={flow} />
+      <section class="action-group" aria-labelledby="screen-actions">
+        <h2 id="screen-actions">The patient's screen</h2>
+        <Action
+          label={view.covered ? "Show again" : "Cover"}
+          hotkey="c"
+          pressed={view.covered}
+          reason={blocked("COVER_SCREEN")}
+          run={give({ type: "COVER_SCREEN", covered: !view.covered })}
+        />
+        {!paused && <Action label="Pause" hotkey="p" reason={blocked("PAUSE")} run={give({ type: "PAUSE" })} />}
+        <Action label="Change the tablet…" reason={blocked("REPLACE_PATIENT_DEVICE")} run={() => setAsking("device")} />
+      </section>
+      <section class="action-group" aria-labelledby="end-actions">
+        <h2 id="end-actions">Ending</h2>
+        {!last && <Action label="Finish" reason={blocked("COMPLETE")} run={give({ type: "COMPLETE" })} />}
+        <Action label="Cancel the check-in…" kind="danger" reason={blocked("CANCEL")} run={() => setAsking("cancel")} />
+      </section>
+      {asking === "cancel" && (
+        <Reason
+          title="Cancel the check-in"
+          ask="Why? It stands in the record."
+          confirm="Cancel the check-in"
+          danger
+          onClose={() => setAsking(null)}
+          run={(reason) => app.command(room, { type: "CANCEL", reason })}
+        />
+      )}
+      {asking === "skip" && after && (
+        <Reason
+          title="Skip this step"
+          ask="Why is it left incomplete? It stands in the record."
+          confirm="Skip"
+          onClose={() => setAsking(null)}
+          run={(override_reason) => app.command(room, { type: "NAVIGATE", step_id: after.id, override_reason })}
+        />
+      )}
+      {asking === "device" && <ChangeDevice room={room} view={view} onClose={() => setAsking(null)} />}
+    </>
+  );
+}
+
+// -- the field that was clicked ----------------------------------------------------------------
+
+function FieldActions({ room, view, flow }: Props) {
+  const selected = room.selected.value ?? null;
+  const wanted = selected ?? view.highlight ?? view.signature?.field_id ?? null;
+  const here = flow.steps[view.step_index];
+  const signatures = here ? allOf(here.items).filter((one) => one.signature && view.enabled.includes(one.linkId)) : [];
+  const documents = view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id) === here?.id);
+  const item = wanted ? itemOf(flow, wanted) : undefined;
+  const [reviewing, setReviewing] = useState<string | null>(null);
+  const asked = view.signature?.status === "requested";
+  return (
+    <>
+      {signatures.length > 0 && (
+        <section class="action-group" aria-labelledby="sign-actions">
+          <h2 id="sign-actions">Signature</h2>
+          {signatures.map((one) => {
+            const status = view.signatures[one.linkId]?.status;
+            return (
+              <div key={one.linkId}>
+                {status && status !== "requested" && <p class={`chip ${status}`}>{status === "signed" ? "Signed" : "Declined"}</p>}
+                {asked ? (
+                  <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />
+                ) : (
+                  <Action
+                    label={status === "signed" ? "Ask to sign again" : "Ask to sign"}
+                    kind={status === "signed" ? "secondary" : "primary"}
+                    hotkey="s"
+                    reason={view.blocked?.["REQUEST_SIGNATURE"]}
+                    run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: one.linkId })}
+                  />
+                )}
+              </div>
+            );
+          })}
+        </section>
+      )}
+      {documents.length > 0 && (
+        <section class="action-group" aria-labelledby="doc-actions">
+          <h2 id="doc-actions">Documents</h2>
+          {documents.map((id) => (
+            <DocumentLine key={id} view={view} item={itemOf(flow, id)!} id={id} onReview={() => setReviewing(id)} />
+          ))}
+        </section>
+      )}
+      <section class="action-group" aria-labelledby="field-actions">
+        <h2 id="field-actions">Field</h2>
+        {wanted && item ? (
+          <Selected room={room} view={view} item={item} id={wanted} />
+        ) : (
+          <p class="hint">Click a field in the patient's screen to point the patient to it.</p>
+        )}
+      </section>
+      {reviewing && <Review room={room} view={view} item={itemOf(flow, reviewing)!} id={reviewing} onClose={() => setReviewing(null)} />}
+    </>
+  );
+}
+
+const allOf = (items: Item[]): Item[] => items.flatMap((one) => [one, ...allOf(one.items)]);
+
+function stepOf(flow: Flow, id: string): string | undefined {
+  const item = itemOf(flow, id);
+  return flow.steps.find((step) => item && allOf(step.items).includes(item))?.id;
+}
+
+const DOCUMENT = {
+  missing: "not there yet",
+  receiving: "arriving…",
+  received: "to be reviewed",
+  accepted: "accepted",
+  rejected: "sent back",
+} as const;
+
+function DocumentLine({ view, item, id, onReview }: { view: FacilityView; item: Item; id: string; onReview: () => void }) {
+  const document = view.documents[id];
+  const status = document?.status ?? "missing";
+  const there = ["received", "accepted", "rejected"].includes(status);
+  return (
+    <div class="document-line">
+      <p dir="auto">
+        {item.text(null)} <span class={`chip ${status}`}>{DOCUMENT[status]}</span>
+      </p>
+      {there && <Action label="Look at it…" kind={status === "received" ? "primary" : "secondary"} reason={view.blocked?.["FETCH_DOCUMENT"]} run={onReview} />}
+    </div>
+  );
+}
+
+function Selected({ room, view, item, id }: { room: app.Room; view: FacilityView; item: Item; id: string }) {
+  const [message, setMessage] = useState("");
+  const [correcting, setCorrecting] = useState(false);
+  useEffect(() => {
+    setMessage("");
+    setCorrecting(false);
+  }, [id]);
+  const lit = view.highlight === id;
+  const enters = !item.signature && !["attachment", "display", "group"].includes(item.type);
+  const field = view.fields[id];
+  return (
+    <>
+      <p class="selected-name" dir="auto">{item.text(null).slice(0, 160) || id}</p>
+      {field?.error && <p class="reason">{field.error}</p>}
+      {field?.correction && <p class="reason">To be corrected: {field.correction}</p>}
+      <Action
+        label={lit ? "Stop pointing" : "Point to it"}
+        pressed={lit}
+        reason={view.blocked?.["HIGHLIGHT_FIELD"]}
+        run={() => app.command(room, { type: "HIGHLIGHT_FIELD", field_id: lit ? null : id })}
+      />
+      {enters && !correcting && (
+        <Action label="Ask for a correction…" reason={view.blocked?.["REQUEST_CORRECTION"]} run={() => setCorrecting(true)} />
+      )}
+      {enters && correcting && (
+        <div class="stack">
+          <label for="correction">What is to be corrected?</label>
+          <textarea id="correction" rows={2} dir="auto" maxLength={500} autocomplete="off" value={message} onInput={({ currentTarget }) => setMessage(currentTarget.value)} />
+          <Action
+            label="Send to the patient"
+            kind="primary"
+            reason={view.blocked?.["REQUEST_CORRECTION"] ?? (message.trim() ? null : "Write a message first.")}
+            run={() => app.command(room, { type: "REQUEST_CORRECTION", field_id: id, message: message.trim() }).then(() => setCorrecting(false))}
+          />
+        </div>
+      )}
+    </>
+  );
+}
+
+// -- what asks back ----------------------------------------------------------------------------
+
+interface ReasonProps {
+  title: string;
+  ask: string;
+  confirm: string;
+  danger?: boolean;
+  onClose: () => void;
+  run: (reason: string) => Promise<void>;
+}
+
+function Reason({ title, ask, confirm, danger, onClose, run }: ReasonProps) {
+  const [reason, setReason] = useState("");
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div class="stack">
+        <label for="reason">{ask}</label>
+        <textarea id="reason" rows={3} dir="auto" maxLength={500} autocomplete="off" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
+        <Action label={confirm} kind={danger ? "danger" : "primary"} reason={reason.trim() ? null : "Write a reason first."} run={() => run(reason.trim()).then(onClose)} />
+      </div>
+    </Dialog>
+  );
+}
+
+function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityView; onClose: () => void }) {
+  useEffect(() => void app.refresh(), []);
+  const kiosks = app.kiosks.value.filter((one) => !(one.device in view.participants));
+  const move = (device: string | null) => () => app.command(room, { type: "REPLACE_PATIENT_DEVICE", device }).then(onClose);
+  return (
+    <Dialog title="Change the patient's screen" onClose={onClose}>
+      <div class="stack">
+        <p>The session goes on on the other screen, with all answers. The old one shows nothing more.</p>
+        <Action label="Show a new code" kind="primary" run={move(null)} />
+        {kiosks.map((one) => (
+          <Action key={one.device} label={`Move to ${one.name}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />
+        ))}
+      </div>
+    </Dialog>
+  );
+}

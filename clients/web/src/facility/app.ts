@@ -1,0 +1,285 @@
+// What the staff's page is in the middle of: the lobby, or one session; and what moves it on.
+import { computed, effect, signal } from "@preact/signals";
+import { type FacilityView, type FlowLine, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../generated/wire";
+import { Asking, Refused } from "../lib/asking";
+import { Connection, decode } from "../lib/connection";
+import { type Flow, readFlow } from "../lib/flow";
+import { type Credential, kept } from "../lib/keep";
+import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing";
+import { type Intent, Side } from "../lib/side";
+
+export const connection = signal<Connection | null>(null);
+export const lobby = signal<LobbyLine[] | null>(null);
+export const flows = signal<FlowLine[]>([]);
+export const kiosks = signal<KioskLine[]>([]);
+export const known = signal<ReadonlyMap<string, Flow>>(new Map());
+export const fault = signal<string | null>(null);
+export const pairing = signal(false);
+export const room = signal<Room | null>(null);
+export const showHelp = signal(false);
+export const shortcuts = signal(kept.setting<boolean>("shortcuts") ?? true);
+export const sound = signal(kept.setting<boolean>("sound") ?? true);
+export const online = computed(() => connection.value?.online.value ?? false);
+
+let asking: Asking | null = null;
+const followed = new Map<string, () => void>();
+
+export interface Moment {
+  revision: number;
+  view: FacilityView;
+}
+
+/** One session as this page shows it. */
+export interface Room {
+  side: Side<FacilityView>;
+  session: string;
+  selected: ReturnType<typeof signal<string | null>>;
+  fault: ReturnType<typeof signal<string | null>>;
+  /** The moment of the past that is shown, or null for now. */
+  past: ReturnType<typeof signal<Moment | null>>;
+  events: ReturnType<typeof signal<TimelineLine[]>>;
+  pictures: ReturnType<typeof signal<ReadonlyMap<string, Fetched>>>;
+  close: () => void;
+}
+
+export interface Fetched {
+  upload: string;
+  size: number;
+  got: number;
+  url: string | null;
+  mediaType: string;
+}
+
+export const me = () => connection.peek()?.me.device ?? "";
+
+/** What people call a screen: a tablet's name, or what its id was made from. */
+export function nameOf(device: string): string {
+  const named = kiosks.value.find((one) => one.device === device)?.name;
+  const words = device.replaceAll("-", " ");
+  return named ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function start(): void {
+  const credential = kept.enrolled("facility");
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (credential) connect(credential);
+  else if (code) void enterCode(code);
+  addEventListener("hashchange", follow);
+}
+
+export async function enterCode(text: string): Promise<void> {
+  fault.value = null;
+  if (plainCode(text).length !== CODE_LENGTH) {
+    fault.value = "A code has eight letters.";
+    return;
+  }
+  pairing.value = true;
+  try {
+    const grant = await claim(text, "Front desk");
+    if (grant.role === "patient") {
+      if (grant.session) throw new PairingRefused();
+      kept.enrol("patient", grant);
+      location.replace("/patient");
+      return;
+    }
+    kept.enrol("facility", grant);
+    history.replaceState(null, "", location.pathname);
+    connect(grant);
+  } catch (error) {
+    fault.value =
+      error instanceof PairingRefused
+        ? "This code does not enrol a staff screen. Ask whoever looks after the box for a new one."
+        : "The box cannot be reached.";
+  } finally {
+    pairing.value = false;
+  }
+}
+
+function connect(credential: Credential): void {
+  const made = new Connection(credential);
+  connection.value = made;
+  asking = new Asking(made);
+  made.on(topics.lobby(credential.site, credential.device), (_, payload) => {
+    const sessions = decode<Lobby>(payload)?.sessions;
+    if (!sessions) return;
+    lobby.value = sessions;
+    for (const line of sessions) followFlow(line.flow_ref);
+  });
+  made.onUp(() => void refresh());
+  effect(() => {
+    if (!made.refused.value) return;
+    kept.enrol("facility", null);
+    connection.value = null;
+    fault.value = "This screen is not known here any more. Enter a new code.";
+  });
+  follow();
+}
+
+/** Ask again for what changes seldom. */
+export async function refresh(): Promise<void> {
+  const current = asking;
+  if (current === null) return;
+  const [gotFlows, gotKiosks] = await Promise.all([
+    current.ask({ type: "LIST_FLOWS" }, "FLOWS"),
+    current.ask({ type: "LIST_KIOSKS" }, "KIOSKS"),
+  ]);
+  flows.value = gotFlows.flows;
+  kiosks.value = gotKiosks.kiosks;
+}
+
+export function followFlow(ref: string): void {
+  const made = connection.peek();
+  if (made === null || followed.has(ref)) return;
+  const stop = made.on(topics.flow(made.me.site, ref), (_, payload) => {
+    const raw = decode<Record<string, unknown>>(payload);
+    if (raw && !known.peek().has(ref)) known.value = new Map(known.peek()).set(ref, readFlow(ref, raw));
+  });
+  followed.set(ref, stop);
+}
+
+// -- sessions ----------------------------------------------------------------------------------
+
+export function go(session: string | null): void {
+  if (session === null) history.pushState(null, "", location.pathname);
+  else location.hash = `session=${session}`;
+  if (session === null) follow();
+}
+
+/** The address says which session is shown, so that it can be reloaded and left with Back. */
+function follow(): void {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("session");
+  const current = room.peek();
+  if (wanted === (current?.session ?? null)) return;
+  current?.close();
+  room.value = null;
+  if (wanted !== null && connection.peek() !== null) void enter(wanted);
+}
+
+async function enter(session: string): Promise<void> {
+  const made = connection.peek()!;
+  const { site, device } = made.me;
+  const side = new Side<FacilityView>(made, session);
+  const pictures = signal<ReadonlyMap<string, Fetched>>(new Map());
+  const parts = new Map<string, Map<number, Uint8Array>>();
+  const base = topics.document(site, session, device, "", "").replace(/\/+$/, "");
+  const stops = [
+    made.on(`${base}/#`, (topic, payload) => {
+      const [upload = "", offset = "0"] = topic.slice(base.length + 1).split("/");
+      const pieces = parts.get(upload) ?? new Map<number, Uint8Array>();
+      parts.set(upload, pieces.set(Number(offset), payload.slice()));
+      assemble(pictures, upload, pieces);
+    }),
+    effect(() => {
+      if (side.view.value) followFlow(side.view.value.flow_ref);
+    }),
+  ];
+  const opened: Room = {
+    side,
+    session,
+    selected: signal<string | null>(null),
+    fault: signal<string | null>(null),
+    past: signal<Moment | null>(null),
+    events: signal<TimelineLine[]>([]),
+    pictures,
+    close: () => {
+      stops.forEach((stop) => stop());
+      side.close();
+      for (const one of pictures.peek().values()) if (one.url) URL.revokeObjectURL(one.url);
+    },
+  };
+  room.value = opened;
+  try {
+    await asking!.ask({ type: "JOIN_SESSION", session }, "SESSION_JOINED");
+  } catch (error) {
+    // An ended session is still shown, as it was at the last.
+    try {
+      const shown = await asking!.ask({ type: "SHOW_SESSION", session }, "SESSION_SHOWN");
+      if (side.view.peek() === null) side.view.value = shown.view;
+    } catch {
+      opened.fault.value = (error as Error).message;
+    }
+  }
+}
+
+function assemble(pictures: Room["pictures"], upload: string, pieces: Map<number, Uint8Array>): void {
+  for (const [id, one] of pictures.value ?? []) {
+    if (one.upload !== upload || one.url !== null) continue;
+    const ordered = [...pieces].sort(([a], [b]) => a - b);
+    let got = 0;
+    for (const [offset, bytes] of ordered) if (offset === got) got += bytes.length;
+    const whole = got >= one.size;
+    const blob = whole ? new Blob(ordered.map(([, bytes]) => bytes as BlobPart), { type: one.mediaType }) : null;
+    const next = { ...one, got, url: blob ? URL.createObjectURL(blob) : null };
+    pictures.value = new Map(pictures.value).set(id, next);
+  }
+}
+
+/** Have a document sent here, unless it is here already. */
+export async function fetchDocument(current: Room, id: string): Promise<void> {
+  const document = current.side.view.peek()?.documents[id];
+  if (!document?.upload || current.pictures.peek()?.get(id)?.upload === document.upload) return;
+  const waiting = { upload: document.upload, size: document.size ?? 0, got: 0, url: null, mediaType: document.media_type ?? "" };
+  current.pictures.value = new Map(current.pictures.peek()).set(id, waiting);
+  try {
+    await current.side.send({ type: "FETCH_DOCUMENT", field_id: id });
+  } catch (error) {
+    const next = new Map(current.pictures.peek());
+    next.delete(id);
+    current.pictures.value = next;
+    throw error;
+  }
+}
+
+export interface NewSession {
+  flow_id: string;
+  label: string | null;
+  patient_device: string | null;
+}
+
+/** Raises `Refused`. */
+export async function open(wanted: NewSession): Promise<void> {
+  const opened = await asking!.ask({ type: "OPEN_SESSION", ...wanted }, "SESSION_OPENED");
+  go(opened.session);
+}
+
+export function command(current: Room, intent: Intent): Promise<void> {
+  return current.side.send(intent);
+}
+
+export const wordsOf = (error: unknown): string =>
+  error instanceof Refused ? error.message : "This did not work. Please try again.";
+
+// -- time line ---------------------------------------------------------------------------------
+
+export async function loadEvents(current: Room): Promise<void> {
+  let more = true;
+  while (more) {
+    const after = current.events.peek()?.at(-1)?.revision ?? 0;
+    const page = await asking!.ask({ type: "SESSION_TIMELINE", session: current.session, after }, "TIMELINE");
+    const events = [...(current.events.peek() ?? []), ...page.events];
+    if (room.peek() !== current || page.events.length === 0) return;
+    current.events.value = events;
+    more = page.more;
+  }
+}
+
+let wanted: number | null = null;
+let looking = false;
+
+/** Show the session as it was at a revision; of many asked for in a row, the last one counts. */
+export async function lookBack(current: Room, revision: number | null): Promise<void> {
+  wanted = revision;
+  if (revision === null) current.past.value = null;
+  if (looking) return;
+  looking = true;
+  try {
+    while (wanted !== null && wanted !== current.past.peek()?.revision) {
+      const at: number = wanted;
+      const shown = await asking!.ask({ type: "SHOW_SESSION", session: current.session, revision: at }, "SESSION_SHOWN");
+      if (wanted === null) break;
+      current.past.value = { revision: at, view: shown.view };
+    }
+  } finally {
+    looking = false;
+  }
+}

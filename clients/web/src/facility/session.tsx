@@ -1,0 +1,329 @@
+// One session: its steps, the patient's screen as it is now, and what can be done.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { StepScreen } from "../fields/step";
+import type { Sheet } from "../fields/sheet";
+import type { FacilityView } from "../generated/wire";
+import { type Flow, itemOf } from "../lib/flow";
+import { nameOf as languageName, wordsIn } from "../words";
+import { Actions } from "./actions";
+import * as app from "./app";
+import { QrCode, useNow } from "./parts";
+import { TimeLine } from "./timeline";
+
+export function SessionScreen({ room }: { room: app.Room }) {
+  const now = room.side.view.value;
+  const flow = now ? app.known.value.get(now.flow_ref) : undefined;
+  const [timeline, setTimeline] = useState(false);
+  useEffect(() => {
+    const listen = () => setTimeline((open) => !open);
+    addEventListener("handrail-timeline", listen);
+    return () => removeEventListener("handrail-timeline", listen);
+  }, []);
+  if (room.side.departed.value) return <Gone why="This session is not here any more." />;
+  if (room.fault.value) return <Gone why={room.fault.value} />;
+  if (now === null || flow === undefined) return <main class="calm"><p class="lead" role="status">Loading…</p></main>;
+  const past = room.past.value ?? null;
+  const view = past?.view ?? now;
+  return (
+    <main class="room" data-past={past ? true : undefined}>
+      <RoomHead view={now} room={room} flow={flow} timeline={timeline} onTimeline={() => setTimeline(!timeline)} />
+      <Steps room={room} view={view} flow={flow} live={past === null} />
+      <Mirror room={room} view={view} flow={flow} live={past === null} />
+      <aside class="actions" aria-label="What can be done now">
+        {past ? <PastNote room={room} at={past.view.updated_at} /> : <Actions room={room} view={now} flow={flow} />}
+      </aside>
+      {timeline && <TimeLine room={room} view={now} flow={flow} onClose={() => setTimeline(false)} />}
+    </main>
+  );
+}
+
+function Gone({ why }: { why: string }) {
+  return (
+    <main class="calm">
+      <p class="lead">{why}</p>
+      <button type="button" class="primary" onClick={() => app.go(null)}>
+        Back to all check-ins
+      </button>
+    </main>
+  );
+}
+
+function PastNote({ room, at }: { room: app.Room; at: string }) {
+  return (
+    <div class="past-note">
+      <p>
+        You are looking at the session as it was at <strong>{new Date(at).toLocaleTimeString()}</strong>.
+      </p>
+      <button type="button" class="primary" onClick={() => void app.lookBack(room, null)}>
+        Back to now
+      </button>
+    </div>
+  );
+}
+
+const STATUS: Record<FacilityView["status"], string> = {
+  waiting: "Waiting for the patient",
+  active: "In progress",
+  paused: "Paused",
+  completed: "Completed",
+  cancelled: "Cancelled",
+  expired: "Expired",
+};
+
+interface HeadProps {
+  view: FacilityView;
+  room: app.Room;
+  flow: Flow;
+  timeline: boolean;
+  onTimeline: () => void;
+}
+
+function RoomHead({ view, room, flow, timeline, onTimeline }: HeadProps) {
+  const patient = Object.entries(view.participants).find(([, one]) => one.role === "patient");
+  const staff = Object.entries(view.participants).filter(([, one]) => one.role !== "patient");
+  const leads = view.participants[app.me()]?.host === true;
+  return (
+    <div class="room-head">
+      <div class="room-title">
+        <h1 dir="auto">{view.label ?? "No name given"}</h1>
+        <p dir="auto">{flow.title(null)}</p>
+      </div>
+      <dl class="facts">
+        <div>
+          <dt>Status</dt>
+          <dd data-status={view.status}>{STATUS[view.status]}</dd>
+        </div>
+        <div>
+          <dt>Patient</dt>
+          <dd>
+            <span class={`dot ${patient?.[1].online ? "on" : patient ? "off" : "wait"}`} aria-hidden="true" />
+            {patient ? (patient[1].online ? "online" : "away") : "not here yet"}
+          </dd>
+        </div>
+        <div>
+          <dt>Check words</dt>
+          <dd class="strong">{view.check_words.join(" · ")}</dd>
+        </div>
+        <div>
+          <dt>Staff</dt>
+          <dd>
+            {staff.map(([device, one]) => (
+              <span class="person" data-host={one.host || undefined} title={one.host ? "leads this session" : "observes"}>
+                <span class={`dot ${one.online ? "on" : "off"}`} aria-hidden="true" />
+                {device === app.me() ? "this screen" : app.nameOf(device)}
+                {one.host && <span class="badge">host</span>}
+              </span>
+            ))}
+          </dd>
+        </div>
+      </dl>
+      <span class="grow" />
+      {!leads && !isOver(view) && (
+        <TakeOver room={room} view={view} />
+      )}
+      <button type="button" class="secondary" aria-expanded={timeline} aria-keyshortcuts="t" onClick={onTimeline}>
+        Time line
+      </button>
+    </div>
+  );
+}
+
+function TakeOver({ room, view }: { room: app.Room; view: FacilityView }) {
+  const [refusal, setRefusal] = useState<string | null>(null);
+  const reason = view.blocked?.["TAKE_OVER"];
+  return (
+    <div class="take-over">
+      <button
+        type="button"
+        class="primary"
+        aria-disabled={reason ? true : undefined}
+        onClick={() => !reason && app.command(room, { type: "TAKE_OVER" }).catch((error) => setRefusal(app.wordsOf(error)))}
+      >
+        Take over
+      </button>
+      {(reason ?? refusal) && <p class="reason">{reason ?? refusal}</p>}
+    </div>
+  );
+}
+
+export const isOver = (view: FacilityView) => ["completed", "cancelled", "expired"].includes(view.status);
+
+// -- steps -------------------------------------------------------------------------------------
+
+interface PartProps {
+  room: app.Room;
+  view: FacilityView;
+  flow: Flow;
+  live: boolean;
+}
+
+const MARKS = { upcoming: "○", current: "●", complete: "✓", incomplete: "!" } as const;
+const MEANING = { upcoming: "not yet", current: "now", complete: "complete", incomplete: "something is missing" } as const;
+
+function Steps({ room, view, flow, live }: PartProps) {
+  const [refusal, setRefusal] = useState<{ step: string; text: string } | null>(null);
+  const blocked = live ? view.blocked?.["NAVIGATE"] : "This is the past.";
+  const current = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    setRefusal(null);
+    current.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [view.step_id]);
+  const goTo = (step_id: string) => {
+    if (blocked) return setRefusal({ step: step_id, text: blocked });
+    setRefusal(null);
+    app.command(room, { type: "NAVIGATE", step_id }).catch((error) => setRefusal({ step: step_id, text: app.wordsOf(error) }));
+  };
+  return (
+    <nav class="steps" aria-label="Steps">
+      <ol>
+        {flow.steps.map((step, index) => {
+          const state = view.steps[step.id];
+          const status = state?.status ?? "upcoming";
+          return (
+            <li key={step.id} data-status={status} ref={status === "current" ? current : undefined}>
+              <button
+                type="button"
+                aria-current={status === "current" ? "step" : undefined}
+                aria-disabled={blocked ? true : undefined}
+                onClick={() => status !== "current" && goTo(step.id)}
+              >
+                <span class="step-mark" aria-hidden="true">{status === "upcoming" ? index + 1 : MARKS[status]}</span>
+                <span class="step-name" dir="auto">{step.title(null)}</span>
+                <span class="step-filled">
+                  <span class="visually-hidden">{MEANING[status]}, </span>
+                  {state && state.required > 0 ? `${state.filled}/${state.required}` : ""}
+                </span>
+              </button>
+              {refusal?.step === step.id && <p class="refusal" role="alert">{refusal.text}</p>}
+            </li>
+          );
+        })}
+      </ol>
+    </nav>
+  );
+}
+
+// -- the mirror --------------------------------------------------------------------------------
+
+function Mirror({ room, view, flow, live }: PartProps) {
+  const [language, setLanguage] = useState<string | null>(null);
+  const [refusal, setRefusal] = useState<string | null>(null);
+  const selected = room.selected.value ?? null;
+  const step = flow.steps.find((one) => one.id === view.step_id) ?? flow.steps[0]!;
+  const patient = Object.values(view.participants).find((one) => one.role === "patient");
+  const blocked = live ? view.blocked?.["HIGHLIGHT_FIELD"] : undefined;
+  useEffect(() => {
+    setRefusal(null);
+    room.selected.value = null;
+  }, [view.step_id]);
+  const point = (id: string) => {
+    if (!live) return;
+    setRefusal(null);
+    const again = view.highlight === id;
+    room.selected.value = id;
+    if (blocked) return setRefusal(blocked);
+    app.command(room, { type: "HIGHLIGHT_FIELD", field_id: again ? null : id }).catch((error) => setRefusal(app.wordsOf(error)));
+  };
+  const sheet = useMemo(
+    (): Sheet => ({
+      flow,
+      language,
+      say: wordsIn(language ?? "en"),
+      enabled: new Set(view.enabled),
+      shown: view,
+      hands: null,
+      pointing: {
+        point,
+        selected,
+        patientFocus: view.patient_focus,
+        missing: new Set(live ? view.missing : []),
+        labels: { point: "Point to", here: "patient is here" },
+      },
+    }),
+    [flow, language, view, selected, live],
+  );
+  const over = isOver(view);
+  return (
+    <section class="mirror-side" aria-label="What the patient sees">
+      <div class="mirror-bar">
+        <span class={`dot ${patient?.online ? "on" : patient ? "off" : "wait"}`} aria-hidden="true" />
+        <span>{live ? "The patient's screen, live" : "The patient's screen, as it was"}</span>
+        <span class="grow" />
+        {flow.languages.length > 1 && (
+          <label>
+            <span class="visually-hidden">Show in</span>
+            <select value={language ?? ""} onChange={({ currentTarget }) => setLanguage(currentTarget.value || null)}>
+              <option value="">{flow.language ? languageName(flow.language) : "As written"}</option>
+              {flow.languages.filter((one) => one !== flow.language).map((one) => (
+                <option value={one}>{languageName(one)}</option>
+              ))}
+            </select>
+          </label>
+        )}
+      </div>
+      {view.code && live && <CodePanel view={view} />}
+      {view.help_requested && live && <p class="banner alert" role="alert">The patient asks for help.</p>}
+      {patient && !patient.online && live && !over && (
+        <p class="banner warn" role="status">The patient's screen is away. It will come back to this step by itself.</p>
+      )}
+      {refusal && <p class="banner refusal" role="alert">{refusal}</p>}
+      {over ? (
+        <p class="banner" role="status">{ENDED[view.status]}</p>
+      ) : (
+        <MirrorState view={view} flow={flow} />
+      )}
+      <div class="mirror" data-covered={view.covered || undefined}>
+        <div class="step-head">
+          <p class="step-count">
+            Step {view.step_index + 1} of {view.steps_total}
+          </p>
+          <h2 dir="auto">{step.title(language)}</h2>
+        </div>
+        <StepScreen sheet={sheet} step={step} />
+      </div>
+    </section>
+  );
+}
+
+const ENDED: Record<string, string> = {
+  completed: "The check-in is complete and submitted.",
+  cancelled: "The check-in was cancelled.",
+  expired: "The check-in expired: nobody touched it for hours.",
+};
+
+function MirrorState({ view, flow }: { view: FacilityView; flow: Flow }) {
+  const signing = view.signature?.status === "requested" ? view.signature.field_id : null;
+  if (signing) {
+    return (
+      <p class="banner signing-now" role="status">
+        The patient is signing: {itemOf(flow, signing)?.text(null)}
+      </p>
+    );
+  }
+  if (view.covered) return <p class="banner" role="status">The patient's screen is covered.</p>;
+  if (view.status === "paused") return <p class="banner" role="status">The session is paused; the patient's screen is covered.</p>;
+  return null;
+}
+
+function CodePanel({ view }: { view: FacilityView }) {
+  const now = useNow(1_000);
+  const link = `${location.origin}/patient#code=${view.code}`;
+  const left = view.code_expires_at ? Math.max(0, Math.round((Date.parse(view.code_expires_at) - now) / 1000)) : null;
+  const local = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+  return (
+    <section class="code-panel" aria-labelledby="code-title">
+      <QrCode text={link} label="QR code with the link for the patient's phone" />
+      <div>
+        <h2 id="code-title">Bring the patient in</h2>
+        <p>Scan with a phone, or enter this code at {location.host}/patient:</p>
+        <p class="big-code">{view.code}</p>
+        {left !== null && (
+          <p class="hint">
+            {left > 0 ? `Works once, for ${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} more` : "This code has expired: take a new one with “Change the tablet”."}
+          </p>
+        )}
+        {local && <p class="hint">You opened this page at an address of this machine alone: phones need the box's own address.</p>}
+      </div>
+    </section>
+  );
+}

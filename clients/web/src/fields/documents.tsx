@@ -1,0 +1,240 @@
+// A document: taken or chosen, turned and cropped, sent; and how far it is.
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { DocumentView } from "../generated/wire";
+import type { Item } from "../lib/flow";
+import type { Say } from "../words";
+import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture";
+import { domId, type Progress, useSheet } from "./sheet";
+
+const PREVIEW = 900;
+
+export function Document({ item, id, inputId }: { item: Item; id: string; inputId: string }) {
+  const { hands, say, shown } = useSheet();
+  const document = shown.documents[id] ?? ({ status: "missing" } as DocumentView);
+  const [picture, setPicture] = useState<HTMLImageElement | null>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const latest = useRef<HTMLImageElement | null>(null);
+  latest.current = picture;
+  useEffect(() => () => dropPicture(latest.current), []);
+  const progress = hands?.uploading(id);
+  const drop = () => {
+    dropPicture(picture);
+    setPicture(null);
+  };
+  const send = (bytes: Uint8Array, mediaType: string) => {
+    if (item.maxSize !== null && bytes.length > item.maxSize) {
+      setFault(say("docTooLarge", { size: inMegabytes(item.maxSize) }));
+    } else {
+      hands?.upload(id, bytes, mediaType);
+    }
+  };
+  const chosen = async (file: File | undefined) => {
+    if (file === undefined) return;
+    setFault(null);
+    if (file.type.startsWith("image/") && writableType(item.mediaTypes) !== null) {
+      try {
+        setPicture(await loadPicture(file));
+      } catch {
+        setFault(say("docUnreadable"));
+      }
+    } else if (accepts(item.mediaTypes, file.type)) {
+      send(new Uint8Array(await file.arrayBuffer()), file.type || "application/octet-stream");
+    } else {
+      setFault(say("docWrongType"));
+    }
+  };
+  const busy = progress !== undefined;
+  const done = document.status === "received" || document.status === "accepted";
+  return (
+    <div class="document" data-status={document.status}>
+      <p class="document-state" role="status">
+        {stateOf(document, progress, hands !== null, say)}
+      </p>
+      {(busy || (document.status === "receiving" && hands === null)) && (
+        <progress max={progress?.size ?? document.size ?? 1} value={progress?.sent ?? document.received ?? 0} aria-label={say("docSending", { percent: "" })} />
+      )}
+      {fault && <p class="error" role="alert">{fault}</p>}
+      {hands && picture && (
+        <Adjust
+          picture={picture}
+          id={id}
+          onCancel={drop}
+          onUse={async (quarters, crop) => {
+            const type = writableType(item.mediaTypes) ?? "image/jpeg";
+            try {
+              send(await toBytes(picture, quarters, crop, type), type);
+            } catch {
+              setFault(say("docUnreadable"));
+            }
+            drop();
+          }}
+        />
+      )}
+      {hands && !picture && (
+        <div class="buttons">
+          <FileButton id={inputId} label={say(done ? "retake" : "takePhoto")} accept="image/*" camera primary={!done} onFile={chosen} />
+          <FileButton
+            id={`${inputId}-file`}
+            label={say("chooseFile")}
+            accept={item.mediaTypes.join(",") || "image/*,application/pdf"}
+            onFile={chosen}
+          />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function stateOf(document: DocumentView, progress: Progress | undefined, mine: boolean, say: Say): string {
+  const percent = (sent: number, size: number) => Math.round((100 * sent) / Math.max(1, size));
+  if (progress) return say("docSending", { percent: percent(progress.sent, progress.size) });
+  switch (document.status) {
+    case "receiving":
+      if (mine) return say("docInterrupted");
+      return say("docSending", { percent: percent(document.received ?? 0, document.size ?? 1) });
+    case "received":
+      return say("docReceived");
+    case "accepted":
+      return say("docAccepted");
+    case "rejected":
+      return document.reason ? say("docRejectedReason", { reason: document.reason }) : say("docRejected");
+    default:
+      return say("docMissing");
+  }
+}
+
+const inMegabytes = (bytes: number) => `${Math.round(bytes / 104_857.6) / 10} MB`;
+
+interface FileButtonProps {
+  id: string;
+  label: string;
+  accept: string;
+  camera?: boolean;
+  primary?: boolean;
+  onFile: (file: File | undefined) => void;
+}
+
+function FileButton({ id, label, accept, camera, primary, onFile }: FileButtonProps) {
+  return (
+    <label class={`file ${primary ? "primary" : "secondary"}`} for={id}>
+      <input
+        id={id}
+        type="file"
+        accept={accept}
+        {...(camera ? { capture: "environment" } : {})}
+        onChange={({ currentTarget }) => {
+          onFile(currentTarget.files?.[0]);
+          currentTarget.value = "";
+        }}
+      />
+      {label}
+    </label>
+  );
+}
+
+// -- turning and cropping ----------------------------------------------------------------------
+
+interface AdjustProps {
+  picture: HTMLImageElement;
+  id: string;
+  onCancel: () => void;
+  onUse: (quarters: number, crop: Crop) => void;
+}
+
+type Corner = ["left" | "right", "top" | "bottom"];
+const CORNERS: Corner[] = [
+  ["left", "top"],
+  ["right", "top"],
+  ["right", "bottom"],
+  ["left", "bottom"],
+];
+const LEAST = 0.1;
+const NUDGE = 0.02;
+
+function moved(crop: Crop, [side, edge]: Corner, x: number, y: number): Crop {
+  const next = { ...crop };
+  next[side] = side === "left" ? Math.min(Math.max(0, x), crop.right - LEAST) : Math.max(Math.min(1, x), crop.left + LEAST);
+  next[edge] = edge === "top" ? Math.min(Math.max(0, y), crop.bottom - LEAST) : Math.max(Math.min(1, y), crop.top + LEAST);
+  return next;
+}
+
+function Adjust({ picture, id, onCancel, onUse }: AdjustProps) {
+  const { say } = useSheet();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  const [quarters, setQuarters] = useState(0);
+  const [crop, setCrop] = useState<Crop>(WHOLE);
+  const [cropping, setCropping] = useState(false);
+  useEffect(() => {
+    if (canvas.current) drawTurned(canvas.current, picture, quarters, PREVIEW);
+  }, [picture, quarters]);
+  useEffect(() => frame.current?.scrollIntoView({ block: "nearest" }), []);
+  const drag = (corner: Corner) => (event: PointerEvent) => {
+    const area = frame.current?.getBoundingClientRect();
+    if (!area || !(event.currentTarget as Element).hasPointerCapture(event.pointerId)) return;
+    const [x, y] = [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height];
+    setCrop((before) => moved(before, corner, x, y));
+  };
+  const nudge = (corner: Corner) => (event: KeyboardEvent) => {
+    const by = { ArrowLeft: [-NUDGE, 0], ArrowRight: [NUDGE, 0], ArrowUp: [0, -NUDGE], ArrowDown: [0, NUDGE] }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    setCrop((before) => moved(before, corner, before[corner[0]] + by[0]!, before[corner[1]] + by[1]!));
+  };
+  const percent = (fraction: number) => `${fraction * 100}%`;
+  return (
+    <div class="adjust">
+      <div class="adjust-frame" ref={frame}>
+        <canvas ref={canvas} />
+        {cropping && (
+          <>
+            <div
+              class="crop"
+              style={{
+                left: percent(crop.left),
+                top: percent(crop.top),
+                width: percent(crop.right - crop.left),
+                height: percent(crop.bottom - crop.top),
+              }}
+            />
+            {CORNERS.map((corner, n) => (
+              <button
+                type="button"
+                class="corner"
+                key={n}
+                aria-label={say("cropCorner", { n: n + 1 })}
+                aria-describedby={domId(id, "crop")}
+                style={{ left: percent(crop[corner[0]]), top: percent(crop[corner[1]]) }}
+                onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+                onPointerMove={drag(corner)}
+                onKeyDown={nudge(corner)}
+              />
+            ))}
+          </>
+        )}
+      </div>
+      {cropping && <p class="hint" id={domId(id, "crop")}>{say("cropHint")}</p>}
+      <div class="buttons">
+        <button type="button" class="primary" onClick={() => onUse(quarters, cropping ? crop : WHOLE)}>
+          {say("usePhoto")}
+        </button>
+        <button
+          type="button"
+          class="secondary"
+          onClick={() => {
+            setQuarters((before) => (before + 1) % 4);
+            setCrop(WHOLE);
+          }}
+        >
+          {say("rotate")}
+        </button>
+        <button type="button" class="secondary" aria-pressed={cropping} onClick={() => setCropping(!cropping)}>
+          {say("crop")}
+        </button>
+        <button type="button" class="quiet" onClick={onCancel}>
+          {say("cancel")}
+        </button>
+      </div>
+    </div>
+  );
+}

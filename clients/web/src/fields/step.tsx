@@ -1,0 +1,405 @@
+// One step: its groups, texts and fields, as the flow has them and the controller says they are on.
+import type { ComponentChildren } from "preact";
+import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { instancesIn, isEmpty, type Item, type Step } from "../lib/flow";
+import { sentenceIn } from "../words";
+import { Choice, choiceStyle, YesNo } from "./choices";
+import { Document } from "./documents";
+import { Reading } from "./reading";
+import { Scalar } from "./scalars";
+import { domId, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet";
+
+export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
+  return (
+    <SheetContext.Provider value={sheet}>
+      <div class="step" key={step.id}>
+        {step.items.map((item) =>
+          item.type === "group" && step.items.length === 1 ? (
+            <Items items={item.repeats ? [item] : item.items} prefix="" depth={2} own={item.consent ? item : null} />
+          ) : (
+            <Items items={[item]} prefix="" depth={2} own={null} />
+          ),
+        )}
+      </div>
+    </SheetContext.Provider>
+  );
+}
+
+interface Placed {
+  items: Item[];
+  prefix: string;
+  depth: number;
+  /** A group whose own text is to be read. */
+  own?: Item | null;
+}
+
+function Items({ items, prefix, depth, own }: Placed) {
+  return (
+    <>
+      {own && <FieldBox item={own} id={prefix + own.linkId} depth={depth} />}
+      {items.map((item) => (
+        <Placed key={prefix + item.linkId} item={item} prefix={prefix} depth={depth} />
+      ))}
+    </>
+  );
+}
+
+function Placed({ item, prefix, depth }: { item: Item; prefix: string; depth: number }) {
+  const sheet = useSheet();
+  const id = prefix + item.linkId;
+  if (item.type === "group" && !item.consent) {
+    if (!holdsAny(sheet, item, prefix)) return null;
+    return item.repeats ? (
+      <Repeating item={item} prefix={prefix} depth={depth} />
+    ) : (
+      <Group title={item.text(sheet.language)} depth={depth}>
+        <Items items={item.items} prefix={prefix} depth={depth + 1} />
+      </Group>
+    );
+  }
+  if (item.type === "display" && !item.consent && !item.signature) {
+    return sheet.enabled.has(id) ? <p class="words" dir="auto">{item.text(sheet.language)}</p> : null;
+  }
+  if (!sheet.enabled.has(id)) return null;
+  return <FieldBox item={item} id={id} depth={depth} />;
+}
+
+/** Whether anything of an item is on. */
+function holdsAny(sheet: Sheet, item: Item, prefix: string): boolean {
+  const id = prefix + item.linkId;
+  if (item.type !== "group") return sheet.enabled.has(id);
+  if (item.repeats) {
+    const opening = `${id}[`;
+    for (const one of sheet.enabled) if (one.startsWith(opening)) return true;
+    return false;
+  }
+  return item.items.some((child) => holdsAny(sheet, child, prefix));
+}
+
+function Group({ title, depth, children }: { title: string; depth: number; children: ComponentChildren }) {
+  const Heading = `h${Math.min(depth, 6)}` as "h2";
+  return (
+    <section class="group">
+      {title && <Heading dir="auto">{title}</Heading>}
+      {children}
+    </section>
+  );
+}
+
+function Repeating({ item, prefix, depth }: { item: Item; prefix: string; depth: number }) {
+  const sheet = useSheet();
+  const { say, language, hands } = sheet;
+  const group = prefix + item.linkId;
+  const count = instancesIn(sheet.enabled, group);
+  const [adding, setAdding] = useState(false);
+  const last = useRef<HTMLDivElement>(null);
+  useEffect(() => setAdding(false), [count]);
+  const title = item.text(language) || say("nth", { label: "", n: "" }).trim();
+  const filled = (n: number) =>
+    [...sheet.enabled].some((id) => id.startsWith(`${group}[${n}].`) && hasSomething(sheet, id));
+  const shown = adding ? count + 1 : count;
+  const full = item.maxOccurs !== null && shown >= item.maxOccurs;
+  return (
+    <Group title={title} depth={depth}>
+      {Array.from({ length: shown }, (_, n) => {
+        const inside = `${group}[${n}].`;
+        const draft = n >= count;
+        const part = <Items items={item.items} prefix={inside} depth={depth + 1} />;
+        return (
+          <div class="instance" role="group" aria-label={say("nth", { label: title, n: n + 1 })} key={n} ref={last}>
+            <div class="instance-head">
+              <span class="instance-number">{n + 1}</span>
+              {hands && (draft || n > 0 || filled(n)) && (
+                <button
+                  type="button"
+                  class="quiet small"
+                  onClick={() => (draft ? setAdding(false) : hands.clear(`${group}[${n}]`))}
+                >
+                  {say("removeNth", { n: n + 1 })}
+                </button>
+              )}
+            </div>
+            {draft ? <AllOn items={item.items} prefix={inside}>{part}</AllOn> : part}
+          </div>
+        );
+      })}
+      {hands && !adding && !full && (count > 1 || filled(count - 1)) && (
+        <button
+          type="button"
+          class="secondary"
+          onClick={() => {
+            setAdding(true);
+            setTimeout(() => last.current?.querySelector<HTMLElement>("input, select, textarea")?.focus(), 0);
+          }}
+        >
+          {say("addTo", { label: title })}
+        </button>
+      )}
+    </Group>
+  );
+}
+
+function hasSomething(sheet: Sheet, id: string): boolean {
+  const document = sheet.shown.documents[id];
+  return !isEmpty(valueOf(sheet, id)) || (document !== undefined && document.status !== "missing");
+}
+
+/** An instance that is not there yet: an entry in it adds it, and then the controller decides. */
+function AllOn({ items, prefix, children }: { items: Item[]; prefix: string; children: ComponentChildren }) {
+  const sheet = useContext(SheetContext)!;
+  const opened = useMemo(() => {
+    const ids: string[] = [];
+    const walk = (all: Item[], before: string) => {
+      for (const one of all) {
+        if (one.type === "group") walk(one.items, one.repeats ? `${before}${one.linkId}[0].` : before);
+        else ids.push(before + one.linkId);
+      }
+    };
+    walk(items, prefix);
+    return { ...sheet, enabled: new Set([...sheet.enabled, ...ids]) };
+  }, [sheet, items, prefix]);
+  return <SheetContext.Provider value={opened}>{children}</SheetContext.Provider>;
+}
+
+// -- one field ---------------------------------------------------------------------------------
+
+function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }) {
+  const sheet = useSheet();
+  const { shown, hands, pointing, say, language } = sheet;
+  const field = shown.fields[id];
+  const highlighted = shown.highlight === id;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!highlighted || box.current === null) return;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    box.current.scrollIntoView({ block: "center", behavior: calm || !hands ? "auto" : "smooth" });
+  }, [highlighted]);
+  const problem = hands?.problem(id) ?? (field?.error ? sentenceIn(language, field.error) : undefined);
+  const errorId = domId(id, "error");
+  const helpId = domId(id, "help");
+  const hint = item.help.map((one) => one.text(language)).filter(Boolean);
+  if (item.entryFormat && !item.text(language).includes(item.entryFormat)) {
+    hint.push(say("format", { format: item.entryFormat }));
+  }
+  const correction = field?.correction;
+  const described = [hint.length > 0 && helpId, (problem || correction) && errorId].filter(Boolean).join(" ");
+  const label = item.consent ? "" : item.text(language) || item.linkId;
+  const grouped = isGrouped(item);
+  const control = {
+    item,
+    id,
+    inputId: domId(id, "input"),
+    describedBy: described || undefined,
+    invalid: Boolean(problem || correction),
+    disabled: hands === null || item.readOnly,
+  };
+  const help = hint.length > 0 && (
+    <div class="hint" id={helpId} dir="auto">
+      {hint.map((one) => (
+        <p>{one}</p>
+      ))}
+    </div>
+  );
+  const name = (
+    <>
+      {item.prefix && <span class="prefix">{item.prefix} </span>}
+      <span dir="auto">{label}</span>
+      {!item.required && answerable(item) && !item.readOnly && <span class="optional"> ({say("optional")})</span>}
+    </>
+  );
+  const body = <Body {...control} />;
+  return (
+    <div
+      ref={box}
+      class="field"
+      id={domId(id)}
+      data-field={id}
+      data-kind={item.type}
+      data-highlight={highlighted || undefined}
+      data-selected={pointing?.selected === id || undefined}
+      data-here={pointing?.patientFocus === id || undefined}
+      data-missing={pointing?.missing.has(id) || undefined}
+    >
+      {highlighted && <span class="flag" aria-hidden="true">{pointing ? "" : say("pointed")}</span>}
+      {pointing?.patientFocus === id && <span class="here">{pointing.labels.here}</span>}
+      {isCheckBox(item) ? (
+        <>
+          {body}
+          {help}
+        </>
+      ) : grouped ? (
+        <fieldset aria-describedby={described || undefined}>
+          {label && <legend>{name}</legend>}
+          {help}
+          {body}
+        </fieldset>
+      ) : (
+        <>
+          {label && (labelled(item) ? <label for={control.inputId}>{name}</label> : <p class="label">{name}</p>)}
+          {help}
+          {body}
+        </>
+      )}
+      {(problem || correction) && (
+        <div class="error" id={errorId}>
+          {correction && <p>{say("correction", { message: correction })}</p>}
+          {problem && <p>{problem}</p>}
+        </div>
+      )}
+      {item.type !== "group" && item.items.length > 0 && (
+        <div class="below">
+          <Items items={item.items} prefix={id.slice(0, id.length - item.linkId.length)} depth={depth} />
+        </div>
+      )}
+      {pointing && (
+        <button
+          type="button"
+          class="point"
+          aria-pressed={highlighted}
+          aria-label={`${pointing.labels.point}: ${label || item.text(language).slice(0, 60)}`}
+          onClick={() => pointing.point(id)}
+        />
+      )}
+    </div>
+  );
+}
+
+const isChoice = (item: Item) => item.type === "choice" || item.type === "open-choice";
+const optioned = (item: Item) => item.options !== null && item.options.length > 0;
+const isCheckBox = (item: Item) => item.type === "boolean" && !item.required && !item.consent;
+
+function answerable(item: Item): boolean {
+  return !item.signature && item.type !== "group" && item.type !== "display";
+}
+
+/** Whether the control is several, which a legend names. */
+function isGrouped(item: Item): boolean {
+  if (item.type === "boolean") return true;
+  if (isChoice(item) || optioned(item)) return ["radio", "check"].includes(choiceStyle(item));
+  return item.repeats && answerable(item) && item.type !== "attachment";
+}
+
+const labelled = (item: Item) => item.type !== "attachment" && answerable(item);
+
+interface BodyProps {
+  item: Item;
+  id: string;
+  inputId: string;
+  describedBy: string | undefined;
+  invalid: boolean;
+  disabled: boolean;
+}
+
+function Body(props: BodyProps) {
+  const sheet = useSheet();
+  const { item, id } = props;
+  const value = valueOf(sheet, id);
+  const onValue = (next: unknown, how: { typed: boolean; problem?: string }) => sheet.hands?.enter(id, next, how);
+  if (item.signature) return <SignatureState id={id} />;
+  if (item.type === "attachment") return <Document item={item} id={id} inputId={props.inputId} />;
+  const reading = item.consent ? <Reading item={item} id={id} /> : null;
+  if (item.type === "display" || item.type === "group") return reading;
+  const scalar = { ...props, value, onValue };
+  return (
+    <>
+      {reading}
+      {item.type === "boolean" ? (
+        isCheckBox(item) ? <CheckBox {...scalar} /> : <YesNo {...scalar} />
+      ) : isChoice(item) || optioned(item) ? (
+        <Choice {...scalar} />
+      ) : item.repeats ? (
+        <Several {...scalar} />
+      ) : (
+        <Scalar {...scalar} />
+      )}
+    </>
+  );
+}
+
+type WithValue = BodyProps & {
+  value: unknown;
+  onValue: (value: unknown, how: { typed: boolean; problem?: string }) => void;
+};
+
+function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: WithValue) {
+  const sheet = useSheet();
+  const { language } = sheet;
+  return (
+    <label class="choice">
+      <input
+        type="checkbox"
+        id={inputId}
+        aria-describedby={describedBy}
+        checked={value === true}
+        {...off(disabled, sheet)}
+        onChange={({ currentTarget }) => onValue(currentTarget.checked, { typed: false })}
+      />
+      <span>
+        {item.prefix && <span class="prefix">{item.prefix} </span>}
+        <span dir="auto">{item.text(language) || item.linkId}</span>
+      </span>
+    </label>
+  );
+}
+
+/** A question that takes several answers of its kind. */
+function Several(props: WithValue) {
+  const { say, language } = useSheet();
+  const values = Array.isArray(props.value) ? props.value : isEmpty(props.value) ? [] : [props.value];
+  const [more, setMore] = useState(0);
+  const rows = [...values, ...Array.from({ length: values.length === 0 ? Math.max(1, more) : more }, () => undefined)];
+  const give = (next: unknown[], how: { typed: boolean; problem?: string }) => {
+    const filled = next.filter((one) => !isEmpty(one));
+    props.onValue(filled.length > 0 ? filled : undefined, how);
+  };
+  const single = { ...props.item, repeats: false };
+  const label = props.item.text(language);
+  return (
+    <div class="several">
+      {rows.map((value, n) => (
+        <div class="several-row" key={n}>
+          <Scalar
+            {...props}
+            item={single}
+            inputId={n === 0 ? props.inputId : `${props.inputId}-${n}`}
+            label={say("nth", { label, n: n + 1 })}
+            value={value}
+            onValue={(next, how) => {
+              if (n >= values.length && !isEmpty(next)) setMore((count) => Math.max(0, count - 1));
+              give(rows.map((one, m) => (m === n ? next : one)), how);
+            }}
+          />
+          {!props.disabled && rows.length > 1 && (
+            <button
+              type="button"
+              class="quiet small"
+              aria-label={say("removeNth", { n: n + 1 })}
+              onClick={() => {
+                if (n >= values.length) setMore((count) => Math.max(0, count - 1));
+                else give(rows.filter((_, m) => m !== n), { typed: false });
+              }}
+            >
+              ✕
+            </button>
+          )}
+        </div>
+      ))}
+      {!props.disabled && !isEmpty(rows.at(-1)) && (
+        <button type="button" class="secondary small" onClick={() => setMore(1)}>
+          {say("add")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function SignatureState({ id }: { id: string }) {
+  const { shown, say } = useSheet();
+  const mine = shown.signature?.field_id === id ? shown.signature : null;
+  const word = mine?.status === "signed" ? "signed" : mine?.status === "declined" ? "declined" : "signSoon";
+  return (
+    <p class="signature-state" data-status={mine?.status ?? "none"}>
+      {say(word)}
+    </p>
+  );
+}

@@ -1,0 +1,135 @@
+// The patient's screens beside the form: pairing, waiting, covers, the end.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { CODE_LENGTH, plainCode, shownCode } from "../lib/pairing";
+import { Mark } from "../mark";
+import { nameOf, type Say, type Word } from "../words";
+import * as app from "./app";
+
+export function LanguageChoice() {
+  const say = app.say.value;
+  const current = app.language.value ?? document.documentElement.lang;
+  const offered = app.languages.value;
+  const chosen = offered.find((one) => one === current) ?? offered.find((one) => current.startsWith(one.split("-")[0]!));
+  if (offered.length < 2) return null;
+  return (
+    <label class="language">
+      <span class="visually-hidden">{say("language")}</span>
+      <select value={chosen ?? offered[0]} onChange={({ currentTarget }) => app.chooseLanguage(currentTarget.value)}>
+        {offered.map((one) => (
+          <option value={one} lang={one}>
+            {nameOf(one)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** The same two or three languages as large buttons, for the first screen. */
+export function LanguageButtons() {
+  const current = app.language.value ?? document.documentElement.lang;
+  return (
+    <div class="language-buttons" role="group" aria-label={app.say.value("language")}>
+      {app.languages.value.map((one) => (
+        <button type="button" class="secondary" lang={one} aria-pressed={current.split("-")[0] === one} onClick={() => app.chooseLanguage(one)}>
+          {nameOf(one)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function CodeForm() {
+  const say = app.say.value;
+  const [text, setText] = useState("");
+  const input = useRef<HTMLInputElement>(null);
+  const fault = app.fault.value;
+  const submit = (event?: Event) => {
+    event?.preventDefault();
+    if (!app.pairing.value) void app.enterCode(text).then(() => app.fault.value && input.current?.focus());
+  };
+  return (
+    <form class="code-form" autocomplete="off" onSubmit={submit}>
+      <label for="code">{say("enterCode")}</label>
+      <input
+        ref={input}
+        id="code"
+        class="code"
+        type="text"
+        value={shownCode(text)}
+        autocomplete="off"
+        autocapitalize="characters"
+        spellcheck={false}
+        inputMode="text"
+        maxLength={CODE_LENGTH + 3}
+        placeholder="····-····"
+        aria-describedby="code-hint code-fault"
+        aria-invalid={fault !== null || undefined}
+        onInput={({ currentTarget }) => setText(plainCode(currentTarget.value))}
+      />
+      <p class="hint" id="code-hint">{say("codeHint")}</p>
+      <p class="error" id="code-fault" role="alert">{fault && say(fault)}</p>
+      <button type="submit" class="primary large" disabled={app.pairing.value}>
+        {say(app.pairing.value ? "pairing" : "go")}
+      </button>
+    </form>
+  );
+}
+
+export function Pairing() {
+  const say = app.say.value;
+  return (
+    <main class="calm">
+      <Mark />
+      <h1>{say("welcome")}</h1>
+      <LanguageButtons />
+      <CodeForm />
+    </main>
+  );
+}
+
+export function Waiting() {
+  const say = app.say.value;
+  const [asked, setAsked] = useState(false);
+  return (
+    <main class="calm">
+      <Mark />
+      <h1>{say("kioskReady")}</h1>
+      <p class="lead">{say("kioskWait")}</p>
+      {!app.online.value && <p class="notice" role="status">{say("noBox")}</p>}
+      {asked ? (
+        <CodeForm />
+      ) : (
+        <button type="button" class="quiet" onClick={() => setAsked(true)}>
+          {say("haveCode")}
+        </button>
+      )}
+      <LanguageButtons />
+    </main>
+  );
+}
+
+interface CalmProps {
+  title: Word;
+  why: Word;
+  say: Say;
+  action?: { word: Word; run: () => void } | undefined;
+}
+
+/** A page with one thing to say. */
+export function Calm({ title, why, say, action }: CalmProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), [title]);
+  return (
+    <main class="calm">
+      <Mark />
+      <h1 ref={heading} tabIndex={-1}>{say(title)}</h1>
+      <p class="lead">{say(why)}</p>
+      {action && (
+        <button type="button" class="primary large" onClick={action.run}>
+          {say(action.word)}
+        </button>
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,295 @@
+// The pages' own words, in English and Spanish. The flow's words come in the flow's languages.
+
+const EN = {
+  appName: "Check-in",
+  language: "Language",
+  // pairing
+  welcome: "Welcome",
+  enterCode: "Enter the code that our staff gives you",
+  code: "Code",
+  codeHint: "Eight letters, such as WDJB-MJHT",
+  go: "Continue",
+  pairing: "One moment…",
+  codeRefused: "This code does not work. Please ask our staff for a new one.",
+  codeShort: "A code has eight letters.",
+  noBox: "The box cannot be reached. Please tell our staff.",
+  wrongKind: "This code is for a staff screen.",
+  kioskReady: "This screen is ready",
+  kioskWait: "Our staff will start your check-in here. Please take a seat.",
+  haveCode: "I have a code",
+  // session
+  checkWords: "Check words",
+  checkWordsHint: "The same two words stand on our staff's screen.",
+  stepOf: "Step {n} of {total}",
+  help: "Ask for help",
+  helpAsked: "Help is on its way",
+  reconnecting: "Reconnecting. Your answers are kept.",
+  reconnected: "Connected again.",
+  unsent: "{n} still to be sent",
+  hostAway: "Our staff's screen is away for a moment. You can go on.",
+  waitingFlow: "Your form is being prepared…",
+  stepDone: "When you are done here, our staff will take you to the next step.",
+  pointed: "Our staff is pointing here",
+  pointedAt: "Please look at: {label}",
+  correction: "Please correct this: {message}",
+  required: "required",
+  optional: "optional",
+  choose: "Choose…",
+  other: "Something else",
+  otherText: "In your own words",
+  yes: "Yes",
+  no: "No",
+  clear: "Clear",
+  add: "Add another",
+  addTo: "Add another: {label}",
+  remove: "Remove",
+  removeNth: "Remove {n}",
+  nth: "{label} {n}",
+  unit: "Unit",
+  format: "For example {format}",
+  notANumber: "Enter a number.",
+  notWhole: "Enter a whole number.",
+  type2: "Type to search",
+  notListed: "Choose one of the answers offered.",
+  masked: "hidden, {n} characters",
+  empty: "not answered yet",
+  answerYes: "Yes",
+  answerNo: "No",
+  // consent
+  readThis: "Please read this to its end",
+  readPart: "{percent} % read",
+  readDone: "Read to its end",
+  // documents
+  takePhoto: "Take a photo",
+  chooseFile: "Choose a file",
+  retake: "Take it again",
+  docSending: "Sending… {percent} %",
+  docReceived: "Received. Thank you.",
+  docAccepted: "Accepted. Thank you.",
+  docRejected: "Please take it again.",
+  docRejectedReason: "Please take it again: {reason}",
+  docInterrupted: "The upload was interrupted. Please take it again.",
+  docUnreadable: "This file cannot be shown as a picture. Please take a photo or choose another file.",
+  docTooLarge: "This file is too large: {size} at most.",
+  docWrongType: "This kind of file is not asked for.",
+  docMissing: "No document yet",
+  rotate: "Turn",
+  crop: "Crop",
+  cropHint: "Drag the corners, or move them with the arrow keys.",
+  cropCorner: "Corner {n} of the crop",
+  usePhoto: "Use this picture",
+  cancel: "Cancel",
+  // signing
+  signHere: "Please sign",
+  signSoon: "Our staff will ask you to sign here.",
+  signed: "Signed. Thank you.",
+  declined: "You chose not to sign. Our staff will talk with you.",
+  signText: "What you sign",
+  signPad: "Sign in the box with your finger, a pen or the mouse",
+  signTyped: "Type your name instead",
+  signDraw: "Draw instead",
+  typedName: "Your full name",
+  typedHint: "Your typed name counts as your signature.",
+  undo: "Undo",
+  signSubmit: "Sign",
+  decline: "I do not want to sign",
+  declineReason: "Why? (you need not say)",
+  declineConfirm: "Do not sign",
+  signChanged: "The text is being brought up to date…",
+  original: "The text that counts is the original:",
+  // cover, pause, end
+  covered: "One moment, please",
+  coveredWhy: "Our staff has covered this screen for a moment.",
+  paused: "We have paused for a moment",
+  pausedWhy: "Our staff will go on with you soon.",
+  idle: "Are you still there?",
+  idleWhy: "Your answers are hidden, not lost.",
+  idleGo: "Go on",
+  thanks: "Thank you!",
+  thanksWhy: "You are checked in. Nothing of yours stays on this screen.",
+  ended: "This check-in has ended",
+  endedWhy: "Please speak with our staff. Nothing of yours stays on this screen.",
+  moved: "Your check-in goes on on another screen",
+  movedWhy: "Nothing of yours stays on this one.",
+  elsewhere: "This screen is open in another tab",
+  elsewhereWhy: "Close that one, or go on here.",
+  useHere: "Go on here",
+  refusedCredential: "This screen is not known here any more. Enter a new code.",
+  startAgain: "Start again",
+};
+
+export type Word = keyof typeof EN;
+
+const ES: Record<Word, string> = {
+  appName: "Registro",
+  language: "Idioma",
+  welcome: "Le damos la bienvenida",
+  enterCode: "Escriba el código que le da nuestro personal",
+  code: "Código",
+  codeHint: "Ocho letras, por ejemplo WDJB-MJHT",
+  go: "Continuar",
+  pairing: "Un momento…",
+  codeRefused: "Este código no sirve. Pida otro a nuestro personal.",
+  codeShort: "Un código tiene ocho letras.",
+  noBox: "No hay conexión con el sistema. Avise a nuestro personal.",
+  wrongKind: "Este código es para una pantalla del personal.",
+  kioskReady: "Esta pantalla está lista",
+  kioskWait: "Nuestro personal iniciará aquí su registro. Tome asiento, por favor.",
+  haveCode: "Tengo un código",
+  checkWords: "Palabras de control",
+  checkWordsHint: "Las mismas dos palabras aparecen en la pantalla de nuestro personal.",
+  stepOf: "Paso {n} de {total}",
+  help: "Pedir ayuda",
+  helpAsked: "La ayuda viene en camino",
+  reconnecting: "Volviendo a conectar. Sus respuestas se conservan.",
+  reconnected: "Conectado de nuevo.",
+  unsent: "{n} por enviar",
+  hostAway: "La pantalla de nuestro personal se ausentó un momento. Puede continuar.",
+  waitingFlow: "Preparando su formulario…",
+  stepDone: "Cuando termine aquí, nuestro personal le llevará al paso siguiente.",
+  pointed: "Nuestro personal señala aquí",
+  pointedAt: "Mire, por favor: {label}",
+  correction: "Corrija esto, por favor: {message}",
+  required: "obligatorio",
+  optional: "opcional",
+  choose: "Elija…",
+  other: "Otra cosa",
+  otherText: "Con sus propias palabras",
+  yes: "Sí",
+  no: "No",
+  clear: "Borrar",
+  add: "Agregar otro",
+  addTo: "Agregar otro: {label}",
+  remove: "Quitar",
+  removeNth: "Quitar {n}",
+  nth: "{label} {n}",
+  unit: "Unidad",
+  format: "Por ejemplo {format}",
+  notANumber: "Escriba un número.",
+  notWhole: "Escriba un número entero.",
+  type2: "Escriba para buscar",
+  notListed: "Elija una de las respuestas ofrecidas.",
+  masked: "oculto, {n} caracteres",
+  empty: "sin respuesta todavía",
+  answerYes: "Sí",
+  answerNo: "No",
+  readThis: "Lea esto hasta el final, por favor",
+  readPart: "{percent} % leído",
+  readDone: "Leído hasta el final",
+  takePhoto: "Tomar una foto",
+  chooseFile: "Elegir un archivo",
+  retake: "Tomarla de nuevo",
+  docSending: "Enviando… {percent} %",
+  docReceived: "Recibido. Gracias.",
+  docAccepted: "Aceptado. Gracias.",
+  docRejected: "Tómela de nuevo, por favor.",
+  docRejectedReason: "Tómela de nuevo, por favor: {reason}",
+  docInterrupted: "El envío se interrumpió. Tómela de nuevo, por favor.",
+  docUnreadable: "Este archivo no se puede mostrar como imagen. Tome una foto o elija otro archivo.",
+  docTooLarge: "Este archivo es demasiado grande: {size} como máximo.",
+  docWrongType: "No se pide este tipo de archivo.",
+  docMissing: "Todavía no hay documento",
+  rotate: "Girar",
+  crop: "Recortar",
+  cropHint: "Arrastre las esquinas o muévalas con las flechas.",
+  cropCorner: "Esquina {n} del recorte",
+  usePhoto: "Usar esta imagen",
+  cancel: "Cancelar",
+  signHere: "Firme, por favor",
+  signSoon: "Nuestro personal le pedirá que firme aquí.",
+  signed: "Firmado. Gracias.",
+  declined: "Ha decidido no firmar. Nuestro personal hablará con usted.",
+  signText: "Lo que usted firma",
+  signPad: "Firme en el recuadro con el dedo, un lápiz o el ratón",
+  signTyped: "Escribir mi nombre",
+  signDraw: "Dibujar la firma",
+  typedName: "Su nombre completo",
+  typedHint: "Su nombre escrito vale como firma.",
+  undo: "Deshacer",
+  signSubmit: "Firmar",
+  decline: "No quiero firmar",
+  declineReason: "¿Por qué? (no es obligatorio)",
+  declineConfirm: "No firmar",
+  signChanged: "Se está actualizando el texto…",
+  original: "El texto que vale es el original:",
+  covered: "Un momento, por favor",
+  coveredWhy: "Nuestro personal ha cubierto esta pantalla un momento.",
+  paused: "Hacemos una pausa",
+  pausedWhy: "Nuestro personal continuará pronto con usted.",
+  idle: "¿Sigue ahí?",
+  idleWhy: "Sus respuestas están ocultas, no perdidas.",
+  idleGo: "Continuar",
+  thanks: "¡Gracias!",
+  thanksWhy: "Su registro está completo. Nada suyo queda en esta pantalla.",
+  ended: "Este registro ha terminado",
+  endedWhy: "Hable con nuestro personal. Nada suyo queda en esta pantalla.",
+  moved: "Su registro continúa en otra pantalla",
+  movedWhy: "Nada suyo queda en esta.",
+  elsewhere: "Esta pantalla está abierta en otra pestaña",
+  elsewhereWhy: "Cierre aquella o continúe aquí.",
+  useHere: "Continuar aquí",
+  refusedCredential: "Esta pantalla ya no se conoce aquí. Escriba un código nuevo.",
+  startAgain: "Empezar de nuevo",
+};
+
+export const PAGE_LANGUAGES = ["en", "es"];
+const RTL = new Set(["ar", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"]);
+
+const base = (language: string | null) => (language ?? "en").split("-")[0] ?? "en";
+
+export type Say = (word: Word, parts?: Record<string, string | number>) => string;
+
+export function fill(text: string, parts: Record<string, string | number> = {}): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(parts[name] ?? whole));
+}
+
+export function wordsIn(language: string | null): Say {
+  const words = base(language) === "es" ? ES : EN;
+  return (word, parts) => fill(words[word], parts);
+}
+
+export function directionOf(language: string | null): "rtl" | "ltr" {
+  return RTL.has(base(language)) ? "rtl" : "ltr";
+}
+
+/** A language's name in itself: whoever needs it can read it. */
+export function nameOf(language: string): string {
+  try {
+    const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
+    return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+  } catch {
+    return language;
+  }
+}
+
+/** The controller's sentences about a value. */
+const SENTENCES: [RegExp, string][] = [
+  [/^At most (\d+) characters\.$/, "Como máximo {1} caracteres."],
+  [/^At least (\d+) characters\.$/, "Al menos {1} caracteres."],
+  [/^This is not in the form that is asked for( \(.+\))?\.$/, "No tiene la forma que se pide{1}."],
+  [/^Enter a full address.*$/, "Escriba una dirección completa, por ejemplo https://example.org."],
+  [/^At most (\d+) digits after the decimal point\.$/, "Como máximo {1} cifras decimales."],
+  [/^This number is too large\.$/, "Este número es demasiado grande."],
+  [/^Must be (.+) or more\.$/, "Debe ser {1} o más."],
+  [/^Must be (.+) or less\.$/, "Debe ser {1} o menos."],
+  [/^Must be (.+) or later\.$/, "Debe ser {1} o posterior."],
+  [/^Must be (.+) or earlier\.$/, "Debe ser {1} o anterior."],
+  [/^Enter a date as.*$/, "Escriba una fecha como año-mes-día, por ejemplo 1980-01-31."],
+  [/^Enter date and time.*$/, "Escriba fecha y hora."],
+  [/^Enter a time.*$/, "Escriba una hora, por ejemplo 09:30."],
+  [/^Choose one of the answers offered\.$/, "Elija una de las respuestas ofrecidas."],
+  [/^Choose one of the units offered\.$/, "Elija una de las unidades ofrecidas."],
+  [/^At least (\d+) answers are needed\.$/, "Se necesitan al menos {1} respuestas."],
+  [/^At most (\d+) answers can be given\.$/, "Se pueden dar como máximo {1} respuestas."],
+  [/^An answer was chosen twice\.$/, "Una respuesta se eligió dos veces."],
+  [/^One of these answers stands for itself only\.$/, "Una de estas respuestas solo vale por sí misma."],
+];
+
+export function sentenceIn(language: string | null, sentence: string): string {
+  if (base(language) !== "es") return sentence;
+  for (const [pattern, translated] of SENTENCES) {
+    const found = pattern.exec(sentence);
+    if (found) return translated.replace("{1}", found[1] ?? "");
+  }
+  return sentence;
+}

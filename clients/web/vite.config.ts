@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const nothing = at("tools/nothing.cjs");
+const mqtt = at("node_modules/mqtt/build/lib");
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^mqtt$/, replacement: at("src/lib/mqtt-client.ts") },
+      { find: /^mqtt\/lib/, replacement: mqtt },
+      ...["debug", "ws", "worker-timers", "lru-cache"].map((name) => ({
+        find: new RegExp(`^${name}$`),
+        replacement: nothing,
+      })),
+      { find: /^stream$/, replacement: "readable-stream" },
+      { find: /^buffer$/, replacement: "buffer/" },
+    ],
+  },
+  define: { global: "globalThis" },
+  build: {
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    // No data: URLs, which the Content Security Policy would have to allow.
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    rollupOptions: { input: ["index.html", "patient.html", "facility.html"] },
+  },
+});

@@ -1,0 +1,268 @@
+"""Both pages in a real browser, on a real box. Skipped, with the reason, where there is none."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from clients.pages import BUILT
+from schemas.base import Role
+from tests.clients.conftest import Clinic, clinic_at
+from tests.conftest import ROOT, RunningBox
+from tests.web.proxy import Cable
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+)
+TABLET = {"width": 820, "height": 1180}
+DESKTOP = {"width": 1366, "height": 900}
+PATIENCE_MS = 10_000
+
+
+def _missing(what: str) -> None:
+    """Skip; but on CI, where everything is installed, a test that does not run is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a headless Chromium.
+
+    Of one module: while Playwright runs, no other event loop can run in this thread.
+    """
+    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if program is None:
+        _missing("no Chromium on this machine; on Debian: apt-get install chromium")
+    if not (BUILT / "patient.html").is_file():
+        _missing("the pages are not built: ./run pages")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Screens:
+    """Makes pages on a box, and keeps what went wrong in any of them."""
+
+    clinic: Clinic
+    browser: Browser
+    stack: ExitStack
+    faults: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The box's own address."""
+        return self.clinic.box.http
+
+    def context(self, size: dict[str, int], **options: Any) -> BrowserContext:
+        """Open a browser that knows nothing yet."""
+        made = self.browser.new_context(viewport=size, **options)  # type: ignore[arg-type]
+        made.set_default_timeout(PATIENCE_MS)
+        self.stack.callback(made.close)
+        return made
+
+    def page(self, context: BrowserContext) -> Page:
+        """Open a page, and listen for what it complains of and asks for."""
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                self.faults.append(said.text)
+                if said.type == "error" and "net::ERR" not in said.text
+                else None
+            ),
+        )
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("websocket", lambda socket: self.requests.append(socket.url))
+        return page
+
+    def cable(self) -> Cable:
+        """Give another way to the box, that can be cut."""
+        parts = urlsplit(self.url)
+        cable = Cable((parts.hostname or "", parts.port or 0))
+        self.stack.callback(cable.close)
+        return cable
+
+    def desk(self, size: dict[str, int] = DESKTOP, name: str = "Desk") -> "Desk":
+        """Enrol a staff's screen by its code."""
+        enrolled = self.clinic.admin.enrol_device(name, Role.FACILITY, by="code")
+        page = self.page(self.context(size))
+        page.goto(f"{self.url}/facility")
+        page.get_by_label("Enter the code").fill(enrolled.code or "")
+        page.get_by_role("button", name="Enrol this screen").click()
+        page.get_by_role("heading", name="Check-ins").wait_for()
+        return Desk(page, enrolled.device)
+
+    def kiosk(self, name: str = "Tablet 1", url: str | None = None) -> "Patient":
+        """Enrol a patient's tablet by its code."""
+        enrolled = self.clinic.admin.enrol_device(name, Role.PATIENT, by="code")
+        page = self.page(self.context(TABLET))
+        page.goto(f"{url or self.url}/patient")
+        page.get_by_label("Enter the code").fill(enrolled.code or "")
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("heading", name="This screen is ready").wait_for()
+        return Patient(page)
+
+    def patient(
+        self, code: str, size: dict[str, int] = TABLET, url: str | None = None, **options: Any
+    ) -> "Patient":
+        """Bring a guest in by the link of the QR code."""
+        page = self.page(self.context(size, **options))
+        page.goto(f"{url or self.url}/patient#code={code}")
+        page.locator(".session").wait_for()
+        return Patient(page)
+
+    def pair(
+        self, flow: str = "Patient pre-registration", **options: Any
+    ) -> "tuple[Desk, Patient]":
+        """Open a session, and bring a patient in."""
+        desk = self.desk()
+        code = desk.open(flow)
+        patient = self.patient(code, **options)
+        desk.page.locator(".code-panel").wait_for(state="detached")
+        return desk, patient
+
+
+@dataclass
+class Desk:
+    """A staff's page."""
+
+    page: Page
+    device: str
+
+    def open(self, flow: str, label: str = "Maria G., 10:30", kiosk: str | None = None) -> str:
+        """Open a session; gives its code, empty where a kiosk was named."""
+        page = self.page
+        page.get_by_role("button", name="New check-in").click()
+        page.get_by_label("Form").select_option(label=flow)
+        page.get_by_label("Label").fill(label)
+        if kiosk:
+            page.get_by_label(kiosk).check()
+        page.get_by_role("button", name="Start").click()
+        page.locator(".room").wait_for()
+        return "" if kiosk else page.locator(".big-code").inner_text()
+
+    def press(self, name: str) -> None:
+        """Press one of the actions."""
+        self.page.locator(".actions").get_by_role("button", name=name, exact=False).first.click()
+
+    def next(self, title: str) -> None:
+        """Go to the next step, and see that it is shown."""
+        button = self.page.locator(".actions").get_by_role("button", name="Next")
+        self.page.wait_for_function(
+            "b => !b.hasAttribute('aria-disabled')", arg=button.element_handle()
+        )
+        button.click()
+        self.page.locator(".mirror h2", has_text=title).first.wait_for()
+
+    def point(self, field_id: str) -> None:
+        """Click a field of the mirror."""
+        self.page.locator(f'.mirror [data-field="{field_id}"] > .point').click()
+
+
+@dataclass
+class Patient:
+    """A patient's page."""
+
+    page: Page
+
+    def field(self, field_id: str) -> Any:
+        """Find a field by its id."""
+        return self.page.locator(f'[data-field="{field_id}"]')
+
+    def fill(self, field_id: str, text: str) -> None:
+        """Type into a field."""
+        self.field(field_id).locator("input, textarea").first.fill(text)
+
+    def choose(self, field_id: str, label: str) -> None:
+        """Pick an answer."""
+        self.field(field_id).get_by_label(label, exact=True).first.check()
+
+    def title(self, text: str) -> None:
+        """Wait for a step, or another screen, by its heading."""
+        self.page.get_by_role("heading", level=1, name=text).wait_for()
+
+    def read(self, field_id: str) -> None:
+        """Scroll a text to its end."""
+        box = self.field(field_id).locator(".reading-text")
+        box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+        self.field(field_id).get_by_text("Read to its end").wait_for()
+
+    def photograph(self, field_id: str, picture: Any) -> None:
+        """Take a picture, and wait until the box has it."""
+        self.field(field_id).locator("input[type=file]").first.set_input_files(picture)
+        self.page.get_by_role("button", name="Use this picture").click()
+        self.field(field_id).get_by_text("Received. Thank you.").wait_for()
+
+    def draw(self) -> None:
+        """Draw a signature with the mouse."""
+        pad = self.page.locator(".pad canvas")
+        pad.scroll_into_view_if_needed()
+        area = pad.bounding_box()
+        assert area is not None
+        x, y, mouse = area["x"] + 60, area["y"] + 120, self.page.mouse
+        for offset in (0, 140):
+            mouse.move(x + offset, y)
+            mouse.down()
+            for n in range(1, 25):
+                mouse.move(x + offset + 5 * n, y - 50 * (n % 3) + 2 * n)
+            mouse.up()
+
+
+@pytest.fixture
+def screens(box: RunningBox, browser: Browser) -> Iterator[Screens]:
+    """Give a clinic with our example flow; at the end, no page has complained."""
+    with clinic_at(box) as clinic, ExitStack() as stack:
+        made = Screens(clinic, browser, stack)
+        yield made
+    assert made.faults == []
+
+
+@pytest.fixture(scope="module")
+def picture(browser: Browser) -> dict[str, Any]:
+    """Give a photograph: large, and of many colours, so that it takes several chunks."""
+    page = browser.new_page()
+    encoded: str = page.evaluate(PICTURE)
+    page.close()
+    return {"name": "card.jpg", "mimeType": "image/jpeg", "buffer": bytes.fromhex(encoded)}
+
+
+PICTURE = """async () => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [2400, 1500];
+  const c = canvas.getContext("2d");
+  c.fillStyle = "#dfe9f2"; c.fillRect(0, 0, 2400, 1500);
+  let seed = 7;
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  for (let n = 0; n < 24000; n++) {
+    c.fillStyle = `hsl(${random() * 360} 40% ${70 + random() * 20}%)`;
+    c.fillRect(random() * 2400, random() * 1500, 14, 14);
+  }
+  c.fillStyle = "#12324a"; c.font = "bold 110px sans-serif";
+  c.fillText("IDENTITY CARD", 140, 240);
+  c.font = "80px sans-serif";
+  c.fillText("González, María", 140, 460);
+  c.fillText("1980-02-03", 140, 600);
+  c.strokeStyle = "#12324a"; c.lineWidth = 16; c.strokeRect(60, 60, 2280, 1380);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  return [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
+}"""
+
+Fill = Callable[[Patient], None]
+__all__ = ["DESKTOP", "ROOT", "TABLET", "Desk", "Patient", "Screens"]

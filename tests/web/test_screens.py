@@ -1,0 +1,191 @@
+"""Every screen, looked at: by axe always, and by people in `docs/screens` (`./run screens`)."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.web import example
+from tests.web.conftest import DESKTOP, TABLET, Screens
+
+PHONE = {"width": 390, "height": 844}
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@dataclass
+class Looker:
+    """Has axe judge a screen, and takes its picture where pictures are wanted."""
+
+    folder: Path | None
+    found: list[str] = field(default_factory=list)
+
+    def at(self, page: Page, name: str) -> None:
+        """Look at a screen as it is now."""
+        page.wait_for_timeout(350)  # until what moves has arrived
+        if self.folder is not None:
+            size = page.viewport_size or TABLET
+            kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(
+                size["width"], "desktop"
+            )
+            page.screenshot(path=self.folder / f"{name}-{kind}.png")
+        found = Axe().run(page, options=_RULES)
+        self.found += [
+            f"{name}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]}"
+            for one in found.response["violations"]
+        ]
+
+
+@pytest.fixture
+def look() -> Iterator[Looker]:
+    """Give a looker, who has found nothing at the end; its pictures go to HANDRAIL_SCREENS."""
+    named = os.environ.get("HANDRAIL_SCREENS")
+    folder = Path(named) if named else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    looker = Looker(folder)
+    yield looker
+    assert looker.found == [], "\n".join(looker.found)
+
+
+def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
+    screens: Screens, look: Looker, picture: Any
+) -> None:
+    """Axe finds nothing on any screen of a session, on either side."""
+    desk = screens.desk(name="Front desk")
+    look.at(desk.page, "desk-lobby-empty")
+    desk.page.get_by_role("button", name="New check-in").click()
+    look.at(desk.page, "desk-new")
+    desk.page.get_by_role("button", name="Close").click()
+    code = desk.open("Patient pre-registration")
+    look.at(desk.page, "desk-code")
+    patient = screens.patient(code)
+    look.at(patient.page, "patient-step")
+    example.about_you(patient)
+    patient.fill("social-security-number", "12")
+    patient.field("social-security-number").locator(".error").wait_for()
+    desk.point("birth-date")
+    patient.page.locator("[data-highlight]").wait_for()
+    look.at(patient.page, "patient-highlight")
+    look.at(desk.page, "desk-session")
+    desk.press("Ask for a correction")
+    desk.page.get_by_label("What is to be corrected?").fill("The year does not match your card.")
+    desk.press("Send to the patient")
+    patient.page.get_by_text("Please correct this").wait_for()
+    patient.fill("social-security-number", "123-45-6789")
+    patient.fill("birth-date", "1981-02-03")
+    patient.page.get_by_role("button", name="Ask for help").click()
+    desk.page.get_by_text("The patient asks for help.").wait_for()
+    look.at(desk.page, "desk-help")
+    desk.press("Help is on its way")
+    desk.next("How we reach you")
+    example.contact(patient)
+    look.at(patient.page, "patient-contact")
+    desk.next("Your identity document")
+    patient.choose("id-kind", "Passport")
+    patient.fill("id-number", "X1234567")
+    patient.field("id-front").locator("input[type=file]").first.set_input_files(picture)
+    patient.page.get_by_role("button", name="Crop").click()
+    look.at(patient.page, "patient-photo")
+    patient.page.get_by_role("button", name="Use this picture").click()
+    patient.field("id-front").get_by_text("Received. Thank you.").wait_for()
+    look.at(patient.page, "patient-document")
+    desk.press("Look at it")
+    desk.page.get_by_alt_text("The patient's document").wait_for()
+    look.at(desk.page, "desk-review")
+    desk.page.locator("dialog").get_by_role("button", name="Accept").click()
+    desk.next("Insurance")
+    example.insurance(patient, picture)
+    look.at(patient.page, "patient-insurance")
+    desk.next("Your health")
+    example.health(patient)
+    patient.page.get_by_role("button", name="Add another").click()
+    patient.field("medicines[0].medicine-name").scroll_into_view_if_needed()
+    look.at(patient.page, "patient-repeating")
+    look.at(desk.page, "desk-repeating")
+    desk.next("Your privacy")
+    look.at(patient.page, "patient-reading")
+    patient.read("privacy-notice")
+    patient.choose("privacy-acknowledged", "Yes")
+    desk.next("Your consent")
+    patient.read("consent-text")
+    patient.field("signer").locator("input").first.check()
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    patient.draw()
+    look.at(patient.page, "patient-signing")
+    look.at(desk.page, "desk-signing")
+    patient.page.get_by_role("button", name="Type your name instead").click()
+    patient.page.get_by_label("Your full name").fill("María González")
+    look.at(patient.page, "patient-typed-name")
+    patient.page.get_by_role("button", name="Sign", exact=True).click()
+    patient.page.get_by_text("Signed. Thank you.").wait_for()
+    desk.page.get_by_role("button", name="Time line").click()
+    desk.page.get_by_role("slider").fill("12")
+    desk.page.get_by_text("as it was at").wait_for()
+    look.at(desk.page, "desk-time-line")
+    desk.page.locator(".actions").get_by_role("button", name="Back to now").click()
+    desk.page.get_by_role("button", name="Close the time line").click()
+    desk.press("Cover")
+    patient.title("One moment, please")
+    look.at(patient.page, "patient-covered")
+    look.at(desk.page, "desk-covered")
+    desk.press("Show again")
+    desk.next("Review")
+    patient.choose("answers-correct", "Yes")
+    desk.page.wait_for_function(
+        "() => !document.querySelector('.actions .primary').hasAttribute('aria-disabled')"
+    )
+    desk.press("Finish")
+    patient.title("Thank you!")
+    look.at(patient.page, "patient-thanks")
+    look.at(desk.page, "desk-complete")
+    desk.page.keyboard.press("?")
+    look.at(desk.page, "desk-shortcuts")
+
+
+def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing on the screens where nothing has begun, nor in a full lobby."""
+    start = screens.page(screens.context(DESKTOP))
+    start.goto(screens.url)
+    look.at(start, "start")
+    pairing = screens.page(screens.context(TABLET))
+    pairing.goto(f"{screens.url}/patient")
+    pairing.get_by_label("Enter the code").fill("BBBBBBBB")
+    pairing.get_by_role("button", name="Continue").click()
+    pairing.get_by_text("This code does not work.").wait_for()
+    look.at(pairing, "patient-pairing")
+    enrol = screens.page(screens.context(DESKTOP))
+    enrol.goto(f"{screens.url}/facility")
+    enrol.get_by_role("button", name="Enrol this screen").wait_for()
+    look.at(enrol, "desk-enrol")
+    kiosk = screens.kiosk("Tablet by the window")
+    look.at(kiosk.page, "patient-kiosk")
+    desk = screens.desk(name="Front desk")
+    desk.open("Patient pre-registration", "Maria G., 10:30", kiosk="Tablet by the window")
+    kiosk.title("About you")
+    kiosk.page.get_by_role("button", name="Ask for help").click()
+    desk.page.get_by_text("The patient asks for help.").wait_for()
+    for label in (
+        "J. Smith, 10:45",
+        "Wolfeschlegelsteinhausenbergerdorff, who comes with her daughter and an interpreter",
+        "محمد عبد الله",
+    ):
+        desk.page.get_by_role("button", name="All check-ins").click()
+        desk.open("Patient pre-registration", label)
+    desk.page.get_by_role("button", name="All check-ins").click()
+    desk.page.get_by_text("J. Smith").wait_for()
+    look.at(desk.page, "desk-lobby")
+    desk.page.set_viewport_size(TABLET)
+    look.at(desk.page, "desk-lobby")
+    desk.page.locator(".card").get_by_text("Maria G.").click()
+    desk.page.locator(".room").wait_for()
+    look.at(desk.page, "desk-session")
+    kiosk.page.set_viewport_size(PHONE)
+    look.at(kiosk.page, "patient-step")
+    desk.page.set_viewport_size(PHONE)
+    look.at(desk.page, "desk-session")
