@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +31,13 @@ from clients.console import (
     Place,
     Program,
     bare,
+    print_json,
+    say,
 )
 from clients.console_doctor import Layout, examine, report
 from clients.console_errors import FriendlyGroup
 from clients.console_reference import reference
+from clients.console_reliability import backup, soak
 from clients.console_schema import acl, schema
 from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
@@ -43,10 +46,12 @@ from clients.pages import pages
 from schemas.access import PAIRING_USER
 from schemas.base import Role, is_identifier
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
+from session_controller.backups import BackupPlan, advice
 from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker
 from session_controller.migrations import SCHEMA
 from session_controller.mqtt_link import BrokerUrlError
-from session_controller.store import Store, StoreBusyError, StoreError
+from session_controller.restoring import restore as put_back
+from session_controller.store import Store, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.world import Settings
 
 FLOWS = Path(__file__).parent / "flows"
@@ -105,6 +110,8 @@ def serve(
     broker: o.BrokerUrl = None,
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
+    backup_every: o.BackupEvery = "6h",  # type: ignore[assignment]
+    keep_backups: o.KeepBackups = 28,
 ) -> None:
     """Run the box: broker, controller and store in one process; SIGTERM or Ctrl-C stops it.
 
@@ -112,7 +119,12 @@ def serve(
     """
     log_to_stderr()
     settings = BoxSettings(
-        data, astuple(mqtt), astuple(http), broker, prepare(data, site, idle_limit)
+        data,
+        astuple(mqtt),
+        astuple(http),
+        broker,
+        prepare(data, site, idle_limit),
+        BackupPlan(backup_every or None, keep_backups),
     )
 
     with _explaining(data):
@@ -126,6 +138,32 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
     if not report(examine(data, layout), as_json=as_json):
         raise typer.Exit(FAILED)
+
+
+app.command(epilog="Example: handrail backup --to /mnt/usb/handrail.backup")(backup)
+app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")(soak)
+
+
+@app.command(epilog="Example: handrail restore /mnt/usb/handrail.backup")
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    *,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of the database; the box must not run.
+
+    What was there is kept beside it. Screens that know more accept the older truth, and send again
+    what they still hold.
+    """
+    with _explaining(data):
+        done = put_back(data, file, datetime.now(UTC))
+    if as_json:
+        print_json({"epoch": done.epoch, "sessions": done.sessions, "kept": str(done.replaced)})
+        return
+    say(f"restored {done.sessions} sessions from {file}")
+    if done.replaced is not None:
+        say(f"the database that was there is kept in {done.replaced}")
 
 
 app.command(epilog="Example: handrail simulate pre-registration --sessions 9")(simulate)
@@ -169,6 +207,8 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(
             f"{error}; stop it, or name another folder with --data", UNAVAILABLE
         ) from None
+    except StoreDamagedError as error:
+        raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
     except StoreError as error:
         raise Failure(str(error)) from None
     except BrokerUrlError as error:

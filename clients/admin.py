@@ -7,6 +7,8 @@ from clients.facility import FacilityClient
 from schemas.base import Role
 from schemas.requests import (
     AddFlow,
+    BackedUp,
+    BackUp,
     CancelSession,
     DeviceEnrolled,
     DeviceRevoked,
@@ -34,6 +36,8 @@ from schemas.requests import (
 )
 from schemas.views import FacilityView
 
+BACKUP_TIMEOUT = 600.0
+"""Seconds; a gigabyte of documents takes a minute."""
 _PAGES = 1_000
 
 
@@ -130,6 +134,10 @@ class AdminClient(FacilityClient):
         return self._request(
             CancelSession, SessionCancelled, timeout, session=session, reason=reason
         )
+
+    def back_up(self, timeout: float = BACKUP_TIMEOUT) -> BackedUp:
+        """Back the box up; the answer comes once the backup is verified."""
+        return self._request(BackUp, BackedUp, timeout)
 
     def purge_sessions(
         self,

@@ -30,3 +30,8 @@ IdleLimit = Annotated[
     timedelta,
     typer.Option(parser=span, metavar="SPAN", help="Sessions expire untouched after this."),
 ]
+BackupEvery = Annotated[
+    timedelta,
+    typer.Option(parser=span, metavar="SPAN", help="Back up into the data folder; 0s: never."),
+]
+KeepBackups = Annotated[int, typer.Option(min=1, help="How many backups to keep.")]

@@ -145,6 +145,12 @@ class PurgeSessions(RequestBase):
     """Every session that ended longer ago than this many seconds."""
 
 
+class BackUp(RequestBase):
+    """Back the box up: the answer comes once the backup is verified."""
+
+    type: Literal["BACK_UP"] = "BACK_UP"
+
+
 Request = (
     OpenSession
     | JoinSession
@@ -162,6 +168,7 @@ Request = (
     | SessionResponse
     | CancelSession
     | PurgeSessions
+    | BackUp
 )
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
 """Reads any request from JSON."""
@@ -343,6 +350,16 @@ class SessionsPurged(RequestBase):
     sessions: tuple[Identifier, ...]
 
 
+class BackedUp(RequestBase):
+    """A backup is on the box's disk, and whole."""
+
+    type: Literal["BACKED_UP"] = "BACKED_UP"
+    file: str
+    """Its name in the data folder's `backups`."""
+    size: int
+    """Bytes."""
+
+
 Answer = (
     SessionOpened
     | SessionJoined
@@ -360,6 +377,7 @@ Answer = (
     | SessionResponded
     | SessionCancelled
     | SessionsPurged
+    | BackedUp
 )
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
 """Reads any answer from JSON."""

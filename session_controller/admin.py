@@ -255,6 +255,11 @@ def purge_sessions(
     return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged))
 
 
+def back_up(work: Work, _: Store, device: Device, request: r.BackUp) -> None:
+    """Have a backup taken; it is answered when that is done."""
+    work.backups.append((device.device, request.request_id))
+
+
 def clear_topics(work: Work, state: SessionState) -> None:
     """Clear the retained views of a session."""
     for device in state.participants:

@@ -13,14 +13,14 @@ from session_controller.codes import new_secret, secret_hash
 from session_controller.records import Device
 from session_controller.work import Work
 
-_FILE = "admin.json"
+ADMINS_FILE = "admin.json"
 SLOTS = tuple(f"admin-{n}" for n in range(1, 9))
 """One for each command that runs at the same time: a device connects once."""
 
 
 def load_admins(folder: Path) -> dict[str, str]:
     """Read the secrets of the admin devices; make them where there are none."""
-    path = folder / _FILE
+    path = folder / ADMINS_FILE
     if path.exists():
         secrets: dict[str, str] = json.loads(path.read_text())
         return secrets
@@ -58,7 +58,7 @@ def take_slot(folder: Path) -> Iterator[tuple[str, str]]:
 
     Raises `NoFreeSlotError`, and `FileNotFoundError` where no box ever ran on this folder.
     """
-    for device, secret in json.loads((folder / _FILE).read_text()).items():
+    for device, secret in json.loads((folder / ADMINS_FILE).read_text()).items():
         handle = os.open(folder / f"{device}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

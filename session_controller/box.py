@@ -3,6 +3,7 @@
 The embedded broker is handed in by who starts the program: the controller does not know it.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
 from session_controller.admins import enrol_admins, load_admins, write_private
+from session_controller.backups import BackupPlan, Backups
 from session_controller.codes import load_key
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
@@ -69,6 +71,7 @@ class BoxSettings:
     http: tuple[str, int] | None = ("127.0.0.1", 8080)
     broker_url: str | None = None
     session: Settings = field(default_factory=Settings)
+    backups: BackupPlan = field(default_factory=BackupPlan)
 
 
 class Box:
@@ -80,6 +83,8 @@ class Box:
         self._store: Store | None = None
         self._broker: EmbeddedBroker | None = None
         self._service: Service | None = None
+        self._backups: Backups | None = None
+        self._backing_up: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start. Raises `StoreError` or `OSError`, each with a message for a person."""
@@ -97,6 +102,7 @@ class Box:
     async def _start(self) -> None:
         data = self.settings.data
         self._store = Store(data)
+        self._backups = Backups(self._store, data, self.settings.backups)
         link = self._link()
         self._service = Service(
             self._store,
@@ -104,6 +110,7 @@ class Box:
             load_key(data),
             settings=self.settings.session,
             version=version("handrail"),
+            backups=self._backups,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
@@ -111,6 +118,7 @@ class Box:
         if self._broker is not None:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()))
+        self._backing_up = asyncio.create_task(self._backups.keep_taking())
 
     def _link(self) -> Link:
         site = self.settings.session.site
@@ -133,8 +141,12 @@ class Box:
         """Stop what was started; a second call does nothing."""
         service, broker, store = self._service, self._broker, self._store
         self._service = self._broker = self._store = None
+        if self._backing_up is not None:
+            self._backing_up.cancel()
         if service is not None:
             await service.stop()
+        if self._backups is not None:
+            await self._backups.stop()
         if broker is not None:
             await broker.stop()
         if store is not None:

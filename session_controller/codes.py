@@ -13,12 +13,12 @@ from pathlib import Path
 from schemas.devices import CODE_ALPHABET, CODE_LENGTH, normalize_code
 
 KEY_BYTES = 32
-_KEY_FILE = "box.key"
+KEY_FILE = "box.key"
 
 
 def load_key(folder: Path) -> bytes:
     """Read the box's key, a file that only its owner may read; make one where there is none."""
-    path = folder / _KEY_FILE
+    path = folder / KEY_FILE
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

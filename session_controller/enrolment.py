@@ -23,7 +23,7 @@ _SERIAL = 1
 def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
     limit = work.world.settings.max_devices
-    if len(work.world.devices) >= limit:
+    if _enrolled(work) >= limit:
         return Refusal(
             RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.", {"limit": limit}
         )
@@ -49,6 +49,11 @@ def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.
             update={"code_expires_at": work.at + work.world.settings.code_lifetime}
         )
     return with_credential(work, bare)
+
+
+def _enrolled(work: Work) -> int:
+    """Count who may connect: guests that left and revoked devices must not fill a box up."""
+    return sum(d.revoked_at is None for d in work.world.devices.values())
 
 
 def _code(work: Work, device: str) -> str:

@@ -8,11 +8,10 @@ hit any is 210 * 100 / 20^8, below one in a million.
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 _FREE_TRIES = 10
 _PAUSE_S = 3.0
-_WINDOW = timedelta(minutes=10)
+_WINDOW_S = 600.0
 _WRONG_PER_CONNECTION = 5
 _MAX_QUEUED = 20
 """Codes that wait while somebody is guessing: a minute; more are refused unread."""
@@ -20,26 +19,26 @@ _MAX_QUEUED = 20
 
 @dataclass(slots=True)
 class Guard:
-    """Counts wrong codes, of the site and of each connection."""
+    """Counts wrong codes, of the site and of each connection; in seconds of a steady clock."""
 
-    wrong_at: deque[datetime] = field(default_factory=deque)
+    wrong_at: deque[float] = field(default_factory=deque)
     by_client: dict[str, int] = field(default_factory=dict)
-    next_free: datetime | None = None
+    next_free: float | None = None
 
-    def wait_s(self, at: datetime) -> float | None:
+    def wait_s(self, at: float) -> float | None:
         """Say how long a code has to wait for its answer; None: refuse it unread."""
-        while self.wrong_at and self.wrong_at[0] <= at - _WINDOW:
+        while self.wrong_at and self.wrong_at[0] <= at - _WINDOW_S:
             self.wrong_at.popleft()
         if len(self.wrong_at) < _FREE_TRIES:
             self.next_free = None
             return 0.0
         turn = max(self.next_free or at, at)
-        if (turn - at).total_seconds() > _MAX_QUEUED * _PAUSE_S:
+        if turn - at > _MAX_QUEUED * _PAUSE_S:
             return None
-        self.next_free = turn + timedelta(seconds=_PAUSE_S)
-        return (turn - at).total_seconds()
+        self.next_free = turn + _PAUSE_S
+        return turn - at
 
-    def wrong(self, client_id: str, at: datetime) -> bool:
+    def wrong(self, client_id: str, at: float) -> bool:
         """Count a wrong code; tells whether the connection has to go."""
         self.wrong_at.append(at)
         if len(self.by_client) > 10 * _MAX_QUEUED:

@@ -146,7 +146,7 @@ def _by_code(work: Work, device: Device, shown: str) -> Session | Refusal:
     code = work.code(shown)
     session = session_of(work, code) if code else None
     if session is None or code is None:
-        work.world.guard.wrong(device.device, work.at)
+        work.world.guard.wrong(device.device, work.steady_s)
         return CODE_REFUSED
     if work.assigned_to(device.device):
         return Refusal(RejectionCode.UNAVAILABLE, "This screen is in a session already.")

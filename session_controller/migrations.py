@@ -5,6 +5,9 @@ A migration that has been released is never edited: a change is a further migrat
 
 from sqlite_utils import Database, Migrations
 
+from session_controller import points
+from session_controller.points import Point
+
 SCHEMA = Migrations("handrail")
 
 _V1 = """
@@ -95,6 +98,7 @@ CREATE TABLE answers (
 @SCHEMA(name="v1")
 def _v1(db: Database) -> None:
     for statement in _statements(_V1):
+        points.reached(Point.MIGRATING)
         db.execute(statement)
 
 

@@ -26,7 +26,7 @@ def handle_claim(work: Work, topic: ClaimTopic, payload: bytes) -> None:
     granted = _grant(work, code, claim.name) if code else None
     if granted is None:
         refuse_claim(work, topic)
-        if guard.wrong(topic.client_id, work.at):
+        if guard.wrong(topic.client_id, work.steady_s):
             work.dropped[topic.client_id] = 0.0
         return
     guard.by_client.pop(topic.client_id, None)

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from schemas.base import Versioned
 from schemas.devices import ControllerStatus, Lobby, show_code
 from schemas.topics import ControllerStatusTopic, FlowTopic, LobbyTopic, StateTopic, Topic
+from session_controller import points
 from session_controller.admin import lobby_line
 from session_controller.engine.session import Session
 from session_controller.engine.view import view
 from session_controller.link import Link
+from session_controller.points import Point
 from session_controller.presence import say_assignment
 from session_controller.work import Work
 from session_controller.world import World
@@ -28,6 +30,7 @@ class Publisher:
     def send(self, topic: Topic, payload: bytes) -> None:
         """Publish bytes; an empty payload clears a retained topic (MQTT 3.1.1, 3.3.1.3)."""
         self._link.publish(topic.under(self._world.settings.site), payload, retain=topic.RETAINED)
+        points.reached(Point.PUBLISHED)
 
     def publish(self, work: Work) -> None:
         """Publish what a batch said, and the newest view of everyone it touched."""

@@ -16,7 +16,8 @@ from session_controller.records import Device, StoredAnswer
 from session_controller.store import Store
 from session_controller.work import Work
 
-Handler = Callable[[Work, Store, Device, Any], r.Answer | Refusal]
+Handler = Callable[[Work, Store, Device, Any], r.Answer | Refusal | None]
+"""Gives None where the answer comes later."""
 
 _PATIENT, _STAFF, _ADMIN = set(Role), {Role.FACILITY, Role.ADMIN}, {Role.ADMIN}
 
@@ -37,6 +38,7 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.AddFlow: (_ADMIN, admin.add_flow),
     r.CancelSession: (_ADMIN, admin.cancel_session),
     r.PurgeSessions: (_ADMIN, admin.purge_sessions),
+    r.BackUp: (_ADMIN, admin.back_up),
 }
 """Who may ask what, and what answers it."""
 
@@ -52,7 +54,7 @@ def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes
     outcome = _outcome(work, store, device, request)
     if isinstance(outcome, Refusal):
         work.say(inbox, _rejection(request.request_id, outcome))
-    else:
+    elif outcome is not None:
         work.say(inbox, outcome)
 
 
@@ -70,7 +72,7 @@ def refuse_code(work: Work, topic: RequestTopic, payload: bytes) -> None:
 
 def _outcome(
     work: Work, store: Store, device: Device, request: r.Request | Unreadable
-) -> r.Answer | Refusal:
+) -> r.Answer | Refusal | None:
     if isinstance(request, Unreadable):
         return Refusal(request.code, request.message)
     roles, handler = HANDLERS[type(request)]

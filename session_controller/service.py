@@ -8,26 +8,34 @@ commit has returned, and no PUBACK goes before what it acknowledges is on disk.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
+from schemas.base import Versioned
 from schemas.rejections import Rejection, RejectionCode
+from schemas.requests import BackedUp
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
     ControllerStatusTopic,
+    InboxTopic,
     PresenceTopic,
     RequestTopic,
     UploadTopic,
     controller_subscriptions,
     parse,
 )
+from session_controller import points
+from session_controller.backups import BackupError, Backups
 from session_controller.codes import Codes
 from session_controller.commands import handle_command
 from session_controller.link import Link, Message, Testament
 from session_controller.pairing import handle_claim, refuse_claim
+from session_controller.points import Point
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
@@ -51,6 +59,7 @@ _UNAVAILABLE = {
     "code": RejectionCode.UNAVAILABLE,
     "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
 }
+_RETRY_S = 1.0
 
 
 def box_clock() -> datetime:
@@ -70,6 +79,8 @@ class Service:
         *,
         settings: Settings | None = None,
         clock: Clock = box_clock,
+        steady: Callable[[], float] = time.monotonic,
+        backups: Backups | None = None,
         version: str = "",
     ) -> None:
         settings = settings or Settings()
@@ -78,6 +89,9 @@ class Service:
         self._store = store
         self._link = link
         self._clock = clock
+        self._steady = steady
+        self._backups = backups
+        self._asked: set[asyncio.Task[None]] = set()
         self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
@@ -87,11 +101,14 @@ class Service:
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
         self._uncheckpointed = 0
+        self._unheeded: dict[str, Message] = {}
+        """The newest presence of each device that could not be stored."""
 
     # --- life ------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Take up what the database holds, and serve; returns once the broker is there."""
+        points.reached(Point.STARTING)
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(
@@ -137,6 +154,7 @@ class Service:
         self._enqueue(Message("", b"", qos=1, done=self._connected.set))
 
     def _receive(self, message: Message) -> None:
+        points.reached(Point.RECEIVED)
         # What comes with QoS 1 is bounded by the broker, which waits for the PUBACK. With QoS 0 a
         # single device could crowd out all others.
         if message.qos == 0 and len(self._waiting) >= _MAX_BATCH:
@@ -160,45 +178,93 @@ class Service:
                     await self._batch([self._waiting.popleft() for _ in range(count)])
 
     async def _batch(self, items: list[Message | Job]) -> None:
-        """Handle a batch; should one of it hit a bug, each alone, so that it takes none along."""
+        """Handle a batch; should one of it hit a bug or a full disk, each alone.
+
+        So none takes the others along, and what needs no disk is done without one. That some are
+        handled twice then does no harm: a command's `seq` tells, and all else may come twice.
+        """
         work = self._new_work()
         try:
             for item in items:
                 self._handle(work, item)
+            await self._conclude(work)
         except Exception as error:  # noqa: BLE001 - a bug must not stop the service
             if len(items) > 1:
                 for item in items:
                     await self._batch([item])
                 return
-            _report_bug(error)
-            self.counters["bugs"] += 1
-            self._excuse(work)
-        else:
-            await self._conclude(work)
+            self._failed(work, items[0], error)
         for item in items:
             if isinstance(item, Message):
                 item.done()
 
     def _new_work(self) -> Work:
-        return Work(self.world, self._clock())
+        return Work(self.world, self._clock(), self._steady())
 
     async def _conclude(self, work: Work) -> None:
-        """Commit, then publish; where the commit fails, say so to each sender, change nothing."""
+        """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
         if work.batch:
+            points.reached(Point.DECIDED)
             loop = asyncio.get_running_loop()
-            try:
-                await loop.run_in_executor(self._executor, self._store.commit, work.batch)
-            except sqlite3.Error as error:
-                _log.error("the database refuses to store: %s", error.sqlite_errorname)
-                self.counters["commits_failed"] += 1
-                self._excuse(work)
-                return
+            await loop.run_in_executor(self._executor, self._store.commit, work.batch)
+            points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._uncheckpointed += 1
         work.settle()
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
+        for device, request_id in work.backups:
+            task = asyncio.create_task(self._back_up(device, request_id))
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+
+    async def _back_up(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            path = await self._take_backup()
+            size = path.stat().st_size
+        except (BackupError, OSError) as error:
+            answer = Rejection(
+                request_id=request_id, code=RejectionCode.UNAVAILABLE, message=str(error)
+            )
+        else:
+            answer = BackedUp(request_id=request_id, file=path.name, size=size)
+        self.submit(lambda work: work.say(InboxTopic(device), answer))
+
+    async def _take_backup(self) -> Path:
+        if self._backups is None:
+            raise BackupError("This box takes no backups.")
+        return await self._backups.take()
+
+    def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
+        """Tell the sender; what nobody would send again is tried again, while the disk fails."""
+        if isinstance(error, sqlite3.Error):
+            self._store.distrust(error)
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            _log.error("the database refuses to store: %s", name)
+            self.counters["commits_failed"] += 1
+            self._put_off(item)
+        else:
+            _report_bug(error)
+            self.counters["bugs"] += 1
+        self._excuse(work)
+
+    def _put_off(self, item: Message | Job) -> None:
+        later = asyncio.get_running_loop().call_later
+        if not isinstance(item, Message):
+            if item is not look_after:  # that comes every second anyway
+                later(_RETRY_S, self._enqueue, item)
+            return
+        topic = parse(self.world.settings.site, item.topic)
+        if isinstance(topic, PresenceTopic):
+            self._unheeded[topic.device] = item
+            later(_RETRY_S, self._heed, topic.device, item)
+
+    def _heed(self, device: str, item: Message) -> None:
+        """Take a presence that could not be stored, unless the device has said another since."""
+        if self._unheeded.get(device) is item:
+            self._enqueue(item)
 
     def _excuse(self, work: Work) -> None:
         for topic, ids in work.excuses:
@@ -229,6 +295,7 @@ class Service:
             case UploadTopic():
                 return handle_chunk(work, topic, payload)
             case PresenceTopic():
+                self._unheeded.pop(topic.device, None)
                 return handle_presence(work, topic, payload)
             case ClaimTopic():
                 self._claim(work, topic, payload)
@@ -254,7 +321,7 @@ class Service:
 
     def _in_turn(self, work: Work, handle: Job, refuse: Job) -> None:
         """Try a code out at once, or in its turn while somebody is guessing codes."""
-        wait_s = self.world.guard.wait_s(work.at)
+        wait_s = self.world.guard.wait_s(work.steady_s)
         if wait_s is None:
             refuse(work)
         elif wait_s == 0:
@@ -281,7 +348,8 @@ class Service:
         try:
             self._store.checkpoint()
         except sqlite3.Error as error:
-            _log.error("the database cannot be checkpointed: %s", error.sqlite_errorname)
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            _log.error("the database cannot be checkpointed: %s", name)
 
 
 def _report_bug(error: Exception) -> None:

@@ -4,22 +4,33 @@ All of it runs on one thread (the service gives it an executor of one), so that 
 a lock. WAL with `synchronous=FULL`: what `commit` returned from has survived a power cut.
 """
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from schemas.base import Role, rfc3339
+from session_controller import points
 from session_controller.engine.facts import FACT, Event
 from session_controller.engine.state import SessionState
-from session_controller.migrations import SCHEMA
+from session_controller.opening import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    connect_to_read,
+    is_damage,
+    lock_folder,
+    open_database,
+    refuse_newer_schema,
+)
+from session_controller.points import Point
 from session_controller.records import (
     Chunk,
     Code,
@@ -29,20 +40,17 @@ from session_controller.records import (
     StoredFlow,
 )
 
+__all__ = ["BACKUP_FILES", "Batch", "Store", "StoreBusyError", "StoreDamagedError", "StoreError"]
+
 _STATE: TypeAdapter[SessionState] = TypeAdapter(SessionState)
-_PRAGMAS = {
-    "journal_mode": "wal",
-    "synchronous": 2,  # FULL: NORMAL loses acknowledged commits at a power cut
-    "foreign_keys": 1,
-    "busy_timeout": 5000,
-    "secure_delete": 1,  # what is purged leaves no bytes in free pages
-    "trusted_schema": 0,
-    "wal_autocheckpoint": 0,  # the service checkpoints when nobody waits
-}
 
+BACKUP_FILES = "backup_files"
+"""The table of a backup that holds the data folder's other files."""
 
-class StoreError(Exception):
-    """The database cannot be used; the message says why and what to do, for a person."""
+_MAX_DAMAGE = 20
+_PAGES = 256
+_PAUSE_S = 0.005
+"""A backup takes a megabyte at a time, and waits this long while a batch is being written."""
 
 
 @dataclass(slots=True)
@@ -67,31 +75,46 @@ class Batch:
 class Store:
     """The database of one data folder. Opening takes the folder's exclusive lock."""
 
+    _damaged = False
+
     def __init__(self, folder: Path) -> None:
-        self._lock = _lock(folder)
+        self._lock: int | None = lock_folder(folder)
         try:
-            self._db = Database(_connect(folder / "handrail.sqlite"))
-            self._refuse_newer_schema()
-            SCHEMA.apply(self._db)
-        except sqlite3.DatabaseError as error:
+            self._db = open_database(folder)
+        except BaseException:
             os.close(self._lock)
-            raise StoreError(
-                f"{folder / 'handrail.sqlite'} cannot be read ({error}); restore a backup"
-            ) from error
+            raise
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator[Self]:
+        """Read a file that nobody writes to, such as a backup. Raises `sqlite3.Error`."""
+        store = cls.__new__(cls)
+        store._lock = None  # noqa: SLF001 - its own
+        store._db = Database(connect_to_read(path))  # noqa: SLF001
+        try:
+            refuse_newer_schema(store._db)  # noqa: SLF001
+            yield store
+        finally:
+            store._db.conn.close()  # noqa: SLF001
 
     def close(self) -> None:
-        """Checkpoint, close, and give the folder's lock back."""
-        self.checkpoint()
-        self._db.close()
-        os.close(self._lock)
+        """Checkpoint where the disk lets it, close, and give the folder's lock back."""
+        try:
+            with suppress(sqlite3.Error):  # the write-ahead log stays, and is read at the start
+                self.checkpoint()
+            self._db.conn.close()
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
 
-    def _refuse_newer_schema(self) -> None:
-        known = {migration.name for migration in SCHEMA.pending(Database(memory=True))}
-        newer = [m.name for m in SCHEMA.applied(self._db) if m.name not in known]
-        if newer:
-            raise StoreError(
-                f"This database is of a newer Handrail (schema {newer[-1]}); update the program"
-            )
+    def damage(self) -> list[str]:
+        """Give what SQLite finds wrong with the file: nothing, where it is whole."""
+        rows = self._db.execute(f"PRAGMA integrity_check({_MAX_DAMAGE})").fetchall()
+        found = [str(row[0]) for row in rows if row[0] != "ok"]
+        if not found and self._db.execute("PRAGMA foreign_key_check").fetchone():
+            found.append("a row belongs to no session")
+        return found
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -100,15 +123,26 @@ class Store:
 
         Raises `sqlite3.Error` (disk full, read-only, I/O error).
         """
+        self._refuse_if_damaged()
         connection = self._db.conn
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._write(batch)
+            points.reached(Point.WRITTEN)
+            points.reached(Point.COMMITTING)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def distrust(self, error: sqlite3.Error) -> None:
+        """Write no more, where an error shows that the file is damaged: a restore is due."""
+        self._damaged = self._damaged or is_damage(error)
+
+    def _refuse_if_damaged(self) -> None:
+        if self._damaged:
+            raise sqlite3.DatabaseError("the database is damaged; restore a backup")
 
     def _write(self, batch: Batch) -> None:
         many = self._db.conn.executemany
@@ -132,6 +166,7 @@ class Store:
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database; only ever called on this connection."""
+        self._refuse_if_damaged()
         self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def prune(self, before: datetime) -> None:
@@ -145,7 +180,29 @@ class Store:
         with self._db.atomic():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", [key, value])
 
+    def backup(self, path: Path, files: Mapping[str, bytes]) -> None:
+        """Copy the database as it stands at the end of this, and these files, into a new file.
+
+        May run in a thread of its own while batches are committed. It reads through the one
+        connection that writes, a few pages at a time: SQLite hands it what is written meanwhile,
+        and no second connection comes near the write-ahead log. Raises `sqlite3.Error`, `OSError`.
+        """
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            self._db.conn.backup(copy, pages=_PAGES, sleep=_PAUSE_S, progress=_backing_up)
+            copy.execute("PRAGMA journal_mode=delete")  # one file, and nothing beside it
+            copy.execute("PRAGMA synchronous=FULL")
+            copy.execute("BEGIN")
+            copy.execute(f"CREATE TABLE {BACKUP_FILES} (name TEXT PRIMARY KEY, bytes BLOB)")
+            copy.executemany(f"INSERT INTO {BACKUP_FILES} VALUES (?,?)", files.items())  # noqa: S608
+            copy.execute("COMMIT")
+
     # --- reading ---------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """How often the truth was set back: it rises with each restore."""
+        return int(self.meta("epoch") or 1)
 
     def meta(self, key: str) -> str | None:
         """Give a fact about the box."""
@@ -242,32 +299,8 @@ _INSERT_EVENT = """
 """
 
 
-def _lock(folder: Path) -> int:
-    """Take the folder for this process: two writers would corrupt the write-ahead log."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise StoreBusyError(f"{folder} is in use by a running box") from error
-    return handle
-
-
-class StoreBusyError(StoreError):
-    """Another process has the data folder."""
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for name, wanted in _PRAGMAS.items():
-        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
-        found = connection.execute(f"PRAGMA {name}").fetchone()[0]
-        if found != wanted:
-            connection.close()
-            raise StoreError(f"{path}: SQLite does not take {name}={wanted} here")
-    return connection
+def _backing_up(_: int, __: int, ___: int) -> None:
+    points.reached(Point.BACKING_UP)
 
 
 def _time(text: str) -> datetime:

@@ -28,6 +28,9 @@ class Work:
 
     world: World
     at: datetime
+    """The box's time, for what is recorded: it may jump."""
+    steady_s: float = 0.0
+    """Seconds of a clock that does not, for what takes time."""
     batch: Batch = field(default_factory=Batch)
     sessions: dict[str, Session] = field(default_factory=dict)
     added: dict[str, Flow] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class Work:
     """Who is told when the commit fails: the topic, and what was sent."""
     dropped: dict[str, float] = field(default_factory=dict)
     """Clients whose connection is to be closed, in how many seconds."""
+    backups: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked for a backup: the device and its request."""
 
     # --- reading through -------------------------------------------------------------------
 
@@ -116,8 +121,9 @@ class Work:
             self._end_guest(before.state.patient)
         if patient and patient != before.state.patient and not ended:
             self.say(AssignmentTopic(patient), self._assignment(after))
-        if before.state.code and before.state.code != after.state.code:
-            self._close_code(before.state.session, before.state.code.serial)
+        old, new = before.state.code, after.state.code
+        if old and (new is None or new.serial != old.serial):
+            self._close_code(before.state.session, old.serial)
         kept = {document.upload: document.received for document in after.state.documents.values()}
         for document in before.state.documents.values():
             if kept.get(document.upload, -1) < document.received:

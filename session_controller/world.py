@@ -57,12 +57,16 @@ class World:
     """The live sessions of each device."""
     assigned: dict[str, str] = field(default_factory=dict)
     """The open session that a patient's device is in."""
+    untouched: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Since when each session is at its revision, by the clock that does not jump."""
+    last_look: tuple[datetime, float] | None = None
+    """When the upkeep last looked, by both clocks."""
     guard: Guard = field(default_factory=Guard)
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":
         """Take everything up from the database."""
-        world = cls(settings, codes, epoch=int(store.meta("epoch") or 1), started_at=at)
+        world = cls(settings, codes, epoch=store.epoch, started_at=at)
         world.devices = {device.device: device for device in store.devices()}
         for stored in store.flows():
             world.add_flow(load_flow(stored.canonical, fallback_id=stored.flow_id), stored.added_at)

@@ -1,0 +1,144 @@
+"""Backups: taken while the box serves, verified before they count, and rotated.
+
+A backup is one SQLite file: the whole database, and in a table of its own the box's key and the
+admin devices' secrets, without which a restored box could not show its codes or be commanded.
+It holds what patients entered: mode 0600, and to be kept as safe as the data folder itself.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from session_controller.admins import ADMINS_FILE
+from session_controller.codes import KEY_FILE
+from session_controller.opening import sync_folder
+from session_controller.store import Store
+from session_controller.verification import verify
+
+_log = logging.getLogger(__name__)
+
+FOLDER = "backups"
+KEPT_FILES = (KEY_FILE, ADMINS_FILE)
+_NAME = "handrail-{:%Y%m%dT%H%M%S.%f}Z.sqlite"
+_LOOK_EVERY_S = 60.0
+
+
+class BackupError(Exception):
+    """A backup could not be taken; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """How often a running box backs itself up, and how many backups it keeps."""
+
+    every: timedelta | None = None
+    """None: only when somebody asks."""
+    keep: int = 28
+
+
+class Backups:
+    """The backups of one box. Used in the box's event loop."""
+
+    def __init__(self, store: Store, data: Path, plan: BackupPlan | None = None) -> None:
+        self._store = store
+        self._data = data
+        self._plan = plan or BackupPlan()
+        self._under_way: asyncio.Task[Path] | None = None
+
+    async def take(self) -> Path:
+        """Take a backup, verify it, rotate; who asks meanwhile is given the same.
+
+        Raises `BackupError`.
+        """
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(self._take(), name="handrail-backup")
+        return await asyncio.shield(self._under_way)
+
+    async def _take(self) -> Path:
+        try:
+            path = await asyncio.to_thread(_write, self._store, self._data)
+        except (sqlite3.Error, OSError) as error:
+            raise BackupError(f"The backup could not be written: {error}") from error
+        await asyncio.to_thread(_rotate, self._data, self._plan.keep)
+        return path
+
+    async def keep_taking(self) -> None:
+        """Take one whenever the newest is too old, for as long as the box serves."""
+        if self._plan.every is None:
+            return
+        while True:
+            await asyncio.sleep(min(_LOOK_EVERY_S, self._plan.every.total_seconds()))
+            newest = next(iter(existing(self._data)), None)
+            age = datetime.now(UTC) - _taken_at(newest) if newest else self._plan.every
+            # A backup of the future was taken before the clock was set back.
+            if age >= self._plan.every or age < timedelta(0):
+                await self._try_to_take()
+
+    async def _try_to_take(self) -> None:
+        try:
+            _log.info("backed up to %s", await self.take())
+        except BackupError as error:
+            _log.error("%s", error)
+
+    async def stop(self) -> None:
+        """Wait for the one that is being taken: its thread reads the store."""
+        if self._under_way is not None:
+            await asyncio.wait([self._under_way])
+
+
+def existing(data: Path) -> list[Path]:
+    """Give a data folder's backups, the newest first."""
+    return sorted((data / FOLDER).glob("handrail-*.sqlite"), reverse=True)
+
+
+def advice(
+    data: Path, *, check: Callable[[Path], bool] = lambda path: not verify(path).faults
+) -> str:
+    """Say which backup to restore: the newest that is whole."""
+    found = next((path for path in existing(data) if check(path)), None)
+    if found is None:
+        return (
+            f"{data / FOLDER} holds none that is whole; "
+            f"restore a backup from elsewhere with `handrail restore FILE --data {data}`"
+        )
+    taken = f"{_taken_at(found):%Y-%m-%d %H:%M} UTC"
+    return f"restore the backup of {taken} with `handrail restore {found} --data {data}`"
+
+
+def _taken_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _write(store: Store, data: Path) -> Path:
+    """Write a draft, verify it in a process of its own, and only then give it its name."""
+    folder = data / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for left in folder.glob("*.new*"):
+        left.unlink()
+    path = folder / _NAME.format(datetime.now(UTC))
+    draft = path.with_suffix(".new")
+    files = {name: (data / name).read_bytes() for name in KEPT_FILES if (data / name).exists()}
+    store.backup(draft, files)
+    _verify(draft)
+    draft.replace(path)
+    sync_folder(folder)
+    return path
+
+
+def _verify(draft: Path) -> None:
+    """Verify beside this process: rebuilding every state would hold its event loop up."""
+    order = [sys.executable, "-P", "-m", "session_controller.verification", str(draft)]
+    found = subprocess.run(order, capture_output=True, text=True, check=False)  # noqa: S603
+    if found.returncode != 0:
+        raise BackupError(f"The backup is not whole: {found.stdout.strip() or found.returncode}")
+
+
+def _rotate(data: Path, keep: int) -> None:
+    for path in existing(data)[max(keep, 1) :]:
+        path.unlink()

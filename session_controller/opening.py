@@ -1,0 +1,145 @@
+"""Opening the database: the folder's lock, a look that writes nothing, the pragmas, migrations."""
+
+import fcntl
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlite_utils import Database
+
+from session_controller.codes import KEY_FILE
+from session_controller.migrations import SCHEMA
+
+_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL: NORMAL loses acknowledged commits at a power cut
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+    "secure_delete": 1,  # what is purged leaves no bytes in free pages
+    "trusted_schema": 0,
+    "wal_autocheckpoint": 0,  # the service checkpoints when nobody waits
+}
+DATABASE = "handrail.sqlite"
+RESTORING = "restoring"
+"""A file that stands in a data folder while a backup is put in its place."""
+
+_LOOK_AT_ALL = 256 * 1024 * 1024
+"""Above, a start leaves the documents' bytes unchecked: it has to be over within two seconds."""
+_WITHOUT_BYTES = ("meta", "flows", "devices", "sessions", "codes", "answers")
+
+
+class StoreError(Exception):
+    """The database cannot be used; the message says why and what to do, for a person."""
+
+
+class StoreBusyError(StoreError):
+    """Another process has the data folder."""
+
+
+class StoreDamagedError(StoreError):
+    """The database is broken or gone: it is left as it is, for a backup to take its place."""
+
+
+def lock_folder(folder: Path) -> int:
+    """Take the folder for this process: two writers would corrupt the write-ahead log."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreBusyError(f"{folder} is in use by a running box") from error
+    return handle
+
+
+def open_database(folder: Path) -> Database:
+    """Open the database to write, once a look at it has shown that it is whole."""
+    path = folder / DATABASE
+    try:
+        _look(folder, path)
+        db = Database(_connect(path))
+        try:
+            SCHEMA.apply(db)
+        except BaseException:
+            db.conn.close()
+            raise
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise StoreDamagedError(f"{path} is damaged ({error})") from error
+        raise StoreError(f"{path} cannot be opened: {error}") from error
+    sync_folder(folder)
+    return db
+
+
+def _look(folder: Path, path: Path) -> None:
+    """Refuse what must not be written to: read only, so that it stays as it is."""
+    if (folder / RESTORING).exists():
+        raise StoreDamagedError(f"A restore into {folder} did not come to its end")
+    if not path.exists() or path.stat().st_size == 0:
+        if (folder / KEY_FILE).exists():  # made after the database
+            raise StoreDamagedError(f"{path} is gone, although this folder was in use")
+        return
+    with closing(connect_to_read(path)) as connection:
+        db = Database(connection)
+        large = path.stat().st_size > _LOOK_AT_ALL
+        for table in _WITHOUT_BYTES if large else ("",):
+            wanted = f"('{table}')" if table else ""
+            found = db.execute(f"PRAGMA quick_check{wanted}").fetchone()[0]
+            if found != "ok":
+                raise StoreDamagedError(f"{path} is damaged ({found})")
+        refuse_newer_schema(db)
+
+
+def refuse_newer_schema(db: Database) -> None:
+    """Raise `StoreError` for a schema that this program does not know."""
+    known = {migration.name for migration in SCHEMA.pending(Database(memory=True))}
+    newer = [m.name for m in SCHEMA.applied(db) if m.name not in known]
+    if newer:
+        raise StoreError(
+            f"This database is of a newer Handrail (schema {newer[-1]}); update the program"
+        )
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error means that the file itself is broken, not the disk or the moment."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk: a file's own sync does not see to it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open a file that is not written through this connection, nor checkpointed."""
+    wal = path.with_name(f"{path.name}-wal")
+    # Where there is no write-ahead log, SQLite would make an empty one only to look.
+    alone = "" if wal.exists() else "&immutable=1"
+    name = f"file:{quote(str(path))}?mode=ro{alone}"
+    return sqlite3.connect(name, uri=True, isolation_level=None)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _set_up(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
+    for name, wanted in _PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={wanted}").fetchall()
+        found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+        if found != wanted:
+            raise StoreError(f"{path}: SQLite does not take {name}={wanted} here")

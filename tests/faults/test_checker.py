@@ -1,0 +1,212 @@
+"""The history checker: it is silent on a sound box, and speaks on boxes that are broken."""
+
+import os
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.commands import Navigate
+from schemas.rejections import Rejection, RejectionCode
+from session_controller import commands, store
+from session_controller.engine import facts as f
+from session_controller.engine.moves import MOVES, Party
+from session_controller.service import Service
+from session_controller.store import Batch, Store
+from session_controller.work import Work
+
+from .checks import check
+from .history import History, Seen, Shown
+from .log import Log
+from .loopback import Stage, staged
+
+
+def _screens(history: History) -> History:
+    """Show what arrives as a screen does: nothing older than what it has."""
+    newest: dict[tuple[str, str], tuple[int, int, int]] = {}
+    told = History()
+    for h in history.happenings:
+        told.note(h)
+        if isinstance(h, Seen):
+            age = (h.epoch, h.revision, h.acknowledged)
+            if age >= newest.get((h.session, h.device), (0, 0, 0)):
+                newest[h.session, h.device] = age
+                told.note(Shown(h.session, h.device, age[:2], age[2]))
+    return told
+
+
+def _found(stage: Stage, data: Path) -> set[str]:
+    """Name the promises that the checker finds broken; the box is stopped."""
+    broken = check(_screens(stage.history), Log.read(data))
+    return {line.split()[0] for line in broken}
+
+
+async def _talk(stage: Stage) -> None:
+    """Play a little: entries, a refusal, repeated and reordered sending, navigation."""
+    await stage.open()
+    entered = stage.say("kiosk", "ENTER_FIELD", field_id="last-name", value="Ada")
+    stage.say("desk", "NAVIGATE", step_id="changes")  # refused: the date is missing
+    await stage.service.settled()
+    stage.again("kiosk", entered)
+    stage.say("kiosk", "ENTER_FIELD", field_id="birth-date", value="1990-02-01")
+    await stage.service.settled()
+    stage.say("desk", "NAVIGATE", step_id="changes")
+    await stage.service.settled()
+    stage.again("kiosk", entered)
+    stage.say("kiosk", "FOCUS_FIELD", field_id="anything-changed")
+    stage.say("desk", "HIGHLIGHT_FIELD", field_id="anything-changed")
+    await stage.service.settled()
+
+
+async def test_a_sound_box_keeps_every_promise(tmp_path: Path) -> None:
+    """Where nothing is broken, the checker finds nothing."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+    assert _found(stage, tmp_path) == set()
+    assert stage.history.acknowledged() == 0
+    assert _screens(stage.history).acknowledged() == 6
+
+
+async def test_a_box_that_does_not_know_repetitions_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without de-duplication an entry that is sent twice is applied twice: P2."""
+    monkeypatch.setattr(commands, "_is_due", lambda *_: True)
+    async with staged(tmp_path) as stage:
+        stage.store._db.execute("DROP INDEX events_once")
+        await _talk(stage)
+    assert "P2" in _found(stage, tmp_path)
+
+
+class _HastyService(Service):
+    """Tells the world before it stores."""
+
+    async def _conclude(self, work: Work) -> None:
+        self._publisher.publish(replace(work))
+        await super()._conclude(work)
+
+
+async def test_a_box_that_publishes_before_it_commits_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two, it has shown what no log holds: P1."""
+    async with staged(tmp_path, _HastyService) as stage:
+        await _talk(stage)
+
+        def killed(_: Store, __: Batch) -> None:
+            raise sqlite3.OperationalError("the process is gone")
+
+        monkeypatch.setattr(Store, "commit", killed)
+        stage.say("kiosk", "FOCUS_FIELD", field_id=None)
+        await stage.service.settled()
+        monkeypatch.undo()
+    assert "P1" in _found(stage, tmp_path)
+
+
+async def test_two_writers_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two boxes on one database, each with its own idea of the state: P3."""
+    async with staged(tmp_path) as first:
+        await _talk(first)
+        monkeypatch.setattr(store, "lock_folder", lambda _: os.open("/dev/null", 0))
+        async with staged(tmp_path, history=first.history) as second:
+            second.session, second.numbers = first.session, dict(first.numbers)
+            first.say("desk", "HIGHLIGHT_FIELD", field_id=None)
+            await first.service.settled()
+            second.say("kiosk", "FOCUS_FIELD", field_id=None)
+            await second.service.settled()
+    assert "P3" in _found(first, tmp_path)
+
+
+async def test_a_patient_who_leads_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A box that lets the patient's screen navigate breaks P7."""
+    move = replace(MOVES[Navigate], party=Party.PATIENT)
+    monkeypatch.setitem(MOVES, Navigate, move)  # type: ignore[arg-type]
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        stage.say("kiosk", "ENTER_FIELD", field_id="last-name", value="Ada")
+        stage.say("kiosk", "ENTER_FIELD", field_id="birth-date", value="1990-02-01")
+        stage.say("kiosk", "NAVIGATE", step_id="changes")
+        await stage.service.settled()
+    assert {"P6", "P7"} <= _found(stage, tmp_path)
+
+
+class _RefusingService(Service):
+    """Says no to what it has done."""
+
+    async def _conclude(self, work: Work) -> None:
+        for event in work.batch.events:
+            if isinstance(event.fact, f.FieldFocused):
+                work.said += [
+                    (topic, Rejection(code=RejectionCode.UNKNOWN_FIELD, message="No.", **ids))
+                    for topic, ids in work.excuses
+                ]
+        await super()._conclude(work)
+
+
+async def test_a_refusal_of_what_is_applied_is_found(tmp_path: Path) -> None:
+    """What was refused must not be in the log: P2."""
+    async with staged(tmp_path, _RefusingService) as stage:
+        await _talk(stage)
+    assert _found(stage, tmp_path) == {"P2"}
+
+
+async def test_a_log_that_skips_a_revision_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revision that is given out and not stored leaves a gap: P3."""
+    record = Work.record
+
+    def skipping(work: Work, session: Any, fact: Any, **options: Any) -> Any:
+        after = record(work, session, fact, **options)
+        if isinstance(fact, f.FieldFocused):
+            work.batch.events.pop()
+        return after
+
+    monkeypatch.setattr(Work, "record", skipping)
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+    assert {"P1", "P3"} <= _found(stage, tmp_path)
+
+
+async def test_an_old_view_sent_late_is_found(tmp_path: Path) -> None:
+    """A view that comes after a newer one on the same connection breaks P3."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+        topic, payload = next(p for p in stage.link.published if "/state/kiosk" in p[0])
+        stage.history.into(topic, payload)
+    assert _found(stage, tmp_path) == {"P3"}
+
+
+async def test_commands_that_change_places_are_found(tmp_path: Path) -> None:
+    """A command sent after another's acknowledgement has to have the higher revision: P5."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+    history = _screens(stage.history)
+    views = [h for h in history.happenings if isinstance(h, Seen)]
+    history.happenings.insert(0, views[-1])
+    broken = check(history, Log.read(tmp_path), quiet=False)
+    assert any(line.startswith("P5") for line in broken)
+
+
+async def test_a_screen_that_is_left_behind_is_found(tmp_path: Path) -> None:
+    """After quiet every screen stands where the log does: P8."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+        stage.link.away = True
+        stage.say("desk", "HIGHLIGHT_FIELD", field_id=None)
+        await stage.service.settled()
+    assert _found(stage, tmp_path) == {"P8"}
+
+
+async def test_a_changed_byte_in_the_log_is_found(tmp_path: Path) -> None:
+    """A stored state that the log does not give is a broken database."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+        stage.store._db.execute(
+            "UPDATE events SET fact = replace(fact, 'Ada', 'Eve') WHERE fact LIKE '%Ada%'"
+        )
+    assert "P3" in _found(stage, tmp_path)

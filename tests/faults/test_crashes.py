@@ -1,0 +1,132 @@
+"""The box dies by SIGKILL, at every named point of a message's way and at any time."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.requests import BackUp
+from session_controller.points import Point
+
+from .checks import check
+from .conftest import FULL, Note, spread
+from .crew import Crew, admin_of, crew
+from .log import Log
+from .processes import BoxProcess, Mosquitto, free_port
+
+Rounds = Callable[[int, int], int]
+_COUPLES = 3
+_DIES_WITHIN_S = 20.0
+_AT_MOST = {Point.STARTING: 1, Point.MIGRATING: 4, Point.BACKING_UP: 1, Point.PUBLISHED: 60}
+
+
+def hire(people: Crew, data: Path, port: int, *options: str) -> None:
+    """Set a box up, and have everyone begin."""
+    url = f"mqtt://127.0.0.1:{port}"
+    with BoxProcess(data, port, *options) as box:
+        assert box.ready()
+        people.hire(data, url, _COUPLES)
+        people.work()
+        _until_decided(people, 20)
+
+
+def _until_decided(people: Crew, more: int) -> None:
+    """Wait until so many more commands are decided."""
+    wanted, deadline = len(people.decided_at) + more, time.monotonic() + 30
+    while len(people.decided_at) < wanted:
+        assert time.monotonic() < deadline, "the box takes no commands"
+        time.sleep(0.01)
+
+
+def conclude(
+    people: Crew, data: Path, port: int, kills: list[float], note: Note, *options: str
+) -> None:
+    """Start once more, let all come to rest, and hold everything against the log."""
+    with BoxProcess(data, port, *options) as box:
+        assert box.ready()
+        _until_decided(people, 200)
+        rest_s = people.rest()
+        assert box.stop() == 0
+    assert rest_s < 30
+    broken = check(people.history, Log.read(data))
+    assert broken == []
+    note(
+        kills=len(kills),
+        acknowledged=people.history.acknowledged(),
+        lost=0,
+        doubled=0,
+        recovered=spread(people.recovered_after(kills)),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if FULL else 150)
+def test_killed_at_every_point(tmp_path: Path, rounds: Rounds, note: Note) -> None:
+    """Whatever the point, nothing acknowledged is lost and nothing is done twice."""
+    data, port, rng = tmp_path / "data", free_port(), random.Random(7)
+    kills: list[float] = []
+    with crew() as people:
+        hire(people, data, port)
+        for point in [*Point] * rounds(1, 12):
+            nth = rng.randint(1, _AT_MOST.get(point, 30))
+            with BoxProcess(data, port, point=point.value, nth=nth) as box:
+                if point is Point.BACKING_UP and box.ready():
+                    _ask_for_a_backup(data, port)
+                assert box.fell(_DIES_WITHIN_S), f"{point} was not reached {nth} times"
+            kills.append(time.monotonic())
+        conclude(people, data, port, kills, note)
+
+
+def _ask_for_a_backup(data: Path, port: int) -> None:
+    admin = admin_of(data, f"mqtt://127.0.0.1:{port}")
+    admin.start()
+    admin.pending_request(BackUp)
+    deadline = time.monotonic() + _DIES_WITHIN_S
+    while admin.online and time.monotonic() < deadline:
+        time.sleep(0.01)
+    admin.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if FULL else 120)
+def test_killed_at_any_time(tmp_path: Path, rounds: Rounds, note: Note) -> None:
+    """The same for moments that nobody chose."""
+    data, port, rng = tmp_path / "data", free_port(), random.Random(1)
+    kills: list[float] = []
+    with crew() as people:
+        hire(people, data, port)
+        for _ in range(rounds(2, 60)):
+            with BoxProcess(data, port) as box:
+                # The fault is about time: any moment between start and some way into serving.
+                if not box.fell(rng.uniform(0.2, 3.0)):
+                    box.kill()
+            kills.append(time.monotonic())
+        conclude(people, data, port, kills, note)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if FULL else 120)
+def test_another_broker_and_the_box_killed_in_turn(
+    tmp_path: Path, rounds: Rounds, note: Note
+) -> None:
+    """With Mosquitto between, either side dies, and what it had not passed on comes again."""
+    data, port, rng = tmp_path / "data", free_port(), random.Random(3)
+    options = ("--broker", f"mqtt://127.0.0.1:{port}")
+    kills: list[float] = []
+    with Mosquitto(tmp_path / "mosquitto", port) as mosquitto, crew() as people:
+        hire(people, data, port, *options)
+        for _ in range(rounds(1, 16)):
+            point = rng.choice([Point.RECEIVED, Point.WRITTEN, Point.COMMITTED, Point.PUBLISHED])
+            with BoxProcess(data, port, *options, point=point.value, nth=rng.randint(5, 60)) as box:
+                assert box.fell(_DIES_WITHIN_S)
+            kills.append(time.monotonic())
+            with BoxProcess(data, port, *options) as box:
+                assert box.ready()
+                _until_decided(people, 20)
+                mosquitto.kill()
+                kills.append(time.monotonic())
+                mosquitto.start()
+                _until_decided(people, 20)
+        conclude(people, data, port, kills, note, *options)
