@@ -1,6 +1,7 @@
 """Both pages in a real browser, on a real box. Skipped, with the reason, where there is none."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ _ARGUMENTS = (
 TABLET = {"width": 820, "height": 1180}
 DESKTOP = {"width": 1366, "height": 900}
 PATIENCE_MS = 10_000
+_UNPLUGGED = re.compile(r"net::ERR|WebSocket connection to")
+"""What a browser says of a box that cannot be reached; the page says it in its own words."""
 
 
 def _missing(what: str) -> None:
@@ -83,7 +86,7 @@ class Screens:
             "console",
             lambda said: (
                 self.faults.append(said.text)
-                if said.type == "error" and "net::ERR" not in said.text
+                if said.type == "error" and not _UNPLUGGED.search(said.text)
                 else None
             ),
         )
