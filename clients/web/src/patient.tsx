@@ -3,7 +3,7 @@ import { render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { StepScreen } from "./fields/step";
 import type { Hands, Sheet } from "./fields/sheet";
-import type { PatientView } from "./generated/wire";
+import type { PatientView } from "../generated/wire";
 import { type Flow, itemOf, type Step } from "./lib/flow";
 import * as app from "./patient/app";
 import { Mark } from "./mark";

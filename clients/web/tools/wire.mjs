@@ -1,9 +1,9 @@
-// Writes src/generated/wire.ts from the published protocol: each payload as a type, and each topic
+// Writes generated/wire.ts from the published protocol: each payload as a type, and each topic
 // as a function. So the contract is spelled once, in schemas/.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const docs = new URL("../../../docs/protocol/", import.meta.url);
-const out = new URL("../src/generated/", import.meta.url);
+const out = new URL("../generated/", import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(name, docs), "utf8"));
 
 const schemas = read("handrail.schema.json").$defs;

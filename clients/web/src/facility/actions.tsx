@@ -1,6 +1,6 @@
 // What the host can do now. What cannot be done is grey, with the controller's reason.
 import { useEffect, useState } from "preact/hooks";
-import type { FacilityView } from "../generated/wire";
+import type { FacilityView } from "../../generated/wire";
 import { type Flow, type Item, itemOf } from "../lib/flow";
 import type { Intent } from "../lib/side";
 import * as app from "./app";

@@ -1,6 +1,6 @@
 // What the staff's page is in the middle of: the lobby, or one session; and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type FacilityView, type FlowLine, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../generated/wire";
+import { type FacilityView, type FlowLine, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../../generated/wire";
 import { Asking, Refused } from "../lib/asking";
 import { Connection, decode } from "../lib/connection";
 import { type Flow, readFlow } from "../lib/flow";

@@ -1,6 +1,6 @@
 // The lobby: every open session at a glance, and a new one.
 import { useEffect, useState } from "preact/hooks";
-import type { LobbyLine } from "../generated/wire";
+import type { LobbyLine } from "../../generated/wire";
 import * as app from "./app";
 import { Action, ago, Dialog, useNow } from "./parts";
 

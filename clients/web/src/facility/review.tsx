@@ -1,6 +1,6 @@
 // A document, large: zoom, turn, accept, or send back with a reason.
 import { useEffect, useState } from "preact/hooks";
-import type { FacilityView } from "../generated/wire";
+import type { FacilityView } from "../../generated/wire";
 import type { Item } from "../lib/flow";
 import * as app from "./app";
 import { Action, Dialog } from "./parts";

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { StepScreen } from "../fields/step";
 import type { Sheet } from "../fields/sheet";
-import type { FacilityView } from "../generated/wire";
+import type { FacilityView } from "../../generated/wire";
 import { type Flow, itemOf } from "../lib/flow";
 import { nameOf as languageName, wordsIn } from "../words";
 import { Actions } from "./actions";

@@ -1,6 +1,6 @@
 // The time line: what happened, and what the patient's screen showed at any moment.
 import { useEffect, useRef } from "preact/hooks";
-import type { FacilityView, TimelineLine } from "../generated/wire";
+import type { FacilityView, TimelineLine } from "../../generated/wire";
 import { type Flow, itemOf } from "../lib/flow";
 import * as app from "./app";
 

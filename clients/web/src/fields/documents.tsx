@@ -1,6 +1,6 @@
 // A document: taken or chosen, turned and cropped, sent; and how far it is.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DocumentView } from "../generated/wire";
+import type { DocumentView } from "../../generated/wire";
 import type { Item } from "../lib/flow";
 import type { Say } from "../words";
 import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture";

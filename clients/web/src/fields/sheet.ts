@@ -1,7 +1,7 @@
 // What a step is drawn from. The patient's page draws it with hands, the staff's mirror without.
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { DocumentView, FieldView, Masked, SignatureView } from "../generated/wire";
+import type { DocumentView, FieldView, Masked, SignatureView } from "../../generated/wire";
 import type { Flow, Item } from "../lib/flow";
 import type { Say } from "../words";
 

@@ -1,5 +1,5 @@
 // Requests on the device's own topic, each answered once.
-import { type Answer, type Rejection, type Request, topics } from "../generated/wire";
+import { type Answer, type Rejection, type Request, topics } from "../../generated/wire";
 import { type Connection, decode } from "./connection";
 import { uuid } from "./ids";
 

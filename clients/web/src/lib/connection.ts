@@ -1,7 +1,7 @@
 // One MQTT connection over WebSocket, made anew whenever it is lost.
 import { batch, signal } from "@preact/signals";
 import { connect, type MqttClient } from "./mqtt";
-import { type ControllerStatus, type Presence, topics } from "../generated/wire";
+import { type ControllerStatus, type Presence, topics } from "../../generated/wire";
 import type { Credential } from "./keep";
 
 type Handler = (topic: string, payload: Uint8Array) => void;

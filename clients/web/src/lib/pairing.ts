@@ -1,5 +1,5 @@
 // A screen that is not enrolled shows a code and is granted a credential.
-import { type PairingClaim, type PairingGrant, type Rejection, topics } from "../generated/wire";
+import { type PairingClaim, type PairingGrant, type Rejection, topics } from "../../generated/wire";
 import { decode } from "./connection";
 import { hex } from "./ids";
 import { connect } from "./mqtt";

@@ -6,7 +6,7 @@ import {
   type PatientView,
   type Rejection,
   topics,
-} from "../generated/wire";
+} from "../../generated/wire";
 import { Refused } from "./asking";
 import { type Connection, decode } from "./connection";
 import { uuid } from "./ids";

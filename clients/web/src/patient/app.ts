@@ -1,6 +1,6 @@
 // What the patient's page is in the middle of, and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type Assignment, type PairingGrant, type PatientView, topics } from "../generated/wire";
+import { type Assignment, type PairingGrant, type PatientView, topics } from "../../generated/wire";
 import { Asking, Refused } from "../lib/asking";
 import { Connection, decode } from "../lib/connection";
 import { type Flow, readFlow } from "../lib/flow";

@@ -1,6 +1,6 @@
 // What the patient enters, from the key to the controller's answer.
 import { signal } from "@preact/signals";
-import type { PatientView } from "../generated/wire";
+import type { PatientView } from "../../generated/wire";
 import { Refused } from "../lib/asking";
 import { isEmpty } from "../lib/flow";
 import type { Side } from "../lib/side";

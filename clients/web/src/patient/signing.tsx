@@ -1,7 +1,7 @@
 // Signing: the text, the pad, and no way out but signing, declining, or the staff's cancelling.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import SignaturePad from "signature_pad";
-import type { PatientView } from "../generated/wire";
+import type { PatientView } from "../../generated/wire";
 import { sha256Hex } from "../lib/ids";
 import { type Flow, itemOf } from "../lib/flow";
 import type { Intent } from "../lib/side";

@@ -1,6 +1,6 @@
 // A document on its way to the box: in pieces, a few in flight, resumed where the box has it.
 import { signal } from "@preact/signals";
-import type { PatientView } from "../generated/wire";
+import type { PatientView } from "../../generated/wire";
 import { Refused } from "../lib/asking";
 import type { Connection } from "../lib/connection";
 import { sha256Hex, uuid } from "../lib/ids";
