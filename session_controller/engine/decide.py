@@ -50,6 +50,4 @@ def _before_the_rules(session: Session, command: Command, context: Context) -> R
 
 def _rescues(move: Move, session: Session) -> bool:
     """Let a screen take over a paused session whose host is gone: else nobody could resume it."""
-    state = session.state
-    host = state.participants.get(state.host) if state.host else None
-    return move.party is Party.FACILITY and not (host and host.online)
+    return move.party is Party.FACILITY and not session.state.is_led

@@ -1,18 +1,13 @@
 """What a staff's screen would be refused now, told before anybody tries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from schemas import commands as c
-from session_controller.engine.moves import (
-    BLOCKED,
-    MOVES,
-    NOT_THE_HOST,
-    Move,
-    Party,
-    Phase,
-    phase_of,
-)
+from session_controller.engine.moves import BLOCKED, MOVES, NOT_THE_HOST, Party, Phase, phase_of
 from session_controller.engine.session import Session, explain
+
+_COMPLETE = "COMPLETE"
 
 
 def blocked(session: Session, device: str) -> Mapping[str, str]:
@@ -21,28 +16,25 @@ def blocked(session: Session, device: str) -> Mapping[str, str]:
     Looks at what does not depend on a command's own fields, in the order of `decide`, and at
     what submitting waits for. An ended session refuses all.
     """
-    return dict(_blocked(session, device))
+    state, faults = session.state, session.assessment.faults
+    by_rules = _by_rules(phase_of(state), leads=state.host == device, led=state.is_led)
+    if faults and _COMPLETE not in by_rules:
+        return {**by_rules, _COMPLETE: explain(faults)}
+    return by_rules
 
 
-def _blocked(session: Session, device: str) -> Iterator[tuple[str, str]]:
-    phase, host = phase_of(session.state), session.state.host
+@lru_cache
+def _by_rules(phase: Phase, *, leads: bool, led: bool) -> Mapping[str, str]:
+    """Read the table of moves for a host, or for another screen of the staff."""
+    reasons: dict[str, str] = {}
     for command, move in MOVES.items():
+        name = command.model_fields["type"].default
         if move.party is Party.PATIENT:
             continue
-        reason = _reason(move, phase, leads=host == device, led=host is not None)
-        if reason is None and command is c.Complete and session.assessment.faults:
-            reason = explain(session.assessment.faults)
-        if reason is None and command is c.TakeOver and host == device:
-            reason = "This screen leads the session already."
-        if reason is not None:
-            yield command.model_fields["type"].default, reason
-
-
-def _reason(move: Move, phase: Phase, *, leads: bool, led: bool) -> str | None:
-    if phase is Phase.ENDED:
-        return BLOCKED[phase].message
-    if move.party is Party.HOST and not leads:
-        return NOT_THE_HOST.message
-    if phase in move.phases or (move.party is Party.FACILITY and not led):
-        return None
-    return BLOCKED[phase].message
+        if phase is not Phase.ENDED and move.party is Party.HOST and not leads:
+            reasons[name] = NOT_THE_HOST.message
+        elif phase not in move.phases and (led or move.party is Party.HOST or phase is Phase.ENDED):
+            reasons[name] = BLOCKED[phase].message
+        elif command is c.TakeOver and leads:
+            reasons[name] = "This screen leads the session already."
+    return reasons

@@ -1,7 +1,7 @@
 """A session as the rules see it: the flow, the state, and the answers judged."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -75,11 +75,10 @@ class Session:
         return next(found, None)
 
 
-def explain(faults: Iterable[Fault]) -> str:
+def explain(faults: Sequence[Fault]) -> str:
     """Say in a sentence what is missing; names questions, never answers."""
-    said = list(map(str, faults))
-    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-    return f"{said[0]}{more}."
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{str(faults[0]).rstrip('.')}{more}."
 
 
 def fields_of(faults: Iterable[Fault]) -> list[JsonValue]:

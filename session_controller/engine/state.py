@@ -109,6 +109,12 @@ class SessionState:
         return None
 
     @property
+    def is_led(self) -> bool:
+        """Whether there is a host, and it is online."""
+        host = self.participants.get(self.host) if self.host else None
+        return host is not None and host.online
+
+    @property
     def shown_status(self) -> SessionStatus:
         """The status as the screens are told."""
         return SessionStatus.PAUSED if self.paused and not self.status.ended else self.status
