@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import segno
 import typer
 
 from clients.admin import AdminClient
@@ -53,7 +54,7 @@ def demo(
         demand(response.get("status") == "completed", "the response is not completed")
         typer.echo(f"\nThe session is completed: {_answers(response)} answers as FHIR, above.")
         if not once:
-            _go_on_by_hand(box)
+            _go_on_by_hand(program(context), box)
 
 
 @contextmanager
@@ -134,20 +135,33 @@ def _answers(response: dict[str, Any]) -> int:
     return found
 
 
-def _go_on_by_hand(box: BoxProcess) -> None:
+def _go_on_by_hand(with_program: Program, box: BoxProcess) -> None:
+    """Have a session ready for two people with two browsers, and wait with the box."""
+    with with_program.reach(box.data) as admin:
+        desk = admin.enrol_device("Reception", Role.FACILITY, "code")
+        opened = admin.open_session_for(desk.device, FLOW, label="Room 4")
+    pages = box.addresses["http"]
+    patient = f"{pages}/patient#code={opened.code}"
     handrail = "./run handrail" if Path("run").is_file() else "handrail"
     typer.echo(
         f"""
-The box stays up: {" ".join(box.addresses.values())}.
-Its pages are {box.addresses["http"]}/facility and {box.addresses["http"]}/patient;
-the third line below gives a code for the first of them. In another terminal, go on by hand:
+The box stays up. A session is open for two people, in two browsers on this machine; the links
+work for ten minutes, once each:
+
+  the staff's screen    {pages}/facility#code={desk.code}
+  the patient's screen  {patient}
+"""
+    )
+    segno.make(patient, error="l", micro=False).terminal(compact=True, border=2)
+    typer.echo(
+        f"""
+A tablet needs a box that listens on more than loopback: handrail serve --http 0.0.0.0:8080.
+In another terminal, go on by hand:
 
   export HANDRAIL_DATA={box.data.absolute()}
   {handrail} session list --all
-  {handrail} device enrol 'Front desk' --role facility --code
+  {handrail} session watch {opened.session}
   {handrail} device enrol 'Tablet 3' --role patient --code
-  {handrail} session open {FLOW} --label 'Room 4'
-  {handrail} session watch ID
   {handrail} simulate {FLOW} --sessions 5 --pace 0.2
 
 Ctrl-C here stops the box."""
