@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from schemas.base import Versioned
@@ -55,6 +55,8 @@ _MAX_BATCH = 256
 _MAX_UNCHECKPOINTED = 2_000
 """Commits after which the write-ahead log is emptied though somebody waits: some 100 MB."""
 _TICK_S = 1.0
+_REMEMBERED = timedelta(days=1)
+"""How long a request that arrives twice is answered as before."""
 _UNAVAILABLE = {
     "code": RejectionCode.UNAVAILABLE,
     "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
@@ -346,6 +348,7 @@ class Service:
 
     def _upkeep_of_the_file(self) -> None:
         try:
+            self._store.prune(self._clock() - _REMEMBERED)
             self._store.checkpoint()
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", type(error).__name__)
