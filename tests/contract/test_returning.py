@@ -141,9 +141,9 @@ def test_a_restarted_box_knows_it_all(start_box: StartBox, tmp_path: Path) -> No
         reach(pair, "papers")
         begin(pair, "card", "card-1", PNG)
         put(pair, "card-1", *chunks(PNG)[0])
+        pair.patient.view(pair.session, lambda v: v["documents"]["card"].get("received") == 65_536)
         refused = pair.lead_in_vain("NAVIGATE", "step_incomplete", step_id="consent")
         waiting = pair.staff.ask("OPEN_SESSION", "SESSION_OPENED", flow_id="visit")
-        pair.patient.view(pair.session, lambda v: v["documents"]["card"].get("received") == 65_536)
         staff_view, patient_view = pair.both()
     with start_box(tmp_path / "data", port=port) as box, room(port, box.admins) as here:
         staff = pair.staff = here.keep(Device(port, pair.staff.device, pair.staff.secret))
