@@ -208,7 +208,8 @@ class Service:
         if work.batch:
             points.reached(Point.DECIDED)
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self._store.commit, work.batch)
+            self._store.write(work.batch)
+            await loop.run_in_executor(self._executor, self._store.sync)
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._uncheckpointed += 1

@@ -1,12 +1,12 @@
 """The SQLite database: one file, one connection that writes, one transaction per batch.
 
 All of it runs on one thread (the service gives it an executor of one), so that nothing here needs
-a lock. WAL with `synchronous=FULL`: what `commit` returned from has survived a power cut.
+a lock. WAL with `synchronous=FULL`: what `sync` returned from has survived a power cut.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -118,22 +118,34 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------
 
-    def commit(self, batch: Batch) -> None:
-        """Write a batch in one transaction; on return it is on disk, on an error none of it is.
+    def write(self, batch: Batch) -> None:
+        """Begin a transaction and write a batch into it: memory, until `sync` has returned.
 
-        Raises `sqlite3.Error` (disk full, read-only, I/O error).
+        Many short statements, for the event loop's own thread: on another, each would have to wait
+        for its turn. Raises `sqlite3.Error` (disk full, read-only, I/O error); then none is left.
         """
         self._refuse_if_damaged()
-        connection = self._db.conn
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._undone_on_error():
+            self._db.conn.execute("BEGIN IMMEDIATE")
             self._write(batch)
-            points.reached(Point.WRITTEN)
+        points.reached(Point.WRITTEN)
+
+    def sync(self) -> None:
+        """Commit what was written: on return all of it is on disk, on an error none of it is.
+
+        One statement, which waits for the disk: for a thread of its own. Raises `sqlite3.Error`.
+        """
+        with self._undone_on_error():
             points.reached(Point.COMMITTING)
-            connection.execute("COMMIT")
+            self._db.conn.execute("COMMIT")
+
+    @contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._db.conn.in_transaction:
+                self._db.conn.execute("ROLLBACK")
             raise
 
     def distrust(self, error: sqlite3.Error) -> None:
@@ -145,24 +157,27 @@ class Store:
             raise sqlite3.DatabaseError("the database is damaged; restore a backup")
 
     def _write(self, batch: Batch) -> None:
-        many = self._db.conn.executemany
-        many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?)", map(_flow_row, batch.flows))
-        many(_UPSERT_DEVICE, map(_device_row, batch.devices.values()))
-        many(_UPSERT_SESSION, map(_session_row, batch.states.values()))
-        many(_INSERT_EVENT, map(_event_row, batch.events))
-        many("DELETE FROM chunks WHERE session=? AND upload=?", batch.dropped_uploads)
-        many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", map(_chunk_row, batch.chunks))
-        many(
-            "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", map(_code_row, batch.codes.values())
+        self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?)", _flow_row, batch.flows)
+        self._many(_UPSERT_DEVICE, _device_row, batch.devices.values())
+        self._many(_UPSERT_SESSION, _session_row, batch.states.values())
+        self._many(_INSERT_EVENT, _event_row, batch.events)
+        self._many("DELETE FROM chunks WHERE session=? AND upload=?", tuple, batch.dropped_uploads)
+        self._many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", _chunk_row, batch.chunks)
+        self._many(
+            "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", _code_row, batch.codes.values()
         )
-        many("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", map(_answer_row, batch.answers))
-        many(
-            "UPDATE sessions SET cleared_at=? WHERE session=?",
-            [(rfc3339(at), session) for session, at in batch.cleared.items()],
+        self._many("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", _answer_row, batch.answers)
+        self._many(
+            "UPDATE sessions SET cleared_at=? WHERE session=?", _cleared_row, batch.cleared.items()
         )
-        for table in ("chunks", "events", "sessions"):
-            many(f"DELETE FROM {table} WHERE session=?", [(s,) for s in batch.purged])  # noqa: S608
-        many("DELETE FROM codes WHERE subject=?", [(s,) for s in batch.purged])
+        for table, column in _PURGED:
+            self._many(f"DELETE FROM {table} WHERE {column}=?", _key_row, batch.purged)  # noqa: S608
+
+    def _many(
+        self, sql: str, row: Callable[[Any], tuple[object, ...]], values: Collection[Any]
+    ) -> None:
+        if values:
+            self._db.conn.executemany(sql, map(row, values))
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database; only ever called on this connection."""
@@ -309,6 +324,23 @@ def _time(text: str) -> datetime:
 
 def _written(moment: datetime | None) -> str | None:
     return rfc3339(moment) if moment else None
+
+
+_PURGED = (
+    ("chunks", "session"),
+    ("events", "session"),
+    ("sessions", "session"),
+    ("codes", "subject"),
+)
+
+
+def _key_row(key: str) -> tuple[object, ...]:
+    return (key,)
+
+
+def _cleared_row(cleared: tuple[str, datetime]) -> tuple[object, ...]:
+    session, at = cleared
+    return rfc3339(at), session
 
 
 def _flow_row(flow: StoredFlow) -> tuple[object, ...]:

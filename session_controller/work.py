@@ -1,7 +1,7 @@
 """One batch of work: what is to be committed together, and what is to be said afterwards.
 
 Handlers read through it (`session`, `device`), record facts, and say things; nothing is visible
-outside until `commit` has returned. Where the commit fails, the whole of it is dropped.
+outside until the commit has returned. Where the commit fails, the whole of it is dropped.
 """
 
 from dataclasses import dataclass, field, replace

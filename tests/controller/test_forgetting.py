@@ -16,7 +16,8 @@ def test_answers_and_codes_are_forgotten_after_a_day(tmp_path: Path) -> None:
     for name, at in (("old", NOW - timedelta(days=2)), ("new", NOW)):
         batch.answers.append(StoredAnswer("d", name, at, "{}"))
         batch.codes[name] = Code(name, CodeKind.DEVICE, "d", at)
-    store.commit(batch)
+    store.write(batch)
+    store.sync()
     store.prune(NOW - timedelta(days=1))
     assert store.answer("d", "old") is None
     assert store.answer("d", "new") == "{}"

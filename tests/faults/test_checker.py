@@ -98,7 +98,7 @@ async def test_a_box_that_publishes_before_it_commits_is_found(
         def killed(_: Store, __: Batch) -> None:
             raise sqlite3.OperationalError("the process is gone")
 
-        monkeypatch.setattr(Store, "commit", killed)
+        monkeypatch.setattr(Store, "write", killed)
         stage.say("kiosk", "FOCUS_FIELD", field_id=None)
         await stage.service.settled()
         monkeypatch.undo()

@@ -101,16 +101,16 @@ async def test_a_box_that_starts_on_a_full_disk_serves_what_it_has(tmp_path: Pat
     async with staged(tmp_path) as stage:
         await stage.open()
         session = stage.session
-    original = Store.commit
+    original = Store.write
     broken = True
 
-    def commit(store: Store, batch: Batch) -> None:
+    def write(store: Store, batch: Batch) -> None:
         if broken:
             raise sqlite3.OperationalError("database or disk is full")
         original(store, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "commit", commit)
+        patch.setattr(Store, "write", write)
         async with staged(tmp_path) as stage:
             await stage.service.settled()
             assert any(f"{session}/state/kiosk" in topic for topic, _ in stage.link.published)
