@@ -335,12 +335,12 @@ class Service:
     # --- upkeep ----------------------------------------------------------------------------
 
     async def _tick(self) -> None:
+        before = self.counters["messages"]
         while True:
             await asyncio.sleep(_TICK_S)
-            before = self.counters["messages"]
             self.submit(look_after)
             await self.settled()
-            idle = self.counters["messages"] == before
+            idle, before = self.counters["messages"] == before, self.counters["messages"]
             if self._uncheckpointed >= (1 if idle else _MAX_UNCHECKPOINTED):
                 self._uncheckpointed = 0
                 loop = asyncio.get_running_loop()
