@@ -1,7 +1,7 @@
 """The SQLite database: one file, one connection that writes, one transaction per batch.
 
-All of it runs on one thread (the service gives it an executor of one), so that nothing here needs
-a lock. WAL with `synchronous=FULL`: what `sync` returned from has survived a power cut.
+One caller at a time uses it (the service sees to that), from whatever thread: nothing here needs a
+lock. WAL with `synchronous=FULL`: what `sync` returned from has survived a power cut.
 """
 
 import os
@@ -13,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import TypeAdapter
 from sqlite_utils import Database
 
-from schemas.base import Role, rfc3339
+from schemas.base import rfc3339
 from session_controller import points
-from session_controller.engine.facts import FACT, Event
+from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
 from session_controller.opening import (
     StoreBusyError,
@@ -39,10 +38,23 @@ from session_controller.records import (
     StoredAnswer,
     StoredFlow,
 )
+from session_controller.rows import (
+    STATE,
+    answer_row,
+    chunk_row,
+    cleared_row,
+    code_row,
+    device_row,
+    event_row,
+    flow_row,
+    key_row,
+    read_device,
+    read_event,
+    read_time,
+    session_row,
+)
 
 __all__ = ["BACKUP_FILES", "Batch", "Store", "StoreBusyError", "StoreDamagedError", "StoreError"]
-
-_STATE: TypeAdapter[SessionState] = TypeAdapter(SessionState)
 
 BACKUP_FILES = "backup_files"
 """The table of a backup that holds the data folder's other files."""
@@ -157,21 +169,21 @@ class Store:
             raise sqlite3.DatabaseError("the database is damaged; restore a backup")
 
     def _write(self, batch: Batch) -> None:
-        self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?)", _flow_row, batch.flows)
-        self._many(_UPSERT_DEVICE, _device_row, batch.devices.values())
-        self._many(_UPSERT_SESSION, _session_row, batch.states.values())
-        self._many(_INSERT_EVENT, _event_row, batch.events)
+        self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?)", flow_row, batch.flows)
+        self._many(_UPSERT_DEVICE, device_row, batch.devices.values())
+        self._many(_UPSERT_SESSION, session_row, batch.states.values())
+        self._many(_INSERT_EVENT, event_row, batch.events)
         self._many("DELETE FROM chunks WHERE session=? AND upload=?", tuple, batch.dropped_uploads)
-        self._many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", _chunk_row, batch.chunks)
+        self._many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", chunk_row, batch.chunks)
         self._many(
-            "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", _code_row, batch.codes.values()
+            "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", code_row, batch.codes.values()
         )
-        self._many("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", _answer_row, batch.answers)
+        self._many("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", answer_row, batch.answers)
         self._many(
-            "UPDATE sessions SET cleared_at=? WHERE session=?", _cleared_row, batch.cleared.items()
+            "UPDATE sessions SET cleared_at=? WHERE session=?", cleared_row, batch.cleared.items()
         )
         for table, column in _PURGED:
-            self._many(f"DELETE FROM {table} WHERE {column}=?", _key_row, batch.purged)  # noqa: S608
+            self._many(f"DELETE FROM {table} WHERE {column}=?", key_row, batch.purged)  # noqa: S608
 
     def _many(
         self, sql: str, row: Callable[[Any], tuple[object, ...]], values: Collection[Any]
@@ -228,13 +240,13 @@ class Store:
         """Give all flows, the oldest first."""
         rows = self._db.query("SELECT * FROM flows ORDER BY added_at, flow_ref")
         return [
-            StoredFlow(r["flow_ref"], r["flow_id"], _time(r["added_at"]), r["canonical"])
+            StoredFlow(r["flow_ref"], r["flow_id"], read_time(r["added_at"]), r["canonical"])
             for r in rows
         ]
 
     def devices(self) -> list[Device]:
         """Give all devices, revoked ones too."""
-        return [_device(row) for row in self._db.query("SELECT * FROM devices")]
+        return [read_device(row) for row in self._db.query("SELECT * FROM devices")]
 
     def open_codes(self, at: datetime) -> list[Code]:
         """Give the codes that still work."""
@@ -242,25 +254,25 @@ class Store:
             "SELECT * FROM codes WHERE spent_at IS NULL AND expires_at > ?", [rfc3339(at)]
         )
         return [
-            Code(r["code_hash"], CodeKind(r["kind"]), r["subject"], _time(r["expires_at"]))
+            Code(r["code_hash"], CodeKind(r["kind"]), r["subject"], read_time(r["expires_at"]))
             for r in rows
         ]
 
     def live_states(self) -> list[SessionState]:
         """Give the sessions whose topics are retained: the open, and those that ended lately."""
         rows = self._db.query("SELECT state FROM sessions WHERE cleared_at IS NULL")
-        return [_STATE.validate_json(row["state"]) for row in rows]
+        return [STATE.validate_json(row["state"]) for row in rows]
 
     def states(self, *, ended: bool) -> list[SessionState]:
         """Give all sessions, or those that have not ended."""
         where = "" if ended else "WHERE ended_at IS NULL"
         rows = self._db.query(f"SELECT state FROM sessions {where} ORDER BY opened_at")  # noqa: S608
-        return [_STATE.validate_json(row["state"]) for row in rows]
+        return [STATE.validate_json(row["state"]) for row in rows]
 
     def state(self, session: str) -> SessionState | None:
         """Give a session's newest state."""
         row = self._one("SELECT state FROM sessions WHERE session=?", session)
-        return _STATE.validate_json(row["state"]) if row else None
+        return STATE.validate_json(row["state"]) if row else None
 
     def ended_before(self, at: datetime) -> list[str]:
         """Give the sessions that ended before a moment."""
@@ -273,14 +285,14 @@ class Store:
             "SELECT * FROM events WHERE session=? AND revision > ? ORDER BY id LIMIT ?",
             [session, after, -1 if limit is None else limit],
         )
-        return map(_event, rows)
+        return map(read_event, rows)
 
     def answered(self, session: str, device: str, seq: int) -> Event | None:
         """Give the event that a device's `seq` was answered with."""
         row = self._one(
             "SELECT * FROM events WHERE session=? AND device=? AND seq=?", session, device, seq
         )
-        return _event(row) if row else None
+        return read_event(row) if row else None
 
     def answer(self, device: str, request_id: str) -> str | None:
         """Give the answer that a request was given, as JSON."""
@@ -318,101 +330,9 @@ def _backing_up(_: int, __: int, ___: int) -> None:
     points.reached(Point.BACKING_UP)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _written(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment else None
-
-
 _PURGED = (
     ("chunks", "session"),
     ("events", "session"),
     ("sessions", "session"),
     ("codes", "subject"),
 )
-
-
-def _key_row(key: str) -> tuple[object, ...]:
-    return (key,)
-
-
-def _cleared_row(cleared: tuple[str, datetime]) -> tuple[object, ...]:
-    session, at = cleared
-    return rfc3339(at), session
-
-
-def _flow_row(flow: StoredFlow) -> tuple[object, ...]:
-    return flow.flow_ref, flow.flow_id, rfc3339(flow.added_at), flow.canonical
-
-
-def _device_row(d: Device) -> tuple[object, ...]:
-    enrolled, revoked = rfc3339(d.enrolled_at), _written(d.revoked_at)
-    return (
-        d.device,
-        d.name,
-        d.role.value,
-        d.secret_sha256,
-        enrolled,
-        revoked,
-        d.guest_of,
-        d.online,
-        d.connection,
-    )
-
-
-def _device(row: dict[str, Any]) -> Device:
-    return Device(
-        device=row["device"],
-        name=row["name"],
-        role=Role(row["role"]),
-        secret_sha256=row["secret_sha256"],
-        enrolled_at=_time(row["enrolled_at"]),
-        revoked_at=_time(row["revoked_at"]) if row["revoked_at"] else None,
-        guest_of=row["guest_of"],
-        online=bool(row["online"]),
-        connection=row["connection"],
-    )
-
-
-def _session_row(state: SessionState) -> tuple[object, ...]:
-    ended_at = rfc3339(state.updated_at) if state.status.ended else None
-    return (
-        state.session,
-        state.status.value,
-        rfc3339(state.opened_at),
-        ended_at,
-        state.revision,
-        _STATE.dump_json(state).decode(),
-    )
-
-
-def _event_row(e: Event) -> tuple[object, ...]:
-    fact = e.fact.model_dump_json()
-    return e.session, e.revision, rfc3339(e.at), e.device, e.seq, e.command_id, fact
-
-
-def _event(row: dict[str, Any]) -> Event:
-    return Event(
-        session=row["session"],
-        revision=row["revision"],
-        at=_time(row["at"]),
-        fact=FACT.validate_json(row["fact"]),
-        device=row["device"],
-        seq=row["seq"],
-        command_id=row["command_id"],
-    )
-
-
-def _chunk_row(chunk: Chunk) -> tuple[object, ...]:
-    return chunk.session, chunk.upload, chunk.offset, chunk.data
-
-
-def _code_row(code: Code) -> tuple[object, ...]:
-    expires, spent = rfc3339(code.expires_at), _written(code.spent_at)
-    return code.code_hash, code.kind.value, code.subject, expires, spent
-
-
-def _answer_row(answer: StoredAnswer) -> tuple[object, ...]:
-    return answer.device, answer.request_id, rfc3339(answer.at), answer.answer
