@@ -10,7 +10,7 @@ from session_controller.record import RecordDocument
 PICTURES = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 """What the typesetter can decode, and what it knows it by."""
 
-MAX_PAGES = 40
+MAX_PAGES = 25
 """Of one PDF: a record is to be read, and the document itself is kept beside it."""
 
 Files = dict[str, bytes]

@@ -4,6 +4,7 @@ from session_controller.printing.book import Book
 from session_controller.printing.moments import exact, moment
 from session_controller.printing.sheet import EvidencePart, Fact
 from session_controller.printing.steps import outcome_text, percent
+from session_controller.printing.words import language_text
 from session_controller.record import Reading, SignatureEvidence
 
 
@@ -28,7 +29,7 @@ def _signature(book: Book, evidence: SignatureEvidence) -> list[Fact]:
         Fact(words.on_device, (_device(book, evidence.decided_on),)),
         Fact(words.decided_at, _at(book, evidence, decided=True)),
         Fact(words.form, (_form(book, evidence),)),
-        Fact(words.text_language, _given(evidence.language)),
+        Fact(words.text_language, _given(evidence.language and language_text(evidence.language))),
         Fact(words.reading, tuple(_reading(book, one) for one in evidence.reading)),
         Fact(words.revision, (str(evidence.revision),)),
         Fact(words.text_sha256, (evidence.document_sha256,), code=True),
@@ -44,7 +45,7 @@ def _given(text: str | None) -> tuple[str, ...]:
 
 def _at(book: Book, evidence: SignatureEvidence, *, decided: bool) -> tuple[str, ...]:
     at = evidence.decided_at if decided else evidence.requested_at
-    return moment(at, book.words), exact(at)
+    return (f"{moment(at, book.words)} · {exact(at)}",)
 
 
 def _asked_by(book: Book, evidence: SignatureEvidence) -> str:
@@ -78,11 +79,12 @@ def _reading(book: Book, reading: Reading) -> str:
 
 def _export(book: Book) -> list[Fact]:
     record, words = book.record, book.words
+    made_at = f"{moment(record.exported_at, words)} · {exact(record.exported_at)}"
     return [
         Fact(words.chain_entry, (str(record.head.entry),)),
         Fact(words.chain_hash, (record.head.chain,), code=True),
         Fact(words.devices, tuple(_who(book, one) for one in book.devices)),
-        Fact(words.exported_at, (moment(record.exported_at, words), exact(record.exported_at))),
+        Fact(words.exported_at, (made_at,)),
         Fact(words.exported_by, (_device(book, record.exported_by),)),
         Fact(words.software, (record.software,)),
     ]

@@ -22,13 +22,17 @@ _BREAK = "\u200b"
 Unshowable = Callable[[set[str]], frozenset[str]]
 
 
-def legible(value: Json, unshowable: Unshowable) -> Json:
-    """Give a JSON value with all text in it printable; `unshowable` asks the fonts."""
+def legible(value: Json, unshowable: Unshowable) -> tuple[Json, bool]:
+    """Give a JSON value with all text in it printable, and whether a character had to be named.
+
+    `unshowable` asks the fonts.
+    """
     used = {character for text in _texts(value) for character in text}
     named = {c for c in used if _is_control(c) or c in _OVERRIDES}
     named |= unshowable(used - named - _ALWAYS_THERE - {"\n", "\t", "\r"})
     names = {ord(c): f"‹U+{ord(c):04X}›" for c in named}
-    return _changed(value, lambda text: _breakable(_lines(text).translate(names)))
+    shown = _changed(value, lambda text: _breakable(_lines(text).translate(names)))
+    return shown, bool(named)
 
 
 def _is_control(character: str) -> bool:

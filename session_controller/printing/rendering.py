@@ -5,7 +5,6 @@ from dataclasses import asdict
 from importlib.resources import files as resources
 from typing import Literal
 
-from schemas.questionnaire import Json
 from session_controller.printing.documents import Files
 from session_controller.printing.legible import legible
 from session_controller.printing.typesetting import (
@@ -29,9 +28,9 @@ def render(record: Record, *, paper: Paper = "us-letter") -> bytes:
     typesetter runs without the GIL, so a thread will do. Raises `TypesettingError` if it fails.
     """
     sheet, files = write(record, viewed, paper)
-    shown: Json = legible(asdict(sheet), unshowable)
+    shown, named = legible(asdict(sheet), unshowable)
     # What is split off its own marks may lack a glyph all the same: then rather a box than nothing.
-    files = _template() | files | {"sheet.json": json.dumps(shown).encode()}
+    files = _template() | files | {"sheet.json": json.dumps(shown | {"named": named}).encode()}
     try:
         return typeset(files, record.exported_at)
     except MissingGlyphsError:

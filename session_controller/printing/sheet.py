@@ -38,6 +38,8 @@ class Row:
     """What is wrong with it."""
     links: tuple[Link, ...] = ()
     empty: bool = False
+    depth: int = 0
+    """How many headings of groups it stands under."""
 
 
 @dataclass(frozen=True, slots=True)

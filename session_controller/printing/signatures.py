@@ -68,15 +68,16 @@ def _facts(book: Book, evidence: SignatureEvidence) -> list[Fact]:
 def _only_read(book: Book, node: Node) -> SignaturePart:
     words = book.words
     fraction = book.record.state.reading.get(node.field_id)
-    far = words.unread if fraction is None else words.read.format(percent=percent(fraction))
     return SignaturePart(
         id=f"text-{node.index}",
         title=book.step_title(node.field_id) or book.short_label(node.item),
-        outcome=words.only_read if fraction is not None else words.unread,
+        outcome=words.unread
+        if fraction is None
+        else words.only_read.format(percent=percent(fraction)),
         tone="plain",
         language=book.record.language,
         text=node.item.text_in(book.record.language),
         note=None,
         picture=None,
-        facts=(Fact(words.reading, (far,)),),
+        facts=(),
     )

@@ -1,6 +1,7 @@
 """The answers, step by step: what is on, as the patient saw it, and what is wrong with it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schemas.questionnaire import FieldKind
 from session_controller.layout import Node
@@ -19,7 +20,7 @@ def step_parts(book: Book) -> tuple[StepPart, ...]:
         book.record.flow.steps, book.session.assessment.steps, strict=True
     ):
         title = step.title_in(book.record.language) or step.step_id
-        rows = tuple(_rows(book, judged.enabled, title))
+        rows = tuple(_rows(book, judged.enabled, title.strip()))
         if rows:
             parts.append(StepPart(title, rows))
     return tuple(parts)
@@ -33,18 +34,32 @@ def _rows(book: Book, enabled: tuple[str, ...], title: str) -> Iterator[Row]:
         if node.index < skip_until:
             continue
         if _is_empty_instance(book, node):
-            yield Row("answer", book.label(node.item), (book.words.none_added,), empty=True)
+            row: Row | None = _none_added(book, node)
             skip_until = node.end
-            continue
-        row = _row(book, node)
+        else:
+            row = _row(book, node)
         if row is not None and not (row.kind == "heading" and row.label == title):
-            yield row
+            yield replace(row, depth=_depth(book, node, title))
 
 
 def _is_empty_instance(book: Book, node: Node) -> bool:
     """Tell the first instance that is shown of a repeating group where none was added."""
     counts = book.record.state.instances
     return node.count_key is not None and counts.get(node.count_key, 0) == 0
+
+
+def _none_added(book: Book, node: Node) -> Row:
+    return Row("answer", book.label(node.item), (book.words.none_added,), empty=True)
+
+
+def _depth(book: Book, node: Node, title: str) -> int:
+    """Count the groups around a node that have a heading of their own."""
+    depth = 0
+    while node.parent >= 0:
+        node = book.session.assessment.layout.nodes[node.parent]
+        heading = _heading(book, node) if node.item.kind is FieldKind.GROUP else None
+        depth += heading is not None and heading.label != title
+    return depth
 
 
 def _row(book: Book, node: Node) -> Row | None:
@@ -64,7 +79,7 @@ def _row(book: Book, node: Node) -> Row | None:
 def _heading(book: Book, node: Node) -> Row | None:
     text = node.item.text_in(book.record.language).strip()
     if node.item.repeats and node.scope:
-        return Row("heading", f"{text or node.item.label} {node.scope[-1][1] + 1}")
+        return Row("heading", f"{text or node.item.label} · {node.scope[-1][1] + 1}")
     return Row("heading", text) if text else None
 
 

@@ -1,11 +1,10 @@
-"""The typesetter: Typst, given files in memory and an empty folder, so that nothing else is read.
+"""The typesetter: Typst, given its files in memory and a folder that holds nothing else.
 
-A `Compiler` of Typst falls back from the files that it is given to its root folder, and without
-one to the working directory: hence the empty one. It runs without Python's GIL.
+What it is not given it looks for in its root folder, and without one in the working directory:
+hence a folder of our own (`memory_folder`). It runs without Python's GIL.
 """
 
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -14,8 +13,12 @@ from itertools import count
 import typst
 
 from session_controller.printing.documents import MAX_PAGES
+from session_controller.printing.memory_folder import folder_of
 
 _MAIN = "main.typ"
+_TEXTS = (".typ", ".json", ".svg")
+"""What can be given as it is: Typst's Python package takes text only."""
+
 _PIXELS_PER_INCH = 140
 
 _PICTURE = b"""#set document(title: "picture")
@@ -111,13 +114,15 @@ _NO_GLYPH = re.compile(r"could not be displayed.*\n\s*┌─ main\.typ:(\d+):")
 
 
 def _compiled(files: Mapping[str, bytes], **how: object) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="handrail-") as nothing:
+    texts = {name: data for name, data in files.items() if name.endswith(_TEXTS)}
+    others = {name: data for name, data in files.items() if name not in texts}
+    with folder_of(others) as folder:
         try:
             made = typst.compile(  # type: ignore[call-overload]
-                dict(files),
-                root=nothing,
-                package_path=nothing,
-                package_cache_path=nothing,
+                texts,
+                root=folder,
+                package_path=folder,
+                package_cache_path=folder,
                 font_paths=_fonts(),
                 **how,
             )

@@ -170,7 +170,7 @@ ENGLISH = Words(
     consents="Consents and signatures",
     no_consents="This session holds no consents.",
     signature="Signature {n}",
-    only_read="Read, without a signature",
+    only_read="Read to {percent} %, without a signature",
     signed="Signed",
     declined="Declined",
     withdrawn="Withdrawn",
@@ -284,7 +284,7 @@ SPANISH = Words(
     consents="Consentimientos y firmas",
     no_consents="Esta sesión no contiene consentimientos.",
     signature="Firma {n}",
-    only_read="Leído, sin firma",
+    only_read="Leído al {percent} %, sin firma",
     signed="Firmado",
     declined="Rechazado",
     withdrawn="Retirado",
@@ -326,6 +326,20 @@ SPANISH = Words(
     chain_short="Registro",
 )
 
+_NAMES = {
+    "de": "Deutsch",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "ht": "Kreyòl ayisyen",
+    "it": "Italiano",
+    "pl": "Polski",
+    "pt": "Português",
+    "tl": "Tagalog",
+    "vi": "Tiếng Việt",
+}
+"""Languages by their own names, as far as the fonts that are always there can write them."""
+
 LANGUAGES = {words.language: words for words in (ENGLISH, SPANISH)}
 
 
@@ -333,3 +347,9 @@ def words_in(language: str | None) -> Words:
     """Give the table for a language (BCP 47), by its base; English where there is none."""
     base = (language or "").partition("-")[0].lower()
     return LANGUAGES.get(base, ENGLISH)
+
+
+def language_text(tag: str) -> str:
+    """Name a language (BCP 47) by itself, with its tag."""
+    name = _NAMES.get(tag.partition("-")[0].lower())
+    return f"{name} ({tag})" if name else tag

@@ -9,6 +9,7 @@ from session_controller.printing.moments import moment
 from session_controller.printing.sheet import Fact, Sheet
 from session_controller.printing.signatures import signature_parts
 from session_controller.printing.steps import step_parts
+from session_controller.printing.words import language_text
 from session_controller.record import Record
 
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:-[A-Za-z]{4})?(?:-([A-Za-z]{2}))?(?:-.*)?", re.ASCII)
@@ -76,7 +77,7 @@ def _facts(book: Book) -> list[Fact]:
         words.session: state.session,
         words.opened: moment(state.opened_at, words),
         words.ended: moment(state.updated_at, words),
-        words.spoken: record.language,
+        words.spoken: record.language and language_text(record.language),
         words.form: ", ".join(one for one in (flow.flow_id, version) if one),
     }
     return [Fact(label, (value,)) for label, value in facts.items() if value]
