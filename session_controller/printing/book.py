@@ -7,7 +7,8 @@ from schemas.questionnaire import FieldKind, Item
 from schemas.views import DocumentStatus
 from session_controller.engine.session import Session
 from session_controller.layout import Node
-from session_controller.printing.words import Words, words_in
+from session_controller.printing.languages import words_in
+from session_controller.printing.words import Words
 from session_controller.record import Record, RecordDevice, RecordDocument, SignatureEvidence
 
 _TITLE_LENGTH = 120
@@ -34,9 +35,7 @@ class Book:
         """The documents in the order of the form; those of fields that are off come last."""
         places = {field_id: place for place, field_id in enumerate(self.session.assessment.fields)}
         last = len(places)
-        return tuple(
-            sorted(self.record.documents, key=lambda one: places.get(one.field_id, last))
-        )
+        return tuple(sorted(self.record.documents, key=lambda one: places.get(one.field_id, last)))
 
     @cached_property
     def document_numbers(self) -> dict[str, int]:
@@ -69,7 +68,7 @@ class Book:
         return [node for node in nodes if node.item.kind is FieldKind.CONSENT]
 
     def bound_by(self, node: Node) -> int | None:
-        """Number the first signature whose text holds that of a consent."""
+        """Find the first signature whose text holds that of a consent, by its number."""
         for number, evidence in enumerate(self.signatures, start=1):
             if node.item.text_in(evidence.language) in evidence.text:
                 return number

@@ -1,6 +1,7 @@
 """A signature as a drawing: its strokes as SVG, in the shape of the pad that they were drawn on."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from schemas.commands import Strokes
 
@@ -20,7 +21,9 @@ def drawn(strokes: Strokes) -> bytes:
     """Draw a signature. The SVG holds numbers only."""
     width, height = PAD
     every = 1 + sum(map(len, strokes)) // MAX_POINTS
-    paths = "".join(_path([(p[0] * width, p[1] * height) for p in _thin(s, every)]) for s in strokes)
+    paths = "".join(
+        _path([(p[0] * width, p[1] * height) for p in _thin(s, every)]) for s in strokes
+    )
     line = f"M{width * 0.05:.0f} {height * _BASE_LINE:.0f}H{width * 0.95:.0f}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
@@ -48,7 +51,7 @@ def _path(points: list[tuple[float, float]]) -> str:
         return f"{start}L{_at(points[1])}"
     curves = "".join(
         f"Q{_at(one)} {_at(((one[0] + after[0]) / 2, (one[1] + after[1]) / 2))}"
-        for one, after in zip(points[1:-1], points[2:], strict=True)
+        for one, after in pairwise(points[1:])
     )
     return f"{start}{curves}L{_at(points[-1])}"
 

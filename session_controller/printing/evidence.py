@@ -1,10 +1,10 @@
 """The evidence: for each signature how it came about, and the audit log's hash (ESIGN, Part 11)."""
 
 from session_controller.printing.book import Book
+from session_controller.printing.languages import language_text
 from session_controller.printing.moments import exact, moment
 from session_controller.printing.sheet import EvidencePart, Fact
 from session_controller.printing.steps import outcome_text, percent
-from session_controller.printing.words import language_text
 from session_controller.record import Reading, SignatureEvidence
 
 
@@ -74,7 +74,7 @@ def _reading(book: Book, reading: Reading) -> str:
     )
     if reading.seconds is not None:
         text += "; " + words.read_how_long.format(seconds=f"{reading.seconds:.0f}")
-    return f"{text}\n{exact(reading.first_at)} – {exact(reading.last_at)}"
+    return f"{text}\n{exact(reading.first_at)} \N{EN DASH} {exact(reading.last_at)}"
 
 
 def _export(book: Book) -> list[Fact]:

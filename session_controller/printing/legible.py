@@ -30,7 +30,7 @@ def legible(value: Json, unshowable: Unshowable) -> tuple[Json, bool]:
     used = {character for text in _texts(value) for character in text}
     named = {c for c in used if _is_control(c) or c in _OVERRIDES}
     named |= unshowable(used - named - _ALWAYS_THERE - {"\n", "\t", "\r"})
-    names = {ord(c): f"‹U+{ord(c):04X}›" for c in named}
+    names = {ord(c): f"[U+{ord(c):04X}]" for c in named}
     shown = _changed(value, lambda text: _breakable(_lines(text).translate(names)))
     return shown, bool(named)
 

@@ -60,12 +60,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPart:
-    """One document: its pictures, and what is known of it."""
+    """One document, and what is known of it; its file is shown as far as it can be."""
 
     id: str
     title: str
-    pictures: tuple[Picture, ...]
-    note: str | None
+    file: str
+    alt: str
+    """Of each picture of it; where these are pages of a PDF, `{n}` is the page."""
     facts: tuple[Fact, ...]
 
 
@@ -113,4 +114,6 @@ class Sheet:
     evidence: tuple[EvidencePart, ...]
     session: str
     chain: str
+    at: int
+    """When the record was made: the date of the PDF, in seconds since 1970."""
     words: Mapping[str, str] = field(default_factory=dict)

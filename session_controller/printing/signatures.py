@@ -43,9 +43,7 @@ def _part(
     )
 
 
-def _picture(
-    book: Book, number: int, evidence: SignatureEvidence, files: Files
-) -> Picture | None:
+def _picture(book: Book, number: int, evidence: SignatureEvidence, files: Files) -> Picture | None:
     if not evidence.strokes:
         return None
     name = f"signature-{number}.svg"

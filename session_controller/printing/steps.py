@@ -16,9 +16,7 @@ _NOT_PRINTED = {"help", "flyover"}
 def step_parts(book: Book) -> tuple[StepPart, ...]:
     """Write up each step that shows anything."""
     parts = []
-    for step, judged in zip(
-        book.record.flow.steps, book.session.assessment.steps, strict=True
-    ):
+    for step, judged in zip(book.record.flow.steps, book.session.assessment.steps, strict=True):
         title = step.title_in(book.record.language) or step.step_id
         rows = tuple(_rows(book, judged.enabled, title.strip()))
         if rows:

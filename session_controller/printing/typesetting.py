@@ -6,13 +6,11 @@ hence a folder of our own (`memory_folder`). It runs without Python's GIL.
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import cache
 from itertools import count
 
 import typst
 
-from session_controller.printing.documents import MAX_PAGES
 from session_controller.printing.memory_folder import folder_of
 
 _MAIN = "main.typ"
@@ -21,6 +19,10 @@ _TEXTS = (".typ", ".json", ".svg")
 
 _PIXELS_PER_INCH = 140
 
+MAX_PAGES = 25
+"""Of one PDF: a record is to be read, and the document itself is kept beside it."""
+
+_PICTURES = ("png", "jpg", "gif", "webp")
 _PICTURE = b"""#set document(title: "picture")
 #image("%s", alt: "picture", width: 5cm)"""
 
@@ -46,15 +48,15 @@ class MissingGlyphsError(TypesettingError):
         self.lines = lines
 
 
-def typeset(files: Mapping[str, bytes], at: datetime, *, accessible: bool = True) -> bytes:
-    """Set `main.typ` as a tagged PDF, by default as PDF/UA-1 (ISO 14289-1), dated `at`.
+def typeset(files: Mapping[str, bytes], at: int, *, accessible: bool = True) -> bytes:
+    """Set `main.typ` as a tagged PDF, by default PDF/UA-1 (ISO 14289-1), dated `at` (Unix).
 
     Raises `MissingGlyphsError`, which only PDF/UA minds, and `TypesettingError` for all else.
     """
     return _compiled(
         files,
         format="pdf",
-        timestamp=int(at.timestamp()),
+        timestamp=at,
         pdf_standards=["ua-1"] if accessible else [],
     )
 
@@ -67,6 +69,8 @@ def viewed(data: bytes, ending: str) -> tuple[bytes, ...]:
     """
     if ending == "pdf":
         return tuple(_pages(data))
+    if ending not in _PICTURES:
+        return ()
     name = f"it.{ending}"
     try:
         _compiled({_MAIN: _PICTURE % name.encode(), name: data}, format="pdf")
@@ -93,9 +97,7 @@ def unshowable(characters: Iterable[str]) -> frozenset[str]:
     while left:
         lines = ['#set document(title: "glyphs")', *(f'#"\\u{{{ord(c):x}}}" \\' for c in left)]
         try:
-            _compiled(
-                {_MAIN: "\n".join(lines).encode()}, format="pdf", pdf_standards=["ua-1"]
-            )
+            _compiled({_MAIN: "\n".join(lines).encode()}, format="pdf", pdf_standards=["ua-1"])
         except MissingGlyphsError as error:
             found = {left[line - 2] for line in error.lines}
             missing |= found

@@ -3,13 +3,13 @@
 import re
 
 from session_controller.printing.book import Book
-from session_controller.printing.documents import Files, Viewer, document_parts
+from session_controller.printing.documents import Files, document_parts
 from session_controller.printing.evidence import evidence_parts
+from session_controller.printing.languages import language_text
 from session_controller.printing.moments import moment
 from session_controller.printing.sheet import Fact, Sheet
 from session_controller.printing.signatures import signature_parts
 from session_controller.printing.steps import step_parts
-from session_controller.printing.words import language_text
 from session_controller.record import Record
 
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:-[A-Za-z]{4})?(?:-([A-Za-z]{2}))?(?:-.*)?", re.ASCII)
@@ -22,6 +22,8 @@ _ON_PAPER = (
     "answer",
     "documents",
     "no_documents",
+    "not_shown",
+    "more_pages",
     "consents",
     "no_consents",
     "evidence",
@@ -31,10 +33,10 @@ _ON_PAPER = (
     "session",
     "chain_short",
 )
-"""The words that the template itself says."""
+"""The words that do not depend on what the record holds."""
 
 
-def write(record: Record, look: Viewer, paper: str) -> tuple[Sheet, Files]:
+def write(record: Record, paper: str) -> tuple[Sheet, Files]:
     """Write up a record, with the files that the sheet shows."""
     book, files = Book(record), Files()
     words, state = book.words, record.state
@@ -50,11 +52,12 @@ def write(record: Record, look: Viewer, paper: str) -> tuple[Sheet, Files]:
         facts=tuple(_facts(book)),
         notice=_notice(book),
         steps=step_parts(book),
-        documents=document_parts(book, look, files),
+        documents=document_parts(book, files),
         signatures=signature_parts(book, files),
         evidence=evidence_parts(book),
         session=state.session,
         chain=record.head.chain,
+        at=int(record.exported_at.timestamp()),
         words={name: getattr(words, name) for name in _ON_PAPER},
     )
     return sheet, files

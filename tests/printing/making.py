@@ -102,7 +102,9 @@ def _document(flow: Flow, field_id: str, rng: Random) -> RecordDocument:
     return document(field_id, data, media_type)
 
 
-def document(field_id: str, data: bytes, media_type: str, *, accepted: bool = True) -> RecordDocument:
+def document(
+    field_id: str, data: bytes, media_type: str, *, accepted: bool = True
+) -> RecordDocument:
     """Make a document that is there."""
     return RecordDocument(
         field_id=field_id,
@@ -158,9 +160,7 @@ def signed(
         printed_name="Maria Delgado",
         relationship=None,
         reason=None,
-        strokes=tuple(
-            tuple((x, y, t) for x, y, t in stroke) for stroke in plausible_strokes(rng)
-        ),
+        strokes=tuple(tuple((x, y, t) for x, y, t in stroke) for stroke in plausible_strokes(rng)),
         reading=tuple(
             Reading(one.link_id, 1.0, 96.4, BEGAN + timedelta(minutes=9), asked)
             for one in consents

@@ -1,4 +1,4 @@
-"""Documents for records: cards and a letter, set with the same typesetter, so that people can look."""
+"""Documents for records that look like some: cards and a letter, set by the typesetter."""
 
 import typst
 
