@@ -170,7 +170,11 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
             RejectionCode.UPLOAD_CORRUPT,
             "The document arrived damaged; begin it again.",
         )
-    return f.UploadFinished(field_id=field_id)
+    if stored.unfit is not None:
+        return Refusal(
+            RejectionCode.UPLOAD_CORRUPT, stored.unfit.message, {"reason": stored.unfit.reason}
+        )
+    return f.UploadFinished(field_id=field_id, stored=stored.document)
 
 
 def submit_signature(session: Session, command: c.SubmitSignature, _: Context) -> f.Fact | Refusal:
