@@ -61,9 +61,13 @@ def test_a_kind_may_go_by_another_name(announced: str, real: str) -> None:
         HTML,
         b"\xef\xbb\xbf<html>",
         "\ufeff<script>".encode("utf-16-le"),
-        b"MZ\x90\0" + bytes(60),
-    ]
-    + [b"#!/bin/sh\n", b"\x7fELF", _archive("x"), OLE, b"\xca\xfe\xba\xbe\0\0\0\x34"],
+        b"MZ\x90\x00" + bytes(60),
+        b"#!/bin/sh\n",
+        b"\x7fELF",
+        _archive("x"),
+        OLE,
+        b"\xca\xfe\xba\xbe\x00\x00\x004",
+    ],
 )
 def test_what_could_run_pretends(data: bytes, announced: str) -> None:
     """Pages, drawings with scripts, programs and archives are no pictures, texts or PDFs."""
@@ -72,8 +76,13 @@ def test_what_could_run_pretends(data: bytes, announced: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "media_type"),
-    [(SVG, "image/svg+xml"), (HTML, "text/html"), (HTML, "application/xhtml+xml")]
-    + [(b"\x7fELF", "application/x-executable"), (b"#!/bin/sh", "text/x-sh")],
+    [
+        (SVG, "image/svg+xml"),
+        (HTML, "text/html"),
+        (HTML, "application/xhtml+xml"),
+        (b"\x7fELF", "application/x-executable"),
+        (b"#!/bin/sh", "text/x-sh"),
+    ],
 )
 def test_what_could_run_is_never_taken(data: bytes, media_type: str) -> None:
     """Even where a flow names it."""
@@ -104,8 +113,12 @@ def test_without_a_word_of_the_flow_the_known_kinds_are_taken() -> None:
 
 @pytest.mark.parametrize(
     ("data", "media_type"),
-    [(_archive("word/document.xml"), WORD), (OLE, "application/msword")]
-    + [(b"ID3 sound", "audio/mpeg"), (b"{}", "application/json")],
+    [
+        (_archive("word/document.xml"), WORD),
+        (OLE, "application/msword"),
+        (b"ID3 sound", "audio/mpeg"),
+        (b"{}", "application/json"),
+    ],
 )
 def test_other_kinds_are_taken_where_the_flow_names_them(data: bytes, media_type: str) -> None:
     """Office documents, sound and film are stored as they came."""

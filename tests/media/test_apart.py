@@ -2,6 +2,9 @@
 
 import asyncio
 import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psutil
 import pytest
@@ -86,34 +89,43 @@ async def test_one_that_uses_all_its_time_is_too_large(monkeypatch: pytest.Monke
     assert await inspect_apart(b"x", "text/plain", ()) == Unfit("too_large")
 
 
+class _Watched:
+    """Counts the processes that live, and tells when one has started."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.living = self.most = 0
+        self.started = asyncio.Event()
+        self._real = apart._process
+        monkeypatch.setattr(apart, "_process", self._process)
+
+    @asynccontextmanager
+    async def _process(self) -> AsyncIterator[Process]:
+        async with self._real() as process:
+            self.living += 1
+            self.most = max(self.most, self.living)
+            self.started.set()
+            yield process
+        self.living -= 1
+
+
 async def test_nobody_who_stops_waiting_leaves_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that is cancelled takes its process along."""
     _run(monkeypatch, "import signal; signal.pause()")
+    watched = _Watched(monkeypatch)
     task = asyncio.create_task(inspect_apart(b"x", "text/plain", ()))
-    async with asyncio.timeout(30):
-        while not _children():
-            await asyncio.sleep(0)
+    await watched.started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not _children()
 
 
-async def test_few_are_looked_at_at_once() -> None:
+async def test_few_are_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten documents at a time are two processes at a time, and all are answered."""
-    most = 0
-
-    async def watch() -> None:
-        nonlocal most
-        while True:
-            most = max(most, len(_children()))
-            await asyncio.sleep(0.002)
-
-    watching = asyncio.create_task(watch())
+    watched = _Watched(monkeypatch)
     answers = await asyncio.gather(*(inspect_apart(b"x", "text/plain", ()) for _ in range(10)))
-    watching.cancel()
     assert answers == [Inspected("text/plain", b"x")] * 10
-    assert 1 <= most <= apart.AT_ONCE
+    assert watched.most == apart.AT_ONCE
 
 
 async def test_a_reader_may_use_little(monkeypatch: pytest.MonkeyPatch) -> None:
