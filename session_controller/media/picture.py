@@ -4,7 +4,14 @@ import warnings
 from io import BytesIO
 from typing import Final
 
-from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import (
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from session_controller.media import gif, jpeg, kinds, png, webp
 from session_controller.media.outcome import Inspected, UnfitError
@@ -27,7 +34,9 @@ _PLUGINS = {
     kinds.WEBP: WebPImagePlugin.WebPImageFile.format,
     kinds.GIF: GifImagePlugin.GifImageFile.format,
 }
-Image.preinit()  # it would import on the first use, when files can no longer be opened
+# What Pillow would import on the first use, when files can no longer be opened.
+Image.preinit()
+_EXIF_READER = TiffImagePlugin.ImageFileDirectory_v2
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError)
 
 

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import random
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
+
+from tests.pictures import png
 
 from .raw import ROOT, Json, Pair
 
@@ -167,22 +166,8 @@ VISIT = form(
 STEPS = ["person", "visits", "family", "papers", "consent", "end"]
 
 PERSON = {"name": "Ada", "born": "1990-05-17", "plan": choice("silver")}
-
-
-def _png(width: int, height: int) -> bytes:
-    """Draw noise, which no compression makes smaller (PNG, W3C, 2003)."""
-    noise = random.Random(7)
-    rows = b"".join(b"\0" + noise.randbytes(3 * width) for _ in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in parts
-    )
-
-
-PNG = _png(200, 170)
-"""A picture of some 100 KiB: two chunks."""
+PNG = png(100_000)
+"""Two chunks."""
 
 STROKES = [[[0.1, 0.2, 0], [0.5, 0.25, 16], [0.9, 0.2, 33]], [[0.2, 0.6, 400], [0.3, 0.7, 420]]]
 
