@@ -167,6 +167,8 @@ class PatientView(View):
     """What the patient's screen may show: the values of the current step alone."""
 
     fields: Mapping[str, FieldView]
+    step_signatures: Annotated[Mapping[str, SignatureView] | None, Field(exclude_if=absent)] = None
+    """Those of the current step; absent where there is none."""
     host_online: bool
 
 

@@ -69,6 +69,7 @@ def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
         **_entered_here(session),
         reading_seconds=_seconds(state, session.shown_here),
         signature=_current_signature(session, for_staff=False),
+        step_signatures=_signatures_here(session),
         host_online=host is not None and host.online,
     )
 
@@ -142,6 +143,12 @@ def _current_signature(session: Session, *, for_staff: bool) -> SignatureView | 
         return None
     newest = max(given, key=lambda k: state.signatures[k].at)
     return _signature_view(session, newest, for_staff=for_staff)
+
+
+def _signatures_here(session: Session) -> dict[str, SignatureView] | None:
+    given = session.state.signatures
+    here = [k for k in session.shown_here if k in given] if given else ()
+    return {k: _signature_view(session, k, for_staff=False) for k in here} or None
 
 
 def _signatures(session: Session) -> dict[str, SignatureView]:

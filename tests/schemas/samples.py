@@ -102,7 +102,9 @@ _HEAD: dict[str, Any] = {
 def patient_view(**changes: Any) -> views.PatientView:
     """Give a patient's view."""
     fields = {"member": views.FieldView(value="M-1", error="too short")}
-    return views.PatientView(**{**_HEAD, "fields": fields, "host_online": True, **changes})
+    shown = {"sign": _HEAD["signature"]}
+    parts = {"fields": fields, "step_signatures": shown, "host_online": True}
+    return views.PatientView(**{**_HEAD, **parts, **changes})
 
 
 def facility_view(**changes: Any) -> views.FacilityView:
