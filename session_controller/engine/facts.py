@@ -97,6 +97,8 @@ class SignatureRequested(FactBase):
     type: Literal["SignatureRequested"] = "SignatureRequested"
     field_id: str
     document_sha256: str
+    """Of the text as the questionnaire is written."""
+    staff_name: str | None = None
 
 
 class SignatureCancelled(FactBase):
@@ -106,18 +108,30 @@ class SignatureCancelled(FactBase):
 
 
 class Signed(FactBase):
-    """The patient signed the text with this hash."""
+    """The text with this hash was signed, by the patient or by who acts for the patient."""
 
     type: Literal["Signed"] = "Signed"
     field_id: str
     document_sha256: str
     strokes: Strokes
+    language: str | None = None
+    """Of the text; None: as the questionnaire is written."""
+    printed_name: str | None = None
+    relationship: str | None = None
 
 
 class SignatureDeclined(FactBase):
     """The patient will not sign."""
 
     type: Literal["SignatureDeclined"] = "SignatureDeclined"
+    reason: str | None = None
+
+
+class SignatureWithdrawn(FactBase):
+    """A signature was taken back."""
+
+    type: Literal["SignatureWithdrawn"] = "SignatureWithdrawn"
+    field_id: str
     reason: str | None = None
 
 
@@ -242,6 +256,7 @@ class ReadingReported(FactBase):
     type: Literal["ReadingReported"] = "ReadingReported"
     field_id: str
     fraction: float
+    seconds: float | None = None
 
 
 class UploadBegun(FactBase):
@@ -294,6 +309,7 @@ Fact = (
     | SignatureCancelled
     | Signed
     | SignatureDeclined
+    | SignatureWithdrawn
     | CorrectionRequested
     | DocumentReviewed
     | DocumentFetched

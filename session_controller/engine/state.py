@@ -60,6 +60,12 @@ class Signature:
     status: SignatureStatus
     document_sha256: str
     at: datetime
+    language: str | None = None
+    """Of the text that was signed; None: as the questionnaire is written."""
+    printed_name: str | None = None
+    relationship: str | None = None
+    staff_name: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class SessionState:
     corrections: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
     reading: Mapping[str, float] = field(default_factory=dict)
+    reading_seconds: Mapping[str, float] = field(default_factory=dict)
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     signing: str | None = None
     """The field that the patient's screen is locked into signing."""
