@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from session_controller.media.exif import PREFIX, only_orientation
 from session_controller.media.outcome import UnfitError
@@ -13,6 +14,8 @@ _PICTURE = frozenset((*range(0xC0, 0xD0), *range(0xDA, 0xE0))) - {0xC8}
 """Frames, tables, scans and what belongs to them; C8 is reserved (table B.1)."""
 _SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JFIF_HEAD = 14
+MOST_SCANS: Final = 50
+"""A progressive picture has some ten; each costs a pass over all its pixels."""
 
 
 def strip(data: bytes) -> bytes:
@@ -37,7 +40,7 @@ def strip(data: bytes) -> bytes:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Give marker, start, end and where the content begins, up to and with the picture's end."""
-    at = len(_SOI)
+    at, scans = len(_SOI), 0
     while True:
         start, at = at, _past_fill(data, at)
         marker = data[at]
@@ -49,7 +52,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if size < 2 or end > len(data):  # noqa: PLR2004 -- the length counts itself
             raise UnfitError("damaged")
         if marker == _SOS:
-            end = _scan_end(data, end)
+            end, scans = _scan_end(data, end), scans + 1
+        if scans > MOST_SCANS:
+            raise UnfitError("too_large")
         yield marker, start, end, at + 3 - start
         at = end
 

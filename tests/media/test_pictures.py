@@ -81,7 +81,7 @@ def test_an_animation_of_large_frames_is_too_large() -> None:
     """Frames that are small files but large pictures are counted together."""
     head = b"GIF89a" + struct.pack("<HHBBB", 7_000, 7_000, 0x80, 0, 0) + bytes(6)
     frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
-    assert refused(head + frame * 20 + b"\x3b", "image/gif") == "too_large"
+    assert refused(head + frame * 3 + b"\x3b", "image/gif") == "too_large"
 
 
 def test_a_jpeg_of_many_pixels_is_too_large() -> None:
@@ -118,3 +118,10 @@ def test_a_png_with_an_unknown_critical_chunk_is_damaged() -> None:
     data = written(noise(), "PNG")
     at = data.index(b"IDAT") - 4
     assert refused(data[:at] + chunk(b"ABCD", b"") + data[at:], "image/png") == "damaged"
+
+
+def test_a_jpeg_of_many_scans_is_too_large() -> None:
+    """Each scan is a pass over all pixels: their number is bounded."""
+    data = written(noise(), "JPEG", progressive=True)
+    scan, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    assert refused(data[:end] + data[scan:end] * 50 + data[end:], "image/jpeg") == "too_large"
