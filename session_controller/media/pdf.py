@@ -1,7 +1,8 @@
 """A PDF that a nurse may open: whole, without a password, and nothing in it that acts by itself."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final
 
@@ -45,8 +46,6 @@ _ATTACHES = frozenset(("/RichMedia", "/FileAttachment", "/Screen", "/Movie", "/S
 _HOLDS = (pikepdf.Array, pikepdf.Dictionary)
 _NAMED_TO_ACT = frozenset(("/JavaScript", "/EmbeddedFiles"))
 
-set_qpdf_limits(flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE)
-
 
 def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
     """Read every object of a PDF (ISO 32000-2). Raises `UnfitError`; the document stays as it is.
@@ -56,7 +55,7 @@ def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
     """
     _check_ends(data)
     try:
-        with pikepdf.open(BytesIO(data), attempt_recovery=False) as pdf:
+        with _bounded(), pikepdf.open(BytesIO(data), attempt_recovery=False) as pdf:
             return Inspected(media_type, data, pages=_read(pdf))
     except pikepdf.PasswordError as error:
         raise UnfitError("encrypted") from error
@@ -66,6 +65,18 @@ def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
         raise
     except Exception as error:  # whatever qpdf stumbles over: the file is at fault
         raise UnfitError("damaged") from error
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Bound what qpdf unpacks in memory, for as long as this takes: it holds for the process."""
+    before = set_qpdf_limits(
+        flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE
+    )
+    try:
+        yield
+    finally:
+        set_qpdf_limits(**before)  # type: ignore[arg-type]
 
 
 def _check_ends(data: bytes) -> None:
