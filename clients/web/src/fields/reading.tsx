@@ -59,7 +59,7 @@ export function Reading({ item, id }: { item: Item; id: string }) {
       <div class="reading-foot" id={title}>
         <progress max={100} value={percent} aria-label={say("readThis")} />
         <span>{percent >= 99 ? say("readDone") : percent > 0 ? say("readPart", { percent }) : say("readThis")}</span>
-        {hands === null && known > 0 && <span>{say("readTime", { time: asMinutes(known) })}</span>}
+        {hands === null && known >= 1 && <span>{say("readTime", { time: asMinutes(known) })}</span>}
       </div>
     </div>
   );

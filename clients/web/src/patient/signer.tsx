@@ -36,12 +36,17 @@ export function relationshipOf(signer: Signer): string {
   return signer.chosen === OTHER ? signer.words.trim() : signer.chosen;
 }
 
-export function faultsOf(signer: Signer, strokes: number): Faults {
+export function faultsOf(signer: Signer, drawn: boolean): Faults {
   const faults: Faults = {};
   if (signer.forOther && relationshipOf(signer) === "") faults.relationship = "relationshipMissing";
   if (signer.name.trim() === "") faults.name = "nameMissing";
-  else if (strokes === 0) faults.pad = "padMissing";
+  else if (!drawn) faults.pad = "padMissing";
   return faults;
+}
+
+/** Those of the faults that were shown which are faults still. */
+export function stillOf(shown: Faults, now: Faults): Faults {
+  return Object.fromEntries(Object.entries(now).filter(([part]) => part in shown));
 }
 
 export function useSigner(flow: Flow, view: PatientView): [Signer, (change: Partial<Signer>) => void] {

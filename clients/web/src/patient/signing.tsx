@@ -6,7 +6,7 @@ import { sha256Hex } from "../lib/ids";
 import type { Intent } from "../lib/side";
 import type { Say } from "../words";
 import { Pad, Typed } from "./pad";
-import { type Faults, faultsOf, relationshipOf, useSigner, WhoSigns } from "./signer";
+import { type Faults, faultsOf, relationshipOf, stillOf, useSigner, WhoSigns } from "./signer";
 import { type Stroke, strokesOfName } from "./strokes";
 import { WithReason } from "../fields/why";
 
@@ -62,21 +62,21 @@ export function Signing(props: Props) {
   const [signer, change] = useSigner(flow, view);
   const [typing, setTyping] = useState(false);
   const [drawn, setDrawn] = useState<Stroke[]>([]);
-  const [faults, setFaults] = useState<Faults>({});
+  const [shownFaults, setFaults] = useState<Faults>({});
   const [declining, setDeclining] = useState(false);
   const screen = useRef<HTMLDivElement>(null);
   useEffect(() => screen.current?.querySelector("h1")?.focus(), []);
-  useEffect(() => screen.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus(), [faults]);
+  useEffect(() => screen.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus(), [shownFaults]);
   const name = signer.name.trim();
+  const found = faultsOf(signer, typing || drawn.length > 0);
+  const faults = stillOf(shownFaults, found);
   const sign = () => {
-    const strokes = typing ? strokesOfName(name) : drawn;
-    const found = faultsOf(signer, strokes.length);
     setFaults(found);
     if (Object.keys(found).length > 0) return;
     void give({
       type: "SUBMIT_SIGNATURE",
       field_id: bound.fieldId,
-      strokes,
+      strokes: typing ? strokesOfName(name) : drawn,
       document_sha256: bound.wanted,
       ...(bound.spoken === null ? {} : { language: bound.spoken }),
       printed_name: name,
