@@ -110,7 +110,7 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.UploadProgressed():
             return _document(state, fact.field_id, received=fact.received)
         case f.UploadFinished():
-            return _finished(state, fact)
+            return _finished(state, event, fact)
         case _:
             assert_never(fact)
 
@@ -266,8 +266,14 @@ def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
     return state.but(documents={**state.documents, fact.field_id: document})
 
 
-def _finished(state: SessionState, fact: f.UploadFinished) -> SessionState:
+def _finished(state: SessionState, event: Event, fact: f.UploadFinished) -> SessionState:
     """Take a document as whole; one that staff has looked at already keeps their verdict."""
     if state.documents[fact.field_id].status is not DocumentStatus.RECEIVING:
         return state
-    return _document(state, fact.field_id, status=DocumentStatus.RECEIVED)
+    return _document(
+        state,
+        fact.field_id,
+        status=DocumentStatus.RECEIVED,
+        stored=fact.stored,
+        received_at=event.at,
+    )

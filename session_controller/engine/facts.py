@@ -17,6 +17,7 @@ from pydantic import (
 from schemas.base import Role
 from schemas.commands import Strokes
 from schemas.rejections import RejectionCode
+from session_controller.engine.state import StoredDocument
 
 
 class FactBase(BaseModel):
@@ -278,10 +279,12 @@ class UploadProgressed(FactBase):
 
 
 class UploadFinished(FactBase):
-    """A document is whole, and its SHA-256 as announced."""
+    """A document is whole, its SHA-256 as announced, and it is what it says it is."""
 
     type: Literal["UploadFinished"] = "UploadFinished"
     field_id: str
+    stored: StoredDocument | None = None
+    """None where it was finished before."""
 
 
 class CommandRefused(FactBase):

@@ -180,7 +180,11 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
             RejectionCode.UPLOAD_CORRUPT,
             "The document arrived damaged; begin it again.",
         )
-    return f.UploadFinished(field_id=field_id)
+    if stored.unfit is not None:
+        return Refusal(
+            RejectionCode.UPLOAD_CORRUPT, stored.unfit.message, {"reason": stored.unfit.reason}
+        )
+    return f.UploadFinished(field_id=field_id, stored=stored.document)
 
 
 def ask_for_help(_: Session, __: c.AskForHelp, ___: Context) -> f.Fact | Refusal:

@@ -24,6 +24,20 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document that is whole, as it is kept: an image without what it told beside its picture."""
+
+    file: str
+    """The name of its sealed file: the SHA-256 of what that holds, in hex."""
+    sha256: str
+    """Of the document, in hex."""
+    size: int
+    """In bytes."""
+    media_type: str
+    """What the bytes really are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as it was announced, and how far it is."""
 
@@ -34,6 +48,9 @@ class Document:
     received: int = 0
     status: DocumentStatus = DocumentStatus.RECEIVING
     reason: str | None = None
+    stored: StoredDocument | None = None
+    received_at: datetime | None = None
+    """When it was whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,13 +218,14 @@ def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentVie
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
+    kept = document.stored  # what FETCH_DOCUMENT sends; metadata of images is gone
     return DocumentView.trusted(
         status=document.status,
         upload=document.upload,
-        received=document.received,
-        size=document.size,
-        sha256=document.sha256,
-        media_type=document.media_type,
+        received=kept.size if kept else document.received,
+        size=kept.size if kept else document.size,
+        sha256=kept.sha256 if kept else document.sha256,
+        media_type=kept.media_type if kept else document.media_type,
         reason=document.reason,
     )
 
