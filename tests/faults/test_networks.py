@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clients import Backoff
 from tests.conftest import StartBox
 
 from .checks import check
-from .conftest import FULL, Note, spread
+from .conftest import FULL, Note
 from .crew import Crew, crew
 from .log import Log
 from .processes import free_port
@@ -134,35 +133,3 @@ def test_one_side_is_not_heard(deaf: str, start_box: StartBox, tmp_path: Path, n
         _decide(people, 10)
         agreed = _back(people)
     note(agreed=f"{agreed:.2f} s")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_restart_under_many_sessions(
-    start_box: StartBox, tmp_path: Path, rounds: Rounds, note: Note
-) -> None:
-    """All screens are back at their step, and nobody had to do anything."""
-    couples, data = rounds(50, 500), tmp_path / "data"
-    with crew() as people:
-        people.backoff = Backoff  # as shipped: with its jitter, for this very case
-        with start_box(data) as box:
-            port = box.port
-            people.hire(data, box.mqtt, couples)
-        began = time.monotonic()
-        before = {c.session: c.staff.wait_for(c.session) for c in people.couples}
-        with start_box(data, port=port) as box:
-            served = time.monotonic() - began
-            back = []
-            for couple in people.couples:
-                was = before[couple.session]
-                view = couple.staff.wait_for(
-                    couple.session,
-                    lambda v, c=couple, w=was: v.revision > w.revision and c.agrees(),
-                    60,
-                )
-                assert view.step_id == was.step_id
-                back.append(time.monotonic() - began)
-            people.rest()
-        assert check(people.history, Log.read(data)) == []
-    note(sessions=couples, serving_after=f"{served:.2f} s", all_back=spread(back))
-    assert max(back) < (30 if FULL else 10)
