@@ -29,35 +29,41 @@ def hire(people: Crew, data: Path, port: int, *options: str) -> None:
         assert box.ready()
         people.hire(data, url, _COUPLES)
         people.work()
-        _until_decided(people, 20)
+        until_decided(people, 20)
 
 
-def _until_decided(people: Crew, more: int) -> None:
+def until_decided(people: Crew, more: int, within_s: float = 30) -> None:
     """Wait until so many more commands are decided."""
-    wanted, deadline = len(people.decided_at) + more, time.monotonic() + 30
+    wanted, deadline = len(people.decided_at) + more, time.monotonic() + within_s
     while len(people.decided_at) < wanted:
         assert time.monotonic() < deadline, "the box takes no commands"
         time.sleep(0.01)
 
 
 def conclude(
-    people: Crew, data: Path, port: int, kills: list[float], note: Note, *options: str
+    people: Crew,
+    data: Path,
+    port: int,
+    faults: list[float],
+    note: Note,
+    *options: str,
+    name: str = "kills",
 ) -> None:
     """Start once more, let all come to rest, and hold everything against the log."""
     with BoxProcess(data, port, *options) as box:
         assert box.ready()
-        _until_decided(people, 200)
+        until_decided(people, 200)
         rest_s = people.rest()
         assert box.stop() == 0
     assert rest_s < 30
     broken = check(people.history, Log.read(data))
     assert broken == []
     note(
-        kills=len(kills),
+        **{name: len(faults)},
         acknowledged=people.history.acknowledged(),
         lost=0,
         doubled=0,
-        recovered=spread(people.recovered_after(kills)),
+        recovered=spread(people.recovered_after(faults)),
     )
 
 
@@ -124,9 +130,9 @@ def test_another_broker_and_the_box_killed_in_turn(
             kills.append(time.monotonic())
             with BoxProcess(data, port, *options) as box:
                 assert box.ready()
-                _until_decided(people, 20)
+                until_decided(people, 20)
                 mosquitto.kill()
                 kills.append(time.monotonic())
                 mosquitto.start()
-                _until_decided(people, 20)
+                until_decided(people, 20)
         conclude(people, data, port, kills, note, *options)
