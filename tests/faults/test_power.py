@@ -43,7 +43,7 @@ def _cut(people: Crew, place: Disk, port: int, after_s: float, trap: str = "none
 @pytest.mark.slow
 @needs_root
 @needs_ext4
-@pytest.mark.timeout(3600 if FULL else 120)
+@pytest.mark.timeout(7200 if FULL else 300)
 def test_power_cuts(tmp_path: Path, rounds: Rounds, note: Note) -> None:
     """Nothing acknowledged is lost, at fifty moments that nobody chose."""
     port, rng = free_port(), random.Random(11)
@@ -76,7 +76,7 @@ def test_a_power_cut_is_one(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_root
 @needs_ext4
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_box_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
     """The test above can fail: with SQLite's NORMAL, acknowledged commands are lost and seen so."""
     port = free_port()

@@ -92,7 +92,7 @@ def test_a_restart_under_many_clients_of_the_sdk(
     tmp_path: Path, rounds: Rounds, note: Note
 ) -> None:
     """The same with the SDK and its back-off as shipped, and held against the log."""
-    couples, data, port = rounds(30, 500), tmp_path / "data", free_port()
+    couples, data, port = rounds(30, 150), tmp_path / "data", free_port()
     with crew() as people:
         people.backoff = Backoff
         with BoxProcess(data, port) as box:
