@@ -1,7 +1,7 @@
 """Where every message is handled: parse, decide, commit, publish, acknowledge; in that order.
 
-All that waits is taken as one batch and committed in one transaction, off the event loop (group
-commit); what was said while the disk synced is the next batch. Nothing is published before its
+All that waits is taken as one batch and committed in one transaction (group commit); what was said
+while the disk synced is the next batch. Nothing is published before its
 commit has returned, and no PUBACK goes before what it acknowledges is on disk.
 """
 
@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
+from session_controller.syncing import Syncing
 from session_controller.upkeep import everyone_left, look_after
 from session_controller.uploads import handle_chunk
 from session_controller.work import Work
@@ -98,7 +98,7 @@ class Service:
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, "store")
+        self._disk = Syncing(store.sync)
         self._file = asyncio.Lock()
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -135,7 +135,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._publisher.cancel()
         await self._link.close()
-        self._executor.shutdown()
+        self._disk.close()
 
     async def settled(self) -> None:
         """Wait until everything that was waiting is handled and committed."""
@@ -207,9 +207,8 @@ class Service:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
         if work.batch:
             points.reached(Point.DECIDED)
-            loop = asyncio.get_running_loop()
             self._store.write(work.batch)
-            await loop.run_in_executor(self._executor, self._store.sync)
+            await self._disk.sync(len(work.batch.events))
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._uncheckpointed += 1
@@ -343,9 +342,8 @@ class Service:
             idle, before = self.counters["messages"] == before, self.counters["messages"]
             if self._uncheckpointed >= (1 if idle else _MAX_UNCHECKPOINTED):
                 self._uncheckpointed = 0
-                loop = asyncio.get_running_loop()
                 async with self._file:
-                    await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
+                    await self._disk.run(self._upkeep_of_the_file)
 
     def _upkeep_of_the_file(self) -> None:
         try:
