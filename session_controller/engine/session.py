@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from pydantic import JsonValue
 
@@ -24,8 +24,10 @@ class Session:
     flow: Flow
     state: SessionState
     assessment: Assessment
-    shown: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
-    """What views have worked out of the answers, for the views after them until one changes."""
+    written: dict[tuple[object, ...], tuple[object, bytes]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Parts of views as JSON, by part, with what they depend on: a memory that views share."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
@@ -36,7 +38,7 @@ class Session:
         """Give the session in a later state, judging again only what changed."""
         changed = set(_changed(self.state, state))
         if not changed:
-            return Session(self.flow, state, self.assessment, self.shown)
+            return Session(self.flow, state, self.assessment, self.written)
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),
@@ -44,7 +46,7 @@ class Session:
             state.instances,
             **_held(self.flow, state),
         )
-        return Session(self.flow, state, assessment)
+        return Session(self.flow, state, assessment, self.written)
 
     @property
     def step(self) -> Step:
