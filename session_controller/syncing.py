@@ -8,9 +8,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from session_controller.store import Batch
+
+_T = TypeVar("_T")
 
 _SMALL = 8
-"""Messages of a batch that is synced on the spot. While a larger one waits, others have sent:
+"""Events of a batch that is synced on the spot. While a larger one waits, others have sent:
 there is something to read meanwhile."""
 _QUICK_S = 0.005
 """What the loop may stand still for a sync; a large batch takes it ten times as long."""
@@ -19,10 +24,10 @@ _WARY = 50
 
 
 class Syncing:
-    """Syncs the database. One caller at a time; `close` waits for what runs."""
+    """Commits batches, and has its thread do what else uses the database; one call at a time."""
 
     def __init__(
-        self, sync: Callable[[], None], clock: Callable[[], float] = time.monotonic
+        self, sync: Callable[[Batch], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._sync = sync
         self._clock = clock
@@ -30,25 +35,25 @@ class Syncing:
         self._wary = 0
         """How many syncs are still to be made on the thread, for want of trust."""
 
-    async def sync(self, messages: int) -> None:
-        """Sync a batch of so many messages. Raises what the sync raises."""
-        if messages <= _SMALL and not self._wary:
-            self._timed()
+    async def sync(self, batch: Batch) -> None:
+        """Commit a batch that is written. Raises what the store raises."""
+        if len(batch.events) <= _SMALL and not self._wary:
+            self._timed(batch)
         else:
-            await self.run(self._timed)
+            await self.run(lambda: self._timed(batch))
 
-    def _timed(self) -> None:
+    def _timed(self, batch: Batch) -> None:
         begin = self._clock()
         try:
-            self._sync()
+            self._sync(batch)
         finally:
             slow = self._clock() - begin > _QUICK_S
             self._wary = _WARY if slow else max(0, self._wary - 1)
 
-    async def run(self, job: Callable[[], None]) -> None:
-        """Have something slow done on the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, job)
+    async def run(self, turn: Callable[[], _T]) -> _T:
+        """Give what a call gave that was made on the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, turn)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, once what it does is done."""
         self._thread.shutdown()

@@ -59,16 +59,19 @@ def written_view(
 
 
 def _patient_parts(session: Session) -> tuple[bytes, ...]:
-    index = session.state.step_index
-    return (_written(session, parts.entered_here, depends=(session.assessment, index)),)
+    state = session.state
+    depends = session.assessment, state.reading_seconds, state.step_index
+    return (_written(session, parts.entered_here, depends=depends),)
 
 
 def _staff_parts(session: Session, device: str) -> tuple[bytes, ...]:
     state, judged = session.state, session.assessment
-    steps = judged.steps, state.step_index, state.furthest_step, state.status.ended
+    # A signature that is asked for shows the hash of a text, and that has answers in it.
+    judgement = judged if state.signatures else judged.steps
+    steps = judgement, state.step_index, state.furthest_step, state.status.ended
     moves = judged.steps, phase_of(state), state.is_led, state.host
     return (
-        _written(session, parts.entered_anywhere, depends=(judged,)),
+        _written(session, parts.entered_anywhere, depends=(judged, state.reading_seconds)),
         _written(session, parts.progress, depends=(steps, state.signatures)),
         _written(session, parts.company, depends=(state.participants, state.host)),
         _written(session, parts.outlook, device, depends=moves),
@@ -79,11 +82,7 @@ def _written(
     session: Session, part: Callable[..., Wire], *arguments: str, depends: tuple[object, ...]
 ) -> bytes:
     """Write a part, unless what it depends on is as it was when it was written last."""
-    known = session.written.get((part, *arguments))
-    if known is None or known[0] != depends:
-        known = depends, part(session, *arguments).to_json()
-        session.written[part, *arguments] = known
-    return known[1]
+    return session.once((part, *arguments), depends, lambda: part(session, *arguments).to_json())
 
 
 def _joined(*objects: bytes) -> bytes:

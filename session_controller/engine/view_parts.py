@@ -18,13 +18,14 @@ from schemas.views import (
     ParticipantView,
     PatientStanding,
     Progress,
+    SignatureStatus,
     SignatureView,
     StepStatus,
     StepView,
 )
 from session_controller.engine.outlook import blocked
 from session_controller.engine.session import Session, explain
-from session_controller.engine.state import Document, SessionState
+from session_controller.engine.state import Document, SessionState, Signature
 
 
 def patient_standing(session: Session, device: str, epoch: int) -> PatientStanding:
@@ -32,7 +33,10 @@ def patient_standing(session: Session, device: str, epoch: int) -> PatientStandi
     state = session.state
     host = state.participants.get(state.host) if state.host else None
     return PatientStanding.trusted(
-        **_standing(session, device, epoch), host_online=host is not None and host.online
+        **_standing(session, device, epoch),
+        signature=_current_signature(session, for_staff=False),
+        step_signatures=_signatures_here(session),
+        host_online=host is not None and host.online,
     )
 
 
@@ -43,6 +47,7 @@ def facility_standing(
     state = session.state
     return FacilityStanding.trusted(
         **_standing(session, device, epoch),
+        signature=_current_signature(session, for_staff=True),
         label=state.label,
         patient_focus=state.patient_focus,
         code=code if state.code else None,
@@ -65,7 +70,6 @@ def _standing(session: Session, device: str, epoch: int) -> dict[str, Any]:
         "steps_total": len(session.flow.steps),
         "check_words": state.check_words,
         "highlight": state.highlight,
-        "signature": _current_signature(session),
         "help_requested": state.help_requested,
         "covered": state.covered,
     }
@@ -79,6 +83,7 @@ def entered_here(session: Session) -> Entered:
         fields=_fields(session, enabled, mask=False),
         documents=_documents(session, enabled),
         reading={k: reading[k] for k in enabled if k in reading},
+        reading_seconds=_seconds(session.state, enabled),
     )
 
 
@@ -90,6 +95,7 @@ def entered_anywhere(session: Session) -> Entered:
         fields=_fields(session, enabled, mask=True),
         documents=_documents(session, enabled),
         reading=session.state.reading,
+        reading_seconds=_seconds(session.state, session.state.reading_seconds),
     )
 
 
@@ -100,7 +106,7 @@ def progress(session: Session) -> Progress:
         steps=_steps(session),
         missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
         missing_reason=explain(faults) if faults else None,
-        signatures=_signatures(session.state),
+        signatures=_signatures(session),
     )
 
 
@@ -114,26 +120,64 @@ def outlook(session: Session, device: str) -> Outlook:
     return Outlook.trusted(blocked=blocked(session, device))
 
 
-def _current_signature(session: Session) -> SignatureView | None:
+def _seconds(state: SessionState, wanted: Iterable[str]) -> Mapping[str, float] | None:
+    """Tell how long texts were read; nothing before the patient's screen told any."""
+    known = state.reading_seconds
+    return {k: known[k] for k in wanted if k in known} or None if known else None
+
+
+def _current_signature(session: Session, *, for_staff: bool) -> SignatureView | None:
     """Tell of the signature asked for; else of the last one of this step that was answered."""
     state = session.state
     if state.signing:
-        return _signature_view(state, state.signing)
+        return _signature_view(session, state.signing, for_staff=for_staff)
     given = [k for k in session.shown_here if k in state.signatures]
     if not given:
         return None
-    return _signature_view(state, max(given, key=lambda k: state.signatures[k].at))
+    newest = max(given, key=lambda k: state.signatures[k].at)
+    return _signature_view(session, newest, for_staff=for_staff)
 
 
-def _signature_view(state: SessionState, field_id: str) -> SignatureView:
-    signature = state.signatures[field_id]
-    return SignatureView.trusted(
-        field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
+def _signatures_here(session: Session) -> dict[str, SignatureView] | None:
+    given = session.state.signatures
+    here = [k for k in session.shown_here if k in given] if given else ()
+    return {k: _signature_view(session, k, for_staff=False) for k in here} or None
+
+
+def _signatures(session: Session) -> dict[str, SignatureView]:
+    return {k: _signature_view(session, k, for_staff=True) for k in session.state.signatures}
+
+
+def _signature_view(session: Session, field_id: str, *, for_staff: bool) -> SignatureView:
+    signature = session.state.signatures[field_id]
+    shown = {
+        "field_id": field_id,
+        "status": signature.status,
+        "document_sha256": signature.document_sha256,
+    }
+    if signature.status is SignatureStatus.REQUESTED:
+        hashes = _document_hashes(session, field_id)
+        return SignatureView.trusted(**shown, documents_sha256=hashes)
+    who = _who_signed(signature) if for_staff else {}
+    return SignatureView.trusted(**shown, **who)
+
+
+def _document_hashes(session: Session, field_id: str) -> Mapping[str, str] | None:
+    """Hash what is to be signed in every language; once, while nothing else is entered."""
+    return session.once(
+        ("to sign", field_id), session.assessment, lambda: session.documents_sha256(field_id)
     )
 
 
-def _signatures(state: SessionState) -> dict[str, SignatureView]:
-    return {field_id: _signature_view(state, field_id) for field_id in state.signatures}
+def _who_signed(signature: Signature) -> dict[str, Any]:
+    return {
+        "at": signature.at,
+        "language": signature.language,
+        "printed_name": signature.printed_name,
+        "relationship": signature.relationship,
+        "staff_name": signature.staff_name,
+        "reason": signature.reason,
+    }
 
 
 def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str, FieldView]:
@@ -165,13 +209,14 @@ def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentVie
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
+    kept = document.stored  # what FETCH_DOCUMENT sends; metadata of images is gone
     return DocumentView.trusted(
         status=document.status,
         upload=document.upload,
-        received=document.received,
-        size=document.size,
-        sha256=document.sha256,
-        media_type=document.media_type,
+        received=kept.size if kept else document.received,
+        size=kept.size if kept else document.size,
+        sha256=kept.sha256 if kept else document.sha256,
+        media_type=kept.media_type if kept else document.media_type,
         reason=document.reason,
     )
 

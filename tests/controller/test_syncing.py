@@ -3,10 +3,19 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from session_controller.engine.facts import Event, Paused
+from session_controller.store import Batch
 from session_controller.syncing import _WARY, Syncing
+
+
+def batch(events: int) -> Batch:
+    """Give a batch of so many events."""
+    event = Event("s", 1, datetime(2026, 11, 27, tzinfo=UTC), Paused(), None, None)
+    return Batch(events=[event] * events)
 
 
 class Disk:
@@ -19,7 +28,7 @@ class Disk:
         self.on_the_spot: list[bool] = []
         self._loop = threading.get_ident()
 
-    def sync(self) -> None:
+    def sync(self, _: Batch) -> None:
         """Sync."""
         self.on_the_spot.append(threading.get_ident() == self._loop)
         self.now += self.slow
@@ -46,9 +55,9 @@ def test_a_small_batch_is_synced_on_the_spot() -> None:
     """A quick disk's answer is waited for where the batch was made; a large batch has a thread."""
 
     async def play(_: Disk, syncing: Syncing) -> None:
-        await syncing.sync(1)
-        await syncing.sync(8)
-        await syncing.sync(9)
+        await syncing.sync(batch(1))
+        await syncing.sync(batch(8))
+        await syncing.sync(batch(9))
 
     assert with_disk(play).on_the_spot == [True, True, False]
 
@@ -58,11 +67,11 @@ def test_a_slow_disk_keeps_the_loop_free() -> None:
 
     async def play(disk: Disk, syncing: Syncing) -> None:
         disk.slow = True
-        await syncing.sync(1)
-        await syncing.sync(1)
+        await syncing.sync(batch(1))
+        await syncing.sync(batch(1))
         disk.slow = False
         for _ in range(_WARY + 1):
-            await syncing.sync(1)
+            await syncing.sync(batch(1))
 
     assert with_disk(play).on_the_spot == [True, False] + [False] * _WARY + [True]
 
@@ -74,6 +83,6 @@ def test_what_a_sync_raises_is_heard(messages: int) -> None:
     async def play(disk: Disk, syncing: Syncing) -> None:
         disk.error = OSError("full")
         with pytest.raises(OSError, match="full"):
-            await syncing.sync(messages)
+            await syncing.sync(batch(messages))
 
     assert len(with_disk(play).on_the_spot) == 1
