@@ -1,5 +1,7 @@
 """Facility IT's requests: flows, lists, one session's story and answers, cancelling, purging."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
 
@@ -11,6 +13,7 @@ from schemas.flow import load_flow
 from schemas.questionnaire import Flow, FlowError
 from schemas.rejections import RejectionCode
 from schemas.topics import FlowTopic, StateTopic
+from session_controller.acts import FlowAdded, SessionPurged, SessionSeen, TimelineSeen
 from session_controller.engine import facts as f
 from session_controller.engine.facts import Event
 from session_controller.engine.history import replay
@@ -18,7 +21,7 @@ from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import facility_view
-from session_controller.exports import as_questionnaire_response
+from session_controller.fhir import MappingError, load_mapping
 from session_controller.records import Device, StoredFlow
 from session_controller.store import Store
 from session_controller.work import Work
@@ -28,7 +31,7 @@ _MAX_PROBLEMS = 20
 _UNKNOWN = Refusal(RejectionCode.UNKNOWN_SESSION, "There is no such session.")
 
 
-def add_flow(work: Work, _: Store, __: Device, request: r.AddFlow) -> r.Answer | Refusal:
+def add_flow(work: Work, _: Store, device: Device, request: r.AddFlow) -> r.Answer | Refusal:
     """Add a Questionnaire as a flow, or say what in it cannot be used, and where."""
     try:
         flow = load_flow(dict(request.questionnaire), fallback_id=request.fallback_id)
@@ -39,16 +42,36 @@ def add_flow(work: Work, _: Store, __: Device, request: r.AddFlow) -> r.Answer |
             f"This flow cannot be used. {problems[0]}",
             {"problems": problems},
         )
-    keep_flow(work, flow)
+    refusal = _bad_mapping(flow, request.mapping)
+    if refusal is not None:
+        return refusal
+    keep_flow(work, flow, request.mapping)
+    act = FlowAdded(flow_ref=flow.flow_ref, mapping=request.mapping is not None)
+    work.note(act, device=device.device)
     notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
     return r.FlowAdded(
         request_id=request.request_id, flow_id=flow.flow_id, flow_ref=flow.flow_ref, notes=notes
     )
 
 
-def keep_flow(work: Work, flow: Flow) -> None:
+def _bad_mapping(flow: Flow, mapping: dict[str, JsonValue] | None) -> Refusal | None:
+    try:
+        if mapping is not None:
+            load_mapping(mapping, flow)
+    except MappingError as error:
+        problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
+        return Refusal(
+            RejectionCode.MALFORMED,
+            f"This mapping does not fit the flow. {problems[0]}",
+            {"problems": problems},
+        )
+    return None
+
+
+def keep_flow(work: Work, flow: Flow, mapping: dict[str, JsonValue] | None = None) -> None:
     """Store a flow and publish it; adding it twice does no harm."""
-    work.batch.flows.append(StoredFlow(flow.flow_ref, flow.flow_id, work.at, flow.canonical))
+    rules = json.dumps(mapping).encode() if mapping is not None else None
+    work.batch.flows.append(StoredFlow(flow.flow_ref, flow.flow_id, work.at, flow.canonical, rules))
     work.added[flow.flow_ref] = flow
     work.say(FlowTopic(flow.flow_ref), flow.canonical)
 
@@ -146,6 +169,7 @@ def show_session(
     if session is None:
         return _UNKNOWN
     shown = facility_view(session, device.device, epoch=work.world.epoch)
+    work.note(SessionSeen(revision=shown.revision), device=device.device, session=shown.session)
     return r.SessionShown(request_id=request.request_id, view=shown)
 
 
@@ -159,12 +183,13 @@ def _as_it_was(store: Store, session: Session, revision: int) -> Session | None:
 
 
 def session_timeline(
-    work: Work, store: Store, _: Device, request: r.SessionTimeline
+    work: Work, store: Store, device: Device, request: r.SessionTimeline
 ) -> r.Answer | Refusal:
     """List what happened, a page at a time; names fields, never what was entered."""
     session = _stored(work, store, request.session)
     if session is None:
         return _UNKNOWN
+    work.note(TimelineSeen(), device=device.device, session=request.session)
     events = list(store.events(request.session, request.after, _PAGE + 1))
     lines = tuple(_timeline_line(event, session.flow) for event in events[:_PAGE])
     return r.Timeline(
@@ -206,20 +231,6 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: PLR0911 - one case per f
     return str(getattr(fact, "field_id", None) or getattr(fact, "device", None) or "")
 
 
-def session_response(
-    work: Work, store: Store, _: Device, request: r.SessionResponse
-) -> r.Answer | Refusal:
-    """Give a session's answers as a FHIR R4 QuestionnaireResponse."""
-    session = _stored(work, store, request.session)
-    if session is None:
-        return _UNKNOWN
-    return r.SessionResponded(
-        request_id=request.request_id,
-        session=request.session,
-        questionnaire_response=as_questionnaire_response(session),
-    )
-
-
 def cancel_session(
     work: Work, _: Store, device: Device, request: r.CancelSession
 ) -> r.Answer | Refusal:
@@ -234,7 +245,7 @@ def cancel_session(
 
 
 def purge_sessions(
-    work: Work, store: Store, _: Device, request: r.PurgeSessions
+    work: Work, store: Store, device: Device, request: r.PurgeSessions
 ) -> r.Answer | Refusal:
     """Delete ended sessions with all that was entered, and what is retained of them."""
     names = list(request.sessions)
@@ -251,8 +262,16 @@ def purge_sessions(
             )
         purged.append(name)
         clear_topics(work, state)
+        _forget_guests(work, name)
+        work.note(SessionPurged(), device=device.device, session=name)
     work.batch.purged += purged
     return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged))
+
+
+def _forget_guests(work: Work, session: str) -> None:
+    """Forget what guests' phones called themselves; their ids are never given to others."""
+    for guest in [d for d in work.world.devices.values() if d.guest_of == session]:
+        work.put_device(replace(guest, name=""))
 
 
 def back_up(work: Work, _: Store, device: Device, request: r.BackUp) -> None:

@@ -1,7 +1,7 @@
 """Where every message is handled: parse, decide, commit, publish, acknowledge; in that order.
 
-All that waits is taken as one batch and committed in one transaction, off the event loop (group
-commit); what was said while the disk synced is the next batch. Nothing is published before its
+All that waits is taken as one batch and committed in one transaction (group commit); what was said
+while the disk synced is the next batch. Nothing is published before its
 commit has returned, and no PUBACK goes before what it acknowledges is on disk.
 """
 
@@ -10,19 +10,15 @@ import logging
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from schemas.base import Versioned
 from schemas.rejections import Rejection, RejectionCode
-from schemas.requests import BackedUp
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
     ControllerStatusTopic,
-    InboxTopic,
     PresenceTopic,
     RequestTopic,
     UploadTopic,
@@ -30,17 +26,23 @@ from schemas.topics import (
     parse,
 )
 from session_controller import points
-from session_controller.backups import BackupError, Backups
+from session_controller.acts import BoxStarted
+from session_controller.backups import Backups
+from session_controller.caretaker import Caretaker
+from session_controller.chores import Chores
 from session_controller.codes import Codes
-from session_controller.commands import handle_command
+from session_controller.commands import excuse_command, handle_command
+from session_controller.intake import Inspect, Intake
 from session_controller.link import Link, Message, Testament
+from session_controller.media.apart import inspect_apart
 from session_controller.pairing import handle_claim, refuse_claim
 from session_controller.points import Point
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
-from session_controller.upkeep import everyone_left, look_after
+from session_controller.syncing import Syncing
+from session_controller.upkeep import everyone_left, follow_the_clock, look_after
 from session_controller.uploads import handle_chunk
 from session_controller.work import Work
 from session_controller.world import Settings, World
@@ -49,14 +51,11 @@ _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 Job = Callable[[Work], None]
+_T = TypeVar("_T")
 
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
-_MAX_UNCHECKPOINTED = 2_000
-"""Commits after which the write-ahead log is emptied though somebody waits: some 100 MB."""
 _TICK_S = 1.0
-_REMEMBERED = timedelta(days=1)
-"""How long a request that arrives twice is answered as before."""
 _UNAVAILABLE = {
     "code": RejectionCode.UNAVAILABLE,
     "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
@@ -77,32 +76,35 @@ class Service:
         self,
         store: Store,
         link: Link,
-        key: bytes,
         *,
         settings: Settings | None = None,
         clock: Clock = box_clock,
         steady: Callable[[], float] = time.monotonic,
         backups: Backups | None = None,
+        inspect: Inspect = inspect_apart,
         version: str = "",
     ) -> None:
         settings = settings or Settings()
-        self.world = World.load(store, settings, Codes(key), clock())
+        self.world = World.load(store, settings, Codes(store.codes_key), clock())
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link
         self._clock = clock
         self._steady = steady
-        self._backups = backups
-        self._asked: set[asyncio.Task[None]] = set()
-        self._publisher = Publisher(self.world, link, version)
+        self._version = version
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, "store")
+        self._disk = Syncing(store.sync)
         self._file = asyncio.Lock()
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._uncheckpointed = 0
+        self._caretaker = Caretaker(store, backups, clock, steady)
+        self._intake = Intake(store, self._in_the_stores_turn, self._again, self._give_up, inspect)
+        self._chores = Chores(
+            self.world, store, backups, version, clock, self._in_the_stores_turn, self.submit
+        )
+        self._publisher = Publisher(self.world, link, version)
         self._unheeded: dict[str, Message] = {}
         """The newest presence of each device that could not be stored."""
 
@@ -111,6 +113,9 @@ class Service:
     async def start(self) -> None:
         """Take up what the database holds, and serve; returns once the broker is there."""
         points.reached(Point.STARTING)
+        self.submit(
+            lambda work: work.note(BoxStarted(version=self._version, epoch=work.world.epoch))
+        )
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(
@@ -133,9 +138,12 @@ class Service:
         await self.settled()
         batches.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._intake.stop()
+        await self._chores.stop()
+        self._caretaker.sign()
         self._publisher.cancel()
         await self._link.close()
-        self._executor.shutdown()
+        self._disk.close()
 
     async def settled(self) -> None:
         """Wait until everything that was waiting is handled and committed."""
@@ -187,6 +195,7 @@ class Service:
         """
         work = self._new_work()
         try:
+            follow_the_clock(work)
             for item in items:
                 self._handle(work, item)
             await self._conclude(work)
@@ -196,49 +205,57 @@ class Service:
                     await self._batch([item])
                 return
             self._failed(work, items[0], error)
+        held = {id(message) for one in work.held.values() for message in one.messages}
         for item in items:
-            if isinstance(item, Message):
+            if isinstance(item, Message) and id(item) not in held:
                 item.done()
 
     def _new_work(self) -> Work:
-        return Work(self.world, self._clock(), self._steady())
+        return Work(self.world, self._clock(), self._steady(), self._intake.found)
 
     async def _conclude(self, work: Work) -> None:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
         if work.batch:
             points.reached(Point.DECIDED)
-            loop = asyncio.get_running_loop()
             self._store.write(work.batch)
-            await loop.run_in_executor(self._executor, self._store.sync)
+            await self._disk.sync(work.batch)
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
-            self._uncheckpointed += 1
+            self._caretaker.commits += 1
         work.settle()
+        self._intake.settle(work)
+        if work.batch.purged:
+            purged = work.batch.purged
+            await self._disk.run(lambda: self._caretaker.scrub(purged))
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
-        for device, request_id in work.backups:
-            task = asyncio.create_task(self._back_up(device, request_id))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
+        self._chores.begin(work)
 
-    async def _back_up(self, device: str, request_id: str) -> None:
-        answer: Versioned
-        try:
-            path = await self._take_backup()
-            size = path.stat().st_size
-        except (BackupError, OSError) as error:
-            answer = Rejection(
-                request_id=request_id, code=RejectionCode.UNAVAILABLE, message=str(error)
-            )
+    def _again(self, messages: Sequence[Message]) -> None:
+        self._waiting.extendleft(reversed(messages))
+        self._wake.set()
+
+    def _give_up(self, messages: Sequence[Message], error: Exception) -> None:
+        """Tell who sent a document that it cannot be kept just now."""
+        work = self._new_work()
+        for message in messages:
+            topic = parse(self.world.settings.site, message.topic)
+            if isinstance(topic, CommandTopic):
+                excuse_command(work, topic, message.payload)
+            message.done()
+        self._excuse(work)
+        if isinstance(error, OSError | sqlite3.Error):
+            _log.error("a document cannot be kept: %s", type(error).__name__)
+            self.counters["commits_failed"] += 1
         else:
-            answer = BackedUp(request_id=request_id, file=path.name, size=size)
-        self.submit(lambda work: work.say(InboxTopic(device), answer))
+            _report_bug(error)
+            self.counters["bugs"] += 1
 
-    async def _take_backup(self) -> Path:
-        if self._backups is None:
-            raise BackupError("This box takes no backups.")
-        return await self._backups.take()
+    async def _in_the_stores_turn(self, turn: Callable[[], _T]) -> _T:
+        """Call what uses the database between two batches, on its thread."""
+        async with self._file:
+            return await self._disk.run(turn)
 
     def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
         """Tell the sender; what nobody would send again is tried again, while the disk fails."""
@@ -284,6 +301,8 @@ class Service:
         self.counters["messages"] += 1
         # Only presence is retained; anything else that was would be done again at each start.
         stale = item.retained and not isinstance(topic, PresenceTopic)
+        if isinstance(topic, CommandTopic) and self._intake.holds(work, topic, item):
+            return
         useful = not stale and self._dispatch(work, topic, item.payload)
         if not useful:
             self.counters["ignored"] += 1
@@ -341,19 +360,8 @@ class Service:
             self.submit(look_after)
             await self.settled()
             idle, before = self.counters["messages"] == before, self.counters["messages"]
-            if self._uncheckpointed >= (1 if idle else _MAX_UNCHECKPOINTED):
-                self._uncheckpointed = 0
-                loop = asyncio.get_running_loop()
-                async with self._file:
-                    await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
-
-    def _upkeep_of_the_file(self) -> None:
-        try:
-            self._store.prune(self._clock() - _REMEMBERED)
-            self._store.checkpoint()
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            _log.error("the database cannot be checkpointed: %s", name)
+            if self._caretaker.is_due(idle=idle):
+                await self._in_the_stores_turn(self._caretaker.look_after)
 
 
 def _report_bug(error: Exception) -> None:

@@ -1,9 +1,9 @@
 """A session as the rules see it: the flow, the state, and the answers judged."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
@@ -13,6 +13,7 @@ from session_controller.answers import Assessment, Fault, assess, consent_docume
 from session_controller.engine.limits import size_of
 from session_controller.engine.state import Document, SessionState
 
+_T = TypeVar("_T")
 _STALE = "stale"
 """A signature whose text has changed since: to the judgement it is no longer signed."""
 
@@ -24,8 +25,10 @@ class Session:
     flow: Flow
     state: SessionState
     assessment: Assessment
-    shown: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
-    """What views have worked out of the answers, for the views after them until one changes."""
+    _once: dict[Hashable, tuple[object, Any]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What was worked out of this state or an earlier one, with what that depends on."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
@@ -36,7 +39,7 @@ class Session:
         """Give the session in a later state, judging again only what changed."""
         changed = set(_changed(self.state, state))
         if not changed:
-            return Session(self.flow, state, self.assessment, self.shown)
+            return Session(self.flow, state, self.assessment, self._once)
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),
@@ -44,7 +47,15 @@ class Session:
             state.instances,
             **_held(self.flow, state),
         )
-        return Session(self.flow, state, assessment)
+        return Session(self.flow, state, assessment, self._once)
+
+    def once(self, key: Hashable, depends: object, make: Callable[[], _T]) -> _T:
+        """Give what `make` gave last for this key, unless what it depends on is another now."""
+        known = self._once.get(key)
+        if known is None or known[0] != depends:
+            known = self._once[key] = depends, make()
+        made: _T = known[1]
+        return made
 
     @property
     def step(self) -> Step:
@@ -65,9 +76,20 @@ class Session:
         """The size of all answers together as JSON."""
         return sum(map(size_of, self.state.answers.values()))
 
-    def document_sha256(self, field_id: str) -> str:
+    def consent_text(self, field_id: str, language: str | None = None) -> bytes:
+        """Give the text that a signature field binds now, in UTF-8."""
+        return _consent_text(self.flow, self.state, field_id, language)
+
+    def document_sha256(self, field_id: str, language: str | None = None) -> str:
         """Hash the text that a signature field binds now."""
-        return _document_sha256(self.flow, self.state, field_id)
+        return _sha256(self.consent_text(field_id, language))
+
+    def documents_sha256(self, field_id: str) -> Mapping[str, str] | None:
+        """Hash that text in each language of the flow; None where it comes in its own alone."""
+        languages = self.flow.languages
+        if not set(languages) - {self.flow.language}:
+            return None
+        return {language: self.document_sha256(field_id, language) for language in languages}
 
     def upload(self, upload: str) -> tuple[str, Document] | None:
         """Find an upload: its field and its document."""
@@ -116,19 +138,24 @@ def _standing(flow: Flow, state: SessionState, field_id: str) -> str:
     signature = state.signatures[field_id]
     if signature.status is not SignatureStatus.SIGNED:
         return signature.status.value
-    same = _document_sha256(flow, state, field_id) == signature.document_sha256
+    text = _consent_text(flow, state, field_id, signature.language)
+    same = _sha256(text) == signature.document_sha256
     return signature.status.value if same else _STALE
 
 
-def _document_sha256(flow: Flow, state: SessionState, field_id: str) -> str:
-    text = consent_document(
+def _consent_text(flow: Flow, state: SessionState, field_id: str, language: str | None) -> bytes:
+    return consent_document(
         flow,
         field_id,
         state.answers,
         state.instances,
+        language,
         documents=_document_statuses(state),
         reading=state.reading,
     )
+
+
+def _sha256(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 

@@ -29,6 +29,7 @@ from schemas.requests import OpenSession
 from schemas.topics import MAX_CHUNK
 from schemas.views import DocumentStatus, Masked, SessionStatus, SignatureStatus
 from tests.clients.conftest import prompt
+from tests.pictures import png
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -168,15 +169,15 @@ def test_a_patient_moves_to_another_device(clinic):
 def test_a_document_goes_in_and_comes_back(clinic):
     """Uploaded in pieces, reviewed, sent back, uploaded again, fetched whole."""
     staff, patient, session = clinic.paired()
-    data = bytes(range(256)) * 1100
+    data, other = png(280_000), png(70_000)
     assert len(data) > 4 * MAX_CHUNK
-    view = patient.upload(session, "card", data, "image/jpeg")
+    view = patient.upload(session, "card", data, "image/png")
     assert view.documents["card"].status is DocumentStatus.RECEIVED
     assert staff.fetch_document(session, "card") == data
     staff.review_document(session, "card", accepted=False, reason="blurred").result(5)
     assert patient.wait_for(session, lambda v: v.documents["card"].reason == "blurred")
-    patient.upload(session, "card", data[:70_000], "image/jpeg")
-    assert staff.fetch_document(session, "card") == data[:70_000]
+    patient.upload(session, "card", other, "image/png")
+    assert staff.fetch_document(session, "card") == other
     reviewed = staff.review_document(session, "card", accepted=True).result(5)
     assert reviewed.documents["card"].status is DocumentStatus.ACCEPTED
 
@@ -184,7 +185,7 @@ def test_a_document_goes_in_and_comes_back(clinic):
 def test_an_upload_survives_lost_connections(clinic):
     """It goes on from what is there, and ends with the very bytes."""
     staff, patient, session = clinic.paired()
-    data = bytes(range(251)) * 8000
+    data = png(2_000_000)
     upload = patient.start_upload(session, "card", data, "image/png")
     cut_at = iter([3, 9, 15, 22, 28])
 
@@ -230,6 +231,26 @@ def test_a_signature_is_bound_to_the_text(clinic):
     assert signed.signatures["sign"].document_sha256
 
 
+def test_who_signs_for_whom_and_in_which_language_is_told(clinic):
+    """The text of the language is bound; the staff sees name and relationship, and a withdrawal."""
+    clinic.admin.add_flow({**SIGNING, "language": "en"})
+    staff, patient, session = clinic.paired("signing")
+    staff.request_signature(session, "sign", "Sam Poe").result(5)
+    patient.wait_for(session, lambda v: v.signature is not None)
+    strokes = [[[0.1, 0.2, 0]]]
+    with pytest.raises(ValueError, match="no such language"):
+        patient.submit_signature(session, "sign", strokes, language="fr")
+    who = {"printed_name": "Ana Roe", "relationship": "parent"}
+    patient.submit_signature(session, "sign", strokes, language="es", **who).result(5)
+    signed = staff.wait_for(session, lambda v: v.signatures["sign"].at is not None)
+    shown = signed.signatures["sign"]
+    assert (shown.language, shown.printed_name, shown.relationship) == ("es", "Ana Roe", "parent")
+    assert shown.staff_name == "Sam Poe"
+    patient.withdraw_signature(session, "sign", "too soon").result(5)
+    view = staff.wait_for(session, lambda v: v.signatures["sign"].status == "withdrawn")
+    assert view.signatures["sign"].reason == "too soon"
+
+
 SIGNING = {
     "resourceType": "Questionnaire",
     "id": "signing",
@@ -239,6 +260,17 @@ SIGNING = {
             "linkId": "sign",
             "type": "string",
             "text": "Signature",
+            "_text": {
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/StructureDefinition/translation",
+                        "extension": [
+                            {"url": "lang", "valueCode": "es"},
+                            {"url": "content", "valueString": "Firma"},
+                        ],
+                    }
+                ]
+            },
             "required": True,
             "extension": [
                 {
