@@ -145,7 +145,10 @@ function handsOf(room: app.Room): Hands {
     read: (id, fraction, seconds) =>
       void side.send({ type: "REPORT_READING", field_id: id, fraction, seconds }).catch(() => undefined),
     withdraw: (id, reason) => side.send({ type: "WITHDRAW_SIGNATURE", field_id: id, reason }),
-    upload: (id, bytes, mediaType) => uploads.begin(id, bytes, mediaType),
+    upload: (id, bytes, mediaType) => {
+      entries.fault(id);
+      uploads.begin(id, bytes, mediaType);
+    },
     uploading: (id) => uploads.progress.value.get(id),
   };
 }
