@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from session_controller.backups import BackupError, BackupPlan, Backups, advice, existing
+from session_controller.keyring import KEYRING
 from session_controller.opening import RESTORING, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.restoring import restore
 from session_controller.store import Store
@@ -60,7 +61,8 @@ async def test_only_so_many_are_kept(tmp_path: Path) -> None:
             (tmp_path / "backups" / "handrail-x.new").write_bytes(b"torn")
             taken.append(await backups.take())
     assert existing(tmp_path) == [taken[2], taken[1]]
-    assert len(list((tmp_path / "backups").iterdir())) == 2
+    names = {path.name for path in (tmp_path / "backups").iterdir()}
+    assert names == {taken[1].name, taken[2].name, KEYRING}
 
 
 async def test_a_box_backs_itself_up_on_time(tmp_path: Path) -> None:
