@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,18 @@ from typing import Annotated, Any
 import typer
 from sqlite_utils import Database
 
-from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
+from broker import (
+    Broker,
+    BrokerSettings,
+    Client,
+    Credentials,
+    Identity,
+    Limits,
+    Listener,
+    Observer,
+    Reason,
+    Rules,
+)
 from broker.standalone import app as broker_app
 from clients import (
     Credential,
@@ -214,7 +225,19 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
         web_app=pages(order.site),
+        observer=_Departures(order.left),
     )
+
+
+class _Departures(Observer):
+    """Tells the controller whose connection has ended."""
+
+    def __init__(self, left: Callable[[str], None]) -> None:
+        self._left = left
+
+    def disconnected(self, client: Client, _: Reason) -> None:
+        """Pass it on."""
+        self._left(client.client_id)
 
 
 @contextmanager
