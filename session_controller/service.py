@@ -42,7 +42,7 @@ from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
 from session_controller.syncing import Syncing
-from session_controller.upkeep import everyone_left, look_after
+from session_controller.upkeep import everyone_left, follow_the_clock, look_after
 from session_controller.uploads import handle_chunk
 from session_controller.work import Work
 from session_controller.world import Settings, World
@@ -195,6 +195,7 @@ class Service:
         """
         work = self._new_work()
         try:
+            follow_the_clock(work)
             for item in items:
                 self._handle(work, item)
             await self._conclude(work)
