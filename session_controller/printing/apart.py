@@ -65,7 +65,7 @@ def main() -> int:
         with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
         made = print_sheet(json.loads(files.pop("sheet.json")), files)
-    except (TypesettingError, MemoryError, OSError):
+    except (TypesettingError, zipfile.BadZipFile, MemoryError, OSError):
         return 1
     sys.stdout.buffer.write(made)
     return 0

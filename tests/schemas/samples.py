@@ -52,7 +52,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "AddFlow": {"questionnaire": {"resourceType": "Questionnaire"}},
     "ShowSession": {"session": "s-1"},
     "SessionTimeline": {"session": "s-1", "after": 3},
-    "SessionResponse": {"session": "s-1"},
+    "ExportSession": {"session": "s-1", "format": "document", "field_id": "card"},
+    "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
+    "ListDocuments": {"session": "s-1"},
     "CancelSession": {"session": "s-1", "reason": "left over"},
 }
 
