@@ -251,21 +251,23 @@ def purge_sessions(
     names = list(request.sessions)
     if request.older_than_s is not None:
         names += store.ended_before(work.at - timedelta(seconds=request.older_than_s))
-    purged = []
-    for name in dict.fromkeys(names):
-        state = store.state(name)
-        if state is None:
-            return _UNKNOWN
-        if not state.status.ended:
-            return Refusal(
-                RejectionCode.UNAVAILABLE, "An open session is ended before it is purged."
-            )
-        purged.append(name)
+    found = {name: _state(work, store, name) for name in names}
+    if None in found.values():
+        return _UNKNOWN
+    states = [state for state in found.values() if state is not None]
+    if not all(state.status.ended for state in states):
+        return Refusal(RejectionCode.UNAVAILABLE, "An open session is ended before it is purged.")
+    for state in states:
         clear_topics(work, state)
-        _forget_guests(work, name)
-        work.note(SessionPurged(), device=device.device, session=name)
-    work.batch.purged += purged
-    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged))
+        _forget_guests(work, state.session)
+        work.note(SessionPurged(), device=device.device, session=state.session)
+    work.batch.purged += found
+    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(found))
+
+
+def _state(work: Work, store: Store, name: str) -> SessionState | None:
+    live = work.session(name)
+    return live.state if live else store.state(name)
 
 
 def _forget_guests(work: Work, session: str) -> None:
