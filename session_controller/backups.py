@@ -134,7 +134,7 @@ class Backups:
             write_keyring(path, Keyring({**older, **fresh}, self._files()))
 
     def _files(self) -> dict[str, bytes]:
-        """Give the files that a restore needs; a key file counts where no key is given otherwise."""
+        """Give the files that a restore needs: the key's only where it is the box's key."""
         names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
         paths = (self._data / name for name in names)
         return {path.name: path.read_bytes() for path in paths if path.exists()}

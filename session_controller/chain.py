@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 GENESIS = bytes(32)
 """What the first entry follows."""
 
+_MAX_ENTRY = 1 << 63
 _CONTEXT = b"handrail log checkpoint v1"
 
 
@@ -83,6 +84,8 @@ def sign(key: Ed25519PrivateKey, head: Head, at: str) -> Checkpoint:
 
 def is_genuine(checkpoint: Checkpoint) -> bool:
     """Tell whether the signature is by the key that the checkpoint names."""
+    if not 0 <= checkpoint.head.entry < _MAX_ENTRY:
+        return False
     return verifies(
         checkpoint.public_key, checkpoint.signature, _message(checkpoint.head, checkpoint.at)
     )
@@ -98,4 +101,6 @@ def verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def _message(head: Head, at: str) -> bytes:
-    return _CONTEXT + head.entry.to_bytes(8, "big") + head.chain + at.encode()
+    return (
+        _CONTEXT + head.entry.to_bytes(8, "big") + head.chain + at.encode(errors="surrogateescape")
+    )

@@ -113,7 +113,7 @@ async def test_a_draft_of_a_restore_does_not_stay(
         stage.session = session
         await purge(stage)
     assert found_in(tmp_path, [key]) == []
-    assert not list(tmp_path.glob("*.new*"))
+    assert found_in(tmp_path, [b"Zorblatt"]) == []
 
 
 @pytest.mark.parametrize("key_is_gone", [False, True])
