@@ -51,8 +51,12 @@ def reading(path: Path) -> Iterator[Reader]:
     try:
         if path.name == DATABASE and not keyring_of(path).exists():
             box = load_box_keys(path.parent)
+            if box is None and not path.exists():
+                raise StoreError(f"{path.parent} is no box's data folder; name it with --data")
             if box is None:
-                raise StoreError(f"{path.parent} has no key of a box")
+                raise StoreError(
+                    f"{path.parent} lacks the box's key; put back box.key, or set HANDRAIL_BOX_KEY"
+                )
             with Reader.of(path, box, fetch_document=Vault(path.parent).sealed) as reader:
                 yield reader
             return
@@ -106,8 +110,10 @@ def _key_faults(reader: Reader) -> Iterator[str]:
     keys = {checkpoint.public_key for checkpoint in reader.checkpoints()}
     try:
         strange = bool(keys - {reader.log_key})
-    except (SealBrokenError, BoxKeyError):
-        yield "the key that signs the log does not open with the box's"
+    except BoxKeyError:
+        yield "the box's key here is not the one that this was sealed with; put the right one back"
+    except SealBrokenError:
+        yield "the key that signs the log was changed"
     else:
         if strange:
             yield "the log is signed by another key than this box's"
