@@ -1,5 +1,6 @@
 """What a kill leaves over is cleared away, above all what could bring a purged session back."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,10 +15,12 @@ from session_controller.admin import purge_sessions
 from session_controller.backups import Backups
 from session_controller.engine.refusal import Refusal
 from session_controller.keyring import KEYRING, keyring_beside, read_keyring
+from session_controller.record import Record
 from session_controller.restoring import restore
 from session_controller.sealing import KEY_FILE
 from session_controller.store import Store
 from session_controller.verification import verify
+from session_controller.work import ExportOrder
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.controller.test_purge import end, found_in, purge
 from tests.faults.loopback import Stage, staged
@@ -198,3 +201,32 @@ async def test_a_guests_name_does_not_come_back(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert [d.name for d in store.devices() if d.guest_of] == [""]
     store.close()
+
+
+async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
+    """Neither one that waits for its reader, nor one that was under way during the purge."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _ended(stage)
+        order = ExportOrder("desk", "r-1", stage.session, "json", None, "a4", datetime.now(UTC))
+        exporter, kept = stage.service._chores.exporter, stage.service.world.exports
+        await exporter.export(order)
+        await stage.service.settled()
+        assert len(kept._exports) == 1
+        again = await exporter.record(stage.session, "desk", datetime.now(UTC))
+        await purge(stage)
+        assert kept._exports == {}
+
+        async def gathered_before(*_: object) -> Record:
+            return again
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(exporter), "record", gathered_before)
+            await exporter.export(order)
+        await stage.service.settled()
+        assert kept._exports == {}
+        said = [p for topic, p in stage.link.published if topic.endswith("devices/desk/inbox")]
+        assert json.loads(said[-1])["code"] == "unavailable"
+        kinds = [entry.place.kind for entry in stage.store.entries()]
+        assert kinds.index("SessionPurged") > max(
+            n for n, kind in enumerate(kinds) if kind == "SessionExported"
+        )
