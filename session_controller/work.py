@@ -22,7 +22,7 @@ from session_controller.engine.state import Document, SessionState
 from session_controller.link import Message
 from session_controller.records import Code, Device, LoggedAct
 from session_controller.store import Batch
-from session_controller.world import World
+from session_controller.world import Granted, World
 
 _FOLLOWED = ("participants", "status", "code", "documents")
 """What of a session matters to anyone beyond its own views."""
@@ -86,6 +86,8 @@ class Work:
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    granted: dict[str, Granted] = field(default_factory=dict)
+    """What connections that pair were granted, by client id."""
     looked: tuple[datetime, float] | None = None
     """Both clocks, once it was seen whether they agree; known to the world after the commit."""
     rotations: list[tuple[str, str]] = field(default_factory=list)
@@ -243,6 +245,9 @@ class Work:
         world = self.world
         world.last_look = self.looked or world.last_look
         world.devices.update(self.batch.devices)
+        if self.granted:
+            known = {**world.granted, **self.granted}
+            world.granted = {k: g for k, g in known.items() if g.until_s > self.steady_s}
         for code in self.batch.codes.values():
             if code.is_open(self.at):
                 world.open_codes[code.code_hash] = code
