@@ -72,6 +72,18 @@ class BoxProcess:
                 said += piece
         return True
 
+    def waited_s(self) -> float:
+        """Give for how long it could have run and others had the processor, its main thread alone.
+
+        Linux's schedstat; 0 where the kernel does not tell.
+        """
+        pid = self.process.pid
+        try:
+            found = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+        except OSError:
+            return 0.0
+        return int(found[1]) / 1e9
+
     def fell(self, within_s: float) -> bool:
         """Wait for it to die by itself; False: it still lives."""
         try:
