@@ -32,7 +32,7 @@ class EmbeddedBroker(Protocol):
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
-        """Where `mqtt` and `http` are bound."""
+        """Where `mqtt`, `http` and, beside TLS, `local` are bound."""
 
     async def start(self) -> None:
         """Open the listeners."""
@@ -48,11 +48,22 @@ class EmbeddedBroker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the embedded broker shows of itself, in PEM, and whose screens alone may connect."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerOrder:
     """What the embedded broker has to be: where it listens, who may connect, and do what."""
 
     mqtt: tuple[str, int]
     http: tuple[str, int] | None
+    tls: TlsFiles | None
+    """With it, both speak TLS alone, and `local` is a third address for the box's own commands."""
     role_of: Callable[[str, str | None, bytes | None], str | None]
     """From client id, user name and password to the role; None refuses."""
     access: Mapping[str, Access]
@@ -75,6 +86,7 @@ class BoxSettings:
     broker_url: str | None = None
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
+    tls: TlsFiles | None = None
 
 
 class Box:
@@ -131,6 +143,7 @@ class Box:
             BrokerOrder(
                 self.settings.mqtt,
                 self.settings.http,
+                self.settings.tls,
                 self._role_of,
                 access_rules(site),
                 site,
@@ -167,16 +180,17 @@ class Box:
             store.close()
 
     def where(self) -> dict[str, Any]:
-        """Tell where this box is reached."""
+        """Tell where this box is reached: `mqtt` from this machine, `mqtts` from all over TLS."""
         site = self.settings.session.site
         if self._broker is None:
             return {"site": site, "mqtt": self.settings.broker_url, "http": None}
-        found = self._broker.addresses
-        return {
+        found, tls = self._broker.addresses, self.settings.tls is not None
+        where = {
             "site": site,
-            "mqtt": _url("mqtt", found["mqtt"]),
-            "http": _url("http", found["http"]) if "http" in found else None,
+            "mqtt": _url("mqtt", found["local" if tls else "mqtt"]),
+            "http": _url("https" if tls else "http", found["http"]) if "http" in found else None,
         }
+        return {**where, "mqtts": _url("mqtts", found["mqtt"])} if tls else where
 
     @property
     def counters(self) -> dict[str, int]:
