@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -66,7 +66,7 @@ from clients.console_simulate import simulate
 from clients.demo import demo
 from clients.pages import pages
 from schemas.access import PAIRING_USER
-from schemas.base import Role, is_identifier
+from schemas.base import Role
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
 from session_controller.audit import read_receipt, told
 from session_controller.backups import BackupPlan, advice
@@ -76,7 +76,8 @@ from session_controller.mqtt_link import BrokerUrlError
 from session_controller.opening import DATABASE
 from session_controller.reading import Reader
 from session_controller.restoring import restore as put_back
-from session_controller.store import Store, StoreBusyError, StoreDamagedError, StoreError
+from session_controller.settling import SiteError, remembered, settle
+from session_controller.store import StoreBusyError, StoreDamagedError, StoreError
 from session_controller.verification import reading, verify_reader
 from session_controller.world import Settings
 
@@ -90,9 +91,10 @@ _LIMITS = Limits(
     retained_bytes=512 << 20,
     queue_bytes=32 << 20,
 )
-"""A document that staff fetches is at most 20 MiB, and waits whole for a slow screen. Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
+"""Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
 the others out, and secrets of 256 random bits are not guessed at ten tries a second. What is
-retained is counted per screen; the lobby is the same bytes for all of them."""
+retained is counted per screen; the lobby is the same bytes for all of them. A document of 20 MiB
+that staff fetches waits whole for a slow screen."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
@@ -266,6 +268,8 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(
             f"{error}; stop it, or name another folder with --data", UNAVAILABLE
         ) from None
+    except SiteError as error:
+        raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
     except StoreError as error:
@@ -281,39 +285,12 @@ def _explaining(data: Path) -> Iterator[None]:
 
 def prepare(data: Path, site: str | None, idle_limit: timedelta) -> Settings:
     """Settle what a box on this folder is called; at the first start, add the example flows."""
-    with _explaining(data), _store(data) as store:
-        known, fresh = store.meta("site"), not store.flows()
-        if site is not None and not is_identifier(site):
-            raise Failure("a site's name is 1 to 64 of a-z, 0-9 and -", USAGE)
-        if known is not None and site not in (None, known):
-            raise Failure(
-                f"{data} is of site {known!r}, which its devices know; use another --data", USAGE
-            )
-        store.set_meta("site", site or known or "main")
-        store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
-    if fresh:
+    with _explaining(data):
+        settled = settle(data, site, idle_limit)
+    if settled.fresh:
         with visit(data):
             pass
-    return Settings(site=site or known or "main", idle_limit=idle_limit)
-
-
-@contextmanager
-def _store(data: Path) -> Iterator[Store]:
-    """Open the folder's database, waiting a little for a command that has it."""
-    deadline = time.monotonic() + _PATIENCE_S / 3
-    while True:
-        try:
-            store = Store(data)
-        except StoreBusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            break
-    try:
-        yield store
-    finally:
-        store.close()
+    return settled.settings
 
 
 @contextmanager
@@ -345,17 +322,12 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
-    with closing(Store(data)) as store:
-        fresh = not store.flows()
-        settings = Settings(
-            site=store.meta("site") or "main",
-            idle_limit=timedelta(seconds=int(store.meta("idle_limit_s") or 4 * 3600)),
-        )
-    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settings)
+    settled = remembered(data)
+    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settled.settings)
     with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
         try:
             with _knock(data) as place:
-                if fresh:
+                if settled.fresh:
                     console_flow.add_folder(place, FLOWS)
                 yield place
         finally:  # let others finish who use this box too, and no more in
