@@ -1,0 +1,51 @@
+"""What a destination's kind has to provide, and what it is handed."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import JsonValue
+
+from schemas.destinations import FileFormat
+from session_controller.delivery.outcomes import Outcome
+from session_controller.record import Record
+
+Resource = dict[str, Any]
+"""A FHIR resource, or an entry of a Bundle, as JSON."""
+Keep = Callable[[JsonValue], Awaitable[None]]
+"""Stores how far a delivery has come; on return it is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A session that is to be delivered."""
+
+    session: str
+    site: str
+    record: Record
+    progress: JsonValue = None
+    """What the last attempt kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How a record is written: pure functions, which may take a second where documents are large.
+
+    They are called on a thread of their own.
+    """
+
+    transaction: Callable[[Record], Resource]
+    """As a FHIR transaction Bundle."""
+    singles: Callable[[Resource], Sequence[Resource]]
+    """The Bundle's entries, so that each comes after those that it refers to."""
+    files: Mapping[FileFormat, Callable[[Record], bytes]]
+
+
+class Sender(Protocol):
+    """A way to one destination. One parcel at a time."""
+
+    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:
+        """Send it. May be cancelled, and called again with the same parcel, at any time."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
