@@ -8,7 +8,7 @@ import io
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -86,12 +86,12 @@ class Exchange:
         url: str,
         *,
         resource: Any = None,
-        form: Mapping[str, str] | None = None,
+        form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
         """Send one request with a FHIR resource, a form or nothing, and read the answer."""
         said = {"Accept": f"{_FHIR_JSON}, application/json;q=0.8", **(headers or {})}
-        data: Any = form
+        data: Any = None if form is None else aiohttp.FormData(form)
         if resource is not None:
             said["Content-Type"] = f"{_FHIR_JSON}; charset=utf-8"
             # Encoding megabytes would hold everyone up.

@@ -1,6 +1,6 @@
 """A FHIR server as we know it: requests in our name, and what it says that it can do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class FhirServer:
         path: str = "",
         *,
         resource: Any = None,
-        form: Mapping[str, str] | None = None,
+        form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
         """Send a request; where the server takes our token no more, once again with a new one."""

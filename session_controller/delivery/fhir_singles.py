@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import JsonValue
 
@@ -15,14 +16,14 @@ from session_controller.delivery.exchange import Answer
 from session_controller.delivery.fhir_server import FhirServer
 from session_controller.delivery.judging import failure
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, Refused, TryAgain
-from session_controller.delivery.sender import Keep, Resource
+from session_controller.delivery.sender import Keep, Resource, Single
 
 Done = dict[str, str]
 """What the server has: the reference under which it knows it, by the SHA-256 of our entry."""
 
 
 async def send_singles(
-    server: FhirServer, entries: Sequence[Resource], progress: JsonValue, keep: Keep
+    server: FhirServer, entries: Sequence[Single], progress: JsonValue, keep: Keep
 ) -> Outcome:
     """Send the entries of a transaction Bundle in their order, from where it stopped on.
 
@@ -39,7 +40,7 @@ async def send_singles(
                 return found
             done[digest] = found
             await keep({"done": dict(done)})
-        references[entry.get("fullUrl", "")] = done[digest]
+        references[entry.full_url] = done[digest]
     return Delivered([done[_digest(entry)] for entry in entries])
 
 
@@ -51,44 +52,41 @@ def read_progress(progress: JsonValue) -> Done:
     return {key: value for key, value in done.items() if isinstance(value, str)}
 
 
-def _digest(entry: Resource) -> str:
-    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+def _digest(entry: Single) -> str:
+    said = (entry.method, entry.url, entry.if_none_exist, entry.resource)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 async def _step(
-    server: FhirServer, entry: Resource, references: Mapping[str, str]
+    server: FhirServer, entry: Single, references: Mapping[str, str]
 ) -> str | Refused | TryAgain:
     """Send one; gives the reference under which the server has it."""
-    request, resource = entry["request"], entry.get("resource")
-    kind = resource["resourceType"] if resource else request["url"].partition("?")[0]
-    criteria = request.get("ifNoneExist")
-    if criteria and not await server.creates_conditionally(kind):
+    kind: str = entry.resource["resourceType"]
+    if entry.if_none_exist and not await server.creates_conditionally(kind):
         # It might create a second one: look first. Nobody but us uses our identifiers.
-        existing = await find(server, kind, criteria)
+        existing = await find(server, kind, entry.if_none_exist)
         if existing is not None:
             return existing
     answer = await server.ask(
-        request["method"],
-        with_references(request["url"], references),
-        resource=with_references(resource, references),
-        headers=_conditions(request),
+        entry.method,
+        entry.url,
+        resource=with_references(entry.resource, references),
+        headers=_conditions(entry),
     )
     if isinstance(answer, TryAgain):
         return answer
     if not 200 <= answer.status < 300:  # noqa: PLR2004
         return failure(answer, server.now(), kind)
-    return await _reference(server, kind, request, answer)
+    return await _reference(server, kind, entry, answer)
 
 
-def _conditions(request: Mapping[str, Any]) -> dict[str, str]:
-    """Give the headers that say what stands in an entry's `request` (FHIR R4, 3.1.0.8.1)."""
-    names = {"ifNoneExist": "If-None-Exist", "ifMatch": "If-Match", "ifNoneMatch": "If-None-Match"}
-    said = {header: request[name] for name, header in names.items() if request.get(name)}
-    return {"Prefer": "return=minimal", **said}
+def _conditions(entry: Single) -> dict[str, str]:
+    condition = {"If-None-Exist": entry.if_none_exist} if entry.if_none_exist else {}
+    return {"Prefer": "return=minimal", **condition}
 
 
 async def _reference(
-    server: FhirServer, kind: str, request: Mapping[str, Any], answer: Answer
+    server: FhirServer, kind: str, entry: Single, answer: Answer
 ) -> str | Refused | TryAgain:
     """Find out under which id the server has it: from the answer, or by asking."""
     if answer.resource_type == kind and isinstance(answer.body, dict):
@@ -97,8 +95,8 @@ async def _reference(
         found = reference_of(answer.headers.get(header, ""), kind)
         if found is not None:
             return found
-    url, _, criteria = str(request["url"]).partition("?")
-    criteria = criteria or request.get("ifNoneExist") or ""
+    url, _, criteria = entry.url.partition("?")
+    criteria = criteria or entry.if_none_exist or ""
     if criteria:
         return await find(server, kind, criteria) or _NOT_FHIR
     return await _read(server, kind, url) or _NOT_FHIR
@@ -128,7 +126,7 @@ async def find(server: FhirServer, kind: str, criteria: str) -> str | Refused | 
 
     The criteria, which may hold an identifier of the patient, go in a body: addresses are logged.
     """
-    form = dict(part.partition("=")[::2] for part in criteria.split("&"))
+    form = parse_qsl(criteria, keep_blank_values=True)
     answer = await server.ask("POST", f"{kind}/_search", form=form)
     if isinstance(answer, TryAgain):
         return answer
@@ -160,11 +158,20 @@ _SEVERAL: JsonValue = {
 
 
 def with_references(value: Any, references: Mapping[str, str]) -> Any:
-    """Replace each text that is one of the `fullUrl`s (FHIR R4, 3.1.0.11.2)."""
-    if isinstance(value, str):
-        return references.get(value, value) if value else value
+    """Put the server's references for our `fullUrl`s (FHIR R4, 3.1.0.11.2).
+
+    In references and addresses alone: an identifier that reads like a `fullUrl` stays what it is.
+    """
     if isinstance(value, list):
         return [with_references(each, references) for each in value]
-    if isinstance(value, dict):
-        return {key: with_references(each, references) for key, each in value.items()}
-    return value
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: references.get(each, each)
+        if key in _LINKS and isinstance(each, str)
+        else with_references(each, references)
+        for key, each in value.items()
+    }
+
+
+_LINKS = ("reference", "url")

@@ -11,7 +11,7 @@ from session_controller.delivery.outcomes import Outcome
 from session_controller.record import Record
 
 Resource = dict[str, Any]
-"""A FHIR resource, or an entry of a Bundle, as JSON."""
+"""A FHIR resource as JSON."""
 Keep = Callable[[JsonValue], Awaitable[None]]
 """Stores how far a delivery has come; on return it is on disk."""
 
@@ -27,6 +27,30 @@ class Parcel:
     """What the last attempt kept."""
 
 
+class Single(Protocol):
+    """An entry of a transaction Bundle, as a request of its own (FHIR R4, 3.1.0.11)."""
+
+    @property
+    def method(self) -> str:
+        """`POST` or `PUT`."""
+
+    @property
+    def url(self) -> str:
+        """Relative to the server's base."""
+
+    @property
+    def if_none_exist(self) -> str | None:
+        """The header `If-None-Exist` (3.1.0.8.1)."""
+
+    @property
+    def resource(self) -> Resource:
+        """What is sent."""
+
+    @property
+    def full_url(self) -> str:
+        """By which the others refer to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Formats:
     """How a record is written: pure functions, which may take a second where documents are large.
@@ -36,7 +60,7 @@ class Formats:
 
     transaction: Callable[[Record], Resource]
     """As a FHIR transaction Bundle."""
-    singles: Callable[[Resource], Sequence[Resource]]
+    singles: Callable[[Resource], Sequence[Single]]
     """The Bundle's entries, so that each comes after those that it refers to."""
     files: Mapping[FileFormat, Callable[[Record], bytes]]
 

@@ -139,12 +139,12 @@ class ClientAuth:
         assertion = await asyncio.to_thread(self._assertion, url)
         if isinstance(assertion, TryAgain):
             return assertion
-        form = {
-            "grant_type": "client_credentials",
-            "scope": self._settings.scope,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": assertion,
-        }
+        form = [
+            ("grant_type", "client_credentials"),
+            ("scope", self._settings.scope),
+            ("client_assertion_type", _ASSERTION_TYPE),
+            ("client_assertion", assertion),
+        ]
         asked_s = self._moments.steady_s()
         answer = await self._exchange.ask(
             "POST", url, form=form, headers={"Accept": "application/json"}
