@@ -212,7 +212,7 @@ class Office:
         )
         return Courier("main", self.outbox, senders.open, self.times.circumstances())
 
-    async def deliver(self, *destinations: dict[str, Any], within_s: float = 30.0) -> None:
+    async def deliver(self, *destinations: dict[str, Any], within_s: float = 10.0) -> None:
         """Run a courier until nothing waits any more."""
         courier = self.courier()
         await courier.serve([DESTINATION.validate_python(each) for each in destinations])
