@@ -9,7 +9,7 @@ from rich.table import Table
 from clients.console import moment, out
 from schemas.flow import Flow
 from schemas.questionnaire_places import resolve
-from schemas.views import FacilityView, FieldView, Masked, StepStatus
+from schemas.views import FacilityView, FieldView, Masked, SignatureView, StepStatus
 
 _MARKS = {
     StepStatus.UPCOMING: "[dim]·[/]",
@@ -77,7 +77,12 @@ def _lines(view: FacilityView) -> Iterator[tuple[str, str, str]]:
     for name, document in view.documents.items():
         yield name, f"[{document.status}]", document.reason or ""
     for name, signature in view.signatures.items():
-        yield name, f"[{signature.status}]", ""
+        yield name, f"[{signature.status}]", signature.reason or _signer(signature)
+
+
+def _signer(signature: SignatureView) -> str:
+    parts = (signature.printed_name, signature.relationship)
+    return ", ".join(part for part in parts if part)
 
 
 def said(shown: FieldView) -> str:

@@ -43,11 +43,13 @@ SAYS: Mapping[str, Any] = {
     "medicine-name": "Lisinopril",
     "medicine-dose": "10 mg, once a day",
     "has-allergies": False,
-    "signer": "ONESELF",
     "privacy-acknowledged": True,
     "answers-correct": True,
 }
 """By linkId; a choice by its code. What is not named is made up."""
+
+NAME = "Ana Rivera"
+"""As she prints it below her signature."""
 
 WITHIN_S = 30.0
 
@@ -96,12 +98,14 @@ class Patient:
                 self.enter(field_id).result(WITHIN_S)
             case players.Enter(field_id, value):
                 self.client.enter_field(session, field_id, value).result(WITHIN_S)
-            case players.Read(field_id, fraction):
-                self.client.report_reading(session, field_id, fraction).result(WITHIN_S)
+            case players.Read(field_id, fraction, seconds):
+                self.client.report_reading(session, field_id, fraction, seconds).result(WITHIN_S)
             case players.Attach(field_id, data, media_type):
                 self.client.upload(session, field_id, data, media_type, WITHIN_S)
             case players.Sign(field_id, strokes):
-                self.client.submit_signature(session, field_id, strokes).result(WITHIN_S)
+                self.client.submit_signature(session, field_id, strokes, printed_name=NAME).result(
+                    WITHIN_S
+                )
 
     def asks_for_help(self) -> None:
         """Press the button."""

@@ -21,6 +21,8 @@ class Cast:
     box: BoxProcess
 
 
+CLERK = "Sam Poe"
+"""Who asks for the signature."""
 SENT_WHILE_CUT_OFF = ("member-id", "takes-medicines")
 """What the patient enters while there is no connection: it has to arrive, once."""
 
@@ -153,7 +155,7 @@ def _consent(cast: Cast) -> None:
     stage.scene("Consent")
     stage.tell("The consent is read to its end before it can be signed.")
     patient.fill()
-    clerk.client.request_signature(clerk.session, "signature").result(WITHIN_S)
+    clerk.client.request_signature(clerk.session, "signature", CLERK).result(WITHIN_S)
     patient.client.wait_for(
         clerk.session,
         lambda view: (
@@ -171,7 +173,7 @@ def _consent(cast: Cast) -> None:
             and view.signatures["signature"].status is SignatureStatus.SIGNED
         ),
     )
-    stage.tell("Signed: bound to the very text that was shown, by its SHA-256.")
+    stage.tell("Signed: bound to the very text that was shown, by its SHA-256, with her name.")
     clerk.moves_on()
 
 

@@ -104,9 +104,11 @@ class FacilityClient(Client[FacilityView]):
         """Emphasize a field on the patient's screen; None clears it."""
         return self._command(session, HighlightField, field_id=field_id)
 
-    def request_signature(self, session: str, field_id: str) -> Pending[FacilityView]:
-        """Lock the patient's screen into signing that field."""
-        return self._command(session, RequestSignature, field_id=field_id)
+    def request_signature(
+        self, session: str, field_id: str, staff_name: str | None = None
+    ) -> Pending[FacilityView]:
+        """Lock the patient's screen into signing that field; `staff_name` is who asks for it."""
+        return self._command(session, RequestSignature, field_id=field_id, staff_name=staff_name)
 
     def cancel_signature(self, session: str) -> Pending[FacilityView]:
         """Leave signing mode."""

@@ -16,6 +16,7 @@ from schemas.commands import (
     FocusField,
     ReportReading,
     SubmitSignature,
+    WithdrawSignature,
 )
 from schemas.devices import Assignment
 from schemas.requests import JoinSession, SessionJoined, Sync
@@ -62,9 +63,16 @@ class PatientClient(Client[PatientView]):
         """Tell the staff where the patient is."""
         return self._command(session, FocusField, field_id=field_id)
 
-    def report_reading(self, session: str, field_id: str, fraction: float) -> Pending[PatientView]:
-        """Tell how far a consent text was read, from 0 to 1; it never falls."""
-        return self._command(session, ReportReading, field_id=field_id, fraction=fraction)
+    def report_reading(
+        self, session: str, field_id: str, fraction: float, seconds: float | None = None
+    ) -> Pending[PatientView]:
+        """Tell how far a consent text was read, from 0 to 1, and for how long it was shown.
+
+        Neither ever falls; `seconds` are all of them so far.
+        """
+        return self._command(
+            session, ReportReading, field_id=field_id, fraction=fraction, seconds=seconds
+        )
 
     def submit_signature(
         self,
@@ -72,28 +80,51 @@ class PatientClient(Client[PatientView]):
         field_id: str,
         strokes: Iterable[Iterable[Sequence[float]]],
         document_sha256: str | None = None,
+        *,
+        language: str | None = None,
+        printed_name: str | None = None,
+        relationship: str | None = None,
     ) -> Pending[PatientView]:
         """Sign; strokes are lists of `(x, y, t_ms)`, x and y from 0 to 1.
 
-        The signature is bound to the text by its SHA-256: by default the one that the view's
-        signature request names. Raises ValueError where the view names none.
+        The signature is bound to the text, in the `language` that was shown, by its SHA-256: by
+        default the one that the view's signature request names. Raises ValueError where the view
+        names none. `relationship` is of who signs for the patient, who then has a `printed_name`.
         """
         if document_sha256 is None:
-            view = self.view(session)
-            if view is None or view.signature is None:
-                raise ValueError("no signature is requested")
-            document_sha256 = view.signature.document_sha256
+            document_sha256 = self._requested(session, language)
         return self._command(
             session,
             SubmitSignature,
             field_id=field_id,
             strokes=tuple(tuple(tuple(point) for point in stroke) for stroke in strokes),
             document_sha256=document_sha256,
+            language=language,
+            printed_name=printed_name,
+            relationship=relationship,
         )
+
+    def _requested(self, session: str, language: str | None) -> str:
+        view = self.view(session)
+        signature = view.signature if view is not None else None
+        if signature is None:
+            raise ValueError("no signature is requested")
+        if language is None:
+            return signature.document_sha256
+        found = (signature.documents_sha256 or {}).get(language)
+        if found is None:
+            raise ValueError("the text to be signed comes in no such language")
+        return found
 
     def decline_signature(self, session: str, reason: str | None = None) -> Pending[PatientView]:
         """Refuse to sign."""
         return self._command(session, DeclineSignature, reason=reason)
+
+    def withdraw_signature(
+        self, session: str, field_id: str, reason: str | None = None
+    ) -> Pending[PatientView]:
+        """Take back a signature of the current step; it is missing from then on."""
+        return self._command(session, WithdrawSignature, field_id=field_id, reason=reason)
 
     def ask_for_help(self, session: str) -> Pending[PatientView]:
         """Raise a flag on the staff's screen."""

@@ -3,6 +3,7 @@
     plausible_value(item, rng) -> JSON value for ENTER_FIELD
     plausible_document(item, rng) -> (bytes, media type)              (clients.plausible_documents)
     plausible_strokes(rng) -> strokes for SUBMIT_SIGNATURE
+    plausible_name(rng) -> who signs                                  (clients.plausible_words)
 
 The generator is an argument: the same seed gives the same answers. Raises `NoPlausibleValue`
 where the field's rules leave nothing that could be found.
@@ -18,11 +19,17 @@ import regex
 
 from clients.plausible_documents import plausible_document
 from clients.plausible_patterns import matching
-from clients.plausible_words import HINTS, NOTES, ORGANISATIONS
+from clients.plausible_words import HINTS, NOTES, ORGANISATIONS, plausible_name
 from schemas.questionnaire import CHOICES, FieldKind, Item, Json, Option
 from schemas.questionnaire_times import Span, date_time_span, time_of_day
 
-__all__ = ["NoPlausibleValue", "plausible_document", "plausible_strokes", "plausible_value"]
+__all__ = [
+    "NoPlausibleValue",
+    "plausible_document",
+    "plausible_name",
+    "plausible_strokes",
+    "plausible_value",
+]
 
 _DAY = 86_400
 _TRIES = 200

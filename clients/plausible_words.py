@@ -38,7 +38,8 @@ def _email(rng: Random) -> str:
     return f"{rng.choice(_FIRST).lower()}.{last}@example.org"
 
 
-def _name(rng: Random) -> str:
+def plausible_name(rng: Random) -> str:
+    """Give a person's name."""
     return f"{rng.choice(_FIRST)} {rng.choice(_LAST)}"
 
 
@@ -89,6 +90,6 @@ HINTS: tuple[tuple[str, Callable[[Random], str]], ...] = (
     (r"allerg", _one_of(_ALLERGENS)),
     (r"physician|doctor|provider|consultant", lambda rng: f"Dr. {rng.choice(_LAST)}"),
     (r"licen[cs]e|passport|id number|document number", _member),
-    (r"name|contact|signed|signature", _name),
+    (r"name|contact|signed|signature", plausible_name),
 )
 """The first hint that is found in a field's id and text decides."""

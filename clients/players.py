@@ -12,6 +12,7 @@ from random import Random
 from clients.plausible import (
     NoPlausibleValue,
     plausible_document,
+    plausible_name,
     plausible_strokes,
     plausible_value,
 )
@@ -27,6 +28,8 @@ from schemas.views import (
 
 _TRIES = 6
 """Values that a patient makes up for one field before giving up on it."""
+_HALF_READ_S = 30.0
+"""For half of a text."""
 _FILLS_OPTIONAL = 0.7
 _ADDS_INSTANCE = 0.2
 
@@ -45,6 +48,7 @@ class Read:
 
     field_id: str
     fraction: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Sign:
 
     field_id: str
     strokes: list[list[list[float]]] = field(repr=False)
+    printed_name: str = field(repr=False)
+    relationship: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ class PatientPlayer:
         """Choose what to do; None: wait for the staff."""
         signature = view.signature
         if signature is not None and signature.status is SignatureStatus.REQUESTED:
-            return Sign(signature.field_id, plausible_strokes(self._rng))
+            return self._sign(signature.field_id)
         if view.status is not SessionStatus.ACTIVE or view.covered:
             return None
         for place in self._fields(view):
@@ -117,6 +123,12 @@ class PatientPlayer:
             if action is not None:
                 return action
         return self._another_instance(view)
+
+    def _sign(self, field_id: str) -> Sign:
+        """Sign as the patient, or now and then for somebody else."""
+        relationship = self._rng.choice((None, None, None, "parent", "guardian"))
+        name = plausible_name(self._rng)
+        return Sign(field_id, plausible_strokes(self._rng), name, relationship)
 
     def fill_after_all(self, field_ids: list[str]) -> None:
         """Take it that these fields, or any in these groups, have to be filled."""
@@ -145,7 +157,7 @@ class PatientPlayer:
 
     def _read(self, view: PatientView, place: Place) -> Read:
         half_way = view.reading.get(place.field_id, 0.0) < 0.5  # noqa: PLR2004
-        return Read(place.field_id, 0.5 if half_way else 1.0)
+        return Read(place.field_id, *((0.5, _HALF_READ_S) if half_way else (1.0, 2 * _HALF_READ_S)))
 
     def _attach(self, view: PatientView, place: Place) -> Attach | None:
         shown = view.documents.get(place.field_id)

@@ -178,12 +178,14 @@ class SessionPlay:
         match action:
             case players.Enter(field_id, value):
                 return self._patient.enter_field(session, field_id, value)
-            case players.Read(field_id, fraction):
-                return self._patient.report_reading(session, field_id, fraction)
+            case players.Read(field_id, fraction, seconds):
+                return self._patient.report_reading(session, field_id, fraction, seconds)
             case players.Attach(field_id, data, media_type):
                 return self._patient.start_upload(session, field_id, data, media_type)
-            case players.Sign(field_id, strokes):
-                return self._patient.submit_signature(session, field_id, strokes)
+            case players.Sign(field_id, strokes, name, relationship):
+                return self._patient.submit_signature(
+                    session, field_id, strokes, printed_name=name, relationship=relationship
+                )
 
     def _patient_did(self, action: players.PatientAction, done: Any) -> None:
         if self._note(action, done):
@@ -207,7 +209,7 @@ class SessionPlay:
                 self._result.values[field_id] = value
             case players.Attach(field_id, data, _):
                 self._result.documents[field_id] = data
-            case players.Sign(field_id, _):
+            case players.Sign(field_id):
                 self._result.signatures.add(field_id)
 
     def _staff_turn(self, view: FacilityView, *, patient_done: bool) -> None:

@@ -1,13 +1,22 @@
 """Commands: what a device asks of a session it takes part in (`sessions/{session}/commands/…`)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from schemas.base import AnyJson, CommandId, FieldId, Identifier, Seq, Sha256, Versioned, absent
 
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 OptionalReason = Annotated[Reason | None, Field(exclude_if=absent)]
+
+PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+"""What a person is called, or is to the patient."""
+OptionalName = Annotated[PersonName | None, Field(exclude_if=absent)]
+Language = Annotated[str, Field(min_length=1, max_length=64)]
+"""BCP 47, as the questionnaire writes it."""
+
+MAX_SECONDS = 7 * 24 * 3600
+"""Of reading one text: longer than any session is open."""
 
 MAX_STROKES = 2_000
 MAX_POINTS = 5_000
@@ -53,6 +62,8 @@ class RequestSignature(CommandBase):
 
     type: Literal["REQUEST_SIGNATURE"] = "REQUEST_SIGNATURE"
     field_id: FieldId
+    staff_name: OptionalName = None
+    """Who asks for it, where several people use the screen."""
 
 
 class CancelSignature(CommandBase):
@@ -164,6 +175,8 @@ class ReportReading(CommandBase):
     type: Literal["REPORT_READING"] = "REPORT_READING"
     field_id: FieldId
     fraction: Unit
+    seconds: Annotated[float | None, Field(ge=0, le=MAX_SECONDS, exclude_if=absent)] = None
+    """For which the text was on the screen, in all; like the fraction it never falls."""
 
 
 class BeginUpload(CommandBase):
@@ -192,12 +205,34 @@ class SubmitSignature(CommandBase):
     field_id: FieldId
     strokes: Strokes
     document_sha256: Sha256
+    """Of the text as it was shown: in `language`, where that is given."""
+    language: Annotated[Language | None, Field(exclude_if=absent)] = None
+    """In which the text was shown; absent: as the questionnaire is written."""
+    printed_name: OptionalName = None
+    """Of who signs."""
+    relationship: OptionalName = None
+    """Of who signs to the patient, as a code or in words; absent: the patient signs."""
+
+    @model_validator(mode="after")
+    def _names_the_representative(self) -> Self:
+        """Refuse a signature for somebody else that does not say whose it is."""
+        if self.relationship is not None and self.printed_name is None:
+            raise ValueError("who signs for somebody else has a name")
+        return self
 
 
 class DeclineSignature(CommandBase):
     """Refuse to sign."""
 
     type: Literal["DECLINE_SIGNATURE"] = "DECLINE_SIGNATURE"
+    reason: OptionalReason = None
+
+
+class WithdrawSignature(CommandBase):
+    """Take back a signature of the current step, before the session is submitted."""
+
+    type: Literal["WITHDRAW_SIGNATURE"] = "WITHDRAW_SIGNATURE"
+    field_id: FieldId
     reason: OptionalReason = None
 
 
@@ -233,6 +268,7 @@ PatientCommand = (
     | FinishUpload
     | SubmitSignature
     | DeclineSignature
+    | WithdrawSignature
     | AskForHelp
 )
 Command = FacilityCommand | PatientCommand

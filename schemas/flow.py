@@ -34,6 +34,7 @@ from schemas.questionnaire_assembly import (
     read_steps,
 )
 from schemas.questionnaire_cursor import Cursor, Report
+from schemas.questionnaire_extraction import read_extraction
 from schemas.questionnaire_items import Reading
 from schemas.questionnaire_published import (
     canonical_json,
@@ -136,4 +137,5 @@ def _load(value: dict[str, Json], fallback_id: str | None) -> Flow:
         evaluation_order=order,
         entry_mode=root.extension_text(ext.ENTRY_MODE),
         translations=root.translations("title"),
+        extraction=read_extraction(root),
     )

@@ -142,6 +142,28 @@ class Condition:
     raw: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ExtractedValue:
+    """A value that the form itself gives to an element of a resource: no answer has it."""
+
+    definition: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What an item, or the form, says of the resources that its answers make (SDC, extraction).
+
+    `context` is the type of the resource that is made of what stands below.
+    """
+
+    context: str | None = None
+    values: tuple[ExtractedValue, ...] = ()
+
+
+NO_EXTRACTION = Extraction()
+
+
 @dataclass(frozen=True, eq=False)
 class Item:
     """One item. `type` is FHIR's; `kind` is what a screen offers.
@@ -188,6 +210,7 @@ class Item:
     initial: tuple[Json, ...] = ()
     codes: tuple[Coding, ...] = ()
     definition: str | None = None
+    extraction: Extraction = NO_EXTRACTION
     children: tuple[str, ...] = ()
     parent: str | None = None
     repeating_ancestors: tuple[str, ...] = ()
@@ -268,6 +291,7 @@ class Flow:
     evaluation_order: tuple[str, ...]
     entry_mode: str | None = None
     translations: Translations = field(default_factory=dict)
+    extraction: Extraction = NO_EXTRACTION
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Flow) and self.flow_ref == other.flow_ref

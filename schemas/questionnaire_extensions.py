@@ -31,6 +31,9 @@ REGEX = _CORE + "regex"
 ENTRY_FORMAT = _CORE + "entryFormat"
 TRANSLATION = _CORE + "translation"
 ENTRY_MODE = _SDC + "sdc-questionnaire-entryMode"
+EXTRACTION_CONTEXT = _SDC + "sdc-questionnaire-itemExtractionContext"
+EXTRACT = _SDC + "sdc-questionnaire-definitionExtract"
+EXTRACT_VALUE = _SDC + "sdc-questionnaire-definitionExtractValue"
 
 RESPONSE_SIGNATURE = _CORE + "questionnaireresponse-signature"
 
@@ -59,7 +62,6 @@ _UNSUPPORTED_NAMES = {
         "sdc-questionnaire-answerExpression",
         "sdc-questionnaire-answerOptionsToggleExpression",
         "sdc-questionnaire-itemPopulationContext",
-        "sdc-questionnaire-itemExtractionContext",
         "sdc-questionnaire-itemContext",
         "sdc-questionnaire-observationExtract",
         "sdc-questionnaire-launchContext",

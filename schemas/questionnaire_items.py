@@ -9,6 +9,7 @@ from schemas import questionnaire_extensions as ext
 from schemas.questionnaire import Coding, FieldKind, Item, Json
 from schemas.questionnaire_conditions import WrittenCondition, read_behavior, read_conditions
 from schemas.questionnaire_cursor import Cursor
+from schemas.questionnaire_extraction import read_extraction
 from schemas.questionnaire_options import initial_values, read_options
 
 MAX_DEPTH = 20
@@ -133,6 +134,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         enable_behavior=read_behavior(cursor),
         codes=tuple(code.coding() for code in cursor.each("code")),
         definition=cursor.text("definition"),
+        extraction=read_extraction(cursor),
         parent=None if around.parent is None else around.parent.link_id,
         repeating_ancestors=around.repeating,
         step_id=around.step_id or link_id,

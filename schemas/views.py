@@ -57,6 +57,7 @@ class SignatureStatus(StrEnum):
     REQUESTED = "requested"
     SIGNED = "signed"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
 
 
 class Masked(Wire):
@@ -91,11 +92,28 @@ class DocumentView(Wire):
 
 
 class SignatureView(Wire):
-    """A signature that is asked for or was given."""
+    """A signature that is asked for or was given.
+
+    What follows the hashes is told to the staff alone, and only once it was decided.
+    """
 
     field_id: FieldId
     status: SignatureStatus
     document_sha256: Sha256
+    """Of the text: as the questionnaire is written; once signed, of the text that was signed."""
+    documents_sha256: Annotated[Mapping[str, Sha256] | None, Field(exclude_if=absent)] = None
+    """While it is asked for: of the text in each language that the questionnaire comes in."""
+    at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When it was decided."""
+    language: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Of the text that was signed, where that is a translation (BCP 47)."""
+    printed_name: Annotated[str | None, Field(exclude_if=absent)] = None
+    relationship: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Of the signer to the patient; absent where the patient signed."""
+    staff_name: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Who asked for it."""
+    reason: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Why it was declined or withdrawn."""
 
 
 class StepView(Wire):
@@ -135,6 +153,8 @@ class View(Versioned):
     step (patient) or of all steps (facility)."""
     documents: Mapping[str, DocumentView]
     reading: Mapping[str, float]
+    reading_seconds: Annotated[Mapping[str, float] | None, Field(exclude_if=absent)] = None
+    """For how long each text was on the patient's screen, where that screen told."""
     check_words: tuple[str, str]
     """The same on both screens, so that two people see that the right ones are paired."""
     highlight: str | None
@@ -147,6 +167,8 @@ class PatientView(View):
     """What the patient's screen may show: the values of the current step alone."""
 
     fields: Mapping[str, FieldView]
+    step_signatures: Annotated[Mapping[str, SignatureView] | None, Field(exclude_if=absent)] = None
+    """Those of the current step; absent where there is none."""
     host_online: bool
 
 

@@ -1,5 +1,6 @@
 """Facility IT's requests: flows, lists, one session's story and answers, cancelling, purging."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
 
@@ -11,6 +12,7 @@ from schemas.flow import load_flow
 from schemas.questionnaire import Flow, FlowError
 from schemas.rejections import RejectionCode
 from schemas.topics import FlowTopic, StateTopic
+from session_controller.acts import FlowAdded, SessionPurged, SessionSeen, TimelineSeen
 from session_controller.engine import facts as f
 from session_controller.engine.facts import Event
 from session_controller.engine.history import replay
@@ -28,7 +30,7 @@ _MAX_PROBLEMS = 20
 _UNKNOWN = Refusal(RejectionCode.UNKNOWN_SESSION, "There is no such session.")
 
 
-def add_flow(work: Work, _: Store, __: Device, request: r.AddFlow) -> r.Answer | Refusal:
+def add_flow(work: Work, _: Store, device: Device, request: r.AddFlow) -> r.Answer | Refusal:
     """Add a Questionnaire as a flow, or say what in it cannot be used, and where."""
     try:
         flow = load_flow(dict(request.questionnaire), fallback_id=request.fallback_id)
@@ -40,6 +42,7 @@ def add_flow(work: Work, _: Store, __: Device, request: r.AddFlow) -> r.Answer |
             {"problems": problems},
         )
     keep_flow(work, flow)
+    work.note(FlowAdded(flow_ref=flow.flow_ref), device=device.device)
     notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
     return r.FlowAdded(
         request_id=request.request_id, flow_id=flow.flow_id, flow_ref=flow.flow_ref, notes=notes
@@ -146,6 +149,7 @@ def show_session(
     if session is None:
         return _UNKNOWN
     shown = facility_view(session, device.device, epoch=work.world.epoch)
+    work.note(SessionSeen(revision=shown.revision), device=device.device, session=shown.session)
     return r.SessionShown(request_id=request.request_id, view=shown)
 
 
@@ -159,12 +163,13 @@ def _as_it_was(store: Store, session: Session, revision: int) -> Session | None:
 
 
 def session_timeline(
-    work: Work, store: Store, _: Device, request: r.SessionTimeline
+    work: Work, store: Store, device: Device, request: r.SessionTimeline
 ) -> r.Answer | Refusal:
     """List what happened, a page at a time; names fields, never what was entered."""
     session = _stored(work, store, request.session)
     if session is None:
         return _UNKNOWN
+    work.note(TimelineSeen(), device=device.device, session=request.session)
     events = list(store.events(request.session, request.after, _PAGE + 1))
     lines = tuple(_timeline_line(event, session.flow) for event in events[:_PAGE])
     return r.Timeline(
@@ -234,7 +239,7 @@ def cancel_session(
 
 
 def purge_sessions(
-    work: Work, store: Store, _: Device, request: r.PurgeSessions
+    work: Work, store: Store, device: Device, request: r.PurgeSessions
 ) -> r.Answer | Refusal:
     """Delete ended sessions with all that was entered, and what is retained of them."""
     names = list(request.sessions)
@@ -251,8 +256,16 @@ def purge_sessions(
             )
         purged.append(name)
         clear_topics(work, state)
+        _forget_guests(work, name)
+        work.note(SessionPurged(), device=device.device, session=name)
     work.batch.purged += purged
     return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged))
+
+
+def _forget_guests(work: Work, session: str) -> None:
+    """Forget what guests' phones called themselves; their ids are never given to others."""
+    for guest in [d for d in work.world.devices.values() if d.guest_of == session]:
+        work.put_device(replace(guest, name=""))
 
 
 def back_up(work: Work, _: Store, device: Device, request: r.BackUp) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.base import Role
 from session_controller.codes import new_secret, secret_hash
+from session_controller.files import write_private
 from session_controller.records import Device
 from session_controller.work import Work
 
@@ -25,19 +26,8 @@ def load_admins(folder: Path) -> dict[str, str]:
         secrets: dict[str, str] = json.loads(path.read_text())
         return secrets
     secrets = {slot: new_secret() for slot in SLOTS}
-    write_private(path, json.dumps(secrets, indent=1))
+    write_private(path, json.dumps(secrets, indent=1).encode())
     return secrets
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    draft = path.with_suffix(".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def enrol_admins(work: Work, secrets: dict[str, str]) -> None:

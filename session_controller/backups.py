@@ -1,29 +1,44 @@
 """Backups: taken while the box serves, verified before they count, and rotated.
 
-A backup is one SQLite file: the whole database, and in a table of its own the box's key and the
-admin devices' secrets, without which a restored box could not show its codes or be commanded.
-It holds what patients entered: mode 0600, and to be kept as safe as the data folder itself.
+A backup is one SQLite file: the whole database without its keys, and the documents; all of what
+patients entered is sealed in it. The keys of all backups stand in one small file beside them
+(`session_controller.keyring`), so that a purge reaches every backup at once.
 """
 
 import asyncio
 import logging
+import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
 from session_controller.admins import ADMINS_FILE
-from session_controller.codes import KEY_FILE
-from session_controller.opening import sync_folder
+from session_controller.files import sync_folder
+from session_controller.keychain import session_key
+from session_controller.keyring import (
+    KEYRING,
+    Keyring,
+    KeyringError,
+    read_keyring,
+    write_keyring,
+)
+from session_controller.opening import DATABASE
+from session_controller.sealing import KEY_FILE
 from session_controller.store import Store
+from session_controller.vault import FOLDER as DOCUMENTS
 from session_controller.verification import verify
 
 _log = logging.getLogger(__name__)
 
 FOLDER = "backups"
+ASIDE = "replaced-"
+"""How the folders begin in which a restore keeps what was there before."""
 KEPT_FILES = (KEY_FILE, ADMINS_FILE)
 _NAME = "handrail-{:%Y%m%dT%H%M%S.%f}Z.sqlite"
 _LOOK_EVERY_S = 60.0
@@ -50,6 +65,9 @@ class Backups:
         self._data = data
         self._plan = plan or BackupPlan()
         self._under_way: asyncio.Task[Path] | None = None
+        self._keyring = Lock()
+        """Held by who reads and writes the keyring: a purge may come while a backup is taken."""
+        self._forgotten: set[str] = set()
 
     async def take(self) -> Path:
         """Take a backup, verify it, rotate; who asks meanwhile is given the same.
@@ -62,11 +80,55 @@ class Backups:
 
     async def _take(self) -> Path:
         try:
-            path = await asyncio.to_thread(_write, self._store, self._data)
-        except (sqlite3.Error, OSError) as error:
+            path = await asyncio.to_thread(self._write)
+        except (sqlite3.Error, OSError, KeyringError) as error:
             raise BackupError(f"The backup could not be written: {error}") from error
         await asyncio.to_thread(_rotate, self._data, self._plan.keep)
         return path
+
+    def _write(self) -> Path:
+        """Write a draft, verify it in a process of its own, and only then give it its name."""
+        folder = self._data / FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for left in folder.glob("*.new*"):
+            left.unlink()
+        path = folder / _NAME.format(datetime.now(UTC))
+        draft = path.with_suffix(".new")
+        self._add_to_keyring(self._store.backup(draft))
+        _verify(draft)
+        draft.replace(path)
+        sync_folder(folder)
+        return path
+
+    def _add_to_keyring(self, keys: dict[str, bytes]) -> None:
+        """Add a backup's keys, but for those of what was purged while it was taken."""
+        files = {
+            name: (self._data / name).read_bytes()
+            for name in KEPT_FILES
+            if (self._data / name).exists()
+        }
+        with self._keyring:
+            older = self._keys_so_far()
+            fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
+            write_keyring(self._data / FOLDER / KEYRING, Keyring({**older, **fresh}, files))
+
+    def _keys_so_far(self) -> dict[str, bytes]:
+        path = self._data / FOLDER / KEYRING
+        return read_keyring(path).keys if path.exists() else {}
+
+    def forget(self, sessions: Collection[str]) -> None:
+        """Take purged sessions out of all backups, and out of databases that a restore replaced.
+
+        Raises `OSError`.
+        """
+        gone = {session_key(name) for name in sessions}
+        path = self._data / FOLDER / KEYRING
+        with self._keyring:
+            self._forgotten |= gone
+            if path.exists():
+                write_keyring(path, read_keyring(path).without(gone))
+        for aside in self._data.glob(f"{ASIDE}*"):
+            _forget_aside(aside, sessions)
 
     async def keep_taking(self) -> None:
         """Take one whenever the newest is too old, for as long as the box serves."""
@@ -92,6 +154,20 @@ class Backups:
             await asyncio.wait([self._under_way])
 
 
+def _forget_aside(aside: Path, sessions: Collection[str]) -> None:
+    """Take sessions out of a database that was put aside; say so where it cannot be opened."""
+    try:
+        with closing(sqlite3.connect(aside / DATABASE, isolation_level=None)) as db:
+            db.execute("PRAGMA secure_delete=ON")
+            rows = [(session_key(name),) for name in sessions]
+            db.executemany("DELETE FROM keys WHERE name=?", rows)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        _log.error("%s cannot be read: delete it to complete the purge", aside)
+    for name in sessions:
+        shutil.rmtree(aside / DOCUMENTS / name, ignore_errors=True)
+
+
 def existing(data: Path) -> list[Path]:
     """Give a data folder's backups, the newest first."""
     return sorted((data / FOLDER).glob("handrail-*.sqlite"), reverse=True)
@@ -113,22 +189,6 @@ def advice(
 
 def _taken_at(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
-def _write(store: Store, data: Path) -> Path:
-    """Write a draft, verify it in a process of its own, and only then give it its name."""
-    folder = data / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for left in folder.glob("*.new*"):
-        left.unlink()
-    path = folder / _NAME.format(datetime.now(UTC))
-    draft = path.with_suffix(".new")
-    files = {name: (data / name).read_bytes() for name in KEPT_FILES if (data / name).exists()}
-    store.backup(draft, files)
-    _verify(draft)
-    draft.replace(path)
-    sync_folder(folder)
-    return path
 
 
 def _verify(draft: Path) -> None:

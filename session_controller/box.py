@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
-from session_controller.admins import enrol_admins, load_admins, write_private
+from session_controller.admins import enrol_admins, load_admins
 from session_controller.backups import BackupPlan, Backups
-from session_controller.codes import load_key
+from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
 from session_controller.mqtt_link import BrokerUrl, MqttLink
@@ -102,12 +102,12 @@ class Box:
     async def _start(self) -> None:
         data = self.settings.data
         self._store = Store(data)
+        self._store.sweep()
         self._backups = Backups(self._store, data, self.settings.backups)
         link = self._link()
         self._service = Service(
             self._store,
             link,
-            load_key(data),
             settings=self.settings.session,
             version=version("handrail"),
             backups=self._backups,
@@ -117,7 +117,7 @@ class Box:
         await self._service.start()
         if self._broker is not None:
             await self._broker.start()
-        write_private(data / BOX_FILE, json.dumps(self.where()))
+        write_private(data / BOX_FILE, json.dumps(self.where()).encode())
         self._backing_up = asyncio.create_task(self._backups.keep_taking())
 
     def _link(self) -> Link:

@@ -6,28 +6,9 @@ again after a restart although no code is stored.
 
 import hashlib
 import hmac
-import os
 import secrets
-from pathlib import Path
 
 from schemas.devices import CODE_ALPHABET, CODE_LENGTH, normalize_code
-
-KEY_BYTES = 32
-KEY_FILE = "box.key"
-
-
-def load_key(folder: Path) -> bytes:
-    """Read the box's key, a file that only its owner may read; make one where there is none."""
-    path = folder / KEY_FILE
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
 
 
 class Codes:

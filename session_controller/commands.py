@@ -1,6 +1,6 @@
 """One command's way: read, in sequence, decided, recorded; answered by view or refusal."""
 
-import hashlib
+import logging
 from dataclasses import dataclass
 
 from schemas.commands import (
@@ -13,6 +13,7 @@ from schemas.commands import (
 from schemas.reading import Unreadable, read_command
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import MAX_CHUNK, CommandTopic, DocumentTopic, RejectionTopic
+from session_controller.acts import OutsiderRefused
 from session_controller.engine.context import Candidate, Context, StoredUpload
 from session_controller.engine.decide import decide
 from session_controller.engine.facts import (
@@ -25,6 +26,7 @@ from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.joining import keep_code
 from session_controller.records import Device
+from session_controller.sealing import SealBrokenError
 from session_controller.store import Store
 from session_controller.work import Work
 
@@ -39,6 +41,9 @@ class _Sent:
     command_id: str | None
 
 
+_log = logging.getLogger(__name__)
+
+
 def handle_command(work: Work, store: Store, topic: CommandTopic, payload: bytes) -> None:
     """Handle a command. Whatever it is, the sender hears of it, on its own topics alone."""
     device = work.device(topic.device)
@@ -46,17 +51,30 @@ def handle_command(work: Work, store: Store, topic: CommandTopic, payload: bytes
         return  # no broker of ours lets it in, and nobody is listening; a guest stays a moment
     command = read_command(payload)
     sent = _Sent(topic, device, command.seq, command.command_id)
-    work.excuse(_rejections(topic), command_id=sent.command_id, seq=sent.seq)
+    excuse_command(work, topic, payload)
     session = work.session(topic.session)
     if session is None:
-        _refuse(work, sent, _unknown_session(store, topic.session))
+        _turn_away(work, sent, _unknown_session(store, topic.session))
     elif not _may_speak(session, device, command):
         refusal = Refusal(
             RejectionCode.NOT_A_PARTICIPANT, "This screen takes no part in the session."
         )
-        _refuse(work, sent, refusal)
+        _turn_away(work, sent, refusal)
     elif _is_due(work, store, session, sent):
         _answer(work, session, sent, _outcome(work, store, session, sent, command))
+
+
+def _turn_away(work: Work, sent: _Sent, refusal: Refusal) -> None:
+    """Refuse what has no place in a session's own log, and note it in the box's."""
+    _refuse(work, sent, refusal)
+    act = OutsiderRefused(code=refusal.code)
+    work.note(act, device=sent.topic.device, session=sent.topic.session)
+
+
+def excuse_command(work: Work, topic: CommandTopic, payload: bytes) -> None:
+    """Have the sender told, should this command not be stored."""
+    command = read_command(payload)
+    work.excuse(_rejections(topic), command_id=command.command_id, seq=command.seq)
 
 
 def _rejections(topic: CommandTopic) -> RejectionTopic:
@@ -64,7 +82,7 @@ def _rejections(topic: CommandTopic) -> RejectionTopic:
 
 
 def _unknown_session(store: Store, session: str) -> Refusal:
-    if store.state(session) is not None:
+    if store.knows(session):
         return Refusal(RejectionCode.SESSION_ENDED, "The session has ended.")
     return Refusal(RejectionCode.UNKNOWN_SESSION, "There is no such session.")
 
@@ -138,11 +156,11 @@ def _outcome(
 ) -> Fact | Refusal:
     if isinstance(command, Unreadable):
         return Refusal(command.code, command.message)
-    outcome = decide(session, command, _context(work, store, session, sent, command))
+    outcome = decide(session, command, _context(work, session, sent, command))
     if isinstance(outcome, PatientDeviceReplaced) and outcome.code:
         keep_code(work, session.state.session, outcome.code.serial)
     if isinstance(command, FetchDocument) and isinstance(outcome, DocumentFetched):
-        _send_document(work, store, sent.topic, outcome.upload)
+        return _send_document(work, store, session, sent.topic, command.field_id) or outcome
     return outcome
 
 
@@ -161,12 +179,12 @@ def _answer(work: Work, session: Session, sent: _Sent, outcome: Fact | Refusal) 
         work.record(session, fact, device=device, seq=sent.seq, command_id=command_id)
 
 
-def _context(work: Work, store: Store, session: Session, sent: _Sent, command: Command) -> Context:
+def _context(work: Work, session: Session, sent: _Sent, command: Command) -> Context:
     device = sent.device
     expires_at = work.at + work.world.settings.code_lifetime
     stored = candidate = None
     if isinstance(command, FinishUpload):
-        stored = _stored(work, store, session.state.session, command.upload)
+        stored = _stored(work, session, command.upload)
     if isinstance(command, ReplacePatientDevice) and command.device:
         candidate = _candidate(work, command.device)
     return Context(
@@ -188,20 +206,34 @@ def _candidate(work: Work, name: str) -> Candidate | None:
     return Candidate(usable, work.assigned_to(name) is not None, device.online)
 
 
-def _stored(work: Work, store: Store, session: str, upload: str) -> StoredUpload:
-    digest, size = hashlib.sha256(), 0
-    waiting = (c.data for c in work.batch.chunks if (c.session, c.upload) == (session, upload))
-    for data in (*store.chunks(session, upload), *waiting):
-        digest.update(data)
-        size += len(data)
-    return StoredUpload(size, digest.hexdigest())
+def _stored(work: Work, session: Session, upload: str) -> StoredUpload | None:
+    """Give what is known of an upload's bytes; they are looked at once all have arrived."""
+    looked = work.find_upload(session.state.session, upload)
+    if looked is not None:
+        return looked
+    found = session.upload(upload)
+    return StoredUpload(found[1].received, "") if found else None
 
 
-def _send_document(work: Work, store: Store, topic: CommandTopic, upload: str) -> None:
-    offset = 0
-    for data in store.chunks(topic.session, upload):
-        for start in range(0, len(data), MAX_CHUNK):
-            piece = data[start : start + MAX_CHUNK]
-            chunk = DocumentTopic(topic.session, topic.device, upload, str(offset))
-            work.say(chunk, piece)
-            offset += len(piece)
+def _send_document(
+    work: Work, store: Store, session: Session, topic: CommandTopic, field_id: str
+) -> Refusal | None:
+    """Say a document's bytes, piece by piece; a refusal where its file is not as it was."""
+    document = session.state.documents[field_id]
+    if document.stored is None:
+        return None
+    try:
+        data = store.document(topic.session, document.stored.file)
+    except (OSError, SealBrokenError):
+        _log.error("a document of %s is damaged on the disk", topic.session)
+        return DAMAGED
+    for offset in range(0, len(data), MAX_CHUNK):
+        place = DocumentTopic(topic.session, topic.device, document.upload, str(offset))
+        work.say(place, data[offset : offset + MAX_CHUNK])
+    return None
+
+
+DAMAGED = Refusal(
+    RejectionCode.UNAVAILABLE,
+    "This document is damaged on the box's disk. Ask facility IT to look at it.",
+)

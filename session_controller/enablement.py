@@ -22,7 +22,8 @@ class Held:
     """All that was entered in a session, by field id; `instances` by the group's field id.
 
     `documents`: missing, receiving, received, accepted or rejected. `signatures`: requested,
-    signed or declined. `reading`: the fraction read. `corrections`: what staff asks to correct.
+    signed, declined or withdrawn. `reading`: the fraction read. `corrections`: what staff asks to
+    correct.
     """
 
     answers: Mapping[str, Json] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from schemas import requests as r
 from schemas.devices import show_code
 from schemas.rejections import RejectionCode
 from schemas.topics import AssignmentTopic, LobbyTopic, PresenceTopic
+from session_controller.acts import DeviceEnrolled, DeviceRevoked
 from session_controller.codes import new_secret, secret_hash
 from session_controller.engine.facts import DeviceLeft
 from session_controller.engine.refusal import Refusal
@@ -20,7 +21,9 @@ _SERIAL = 1
 """A device is enrolled by one code only; who lost it enrols anew."""
 
 
-def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.Answer | Refusal:
+def enrol_device(
+    work: Work, _: Store, sender: Device, request: r.EnrolDevice
+) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
     limit = work.world.settings.max_devices
     if _enrolled(work) >= limit:
@@ -34,6 +37,8 @@ def enrol_device(work: Work, _: Store, __: Device, request: r.EnrolDevice) -> r.
         enrolled_at=work.at,
     )
     work.put_device(device)
+    act = DeviceEnrolled(subject=device.device, role=device.role, by=request.by)
+    work.note(act, device=sender.device)
     if request.by == "code":
         code_hash = work.world.codes.hash_of(_code(work, device.device))
         expires_at = work.at + work.world.settings.code_lifetime
@@ -87,13 +92,16 @@ def _free_name(work: Work, name: str) -> str:
     return slug
 
 
-def revoke_device(work: Work, _: Store, __: Device, request: r.RevokeDevice) -> r.Answer | Refusal:
+def revoke_device(
+    work: Work, _: Store, sender: Device, request: r.RevokeDevice
+) -> r.Answer | Refusal:
     """End a device's credential: it is disconnected, and leaves its sessions."""
     device = work.device(request.device)
     if device is None:
         return Refusal(RejectionCode.NOT_A_PARTICIPANT, "There is no such device.")
     if device.revoked_at is None:
         revoke(work, device)
+        work.note(DeviceRevoked(subject=device.device), device=sender.device)
     return r.DeviceRevoked(request_id=request.request_id, device=request.device)
 
 

@@ -22,7 +22,8 @@ CREATE TABLE flows (
     flow_ref TEXT PRIMARY KEY,
     flow_id TEXT NOT NULL,
     added_at TEXT NOT NULL,
-    canonical BLOB NOT NULL
+    canonical BLOB NOT NULL,
+    mapping BLOB                    -- JSON: how answers become FHIR resources, where it is needed
 ) WITHOUT ROWID;
 
 -- Who may connect. A guest is a device that a session's code brought in; it ends with the session.
@@ -46,26 +47,47 @@ CREATE TABLE sessions (
     ended_at TEXT,
     cleared_at TEXT,                -- when its retained topics were cleared
     revision INTEGER NOT NULL,
-    state TEXT NOT NULL
+    state BLOB NOT NULL             -- sealed with the session's key
 ) WITHOUT ROWID;
 CREATE INDEX sessions_live ON sessions(cleared_at) WHERE cleared_at IS NULL;
 
--- All that ever happened. A refused command is here too: it counts for its device's sequence.
+-- Keys, wrapped by the box's: `session:{id}`, `codes`, `log`. A backup is made without them.
+CREATE TABLE keys (
+    name TEXT PRIMARY KEY,
+    wrapped BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- All that ever happened, in one hash chain (session_controller/chain.py). An event of a session
+-- has a revision and is sealed with the session's key; an act of the box has none, and is plain. A
+-- refused command is here too: it counts for its device's sequence. A purge takes the content.
 CREATE TABLE events (
-    id INTEGER PRIMARY KEY,
-    session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
-    revision INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY,         -- 1, 2, 3 … without gaps
     at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    session TEXT,
+    revision INTEGER,
     device TEXT,
     seq INTEGER,
     command_id TEXT,
-    fact TEXT NOT NULL
+    content BLOB,
+    content_sha256 BLOB NOT NULL,
+    chain BLOB NOT NULL
 );
-CREATE INDEX events_of_session ON events(session, id);
+CREATE INDEX events_of_session ON events(session, id) WHERE session IS NOT NULL;
 -- Exactly once, whatever the program does: a second answer to one seq cannot be stored.
 CREATE UNIQUE INDEX events_once ON events(session, device, seq) WHERE seq IS NOT NULL;
 
--- Bytes of documents, in the chunks in which they came.
+-- Heads of that chain, signed by the box.
+CREATE TABLE checkpoints (
+    entry INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    chain BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    public_key BLOB NOT NULL
+);
+
+-- Bytes of documents that are on their way, in the chunks in which they came, sealed. A document
+-- that is whole is a file beside the database.
 CREATE TABLE chunks (
     session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
     upload TEXT NOT NULL,

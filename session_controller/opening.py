@@ -9,8 +9,16 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
-from session_controller.codes import KEY_FILE
+from session_controller.files import sync_folder
 from session_controller.migrations import SCHEMA
+from session_controller.sealing import (
+    KEY_FILE,
+    BoxKeyError,
+    BoxKeys,
+    SealBrokenError,
+    load_box_keys,
+    make_box_keys,
+)
 
 _PRAGMAS = {
     "journal_mode": "wal",
@@ -27,7 +35,7 @@ RESTORING = "restoring"
 
 _LOOK_AT_ALL = 256 * 1024 * 1024
 """Above, a start leaves the documents' bytes unchecked: it has to be over within two seconds."""
-_WITHOUT_BYTES = ("meta", "flows", "devices", "sessions", "codes", "answers")
+_WITHOUT_BYTES = ("meta", "flows", "devices", "sessions", "keys", "codes", "answers")
 
 
 class StoreError(Exception):
@@ -102,19 +110,29 @@ def refuse_newer_schema(db: Database) -> None:
         )
 
 
+def take_box_keys(folder: Path, db: Database) -> BoxKeys:
+    """Give the box's keys, made at the first start. Raises `StoreError` where they do not fit."""
+    try:
+        keys = load_box_keys(folder)
+        sample = next(iter(db.query("SELECT name, wrapped FROM keys LIMIT 1")), None)
+        if keys is None and sample is None:
+            return make_box_keys(folder)
+        if keys is None:
+            raise StoreError(
+                f"{folder / KEY_FILE} is gone, and nothing can be read without it; put it back, "
+                "or restore a backup together with its keys"
+            )
+        if sample is not None:
+            keys.unwrap(sample["wrapped"], sample["name"])
+    except (BoxKeyError, SealBrokenError) as error:
+        raise StoreError(f"The key of {folder} cannot be used: {error}") from error
+    return keys
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Tell whether an error means that the file itself is broken, not the disk or the moment."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk: a file's own sync does not see to it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from schemas.devices import PairingGrant
 from schemas.reading import Unreadable, read_claim
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import ClaimTopic, GrantTopic
+from session_controller.acts import CodeRefused, DevicePaired
 from session_controller.codes import new_id, new_secret, secret_hash
 from session_controller.joining import CODE_REFUSED, join, session_of
 from session_controller.records import Code, CodeKind, Device
@@ -35,6 +36,7 @@ def handle_claim(work: Work, topic: ClaimTopic, payload: bytes) -> None:
 
 def refuse_claim(work: Work, topic: ClaimTopic) -> None:
     """Give the one answer that wrong, spent and expired codes get."""
+    work.note(CodeRefused(), device=topic.client_id)
     work.say(
         GrantTopic(topic.client_id),
         Rejection(code=RejectionCode.CODE_REFUSED, message=CODE_REFUSED.message),
@@ -75,6 +77,7 @@ def _credential(work: Work, code: Code, device: Device) -> PairingGrant:
     secret = new_secret()
     work.put_device(replace(device, secret_sha256=secret_hash(secret)))
     work.put_code(replace(code, spent_at=work.at))
+    work.note(DevicePaired(subject=device.device, role=device.role), session=device.guest_of)
     return PairingGrant(
         device=device.device,
         role=device.role,

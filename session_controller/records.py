@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from schemas.base import Role
+from session_controller.acts import Act
+from session_controller.chain import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,28 @@ class StoredFlow:
     flow_id: str
     added_at: datetime
     canonical: bytes
+    mapping: bytes | None = None
+    """JSON: how its answers become FHIR resources, where the flow does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAct:
+    """An act of the box, on its way into the log."""
+
+    at: datetime
+    act: Act
+    device: str | None = None
+    """Whose act it is; None: the box's own."""
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the log as it is stored."""
+
+    entry: int
+    place: Place
+    content: bytes | None
+    """Sealed for an event, plain JSON for an act; None once it was purged."""
+    content_sha256: bytes
+    chain: bytes

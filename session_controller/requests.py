@@ -11,6 +11,7 @@ from schemas.reading import Unreadable, read_request
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import InboxTopic, RequestTopic
 from session_controller import admin, enrolment, joining
+from session_controller.acts import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.records import Device, StoredAnswer
 from session_controller.store import Store
@@ -53,9 +54,19 @@ def handle_request(work: Work, store: Store, topic: RequestTopic, payload: bytes
     work.excuse(inbox, request_id=request.request_id)
     outcome = _outcome(work, store, device, request)
     if isinstance(outcome, Refusal):
+        note_refusal(work, topic.device, request, outcome)
         work.say(inbox, _rejection(request.request_id, outcome))
     elif outcome is not None:
         work.say(inbox, outcome)
+
+
+def note_refusal(
+    work: Work, device: str, request: r.Request | Unreadable, refusal: Refusal
+) -> None:
+    """Write into the log that a request was refused, and of which session."""
+    kind = "unreadable" if isinstance(request, Unreadable) else request.type
+    session = getattr(request, "session", None)
+    work.note(RequestRefused(request=kind, code=refusal.code), device=device, session=session)
 
 
 def shows_code(payload: bytes) -> bool:
@@ -66,8 +77,9 @@ def shows_code(payload: bytes) -> bool:
 
 def refuse_code(work: Work, topic: RequestTopic, payload: bytes) -> None:
     """Give the one answer that wrong, spent and expired codes get, without looking."""
-    request_id = read_request(payload).request_id
-    work.say(InboxTopic(topic.device), _rejection(request_id, joining.CODE_REFUSED))
+    request = read_request(payload)
+    note_refusal(work, topic.device, request, joining.CODE_REFUSED)
+    work.say(InboxTopic(topic.device), _rejection(request.request_id, joining.CODE_REFUSED))
 
 
 def _outcome(

@@ -125,14 +125,21 @@ class _Writer:
         if item.type is FieldKind.ATTACHMENT:
             attachment = self.attachments.get(node.field_id)
             return [] if attachment is None else [{"valueAttachment": dict(attachment)}]
-        value = self.assessment.held.answers.get(node.field_id)
-        if not item.takes_value or is_empty(value):
-            return []
-        if check_value(item, value) is not None and not item.fixed:
-            return []
-        value = settle(item, value)
-        values = value if isinstance(value, list) else [value]
-        return [_answer(item, one) for one in values if not is_empty(one)]
+        return answers_to(item, self.assessment.held.answers.get(node.field_id))
+
+
+def answers_to(item: Item, value: Json) -> list[dict[str, Json]]:
+    """Write what was entered as FHIR answers; none where it keeps not all of its question's rules.
+
+    An attachment has no value, and its answer is not made here.
+    """
+    if not item.takes_value or is_empty(value):
+        return []
+    if check_value(item, value) is not None and not item.fixed:
+        return []
+    value = settle(item, value)
+    values = value if isinstance(value, list) else [value]
+    return [answer_of(item, one) for one in values if not is_empty(one)]
 
 
 _ANSWER_KEYS = {
@@ -149,7 +156,7 @@ _ANSWER_KEYS = {
 _OPTION_KEYS = {"date": "valueDate", "time": "valueTime", "string": "valueString"}
 
 
-def _answer(item: Item, value: Json) -> dict[str, Json]:
+def answer_of(item: Item, value: Json) -> dict[str, Json]:
     """Write one answer with the `value[x]` of its question's type."""
     if item.type is FieldKind.INTEGER:
         return {"valueInteger": int(value)}

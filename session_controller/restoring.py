@@ -2,29 +2,40 @@
 
 The epoch rises: devices that hold newer views then accept the older ones, and send again what
 they still hold. It is the time in seconds, so that it rises above every epoch of this box, also of
-a database that cannot be read any more.
+a database that cannot be read any more. What was purged stays purged: sessions without a key, and
+those of which the database that is replaced knows it.
 """
 
 import os
 import shutil
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from session_controller.admins import write_private
-from session_controller.backups import KEPT_FILES
-from session_controller.opening import DATABASE, RESTORING, StoreError, lock_folder, sync_folder
-from session_controller.store import BACKUP_FILES, Store
-from session_controller.verification import verify
+from session_controller.acts import Act, Restored, SessionPurged
+from session_controller.backups import ASIDE, KEPT_FILES
+from session_controller.chain import Head, content_hash, follow
+from session_controller.files import sync_folder, write_private
+from session_controller.keychain import session_key
+from session_controller.keyring import Keyring, keyring_of, read_keyring
+from session_controller.opening import DATABASE, RESTORING, StoreError, lock_folder
+from session_controller.reading import BACKUP_DOCUMENTS
+from session_controller.records import Entry, LoggedAct
+from session_controller.rows import act_place, entry_row
+from session_controller.store import INSERT_EVENT, INSERT_KEY, PURGE
+from session_controller.vault import FOLDER as DOCUMENTS
+from session_controller.verification import reading, verify
 
 _DRAFT = "restored.new"
+_DOCUMENTS_DRAFT = "documents.new"
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class Restoration:
     """What a restore did."""
 
     epoch: int
@@ -33,7 +44,7 @@ class Restored:
     """Where the database that was there before is kept."""
 
 
-def restore(data: Path, backup: Path, at: datetime) -> Restored:
+def restore(data: Path, backup: Path, at: datetime) -> Restoration:
     """Put a backup into a data folder. Killed at any point, it can be done again.
 
     Raises `StoreBusyError` while a box runs there, and `StoreError` for what is no whole backup.
@@ -43,53 +54,108 @@ def restore(data: Path, backup: Path, at: datetime) -> Restored:
         verified = verify(backup)
         if verified.faults:
             raise StoreError(f"{backup} cannot be restored: {verified.faults[0]}")
-        draft = data / _DRAFT
-        epoch = max(verified.epoch + 1, _epoch_of(data) + 1, int(at.timestamp()))
-        files = _prepare(backup, draft, epoch)
-        write_private(data / RESTORING, f"{backup}\n")
-        sync_folder(data)
+        keyring = read_keyring(keyring_of(backup))
+        known_epoch, purged = _known(data)
+        epoch = max(verified.epoch + 1, known_epoch + 1, int(at.timestamp()))
+        sessions = _Draft(data, keyring, at).make(backup, epoch, purged)
+        write_private(data / RESTORING, f"{backup}\n".encode())
         replaced = _put_aside(data, at)
-        for name, content in files.items():
-            _write(data / name, content)
-        draft.replace(data / DATABASE)
+        for name in KEPT_FILES:
+            if name in keyring.files:
+                write_private(data / name, keyring.files[name])
+        (data / _DOCUMENTS_DRAFT).rename(data / DOCUMENTS)
+        (data / _DRAFT).replace(data / DATABASE)
         sync_folder(data)
         (data / RESTORING).unlink()
         sync_folder(data)
     finally:
         os.close(lock)
-    return Restored(epoch, verified.sessions, replaced)
+    return Restoration(epoch, sessions, replaced)
 
 
-def _epoch_of(data: Path) -> int:
-    with suppress(sqlite3.Error, StoreError, ValueError), Store.reading(data / DATABASE) as store:
-        return store.epoch
-    return 0
+def _known(data: Path) -> tuple[int, set[str]]:
+    """Ask the database that is to be replaced for its epoch, and for what it purged."""
+    with suppress(sqlite3.Error, StoreError, ValueError), reading(data / DATABASE) as reader:
+        return reader.epoch, reader.purged()
+    return 0, set()
 
 
-def _prepare(backup: Path, draft: Path, epoch: int) -> dict[str, bytes]:
-    """Copy the backup, raise its epoch, and take the other files out of it."""
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    shutil.copyfile(backup, draft)
-    with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-        db.execute("PRAGMA synchronous=EXTRA")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            rows = db.execute(f"SELECT name, bytes FROM {BACKUP_FILES}").fetchall()  # noqa: S608
-        except sqlite3.OperationalError:
-            raise StoreError(f"{backup} is a database, but no backup") from None
-        db.execute(f"DROP TABLE {BACKUP_FILES}")
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", [str(epoch)])
-        db.execute("COMMIT")
-    return {name: bytes(content) for name, content in rows if name in KEPT_FILES}
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What will take the place of the database and the documents."""
+
+    data: Path
+    keyring: Keyring
+    at: datetime
+
+    def make(self, backup: Path, epoch: int, purged: Collection[str]) -> int:
+        """Write it beside what is there; gives how many sessions it holds."""
+        draft = self.data / _DRAFT
+        draft.unlink(missing_ok=True)
+        shutil.rmtree(self.data / _DOCUMENTS_DRAFT, ignore_errors=True)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        shutil.copyfile(backup, draft)
+        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            for pragma in ("synchronous=EXTRA", "secure_delete=ON"):
+                db.execute(f"PRAGMA {pragma}")
+            db.execute("BEGIN IMMEDIATE")
+            _refuse_no_backup(db, backup)
+            self._write_documents(db)
+            db.execute(f"DROP TABLE {BACKUP_DOCUMENTS}")
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", [str(epoch)])
+            sessions = self._write_keys(db, epoch, purged)
+            db.execute("COMMIT")
+        return sessions
+
+    def _write_keys(self, db: sqlite3.Connection, epoch: int, purged: Collection[str]) -> int:
+        names = [row[0] for row in db.execute("SELECT session FROM sessions")]
+        keys = self.keyring.keys
+        dead = [n for n in names if n in purged or session_key(n) not in keys]
+        for statement in PURGE:
+            db.executemany(statement, [(name,) for name in dead])
+        mine = {session_key(name) for name in names if name not in dead}
+        own = {name: key for name, key in keys.items() if name in mine or ":" not in name}
+        db.executemany(INSERT_KEY, own.items())
+        for name in dead:
+            shutil.rmtree(self.data / _DOCUMENTS_DRAFT / name, ignore_errors=True)
+        acts: list[tuple[Act, str | None]] = [(SessionPurged(), name) for name in dead]
+        self._log(db, [*acts, (Restored(epoch=epoch), None)])
+        return len(names) - len(dead)
+
+    def _log(self, db: sqlite3.Connection, acts: list[tuple[Act, str | None]]) -> None:
+        row = db.execute("SELECT id, chain FROM events ORDER BY id DESC LIMIT 1").fetchone()
+        head = Head(*row) if row else Head()
+        for act, session in acts:
+            place = act_place(LoggedAct(self.at, act, session=session))
+            content = act.model_dump_json().encode()
+            digest = content_hash(content)
+            head = follow(head, place, digest)
+            entry = Entry(head.entry, place, content, digest, head.chain)
+            db.execute(INSERT_EVENT, entry_row(entry))
+
+    def _write_documents(self, db: sqlite3.Connection) -> None:
+        folder = self.data / _DOCUMENTS_DRAFT
+        folder.mkdir(mode=0o700)
+        rows = db.execute(f"SELECT session, file, bytes FROM {BACKUP_DOCUMENTS}")  # noqa: S608
+        for session, file, content in rows:
+            (folder / session).mkdir(mode=0o700, exist_ok=True)
+            write_private(folder / session / file, content)
+        sync_folder(folder)
+
+
+def _refuse_no_backup(db: sqlite3.Connection, backup: Path) -> None:
+    try:
+        db.execute(f"SELECT 1 FROM {BACKUP_DOCUMENTS} LIMIT 1")  # noqa: S608
+    except sqlite3.OperationalError:
+        raise StoreError(f"{backup} is a database, but no backup") from None
 
 
 def _put_aside(data: Path, at: datetime) -> Path | None:
     """Move the database that is there, whole or not, into a folder of its own."""
-    there = [data / f"{DATABASE}{end}" for end in _SIDE_FILES]
+    there = [data / f"{DATABASE}{end}" for end in _SIDE_FILES] + [data / DOCUMENTS]
     if not any(path.exists() for path in there):
         return None
-    aside = data / f"replaced-{at:%Y%m%dT%H%M%S}"
+    aside = data / f"{ASIDE}{at:%Y%m%dT%H%M%S}"
     aside.mkdir(mode=0o700, exist_ok=True)
     for path in there:
         if path.exists():
@@ -99,13 +165,3 @@ def _put_aside(data: Path, at: datetime) -> Path | None:
             shutil.copy2(data / name, aside / name)
     sync_folder(aside)
     return aside
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_suffix(".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

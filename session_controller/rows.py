@@ -1,4 +1,7 @@
-"""Between rows of the database and frozen types, both ways."""
+"""Between rows of the database and frozen types, both ways.
+
+What a patient entered is sealed on its way in, and bound to its row (`session_controller.sealing`).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -6,9 +9,19 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from schemas.base import Role, rfc3339
+from session_controller.chain import Checkpoint, Head, Place
 from session_controller.engine.facts import FACT, Event
 from session_controller.engine.state import SessionState
-from session_controller.records import Chunk, Code, Device, StoredAnswer, StoredFlow
+from session_controller.records import (
+    Chunk,
+    Code,
+    Device,
+    Entry,
+    LoggedAct,
+    StoredAnswer,
+    StoredFlow,
+)
+from session_controller.sealing import Sealer
 
 Row = tuple[object, ...]
 
@@ -38,7 +51,7 @@ def cleared_row(cleared: tuple[str, datetime]) -> Row:
 
 def flow_row(flow: StoredFlow) -> Row:
     """Write a flow."""
-    return flow.flow_ref, flow.flow_id, rfc3339(flow.added_at), flow.canonical
+    return flow.flow_ref, flow.flow_id, rfc3339(flow.added_at), flow.canonical, flow.mapping
 
 
 def device_row(d: Device) -> Row:
@@ -72,7 +85,13 @@ def read_device(row: dict[str, Any]) -> Device:
     )
 
 
-def session_row(state: SessionState) -> Row:
+def read_flow(row: dict[str, Any]) -> StoredFlow:
+    """Read a flow."""
+    added_at = read_time(row["added_at"])
+    return StoredFlow(row["flow_ref"], row["flow_id"], added_at, row["canonical"], row["mapping"])
+
+
+def session_row(state: SessionState, sealer: Sealer) -> Row:
     """Write a session's newest state."""
     ended_at = rfc3339(state.updated_at) if state.status.ended else None
     return (
@@ -81,32 +100,111 @@ def session_row(state: SessionState) -> Row:
         rfc3339(state.opened_at),
         ended_at,
         state.revision,
-        STATE.dump_json(state).decode(),
+        sealer.seal(STATE.dump_json(state), _about_state(state.session)),
     )
 
 
-def event_row(e: Event) -> Row:
-    """Write an event."""
-    fact = e.fact.model_dump_json()
-    return e.session, e.revision, rfc3339(e.at), e.device, e.seq, e.command_id, fact
+def read_state(row: dict[str, Any], sealer: Sealer) -> SessionState:
+    """Read a session's newest state. Raises `SealBrokenError`."""
+    return STATE.validate_json(sealer.open(row["state"], _about_state(row["session"])))
 
 
-def read_event(row: dict[str, Any]) -> Event:
-    """Read an event."""
+def _about_state(session: str) -> bytes:
+    return f"state:{session}".encode()
+
+
+def event_content(event: Event, entry: int, sealer: Sealer) -> bytes:
+    """Seal what an event says."""
+    return sealer.seal(event.fact.model_dump_json().encode(), _about_event(event.session, entry))
+
+
+def _about_event(session: str, entry: int) -> bytes:
+    return f"event:{session}:{entry}".encode()
+
+
+def event_place(e: Event) -> Place:
+    """Write all of an event but what it says."""
+    kind = e.fact.type
+    return Place(rfc3339(e.at), kind, e.session, e.revision, e.device, e.seq, e.command_id)
+
+
+def act_place(logged: LoggedAct) -> Place:
+    """Write all of an act but what it says."""
+    kind = logged.act.type
+    return Place(rfc3339(logged.at), kind, logged.session, device=logged.device)
+
+
+def entry_row(entry: Entry) -> Row:
+    """Write an entry of the log."""
+    p = entry.place
+    return (
+        entry.entry,
+        p.at,
+        p.kind,
+        p.session,
+        p.revision,
+        p.device,
+        p.seq,
+        p.command_id,
+        entry.content,
+        entry.content_sha256,
+        entry.chain,
+    )
+
+
+def read_entry(row: dict[str, Any]) -> Entry:
+    """Read an entry of the log."""
+    place = Place(
+        at=row["at"],
+        kind=row["kind"],
+        session=row["session"],
+        revision=row["revision"],
+        device=row["device"],
+        seq=row["seq"],
+        command_id=row["command_id"],
+    )
+    return Entry(row["id"], place, row["content"], row["content_sha256"], row["chain"])
+
+
+def read_event(row: dict[str, Any], sealer: Sealer) -> Event:
+    """Read an event. Raises `SealBrokenError`."""
+    content = sealer.open(row["content"], _about_event(row["session"], row["id"]))
     return Event(
         session=row["session"],
         revision=row["revision"],
         at=read_time(row["at"]),
-        fact=FACT.validate_json(row["fact"]),
+        fact=FACT.validate_json(content),
         device=row["device"],
         seq=row["seq"],
         command_id=row["command_id"],
     )
 
 
-def chunk_row(chunk: Chunk) -> Row:
+def checkpoint_row(c: Checkpoint) -> Row:
+    """Write a signed head of the log."""
+    return c.head.entry, c.at, c.head.chain, c.signature, c.public_key
+
+
+def read_checkpoint(row: dict[str, Any]) -> Checkpoint:
+    """Read a signed head of the log."""
+    head = Head(row["entry"], row["chain"])
+    return Checkpoint(head, row["at"], row["signature"], row["public_key"])
+
+
+def chunk_row(chunk: Chunk, sealer: Sealer) -> Row:
     """Write a chunk of a document."""
-    return chunk.session, chunk.upload, chunk.offset, chunk.data
+    about = _about_chunk(chunk.session, chunk.upload, chunk.offset)
+    return chunk.session, chunk.upload, chunk.offset, sealer.seal(chunk.data, about)
+
+
+def read_chunk(row: dict[str, Any], sealer: Sealer) -> bytes:
+    """Read a chunk of a document. Raises `SealBrokenError`."""
+    about = _about_chunk(row["session"], row["upload"], row["offset"])
+    return sealer.open(row["bytes"], about)
+
+
+def _about_chunk(session: str, upload: str, offset: int) -> bytes:
+    return f"chunk:{session}:{upload}:{offset}".encode()
 
 
 def code_row(code: Code) -> Row:

@@ -10,9 +10,10 @@ import logging
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from schemas.base import Versioned
@@ -30,10 +31,13 @@ from schemas.topics import (
     parse,
 )
 from session_controller import points
+from session_controller.acts import BackupTaken, BoxStarted
 from session_controller.backups import BackupError, Backups
 from session_controller.codes import Codes
-from session_controller.commands import handle_command
+from session_controller.commands import excuse_command, handle_command
+from session_controller.intake import Inspect, Intake
 from session_controller.link import Link, Message, Testament
+from session_controller.media.apart import inspect_apart
 from session_controller.pairing import handle_claim, refuse_claim
 from session_controller.points import Point
 from session_controller.presence import handle_presence
@@ -77,16 +81,16 @@ class Service:
         self,
         store: Store,
         link: Link,
-        key: bytes,
         *,
         settings: Settings | None = None,
         clock: Clock = box_clock,
         steady: Callable[[], float] = time.monotonic,
         backups: Backups | None = None,
+        inspect: Inspect = inspect_apart,
         version: str = "",
     ) -> None:
         settings = settings or Settings()
-        self.world = World.load(store, settings, Codes(key), clock())
+        self.world = World.load(store, settings, Codes(store.codes_key), clock())
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link
@@ -94,6 +98,7 @@ class Service:
         self._steady = steady
         self._backups = backups
         self._asked: set[asyncio.Task[None]] = set()
+        self._version = version
         self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
@@ -103,6 +108,11 @@ class Service:
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
         self._uncheckpointed = 0
+        self._unscrubbed: list[str] = []
+        """Purged sessions of which something may be left on the disk."""
+        self._intake = Intake(
+            self._read_upload, self._keep_document, self._again, self._give_up, inspect
+        )
         self._unheeded: dict[str, Message] = {}
         """The newest presence of each device that could not be stored."""
 
@@ -111,6 +121,9 @@ class Service:
     async def start(self) -> None:
         """Take up what the database holds, and serve; returns once the broker is there."""
         points.reached(Point.STARTING)
+        self.submit(
+            lambda work: work.note(BoxStarted(version=self._version, epoch=work.world.epoch))
+        )
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(
@@ -133,6 +146,7 @@ class Service:
         await self.settled()
         batches.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._intake.stop()
         self._publisher.cancel()
         await self._link.close()
         self._executor.shutdown()
@@ -196,12 +210,13 @@ class Service:
                     await self._batch([item])
                 return
             self._failed(work, items[0], error)
+        held = {id(message) for one in work.held.values() for message in one.messages}
         for item in items:
-            if isinstance(item, Message):
+            if isinstance(item, Message) and id(item) not in held:
                 item.done()
 
     def _new_work(self) -> Work:
-        return Work(self.world, self._clock(), self._steady())
+        return Work(self.world, self._clock(), self._steady(), self._intake.found)
 
     async def _conclude(self, work: Work) -> None:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
@@ -209,11 +224,15 @@ class Service:
             points.reached(Point.DECIDED)
             loop = asyncio.get_running_loop()
             self._store.write(work.batch)
-            await loop.run_in_executor(self._executor, self._store.sync)
+            await loop.run_in_executor(self._executor, partial(self._store.sync, work.batch))
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._uncheckpointed += 1
         work.settle()
+        self._intake.settle(work)
+        if work.batch.purged:
+            self._unscrubbed += work.batch.purged
+            await self._scrub()
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
@@ -221,6 +240,52 @@ class Service:
             task = asyncio.create_task(self._back_up(device, request_id))
             self._asked.add(task)
             task.add_done_callback(self._asked.discard)
+
+    async def _scrub(self) -> None:
+        """Leave nothing of purged sessions on the disk; what fails is tried again."""
+        purged = list(self._unscrubbed)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._executor, self._store.scrub, purged)
+            if self._backups is not None:
+                await asyncio.to_thread(self._backups.forget, purged)
+        except (sqlite3.Error, OSError) as error:
+            _log.error("a purge is not complete yet: %s", type(error).__name__)
+        else:
+            del self._unscrubbed[: len(purged)]
+
+    # --- documents -------------------------------------------------------------------------
+
+    async def _read_upload(self, session: str, upload: str) -> bytes:
+        def read() -> bytes:
+            return b"".join(self._store.chunks(session, upload))
+
+        async with self._file:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, read)
+
+    async def _keep_document(self, session: str, document: bytes) -> str:
+        sealer = self._store.sealer(session)
+        return await asyncio.to_thread(self._store.vault.put, session, sealer, document)
+
+    def _again(self, messages: Sequence[Message]) -> None:
+        self._waiting.extendleft(reversed(messages))
+        self._wake.set()
+
+    def _give_up(self, messages: Sequence[Message], error: Exception) -> None:
+        """Tell who sent a document that it cannot be kept just now."""
+        work = self._new_work()
+        for message in messages:
+            topic = parse(self.world.settings.site, message.topic)
+            if isinstance(topic, CommandTopic):
+                excuse_command(work, topic, message.payload)
+            message.done()
+        self._excuse(work)
+        if isinstance(error, OSError | sqlite3.Error):
+            _log.error("a document cannot be kept: %s", type(error).__name__)
+            self.counters["commits_failed"] += 1
+        else:
+            _report_bug(error)
+            self.counters["bugs"] += 1
 
     async def _back_up(self, device: str, request_id: str) -> None:
         answer: Versioned
@@ -233,7 +298,7 @@ class Service:
             )
         else:
             answer = BackedUp(request_id=request_id, file=path.name, size=size)
-        self.submit(lambda work: work.say(InboxTopic(device), answer))
+        self.submit(lambda work: _tell_of_backup(work, device, answer))
 
     async def _take_backup(self) -> Path:
         if self._backups is None:
@@ -284,6 +349,8 @@ class Service:
         self.counters["messages"] += 1
         # Only presence is retained; anything else that was would be done again at each start.
         stale = item.retained and not isinstance(topic, PresenceTopic)
+        if isinstance(topic, CommandTopic) and self._intake.holds(work, topic, item):
+            return
         useful = not stale and self._dispatch(work, topic, item.payload)
         if not useful:
             self.counters["ignored"] += 1
@@ -354,6 +421,12 @@ class Service:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             _log.error("the database cannot be checkpointed: %s", name)
+
+
+def _tell_of_backup(work: Work, device: str, answer: Versioned) -> None:
+    if isinstance(answer, BackedUp):
+        work.note(BackupTaken(file=answer.file), device=device)
+    work.say(InboxTopic(device), answer)
 
 
 def _report_bug(error: Exception) -> None:

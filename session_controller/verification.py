@@ -1,4 +1,6 @@
-"""Whether a database is whole: SQLite's own checks, and every state rebuilt from its log.
+"""Whether a database is whole: SQLite's checks, the log's chain, every state and document.
+
+Each state is rebuilt from its log; each document has to be in its place.
 
 `python -m session_controller.verification FILE` does it in a process of its own, so that a box
 that serves is not held up; it prints what is wrong, a line each, and exits with 1.
@@ -7,16 +9,22 @@ that serves is not held up; it prints what is wrong, a line each, and exits with
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.flow import load_flow
 from schemas.questionnaire import Flow
+from session_controller.audit import audit
 from session_controller.engine.facts import CommandRefused, Event
 from session_controller.engine.forms import BrokenLogError
 from session_controller.engine.history import replay
 from session_controller.engine.state import SessionState
-from session_controller.store import Store, StoreError
+from session_controller.keyring import KeyringError, keyring_of, read_keyring
+from session_controller.opening import DATABASE, StoreError
+from session_controller.reading import Reader
+from session_controller.sealing import BoxKeyError, SealBrokenError, load_box_keys
+from session_controller.vault import Vault, is_intact
 
 _MAX_FAULTS = 20
 
@@ -32,26 +40,70 @@ class Verified:
     """What is wrong, in words that name sessions and no values."""
 
 
-def verify(path: Path) -> Verified:
-    """Check a database file that nobody writes to. Changes nothing; raises nothing."""
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """Read a data folder's database, or a backup with its keyring, that nobody writes through us.
+
+    Raises `StoreError`, `sqlite3.Error`.
+    """
     try:
-        with Store.reading(path) as store:
-            return _verify(store)
-    except (StoreError, sqlite3.Error, ValueError) as error:
+        if path.name == DATABASE and not keyring_of(path).exists():
+            box = load_box_keys(path.parent)
+            if box is None:
+                raise StoreError(f"{path.parent} has no key of a box")
+            with Reader.of(path, box, fetch_document=Vault(path.parent).sealed) as reader:
+                yield reader
+            return
+        keyring = read_keyring(keyring_of(path))
+        box = keyring.box_keys(path.parent.parent)
+    except (KeyringError, BoxKeyError) as error:
+        raise StoreError(str(error)) from None
+    with Reader.of(path, box, keyring.keys) as reader:
+        yield reader
+
+
+def verify(path: Path) -> Verified:
+    """Check a database file. Changes nothing; raises nothing."""
+    try:
+        with reading(path) as reader:
+            return verify_reader(reader)
+    except StoreError as error:
+        return Verified(0, 0, 0, (f"cannot be read: {error}",))
+    except (sqlite3.Error, ValueError, SealBrokenError, BoxKeyError) as error:
         return Verified(0, 0, 0, (f"cannot be read: {type(error).__name__}",))
 
 
-def _verify(store: Store) -> Verified:
-    faults = list(store.damage())
+def verify_reader(reader: Reader) -> Verified:
+    """Check an open database."""
+    faults = list(reader.damage())
     if faults:
         return Verified(0, 0, 0, tuple(faults[:_MAX_FAULTS]))
-    flows = {s.flow_ref: load_flow(s.canonical, fallback_id=s.flow_id) for s in store.flows()}
-    states, count = store.states(ended=True), 0
-    for state in states:
-        events = list(store.events(state.session))
-        count += len(events)
-        faults += log_faults(flows.get(state.flow_ref), state, events)
-    return Verified(len(states), count, store.epoch, tuple(faults[:_MAX_FAULTS]))
+    audited = audit(reader)
+    faults += audited.faults
+    flows = {s.flow_ref: load_flow(s.canonical, fallback_id=s.flow_id) for s in reader.flows()}
+    readable = [name for name in reader.session_names() if reader.has_key(name)]
+    for name in readable:
+        faults += _session_faults(reader, flows, name)
+    return Verified(len(readable), audited.entries, reader.epoch, tuple(faults[:_MAX_FAULTS]))
+
+
+def _session_faults(reader: Reader, flows: dict[str, Flow], name: str) -> Iterator[str]:
+    try:
+        state, events = reader.state(name), list(reader.events(name))
+    except (SealBrokenError, BoxKeyError, ValueError):
+        yield f"{name}: what it holds does not open with its key"
+        return
+    if state is None:
+        return
+    yield from log_faults(flows.get(state.flow_ref), state, events)
+    for field_id, document in state.documents.items():
+        if document.stored is None:
+            continue
+        sealed = reader.sealed_document(name, document.stored.file)
+        if sealed is None:
+            yield f"{name}: the document of {field_id} is missing"
+        elif not is_intact(sealed, document.stored.file):
+            yield f"{name}: the document of {field_id} was changed"
 
 
 def log_faults(flow: Flow | None, state: SessionState, events: list[Event]) -> Iterator[str]:

@@ -4,6 +4,7 @@ Handlers read through it (`session`, `device`), record facts, and say things; no
 outside until the commit has returned. Where the commit fails, the whole of it is dropped.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -11,15 +12,51 @@ from schemas.base import Versioned
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
 from schemas.topics import AssignmentTopic, StateTopic, Topic
+from session_controller.acts import Act
+from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
 from session_controller.engine.facts import CommandRefused, Event, Fact
 from session_controller.engine.session import Session
-from session_controller.records import Code, Device
+from session_controller.engine.state import Document, SessionState
+from session_controller.link import Message
+from session_controller.records import Code, Device, LoggedAct
 from session_controller.store import Batch
 from session_controller.world import World
 
 _FOLLOWED = ("participants", "status", "code", "documents")
 """What of a session matters to anyone beyond its own views."""
+
+
+FindUpload = Callable[[str, str], StoredUpload | None]
+"""From a session and an upload to what a look at its bytes showed, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A document that is to be looked at, and the types that the form takes."""
+
+    session: str
+    document: Document
+    allowed: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Held:
+    """Messages of one screen that wait; for the look that they begin, or one that is under way."""
+
+    look: Look | None
+    messages: list[Message] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """Somebody asked for a session's record, or for a document of it."""
+
+    device: str
+    request_id: str
+    session: str
+    format: str
+    field_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -31,6 +68,7 @@ class Work:
     """The box's time, for what is recorded: it may jump."""
     steady_s: float = 0.0
     """Seconds of a clock that does not, for what takes time."""
+    find_upload: FindUpload = lambda *_: None
     batch: Batch = field(default_factory=Batch)
     sessions: dict[str, Session] = field(default_factory=dict)
     added: dict[str, Flow] = field(default_factory=dict)
@@ -45,6 +83,9 @@ class Work:
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    exports: list[ExportOrder] = field(default_factory=list)
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    """By session and device: what is not handled in this batch, nor acknowledged after it."""
 
     # --- reading through -------------------------------------------------------------------
 
@@ -124,10 +165,23 @@ class Work:
         old, new = before.state.code, after.state.code
         if old and (new is None or new.serial != old.serial):
             self._close_code(before.state.session, old.serial)
-        kept = {document.upload: document.received for document in after.state.documents.values()}
-        for document in before.state.documents.values():
-            if kept.get(document.upload, -1) < document.received:
-                self._drop_chunks(before.state.session, document.upload)
+        if before.state.documents is not after.state.documents:
+            self._follow_documents(before.state, after.state)
+
+    def _follow_documents(self, before: SessionState, after: SessionState) -> None:
+        """Let go of bytes that are no document's any more, or that are kept as a file now."""
+        now = {document.upload: document for document in after.documents.values()}
+        for old in before.documents.values():
+            new = now.get(old.upload)
+            finished = new is not None and new.stored is not None and old.stored is None
+            if new is None or new.received < old.received or finished:
+                self._drop_chunks(before.session, old.upload)
+            if old.stored and (new is None or new.stored is None):
+                self.batch.dropped_documents.append((before.session, old.stored.file))
+
+    def note(self, act: Act, *, device: str | None = None, session: str | None = None) -> None:
+        """Write an act of the box into the log."""
+        self.batch.acts.append(LoggedAct(self.at, act, device, session))
 
     def _assignment(self, session: Session) -> Assignment:
         state = session.state

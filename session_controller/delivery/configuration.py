@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.destinations import Destinations
-from session_controller.admins import write_private
+from session_controller.files import write_private
 
 DELIVERY_FILE = "delivery.json"
 
@@ -31,7 +31,7 @@ def load_destinations(data: Path) -> Destinations:
 
 def save_destinations(data: Path, destinations: Destinations) -> None:
     """Write them, whole or not at all. Raises `OSError`."""
-    write_private(data / DELIVERY_FILE, destinations.model_dump_json(indent=2) + "\n")
+    write_private(data / DELIVERY_FILE, destinations.model_dump_json(indent=2).encode() + b"\n")
 
 
 def explained(error: ValidationError) -> list[str]:

@@ -4,14 +4,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.base import Role
+from session_controller.engine.state import StoredDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Unfitness:
+    """Why a document is not taken."""
+
+    reason: str
+    """A word for programs."""
+    message: str
+    """A sentence for a person, without patient data."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """The bytes of an upload as they are stored."""
+    """The bytes of an upload as they arrived, and what a look at them showed."""
 
     size: int
     sha256: str
+    document: StoredDocument | None = None
+    """As it is kept; None where it is not whole, or unfit."""
+    unfit: Unfitness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,15 +59,15 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.FieldHighlighted():
             return state.but(highlight=fact.field_id)
         case f.SignatureRequested():
-            status = SignatureStatus.REQUESTED
-            return _signature(state, event, fact.field_id, status, fact.document_sha256)
+            return _signature_requested(state, event, fact)
         case f.SignatureCancelled():
-            return _signature_withdrawn(state)
+            return _signature_cancelled(state)
         case f.Signed():
-            status = SignatureStatus.SIGNED
-            return _signature(state, event, fact.field_id, status, fact.document_sha256)
+            return _signed(state, event, fact)
         case f.SignatureDeclined():
-            return _signature_declined(state, event)
+            return _signature_declined(state, event, fact)
+        case f.SignatureWithdrawn():
+            return _signature_withdrawn(state, event, fact)
         case f.CorrectionRequested():
             corrections = {**state.corrections, fact.field_id: fact.message}
             return state.but(corrections=corrections)
@@ -104,13 +104,13 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.FieldFocused():
             return state.but(patient_focus=fact.field_id)
         case f.ReadingReported():
-            return state.but(reading={**state.reading, fact.field_id: fact.fraction})
+            return _read(state, fact)
         case f.UploadBegun():
             return _upload_begun(session, fact)
         case f.UploadProgressed():
             return _document(state, fact.field_id, received=fact.received)
         case f.UploadFinished():
-            return _finished(state, fact)
+            return _finished(state, event, fact)
         case _:
             assert_never(fact)
 
@@ -155,24 +155,62 @@ def _at_step(state: SessionState, index: int) -> SessionState:
     return state.but(step_index=index, furthest_step=furthest, highlight=None, patient_focus=None)
 
 
-def _signature(
-    state: SessionState, event: Event, field_id: str, status: SignatureStatus, sha256: str
+def _signature_requested(
+    state: SessionState, event: Event, fact: f.SignatureRequested
 ) -> SessionState:
-    signature = Signature(status, sha256, event.at)
-    signing = field_id if status is SignatureStatus.REQUESTED else None
-    return state.but(signatures={**state.signatures, field_id: signature}, signing=signing)
+    status = SignatureStatus.REQUESTED
+    signature = Signature(status, fact.document_sha256, event.at, staff_name=fact.staff_name)
+    return _with_signature(state, fact.field_id, signature, signing=fact.field_id)
 
 
-def _signature_withdrawn(state: SessionState) -> SessionState:
+def _signature_cancelled(state: SessionState) -> SessionState:
     signatures = {k: v for k, v in state.signatures.items() if k != state.signing}
     return state.but(signatures=signatures, signing=None)
 
 
-def _signature_declined(state: SessionState, event: Event) -> SessionState:
+def _signed(state: SessionState, event: Event, fact: f.Signed) -> SessionState:
+    requested = state.signatures.get(fact.field_id)
+    signature = Signature(
+        SignatureStatus.SIGNED,
+        fact.document_sha256,
+        event.at,
+        language=fact.language,
+        printed_name=fact.printed_name,
+        relationship=fact.relationship,
+        staff_name=requested.staff_name if requested else None,
+    )
+    return _with_signature(state, fact.field_id, signature)
+
+
+def _signature_declined(
+    state: SessionState, event: Event, fact: f.SignatureDeclined
+) -> SessionState:
     if state.signing is None:
         return state
-    sha256 = state.signatures[state.signing].document_sha256
-    return _signature(state, event, state.signing, SignatureStatus.DECLINED, sha256)
+    requested, status = state.signatures[state.signing], SignatureStatus.DECLINED
+    declined = replace(requested, status=status, at=event.at, reason=fact.reason)
+    return _with_signature(state, state.signing, declined)
+
+
+def _signature_withdrawn(
+    state: SessionState, event: Event, fact: f.SignatureWithdrawn
+) -> SessionState:
+    signed, status = state.signatures[fact.field_id], SignatureStatus.WITHDRAWN
+    withdrawn = replace(signed, status=status, at=event.at, reason=fact.reason)
+    return _with_signature(state, fact.field_id, withdrawn)
+
+
+def _with_signature(
+    state: SessionState, field_id: str, signature: Signature, signing: str | None = None
+) -> SessionState:
+    return state.but(signatures={**state.signatures, field_id: signature}, signing=signing)
+
+
+def _read(state: SessionState, fact: f.ReadingReported) -> SessionState:
+    read = state.but(reading={**state.reading, fact.field_id: fact.fraction})
+    if fact.seconds is None:
+        return read
+    return read.but(reading_seconds={**state.reading_seconds, fact.field_id: fact.seconds})
 
 
 def _reviewed(state: SessionState, fact: f.DocumentReviewed) -> SessionState:
@@ -228,8 +266,14 @@ def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
     return state.but(documents={**state.documents, fact.field_id: document})
 
 
-def _finished(state: SessionState, fact: f.UploadFinished) -> SessionState:
+def _finished(state: SessionState, event: Event, fact: f.UploadFinished) -> SessionState:
     """Take a document as whole; one that staff has looked at already keeps their verdict."""
     if state.documents[fact.field_id].status is not DocumentStatus.RECEIVING:
         return state
-    return _document(state, fact.field_id, status=DocumentStatus.RECEIVED)
+    return _document(
+        state,
+        fact.field_id,
+        status=DocumentStatus.RECEIVED,
+        stored=fact.stored,
+        received_at=event.at,
+    )

@@ -39,25 +39,6 @@ def highlight_field(session: Session, command: c.HighlightField, _: Context) -> 
     return f.FieldHighlighted(field_id=command.field_id)
 
 
-def request_signature(
-    session: Session, command: c.RequestSignature, _: Context
-) -> f.Fact | Refusal:
-    """Only a signature field of the current step; the text to be signed is fixed here."""
-    place = field_on_step(session, command.field_id)
-    if isinstance(place, Refusal):
-        return place
-    if place.item.kind is not FieldKind.SIGNATURE:
-        return refuse_kind("This field is not a signature.")
-    return f.SignatureRequested(
-        field_id=command.field_id, document_sha256=session.document_sha256(command.field_id)
-    )
-
-
-def cancel_signature(_: Session, __: c.CancelSignature, ___: Context) -> f.Fact | Refusal:
-    """Leave signing mode."""
-    return f.SignatureCancelled()
-
-
 def request_correction(
     session: Session, command: c.RequestCorrection, _: Context
 ) -> f.Fact | Refusal:

@@ -17,6 +17,7 @@ from pydantic import (
 from schemas.base import Role
 from schemas.commands import Strokes
 from schemas.rejections import RejectionCode
+from session_controller.engine.state import StoredDocument
 
 
 class FactBase(BaseModel):
@@ -96,6 +97,8 @@ class SignatureRequested(FactBase):
     type: Literal["SignatureRequested"] = "SignatureRequested"
     field_id: str
     document_sha256: str
+    """Of the text as the questionnaire is written."""
+    staff_name: str | None = None
 
 
 class SignatureCancelled(FactBase):
@@ -105,18 +108,30 @@ class SignatureCancelled(FactBase):
 
 
 class Signed(FactBase):
-    """The patient signed the text with this hash."""
+    """The text with this hash was signed, by the patient or by who acts for the patient."""
 
     type: Literal["Signed"] = "Signed"
     field_id: str
     document_sha256: str
     strokes: Strokes
+    language: str | None = None
+    """Of the text; None: as the questionnaire is written."""
+    printed_name: str | None = None
+    relationship: str | None = None
 
 
 class SignatureDeclined(FactBase):
     """The patient will not sign."""
 
     type: Literal["SignatureDeclined"] = "SignatureDeclined"
+    reason: str | None = None
+
+
+class SignatureWithdrawn(FactBase):
+    """A signature was taken back."""
+
+    type: Literal["SignatureWithdrawn"] = "SignatureWithdrawn"
+    field_id: str
     reason: str | None = None
 
 
@@ -241,6 +256,7 @@ class ReadingReported(FactBase):
     type: Literal["ReadingReported"] = "ReadingReported"
     field_id: str
     fraction: float
+    seconds: float | None = None
 
 
 class UploadBegun(FactBase):
@@ -263,10 +279,12 @@ class UploadProgressed(FactBase):
 
 
 class UploadFinished(FactBase):
-    """A document is whole, and its SHA-256 as announced."""
+    """A document is whole, its SHA-256 as announced, and it is what it says it is."""
 
     type: Literal["UploadFinished"] = "UploadFinished"
     field_id: str
+    stored: StoredDocument | None = None
+    """None where it was finished before."""
 
 
 class CommandRefused(FactBase):
@@ -291,6 +309,7 @@ Fact = (
     | SignatureCancelled
     | Signed
     | SignatureDeclined
+    | SignatureWithdrawn
     | CorrectionRequested
     | DocumentReviewed
     | DocumentFetched

@@ -50,6 +50,7 @@ def _without_instance(state: SessionState, place: rules.Place) -> SessionState:
         documents=rules.shifted(state.documents, place),
         corrections=rules.shifted(state.corrections, place),
         reading=rules.shifted(state.reading, place),
+        reading_seconds=rules.shifted(state.reading_seconds, place),
         signatures=rules.shifted(state.signatures, place),
         highlight=None,
         patient_focus=None,

@@ -12,6 +12,7 @@ from schemas import commands as c
 from schemas.rejections import RejectionCode
 from session_controller.engine import facility_moves as facility
 from session_controller.engine import patient_moves as patient
+from session_controller.engine import signature_moves as signature
 from session_controller.engine.context import Context
 from session_controller.engine.facts import Fact
 from session_controller.engine.refusal import Refusal
@@ -57,8 +58,8 @@ _UNTIL_ENDED = _RUNNING | {Phase.PAUSED}
 MOVES: Mapping[type[c.CommandBase], Move] = {
     c.Navigate: Move(Party.HOST, _OPEN, facility.navigate),
     c.HighlightField: Move(Party.HOST, _RUNNING, facility.highlight_field),
-    c.RequestSignature: Move(Party.HOST, _OPEN, facility.request_signature),
-    c.CancelSignature: Move(Party.HOST, _SIGNING, facility.cancel_signature),
+    c.RequestSignature: Move(Party.HOST, _OPEN, signature.request_signature),
+    c.CancelSignature: Move(Party.HOST, _SIGNING, signature.cancel_signature),
     c.RequestCorrection: Move(Party.HOST, _RUNNING, facility.request_correction),
     c.ReviewDocument: Move(Party.HOST, _RUNNING, facility.review_document),
     c.FetchDocument: Move(Party.HOST, _RUNNING, facility.fetch_document),
@@ -76,8 +77,9 @@ MOVES: Mapping[type[c.CommandBase], Move] = {
     c.ReportReading: Move(Party.PATIENT, _OPEN, patient.report_reading),
     c.BeginUpload: Move(Party.PATIENT, _OPEN, patient.begin_upload),
     c.FinishUpload: Move(Party.PATIENT, _OPEN, patient.finish_upload),
-    c.SubmitSignature: Move(Party.PATIENT, _SIGNING, patient.submit_signature),
-    c.DeclineSignature: Move(Party.PATIENT, _SIGNING, patient.decline_signature),
+    c.SubmitSignature: Move(Party.PATIENT, _SIGNING, signature.submit_signature),
+    c.DeclineSignature: Move(Party.PATIENT, _SIGNING, signature.decline_signature),
+    c.WithdrawSignature: Move(Party.PATIENT, _OPEN, signature.withdraw_signature),
     c.AskForHelp: Move(Party.PATIENT, _OPEN, patient.ask_for_help),
 }
 

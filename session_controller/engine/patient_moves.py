@@ -89,14 +89,24 @@ def focus_field(session: Session, command: c.FocusField, _: Context) -> f.Fact |
 
 
 def report_reading(session: Session, command: c.ReportReading, _: Context) -> f.Fact | Refusal:
-    """How far a consent text was read; it never falls."""
+    """How far and how long a consent text was read; neither ever falls."""
     place = field_on_step(session, command.field_id)
     if isinstance(place, Refusal):
         return place
     if place.item.kind is not FieldKind.CONSENT:
         return refuse_kind("This field is not a text to be read.")
     before = session.state.reading.get(command.field_id, 0.0)
-    return f.ReadingReported(field_id=command.field_id, fraction=max(before, command.fraction))
+    return f.ReadingReported(
+        field_id=command.field_id,
+        fraction=max(before, command.fraction),
+        seconds=_seconds(session, command),
+    )
+
+
+def _seconds(session: Session, command: c.ReportReading) -> float | None:
+    before = session.state.reading_seconds.get(command.field_id)
+    told = [seconds for seconds in (before, command.seconds) if seconds is not None]
+    return max(told, default=None)
 
 
 def begin_upload(session: Session, command: c.BeginUpload, _: Context) -> f.Fact | Refusal:
@@ -170,33 +180,11 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
             RejectionCode.UPLOAD_CORRUPT,
             "The document arrived damaged; begin it again.",
         )
-    return f.UploadFinished(field_id=field_id)
-
-
-def submit_signature(session: Session, command: c.SubmitSignature, _: Context) -> f.Fact | Refusal:
-    """Sign the field that is asked for, and the very text that was shown."""
-    if command.field_id != session.state.signing:
+    if stored.unfit is not None:
         return Refusal(
-            RejectionCode.NO_SIGNATURE_REQUESTED, "The signature is asked for another field."
+            RejectionCode.UPLOAD_CORRUPT, stored.unfit.message, {"reason": stored.unfit.reason}
         )
-    requested = session.state.signatures[command.field_id].document_sha256
-    current = session.document_sha256(command.field_id)
-    if not command.document_sha256 == requested == current:
-        return Refusal(
-            RejectionCode.DOCUMENT_CHANGED,
-            "The text has changed since it was shown.",
-            {"document_sha256": current},
-        )
-    return f.Signed(
-        field_id=command.field_id,
-        document_sha256=command.document_sha256,
-        strokes=command.strokes,
-    )
-
-
-def decline_signature(_: Session, command: c.DeclineSignature, __: Context) -> f.Fact | Refusal:
-    """Leave signing mode without having signed."""
-    return f.SignatureDeclined(reason=command.reason)
+    return f.UploadFinished(field_id=field_id, stored=stored.document)
 
 
 def ask_for_help(_: Session, __: c.AskForHelp, ___: Context) -> f.Fact | Refusal:

@@ -65,9 +65,20 @@ class Session:
         """The size of all answers together as JSON."""
         return sum(map(size_of, self.state.answers.values()))
 
-    def document_sha256(self, field_id: str) -> str:
+    def consent_text(self, field_id: str, language: str | None = None) -> bytes:
+        """Give the text that a signature field binds now, in UTF-8."""
+        return _consent_text(self.flow, self.state, field_id, language)
+
+    def document_sha256(self, field_id: str, language: str | None = None) -> str:
         """Hash the text that a signature field binds now."""
-        return _document_sha256(self.flow, self.state, field_id)
+        return _sha256(self.consent_text(field_id, language))
+
+    def documents_sha256(self, field_id: str) -> Mapping[str, str] | None:
+        """Hash that text in each language of the flow; None where it comes in its own alone."""
+        languages = self.flow.languages
+        if not set(languages) - {self.flow.language}:
+            return None
+        return {language: self.document_sha256(field_id, language) for language in languages}
 
     def upload(self, upload: str) -> tuple[str, Document] | None:
         """Find an upload: its field and its document."""
@@ -116,19 +127,24 @@ def _standing(flow: Flow, state: SessionState, field_id: str) -> str:
     signature = state.signatures[field_id]
     if signature.status is not SignatureStatus.SIGNED:
         return signature.status.value
-    same = _document_sha256(flow, state, field_id) == signature.document_sha256
+    text = _consent_text(flow, state, field_id, signature.language)
+    same = _sha256(text) == signature.document_sha256
     return signature.status.value if same else _STALE
 
 
-def _document_sha256(flow: Flow, state: SessionState, field_id: str) -> str:
-    text = consent_document(
+def _consent_text(flow: Flow, state: SessionState, field_id: str, language: str | None) -> bytes:
+    return consent_document(
         flow,
         field_id,
         state.answers,
         state.instances,
+        language,
         documents=_document_statuses(state),
         reading=state.reading,
     )
+
+
+def _sha256(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 

@@ -24,6 +24,20 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document that is whole, as it is kept: an image without what it told beside its picture."""
+
+    file: str
+    """The name of its sealed file: the SHA-256 of what that holds, in hex."""
+    sha256: str
+    """Of the document, in hex."""
+    size: int
+    """In bytes."""
+    media_type: str
+    """What the bytes really are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as it was announced, and how far it is."""
 
@@ -34,6 +48,9 @@ class Document:
     received: int = 0
     status: DocumentStatus = DocumentStatus.RECEIVING
     reason: str | None = None
+    stored: StoredDocument | None = None
+    received_at: datetime | None = None
+    """When it was whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,12 @@ class Signature:
     status: SignatureStatus
     document_sha256: str
     at: datetime
+    language: str | None = None
+    """Of the text that was signed; None: as the questionnaire is written."""
+    printed_name: str | None = None
+    relationship: str | None = None
+    staff_name: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +97,7 @@ class SessionState:
     corrections: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
     reading: Mapping[str, float] = field(default_factory=dict)
+    reading_seconds: Mapping[str, float] = field(default_factory=dict)
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     signing: str | None = None
     """The field that the patient's screen is locked into signing."""

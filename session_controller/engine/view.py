@@ -1,6 +1,6 @@
 """`view`: what a device may see of a session. Nothing else makes a view."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,13 +15,14 @@ from schemas.views import (
     Masked,
     ParticipantView,
     PatientView,
+    SignatureStatus,
     SignatureView,
     StepStatus,
     StepView,
 )
 from session_controller.engine.outlook import blocked
 from session_controller.engine.session import Session, explain
-from session_controller.engine.state import Document, SessionState
+from session_controller.engine.state import Document, SessionState, Signature
 
 
 def view(
@@ -54,7 +55,6 @@ def _head(session: Session, device: str, epoch: int) -> dict[str, Any]:
         "steps_total": len(session.flow.steps),
         "check_words": state.check_words,
         "highlight": state.highlight,
-        "signature": _current_signature(session),
         "help_requested": state.help_requested,
         "covered": state.covered,
     }
@@ -67,6 +67,9 @@ def _patient_view(session: Session, device: str, epoch: int) -> PatientView:
     return PatientView.trusted(
         **_head(session, device, epoch),
         **_entered_here(session),
+        reading_seconds=_seconds(state, session.shown_here),
+        signature=_current_signature(session, for_staff=False),
+        step_signatures=_signatures_here(session),
         host_online=host is not None and host.online,
     )
 
@@ -82,7 +85,9 @@ def facility_view(
         label=state.label,
         steps=_steps(session),
         **_entered_anywhere(session),
-        signatures=_signatures(state),
+        reading_seconds=_seconds(state, state.reading_seconds),
+        signature=_current_signature(session, for_staff=True),
+        signatures=_signatures(session),
         participants=_participants(state),
         missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
         missing_reason=explain(faults) if faults else None,
@@ -122,26 +127,66 @@ def _entered_anywhere(session: Session) -> dict[str, Any]:
     return found
 
 
-def _current_signature(session: Session) -> SignatureView | None:
+def _seconds(state: SessionState, wanted: Iterable[str]) -> Mapping[str, float] | None:
+    """Tell how long texts were read; nothing before the patient's screen told any."""
+    known = state.reading_seconds
+    return {k: known[k] for k in wanted if k in known} or None if known else None
+
+
+def _current_signature(session: Session, *, for_staff: bool) -> SignatureView | None:
     """Tell of the signature asked for; else of the last one of this step that was answered."""
     state = session.state
     if state.signing:
-        return _signature_view(state, state.signing)
+        return _signature_view(session, state.signing, for_staff=for_staff)
     given = [k for k in session.shown_here if k in state.signatures]
     if not given:
         return None
-    return _signature_view(state, max(given, key=lambda k: state.signatures[k].at))
+    newest = max(given, key=lambda k: state.signatures[k].at)
+    return _signature_view(session, newest, for_staff=for_staff)
 
 
-def _signature_view(state: SessionState, field_id: str) -> SignatureView:
-    signature = state.signatures[field_id]
-    return SignatureView.trusted(
-        field_id=field_id, status=signature.status, document_sha256=signature.document_sha256
-    )
+def _signatures_here(session: Session) -> dict[str, SignatureView] | None:
+    given = session.state.signatures
+    here = [k for k in session.shown_here if k in given] if given else ()
+    return {k: _signature_view(session, k, for_staff=False) for k in here} or None
 
 
-def _signatures(state: SessionState) -> dict[str, SignatureView]:
-    return {field_id: _signature_view(state, field_id) for field_id in state.signatures}
+def _signatures(session: Session) -> dict[str, SignatureView]:
+    return {k: _signature_view(session, k, for_staff=True) for k in session.state.signatures}
+
+
+def _signature_view(session: Session, field_id: str, *, for_staff: bool) -> SignatureView:
+    signature = session.state.signatures[field_id]
+    shown = {
+        "field_id": field_id,
+        "status": signature.status,
+        "document_sha256": signature.document_sha256,
+    }
+    if signature.status is SignatureStatus.REQUESTED:
+        hashes = _document_hashes(session, field_id)
+        return SignatureView.trusted(**shown, documents_sha256=hashes)
+    who = _who_signed(signature) if for_staff else {}
+    return SignatureView.trusted(**shown, **who)
+
+
+def _document_hashes(session: Session, field_id: str) -> Mapping[str, str] | None:
+    """Hash what is to be signed in every language; once, while nothing else is entered."""
+    key = ("to sign", field_id)
+    if key not in session.shown:
+        session.shown[key] = session.documents_sha256(field_id)
+    hashes: Mapping[str, str] | None = session.shown[key]
+    return hashes
+
+
+def _who_signed(signature: Signature) -> dict[str, Any]:
+    return {
+        "at": signature.at,
+        "language": signature.language,
+        "printed_name": signature.printed_name,
+        "relationship": signature.relationship,
+        "staff_name": signature.staff_name,
+        "reason": signature.reason,
+    }
 
 
 def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str, FieldView]:
@@ -173,13 +218,14 @@ def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentVie
 def _document(document: Document | None) -> DocumentView:
     if document is None:
         return _MISSING
+    kept = document.stored  # what FETCH_DOCUMENT sends; metadata of images is gone
     return DocumentView.trusted(
         status=document.status,
         upload=document.upload,
-        received=document.received,
-        size=document.size,
-        sha256=document.sha256,
-        media_type=document.media_type,
+        received=kept.size if kept else document.received,
+        size=kept.size if kept else document.size,
+        sha256=kept.sha256 if kept else document.sha256,
+        media_type=kept.media_type if kept else document.media_type,
         reason=document.reason,
     )
 

@@ -12,6 +12,7 @@ import pytest
 from clients import ConnectFailed, FacilityClient
 from tests.broker import certificates
 from tests.clients.conftest import prompt
+from tests.pictures import png
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
 
@@ -95,7 +96,7 @@ def test_documents_go_both_ways_over_tls(clinic, made, url):
     patient = clinic.patient(url=url, tls=trust)
     opened = staff.open_session("quick")
     patient.join_by_code(opened.code)
-    data = bytes(range(256)) * 2000
+    data = png(500_000)
     patient.wait_for(opened.session)
     patient.upload(opened.session, "card", data, "image/png", timeout=30)
     assert staff.fetch_document(opened.session, "card", timeout=30) == data

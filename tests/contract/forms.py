@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.pictures import png
+
 from .raw import ROOT, Json, Pair
 
 HL7 = "http://hl7.org/fhir/StructureDefinition"
@@ -164,8 +166,8 @@ VISIT = form(
 STEPS = ["person", "visits", "family", "papers", "consent", "end"]
 
 PERSON = {"name": "Ada", "born": "1990-05-17", "plan": choice("silver")}
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
-"""Some 100 KiB that begin as a PNG does: two chunks."""
+PNG = png(100_000)
+"""Two chunks."""
 
 STROKES = [[[0.1, 0.2, 0], [0.5, 0.25, 16], [0.9, 0.2, 33]], [[0.2, 0.6, 400], [0.3, 0.7, 420]]]
 

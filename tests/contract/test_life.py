@@ -160,12 +160,7 @@ ANSWERS: dict[str, list[tuple[str, Any]]] = {
         ("has-allergies", False),
     ],
     "privacy": [("privacy-acknowledged", True)],
-    "consent": [
-        (
-            "signer",
-            code("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "ONESELF", "The patient"),
-        )
-    ],
+    "consent": [],
     "review": [("answers-correct", True)],
 }
 UPLOADS = {"identity": ["id-front"], "insurance": ["card-front", "card-back"]}

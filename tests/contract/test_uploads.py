@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from tests.pictures import png
+
 from .forms import PNG, VISIT, begin, chunks, form, item, put, reach, upload
 from .raw import ROOT, Device, Json, Pair, Room
 
@@ -150,7 +152,7 @@ def test_an_upload_with_another_hash_is_corrupt(pair: Pair) -> None:
 
 def test_bytes_beyond_the_end_are_not_taken(pair: Pair) -> None:
     """A chunk beyond the announced size does not grow the document."""
-    data = b"\x89PNG" + bytes(100)
+    data = png(500)
     begin(pair, "card", "card-1", data)
     put(pair, "card-1", 0, data + b"more")
     put(pair, "card-1", len(data), b"more")
@@ -242,7 +244,7 @@ def test_a_hash_may_be_written_in_capitals(pair: Pair) -> None:
 def test_a_newer_upload_replaces_the_older(pair: Pair) -> None:
     """BEGIN_UPLOAD with another id starts over; late chunks of the old one go nowhere."""
     upload(pair, "card", "card-1", PNG)
-    newer = b"\x89PNG" + b"newer" * 10_000
+    newer = png(50_000, seed=2)
     begin(pair, "card", "card-2", newer)
     found = pair.both()[1]["documents"]["card"]
     assert (found["status"], found["upload"], found["received"]) == ("receiving", "card-2", 0)
@@ -301,23 +303,23 @@ def test_documents_in_a_repeating_group_stand_for_themselves(clinic: Room) -> No
         ),
     )
     pair = Pair(clinic, cards)
-    data = b"%PDF-1.7 " + bytes(1_000)
-    upload(pair, "policy[0].scan", "scan-0", data)
-    upload(pair, "policy[1].scan", "scan-1", data[:-1])
+    first, second = png(1_000), png(1_000, seed=2)
+    upload(pair, "policy[0].scan", "scan-0", first)
+    upload(pair, "policy[1].scan", "scan-1", second)
     documents = pair.both()[0]["documents"]
     assert {k: v["upload"] for k, v in documents.items() if v["status"] == "received"} == {
         "policy[0].scan": "scan-0",
         "policy[1].scan": "scan-1",
     }
-    assert fetch(pair, pair.staff, "policy[1].scan") == ("scan-1", data[:-1])
+    assert fetch(pair, pair.staff, "policy[1].scan") == ("scan-1", second)
     pair.fill("CLEAR_FIELD", field_id="policy[0]")
-    assert fetch(pair, pair.staff, "policy[0].scan") == ("scan-1", data[:-1])
+    assert fetch(pair, pair.staff, "policy[0].scan") == ("scan-1", second)
 
 
 def test_a_document_survives_without_a_limit_of_its_own(clinic: Room) -> None:
     """Where the form sets no `maxSize`, two megabytes are taken in chunks of 64 KiB."""
     free = form("free", item("step", "group", item=[item("scan", "attachment", required=True)]))
     pair = Pair(clinic, free)
-    data = random.Random(1).randbytes(2_000_000)
+    data = png(2_000_000)
     upload(pair, "scan", "scan-1", data)
     assert fetch(pair, pair.staff, "scan")[1] == data

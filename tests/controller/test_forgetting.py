@@ -17,7 +17,7 @@ def test_answers_and_codes_are_forgotten_after_a_day(tmp_path: Path) -> None:
         batch.answers.append(StoredAnswer("d", name, at, "{}"))
         batch.codes[name] = Code(name, CodeKind.DEVICE, "d", at)
     store.write(batch)
-    store.sync()
+    store.sync(batch)
     store.prune(NOW - timedelta(days=1))
     assert store.answer("d", "old") is None
     assert store.answer("d", "new") == "{}"

@@ -14,7 +14,9 @@ from hypothesis.stateful import (
 )
 
 from schemas.rejections import RejectionCode as Code
+from schemas.views import SignatureStatus
 from session_controller.engine import facts as f
+from session_controller.engine.evidence import evidence
 from session_controller.engine.history import replay
 from session_controller.engine.moves import Phase, phase_of
 from session_controller.engine.session import Session
@@ -44,7 +46,9 @@ COMMANDS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
     ),
     st.tuples(st.just("ENTER_FIELD"), st.fixed_dictionaries({"field_id": FIELDS, "value": VALUES})),
     st.tuples(
-        st.sampled_from(["CLEAR_FIELD", "REQUEST_SIGNATURE", "FETCH_DOCUMENT"]),
+        st.sampled_from(
+            ["CLEAR_FIELD", "REQUEST_SIGNATURE", "FETCH_DOCUMENT", "WITHDRAW_SIGNATURE"]
+        ),
         st.fixed_dictionaries({"field_id": FIELDS}),
     ),
     st.tuples(
@@ -61,7 +65,10 @@ COMMANDS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
     ),
     st.tuples(
         st.just("REPORT_READING"),
-        st.fixed_dictionaries({"field_id": FIELDS, "fraction": st.floats(0, 1)}),
+        st.fixed_dictionaries(
+            {"field_id": FIELDS, "fraction": st.floats(0, 1)},
+            optional={"seconds": st.floats(0, 1000)},
+        ),
     ),
     st.tuples(
         st.just("BEGIN_UPLOAD"),
@@ -205,11 +212,27 @@ class AnyHistory(RuleBasedStateMachine):
         assert Session.of(FLOW, again.state).assessment.steps == again.assessment.steps
 
     @invariant()
+    def every_signature_has_its_evidence(self) -> None:
+        """Whatever stands as signed is the last outcome that the log proves of its field."""
+        proven = evidence(self.play.session, [(event, "") for event in self.play.events])
+        last = {one.field_id: one for one in proven}
+        for field_id, signature in self.play.session.state.signatures.items():
+            if signature.status is not SignatureStatus.REQUESTED:
+                assert last[field_id].outcome == signature.status
+                assert last[field_id].document_sha256 == signature.document_sha256
+
+    @invariant()
     def nothing_is_kept_of_what_is_not_there(self) -> None:
         """Whatever is kept by field id is of an instance that exists."""
         state = self.play.session.state
         count = state.instances.get("meds", 0)
-        for kept in (state.answers, state.corrections, state.reading, state.documents):
+        for kept in (
+            state.answers,
+            state.corrections,
+            state.reading,
+            state.reading_seconds,
+            state.documents,
+        ):
             for field_id in kept:
                 if field_id.startswith("meds["):
                     assert int(field_id[5]) < max(count, 1), (

@@ -16,7 +16,8 @@ from session_controller.engine.history import before_the_first
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import view
-from session_controller.store import Store
+from session_controller.reading import Reader
+from session_controller.verification import reading
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Log:
     epoch: int
 
     @classmethod
-    def of(cls, store: Store) -> "Log":
+    def of(cls, store: Reader) -> "Log":
         """Read it out of a store."""
         flows = {s.flow_ref: load_flow(s.canonical, fallback_id=s.flow_id) for s in store.flows()}
         sessions = {
@@ -75,7 +76,7 @@ class Log:
     @classmethod
     def read(cls, data: Path) -> "Log":
         """Read the database of a data folder whose box does not run."""
-        with Store.reading(data / "handrail.sqlite") as store:
+        with reading(data / "handrail.sqlite") as store:
             return cls.of(store)
 
 

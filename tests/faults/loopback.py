@@ -132,7 +132,7 @@ async def staged(
     history = history or History()
     store = Store(data)
     link = Loopback(history)
-    service = service_class(store, link, b"k" * 32, **options)
+    service = service_class(store, link, **options)
     await service.start()
     try:
         yield Stage(service, store, link, history)

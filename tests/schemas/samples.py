@@ -25,7 +25,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},
     "ClearField": {"field_id": "allergy[0]"},
     "FocusField": {"field_id": "name"},
-    "ReportReading": {"field_id": "notice", "fraction": 0.5},
+    "ReportReading": {"field_id": "notice", "fraction": 0.5, "seconds": 12.5},
     "BeginUpload": {
         "field_id": "card",
         "upload": "u-1",
@@ -38,7 +38,11 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "field_id": "sign",
         "strokes": (((0.1, 0.2, 0), (0.5, 1, 12)),),
         "document_sha256": SHA,
+        "language": "es",
+        "printed_name": "Ana Roe",
+        "relationship": "parent",
     },
+    "WithdrawSignature": {"field_id": "sign", "reason": "too soon"},
     "OpenSession": {"flow_id": "pre-registration", "label": "Room 2"},
     "JoinSession": {"code": "WDJB-MJHT"},
     "LeaveSession": {"session": "s-1"},
@@ -81,10 +85,14 @@ _HEAD: dict[str, Any] = {
     "enabled": ("member", "card"),
     "documents": {"card": views.DocumentView(status=views.DocumentStatus.MISSING)},
     "reading": {"notice": 0.5},
+    "reading_seconds": {"notice": 12.5},
     "check_words": ("amber", "river"),
     "highlight": None,
     "signature": views.SignatureView(
-        field_id="sign", status=views.SignatureStatus.REQUESTED, document_sha256=SHA
+        field_id="sign",
+        status=views.SignatureStatus.REQUESTED,
+        document_sha256=SHA,
+        documents_sha256={"en": SHA, "es": SHA},
     ),
     "help_requested": False,
     "covered": False,
@@ -94,7 +102,9 @@ _HEAD: dict[str, Any] = {
 def patient_view(**changes: Any) -> views.PatientView:
     """Give a patient's view."""
     fields = {"member": views.FieldView(value="M-1", error="too short")}
-    return views.PatientView(**{**_HEAD, "fields": fields, "host_online": True, **changes})
+    shown = {"sign": _HEAD["signature"]}
+    parts = {"fields": fields, "step_signatures": shown, "host_online": True}
+    return views.PatientView(**{**_HEAD, **parts, **changes})
 
 
 def facility_view(**changes: Any) -> views.FacilityView:
@@ -105,7 +115,18 @@ def facility_view(**changes: Any) -> views.FacilityView:
             "insurance": views.StepView(status=views.StepStatus.CURRENT, filled=1, required=2)
         },
         "fields": {"ssn": views.FieldView(value=views.Masked(length=9))},
-        "signatures": {},
+        "signatures": {
+            "sign": views.SignatureView(
+                field_id="sign",
+                status=views.SignatureStatus.SIGNED,
+                document_sha256=SHA,
+                at=NOW,
+                language="es",
+                printed_name="Ana Roe",
+                relationship="parent",
+                staff_name="Sam Poe",
+            )
+        },
         "participants": {
             "d-1": views.ParticipantView(role=Role.PATIENT, online=True, since=NOW, host=False)
         },

@@ -1,0 +1,167 @@
+"""An answer becomes the value of an element: by the element's type, or not at all.
+
+    convert(element, answer, values) -> JSON | None
+
+What does not fit its element gives None, and stays in the QuestionnaireResponse alone. Nothing
+here raises on what a patient entered.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+
+from schemas.questionnaire import Json
+from session_controller.fhir import resources as fhir
+from session_controller.fhir.elements import ElementType
+
+Answer = Mapping[str, Json]
+"""A FHIR answer: one key, `value[x]`."""
+
+_CODED = frozenset({"state", "country"})
+"""Strings for which a short code is customary."""
+
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+def convert(element: ElementType, answer: Answer, values: Mapping[str, Json]) -> Json:
+    """Give the element's value; `values` says what certain answers stand for, None for nothing."""
+    stands_for = _name_in(values, answer)
+    if stands_for is not None:
+        if values[stands_for] is None:
+            return None
+        answer = _as_answer(values[stands_for])
+    if element.name in _CODED and "valueCoding" in answer:
+        return answer["valueCoding"].get("code") or text_of(answer)
+    if get_origin(element.holds) is Literal:
+        return _literal(get_args(element.holds), answer)
+    maker = _MAKERS.get(_name(element.holds))
+    return None if maker is None else maker(answer)
+
+
+def fixed_value(element: ElementType | None, value: Json) -> Json:
+    """Give a value that a form or a mapping brings itself; None where the element has no such."""
+    if element is None or value is None:
+        return None
+    if element.model is not None and isinstance(value, dict):
+        try:
+            return element.model.model_validate(value).to_json()
+        except ValidationError:
+            pass
+    return convert(element, _as_answer(value), {})
+
+
+def text_of(answer: Answer) -> str:
+    """Say an answer in words: what a screen would show of it."""
+    ((key, value),) = ((k, v) for k, v in answer.items() if k.startswith("value"))
+    if key == "valueCoding":
+        return str(value.get("display") or value.get("code") or "")
+    if key == "valueReference":
+        return str(value.get("display") or value.get("reference") or "")
+    if key == "valueQuantity":
+        return " ".join(str(value[part]) for part in ("value", "unit") if part in value)
+    if key == "valueAttachment":
+        return str(value.get("title") or value.get("contentType") or "")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def as_concept(answer: Answer) -> Json:
+    """Write it as a CodeableConcept: its code where it has one, else its words."""
+    if "valueCoding" in answer and answer["valueCoding"].get("code"):
+        return {"coding": [dict(answer["valueCoding"])]}
+    return {"text": text_of(answer)}
+
+
+def _name_in(values: Mapping[str, Json], answer: Answer) -> str | None:
+    """Find the answer among those named: by its code, else by its words."""
+    names = (answer.get("valueCoding", {}).get("code"), text_of(answer))
+    return next((name for name in names if name in values), None)
+
+
+def _as_answer(value: Json) -> Answer:
+    if isinstance(value, dict):
+        return {"valueCoding": value}
+    return {"valueBoolean": value} if isinstance(value, bool) else {"valueString": str(value)}
+
+
+def _literal(allowed: tuple[str, ...], answer: Answer) -> Json:
+    said = [answer.get("valueCoding", {}).get("code") or "", text_of(answer)]
+    return next((one.lower() for one in said if one.lower() in allowed), None)
+
+
+def _text(answer: Answer) -> Json:
+    return text_of(answer).strip() or None
+
+
+def _date(answer: Answer) -> Json:
+    text = text_of(answer).partition("T")[0]
+    return text if _DATE.fullmatch(text) else None
+
+
+def _token(answer: Answer) -> Json:
+    text = answer.get("valueCoding", {}).get("code") or text_of(answer)
+    return text if text and not re.search(r"\s", text) else None
+
+
+def _boolean(answer: Answer) -> Json:
+    return answer.get("valueBoolean")
+
+
+def _coding(answer: Answer) -> Json:
+    coding = answer.get("valueCoding")
+    return dict(coding) if coding else {"display": text_of(answer)}
+
+
+def _reference(answer: Answer) -> Json:
+    """Refer in words: to what, in the other system, nobody here can know."""
+    if "valueReference" in answer:
+        return dict(answer["valueReference"])
+    coding = answer.get("valueCoding", {})
+    if coding.get("system") and coding.get("code"):
+        known = {"system": coding["system"], "value": coding["code"]}
+        return {"identifier": known, "display": text_of(answer)}
+    return {"display": text_of(answer)}
+
+
+def _contact_point(answer: Answer) -> Json:
+    text = text_of(answer)
+    return {"system": "email" if "@" in text else "phone", "value": text}
+
+
+def _within(key: str) -> Callable[[Answer], Json]:
+    return lambda answer: {key: text_of(answer)}
+
+
+def _name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else _PRIMITIVES.get(repr(kind), "")
+
+
+_PRIMITIVES = {
+    repr(kind): name
+    for name, kind in (
+        ("String", fhir.String),
+        ("Code", fhir.Code),
+        ("Uri", fhir.Uri),
+        ("Date", fhir.Date),
+        ("DateTime", fhir.DateTime),
+    )
+}
+
+_MAKERS: Mapping[str, Callable[[Answer], Json]] = {
+    "String": _text,
+    "Code": _token,
+    "Uri": _token,
+    "Date": _date,
+    "DateTime": _date,
+    "bool": _boolean,
+    "CodeableConcept": as_concept,
+    "Coding": _coding,
+    "Reference": _reference,
+    "HumanName": _within("text"),
+    "Address": _within("text"),
+    "Identifier": _within("value"),
+    "ContactPoint": _contact_point,
+}

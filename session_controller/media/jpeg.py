@@ -1,0 +1,111 @@
+"""A JPEG without what is not the picture (ITU-T T.81, annex B), byte for byte otherwise."""
+
+import re
+from collections.abc import Iterator
+
+from session_controller.media.exif import PREFIX, only_orientation
+from session_controller.media.outcome import UnfitError
+
+_SOI = b"\xff\xd8"
+_EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
+_APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+_PICTURE = frozenset((*range(0xC0, 0xD0), *range(0xDA, 0xE0))) - {0xC8}
+"""Frames, tables, scans and what belongs to them; C8 is reserved (table B.1)."""
+_SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_JFIF_HEAD = 14
+
+
+def strip(data: bytes) -> bytes:
+    """Drop every segment that the picture does without, and all behind its end.
+
+    What stays: JFIF (its thumbnail goes), the colour profile, Adobe's segment, which tells the
+    colours, and of EXIF the orientation.
+    """
+    kept, turned = [_SOI], False
+    for marker, start, end, head in _segments(data):
+        segment = data[start:end]
+        if marker == _APP1:
+            segment = b"" if turned else _orientation(segment, head)
+            turned = turned or bool(segment)
+        elif marker == _APP0:
+            segment = _jfif(segment, head)
+        elif not _needed(marker, segment[head:]):
+            segment = b""
+        kept.append(segment)
+    return b"".join(kept)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Give marker, start, end and where the content begins, up to and with the picture's end."""
+    at = len(_SOI)
+    while True:
+        start, at = at, _past_fill(data, at)
+        marker = data[at]
+        if marker == _EOI:
+            yield marker, start, at + 1, 0
+            return
+        size = int.from_bytes(data[at + 1 : at + 3], "big")
+        end = at + 1 + size
+        if size < 2 or end > len(data):  # noqa: PLR2004 -- the length counts itself
+            raise UnfitError("damaged")
+        if marker == _SOS:
+            end = _scan_end(data, end)
+        yield marker, start, end, at + 3 - start
+        at = end
+
+
+def _past_fill(data: bytes, at: int) -> int:
+    """Find the marker's code: any number of FF may stand before it (B.1.1.2)."""
+    if data[at : at + 1] != b"\xff":
+        raise UnfitError("damaged")
+    while data[at : at + 1] == b"\xff":
+        at += 1
+    if at >= len(data):
+        raise UnfitError("damaged")
+    return at
+
+
+def _scan_end(data: bytes, at: int) -> int:
+    """Find the first marker behind a scan; restarts and stuffed zeros belong to it (B.1.1.5)."""
+    found = _SCAN_ENDS.search(data, at)
+    if found is None:
+        raise UnfitError("damaged")
+    return found.start()
+
+
+def _needed(marker: int, content: bytes) -> bool:
+    if marker == _APP2:
+        return content.startswith(b"ICC_PROFILE\0")
+    if marker == _APP14:
+        return content.startswith(b"Adobe")
+    if _APP0 <= marker <= _APP15 or marker == _COM:
+        return False
+    if marker not in _PICTURE and marker != _EOI:
+        raise UnfitError("damaged")
+    return True
+
+
+def _orientation(segment: bytes, head: int) -> bytes:
+    content = segment[head:]
+    if not content.startswith(PREFIX):
+        return b""
+    block = only_orientation(content.removeprefix(PREFIX))
+    if block is None:
+        return b""
+    if content == PREFIX + block:
+        return segment
+    return _written(_APP1, PREFIX + block)
+
+
+def _jfif(segment: bytes, head: int) -> bytes:
+    """Keep the density; a thumbnail may show what was cropped away (JFIF 1.02)."""
+    content = segment[head:]
+    if not content.startswith(b"JFIF\0"):
+        return b""
+    if len(content) <= _JFIF_HEAD:
+        return segment
+    return _written(_APP0, content[: _JFIF_HEAD - 2] + b"\0\0")
+
+
+def _written(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2, "big") + content

@@ -1,0 +1,163 @@
+"""A PDF that a nurse may open: whole, without a password, and nothing in it that acts by itself."""
+
+import zlib
+from io import BytesIO
+from typing import Final
+
+import pikepdf
+from pikepdf.settings import set_qpdf_limits
+
+from session_controller.media.kinds import PDF, ends_as_zip
+from session_controller.media.outcome import Inspected, UnfitError
+
+MOST_OBJECTS: Final = 100_000
+MOST_PAGES: Final = 1_000
+MOST_UNPACKED: Final = 1 << 30
+"""Bytes of all streams together: some forty pages scanned in colour at 300 dpi."""
+MOST_IN_ONE_TABLE: Final = 64 << 20
+"""Bytes of one stream that holds objects, which has to be in memory at once."""
+MOST_DEEP: Final = 100
+_PIECE: Final = 1 << 20
+
+_ENDS = b"%%EOF"
+_WHITE = b"\0\t\n\x0c\r "
+_ACTS = frozenset(
+    (
+        "/JavaScript",
+        "/Launch",
+        "/SubmitForm",
+        "/ImportData",
+        "/GoToR",
+        "/GoToE",
+        "/RichMediaExecute",
+        "/Rendition",
+        "/Movie",
+        "/Sound",
+    )
+)
+"""Actions beyond going to a page of the same document or opening a link by hand (12.6.4)."""
+_ATTACHES = frozenset(("/RichMedia", "/FileAttachment", "/Screen", "/Movie", "/Sound", "/3D"))
+"""Annotations that play or hold files (12.5.6)."""
+_NAMED_TO_ACT = frozenset(("/JavaScript", "/EmbeddedFiles"))
+
+set_qpdf_limits(flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE)
+
+
+def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
+    """Read every object of a PDF (ISO 32000-2). Raises `UnfitError`; the document stays as it is.
+
+    Broken cross-references are not repaired: each program would repair them in its own way, and
+    show something else than was looked at here.
+    """
+    _check_ends(data)
+    try:
+        with pikepdf.open(BytesIO(data), attempt_recovery=False) as pdf:
+            return Inspected(media_type, data, pages=_read(pdf))
+    except pikepdf.PasswordError as error:
+        raise UnfitError("encrypted") from error
+    except (MemoryError, RecursionError) as error:
+        raise UnfitError("too_large") from error
+    except UnfitError:
+        raise
+    except Exception as error:  # whatever qpdf stumbles over: the file is at fault
+        raise UnfitError("damaged") from error
+
+
+def _check_ends(data: bytes) -> None:
+    """Refuse what is two files in one: something before the header or after the last end."""
+    if not data.startswith(b"%PDF-") or ends_as_zip(data):
+        raise UnfitError("pretends")
+    _, end, rest = data.rpartition(_ENDS)
+    if not end:
+        raise UnfitError("damaged")
+    if rest.strip(_WHITE):
+        raise UnfitError("pretends")
+
+
+def _read(pdf: pikepdf.Pdf) -> int:
+    """Check the whole document; give its number of pages."""
+    if pdf.is_encrypted:
+        raise UnfitError("encrypted")
+    if len(pdf.objects) > MOST_OBJECTS or len(pdf.pages) > MOST_PAGES:
+        raise UnfitError("too_large")
+    if not len(pdf.pages):
+        raise UnfitError("damaged")
+    _check_catalog(pdf.Root)
+    unpacked = 0
+    for thing in pdf.objects:
+        _check(thing)
+        if isinstance(thing, pikepdf.Stream):
+            unpacked = _unpack(thing, unpacked)
+    if pdf.get_warnings():
+        raise UnfitError("damaged")
+    return len(pdf.pages)
+
+
+def _check_catalog(catalog: pikepdf.Object) -> None:
+    """Refuse what a reader would do on opening (7.7.2, 12.6.3)."""
+    names = catalog.get("/Names")
+    if isinstance(names, pikepdf.Dictionary) and not _NAMED_TO_ACT.isdisjoint(names.keys()):
+        raise UnfitError("active_content")
+    if "/AA" in catalog or "/Collection" in catalog:
+        raise UnfitError("active_content")
+    opening = catalog.get("/OpenAction")
+    if isinstance(opening, pikepdf.Dictionary) and (
+        _name(opening, "/S") != "/GoTo" or "/Next" in opening
+    ):
+        raise UnfitError("active_content")
+
+
+def _check(thing: pikepdf.Object, depth: int = 0) -> None:
+    """Refuse an object that acts, and whatever stands directly in it.
+
+    What it refers to is an object of its own, and is looked at in its turn.
+    """
+    if depth > MOST_DEEP:
+        raise UnfitError("too_large")
+    if isinstance(thing, pikepdf.Array):
+        inner = list(thing)
+    elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
+        _check_dictionary(thing)
+        inner = [value for _, value in thing.items()]
+    else:
+        return
+    for value in inner:
+        if isinstance(value, pikepdf.Object) and not value.is_indirect:
+            _check(value, depth + 1)
+
+
+def _check_dictionary(thing: pikepdf.Object) -> None:
+    acts = _name(thing, "/S") in _ACTS and _name(thing, "/Type") != "/StructElem"
+    attaches = _name(thing, "/Subtype") in _ATTACHES or _name(thing, "/Type") == "/EmbeddedFile"
+    if acts or attaches or "/XFA" in thing:
+        raise UnfitError("active_content")
+    if isinstance(thing.get("/EF"), pikepdf.Dictionary) or _reacts(thing.get("/AA")):
+        raise UnfitError("active_content")
+
+
+def _name(thing: pikepdf.Object, key: str) -> str | None:
+    value = thing.get(key)
+    return str(value) if isinstance(value, pikepdf.Name) else None
+
+
+def _reacts(additional: object) -> bool:
+    """Tell additional actions (12.6.3) from a font or a picture that happens to be called AA."""
+    return isinstance(additional, pikepdf.Dictionary) and any(
+        isinstance(action, pikepdf.Dictionary) and "/S" in action
+        for _, action in additional.items()
+    )
+
+
+def _unpack(stream: pikepdf.Stream, unpacked: int) -> int:
+    """Unpack a compressed stream piece by piece, to know what it would take to show it."""
+    filters = stream.get("/Filter")
+    first = filters[0] if isinstance(filters, pikepdf.Array) and len(filters) else filters
+    if first != "/FlateDecode":
+        return unpacked
+    unpacker, rest = zlib.decompressobj(), stream.read_raw_bytes()
+    while rest and not unpacker.eof:
+        unpacked += len(unpacker.decompress(rest, _PIECE))
+        rest = unpacker.unconsumed_tail
+        if unpacked > MOST_UNPACKED:
+            raise UnfitError("too_large")
+    return unpacked

@@ -1,0 +1,267 @@
+"""Reading a database: what the running box asks of it, and who only looks.
+
+Rows whose session has no key any more were purged: what they held is gone.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sqlite_utils import Database
+
+from schemas.base import rfc3339
+from session_controller.chain import Checkpoint, Head
+from session_controller.engine.facts import Event
+from session_controller.engine.state import SessionState
+from session_controller.keychain import Keychain, KeyGoneError
+from session_controller.opening import connect_to_read, refuse_newer_schema
+from session_controller.records import Code, CodeKind, Device, Entry, StoredFlow
+from session_controller.rows import (
+    read_checkpoint,
+    read_chunk,
+    read_device,
+    read_entry,
+    read_event,
+    read_flow,
+    read_state,
+    read_time,
+)
+from session_controller.sealing import BoxKeys
+from session_controller.vault import open_document
+
+__all__ = ["Reader"]
+
+_MAX_DAMAGE = 20
+FetchDocument = Callable[[str, str], bytes | None]
+"""From a session and a file's name to the file; None where there is none."""
+
+
+class Reader:
+    """Reads one database with its keys and its documents."""
+
+    def __init__(self, db: Database, keys: Keychain, fetch_document: FetchDocument) -> None:
+        self._db = db
+        self._keys = keys
+        self._fetch_document = fetch_document
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls,
+        path: Path,
+        box: BoxKeys,
+        keys: Mapping[str, bytes] | None = None,
+        fetch_document: FetchDocument | None = None,
+    ) -> Iterator[Self]:
+        """Read a file that this process does not write to.
+
+        `keys` are those of a backup, which holds none itself. Raises `sqlite3.Error` and
+        `StoreError`.
+        """
+        db = Database(connect_to_read(path))
+        try:
+            refuse_newer_schema(db)
+            find = _finder(db) if keys is None else keys.get
+            yield cls(db, Keychain(box, find), fetch_document or _from_table(db))
+        finally:
+            db.conn.close()
+
+    def damage(self) -> list[str]:
+        """Give what SQLite finds wrong with the file: nothing, where it is whole."""
+        rows = self._db.execute(f"PRAGMA integrity_check({_MAX_DAMAGE})").fetchall()
+        found = [str(row[0]) for row in rows if row[0] != "ok"]
+        if not found and self._db.execute("PRAGMA foreign_key_check").fetchone():
+            found.append("a row belongs to no session")
+        return found
+
+    # --- the box ---------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """How often the truth was set back: it rises with each restore."""
+        return int(self.meta("epoch") or 1)
+
+    def meta(self, key: str) -> str | None:
+        """Give a fact about the box."""
+        row = self._one("SELECT value FROM meta WHERE key=?", key)
+        return row["value"] if row else None
+
+    def flows(self) -> list[StoredFlow]:
+        """Give all flows, the oldest first."""
+        return list(map(read_flow, self._rows("SELECT * FROM flows ORDER BY added_at, flow_ref")))
+
+    def devices(self) -> list[Device]:
+        """Give all devices, revoked ones too."""
+        return list(map(read_device, self._rows("SELECT * FROM devices")))
+
+    def open_codes(self, at: datetime) -> list[Code]:
+        """Give the codes that still work."""
+        rows = self._rows(
+            "SELECT * FROM codes WHERE spent_at IS NULL AND expires_at > ?", rfc3339(at)
+        )
+        return [
+            Code(r["code_hash"], CodeKind(r["kind"]), r["subject"], read_time(r["expires_at"]))
+            for r in rows
+        ]
+
+    def answer(self, device: str, request_id: str) -> str | None:
+        """Give the answer that a request was given, as JSON."""
+        row = self._one(
+            "SELECT answer FROM answers WHERE device=? AND request_id=?", device, request_id
+        )
+        return row["answer"] if row else None
+
+    # --- sessions --------------------------------------------------------------------------
+
+    def live_states(self) -> list[SessionState]:
+        """Give the sessions whose topics are retained: the open, and those that ended lately."""
+        return self._states("WHERE cleared_at IS NULL")
+
+    def states(self, *, ended: bool) -> list[SessionState]:
+        """Give all sessions, or those that have not ended."""
+        return self._states("" if ended else "WHERE ended_at IS NULL")
+
+    def _states(self, where: str) -> list[SessionState]:
+        rows = self._rows(f"SELECT session, state FROM sessions {where} ORDER BY opened_at")  # noqa: S608
+        return [read_state(row, self._keys.sealer(row["session"])) for row in rows]
+
+    def state(self, session: str) -> SessionState | None:
+        """Give a session's newest state."""
+        row = self._one("SELECT session, state FROM sessions WHERE session=?", session)
+        return read_state(row, self._keys.sealer(session)) if row else None
+
+    def session_names(self) -> list[str]:
+        """Give the sessions that are stored."""
+        return [row["session"] for row in self._rows("SELECT session FROM sessions")]
+
+    def knows(self, session: str) -> bool:
+        """Tell whether a session is stored, without reading it."""
+        return self._one("SELECT 1 FROM sessions WHERE session=?", session) is not None
+
+    def ended_before(self, at: datetime) -> list[str]:
+        """Give the sessions that ended before a moment."""
+        rows = self._rows("SELECT session FROM sessions WHERE ended_at <= ?", rfc3339(at))
+        return [row["session"] for row in rows]
+
+    def has_key(self, session: str) -> bool:
+        """Tell whether a session can be read at all."""
+        return self._keys.knows(session)
+
+    def events(self, session: str, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+        """Give a session's events in order, from those of a higher revision on."""
+        return (event for event, _ in self.chained_events(session, after, limit))
+
+    def chained_events(
+        self, session: str, after: int = 0, limit: int | None = None
+    ) -> Iterator[tuple[Event, Head]]:
+        """Give a session's events in order, each with the log's head at it."""
+        rows = self._rows(
+            "SELECT * FROM events WHERE session=? AND revision > ? AND content IS NOT NULL"
+            " ORDER BY id LIMIT ?",
+            session,
+            after,
+            -1 if limit is None else limit,
+        )
+        for row in rows:
+            event = read_event(row, self._keys.sealer(session))
+            yield event, Head(row["id"], row["chain"])
+
+    def answered(self, session: str, device: str, seq: int) -> Event | None:
+        """Give the event that a device's `seq` was answered with."""
+        row = self._one(
+            "SELECT * FROM events WHERE session=? AND device=? AND seq=?", session, device, seq
+        )
+        if row is None or row["content"] is None:
+            return None
+        return read_event(row, self._keys.sealer(session))
+
+    def chunks(self, session: str, upload: str) -> Iterator[bytes]:
+        """Give the bytes of an upload that is on its way, in order."""
+        rows = self._rows(
+            "SELECT * FROM chunks WHERE session=? AND upload=? ORDER BY offset", session, upload
+        )
+        for row in rows:
+            yield read_chunk(row, self._keys.sealer(session))
+
+    def sealed_document(self, session: str, file: str) -> bytes | None:
+        """Give a document's file as it is stored; None where it is missing."""
+        return self._fetch_document(session, file)
+
+    def document(self, session: str, file: str) -> bytes:
+        """Give a document. Raises `FileNotFoundError`, `SealBrokenError`, `KeyGoneError`."""
+        sealed = self._fetch_document(session, file)
+        if sealed is None:
+            raise FileNotFoundError(file)
+        return open_document(sealed, session, self._keys.sealer(session))
+
+    # --- the log ---------------------------------------------------------------------------
+
+    def entries(self, after: int = 0, session: str | None = None) -> Iterator[Entry]:
+        """Give the log, or what of it is about a session, in order."""
+        where, more = ("AND session=?", (session,)) if session else ("", ())
+        rows = self._rows(f"SELECT * FROM events WHERE id>? {where} ORDER BY id", after, *more)  # noqa: S608
+        return map(read_entry, rows)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Give the heads that the box has signed, the oldest first."""
+        return list(map(read_checkpoint, self._rows("SELECT * FROM checkpoints ORDER BY entry")))
+
+    def head(self) -> Head:
+        """Give the log's head as it is stored."""
+        row = self._one("SELECT id, chain FROM events ORDER BY id DESC LIMIT 1")
+        return Head(row["id"], row["chain"]) if row else Head()
+
+    def purged(self) -> set[str]:
+        """Give the sessions that were purged, as far as the log tells."""
+        rows = self._rows("SELECT session FROM events WHERE kind='SessionPurged'")
+        return {row["session"] for row in rows}
+
+    def logged_sessions(self) -> set[str]:
+        """Give the sessions that the log knows events of."""
+        rows = self._rows("SELECT DISTINCT session FROM events WHERE revision IS NOT NULL")
+        return {row["session"] for row in rows}
+
+    def wrapped_keys(self) -> dict[str, bytes]:
+        """Give all keys by their names, wrapped."""
+        return {row["name"]: row["wrapped"] for row in self._rows("SELECT * FROM keys")}
+
+    def _rows(self, sql: str, *values: object) -> Iterable[dict[str, Any]]:
+        return self._db.query(sql, values)
+
+    def _one(self, sql: str, *values: object) -> dict[str, Any] | None:
+        return next(iter(self._rows(sql, *values)), None)
+
+
+def _finder(db: Database) -> Callable[[str], bytes | None]:
+    def find(name: str) -> bytes | None:
+        row = next(iter(db.query("SELECT wrapped FROM keys WHERE name=?", [name])), None)
+        return row["wrapped"] if row else None
+
+    return find
+
+
+BACKUP_DOCUMENTS = "backup_documents"
+"""The table of a backup that holds the documents' files."""
+
+
+def _from_table(db: Database) -> FetchDocument:
+    def fetch(session: str, file: str) -> bytes | None:
+        try:
+            rows = db.query(
+                f"SELECT bytes FROM {BACKUP_DOCUMENTS} WHERE session=? AND file=?",  # noqa: S608
+                [session, file],
+            )
+            row = next(iter(rows), None)
+        except sqlite3.OperationalError:
+            return None  # a database that is no backup holds no documents
+        return row["bytes"] if row else None
+
+    return fetch
+
+
+def unreadable(error: Exception) -> str:
+    """Say in a word why a session cannot be read."""
+    return "it was purged" if isinstance(error, KeyGoneError) else type(error).__name__

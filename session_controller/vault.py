@@ -1,0 +1,82 @@
+"""Documents that are whole: files beside the database, sealed, named by the hash of what they hold.
+
+`documents/{session}/{SHA-256 of the sealed bytes}`: the name tells nothing of what is inside, and
+whoever changes a byte is found out without a key. A file is written whole before the commit that
+speaks of it, and removed after the commit that lets it go; what a crash leaves over is swept up at
+the next start.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from session_controller.files import sync_folder, write_private
+from session_controller.sealing import Sealer
+
+FOLDER = "documents"
+
+
+class Vault:
+    """The documents of one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self.folder = data / FOLDER
+
+    def put(self, session: str, sealer: Sealer, document: bytes) -> str:
+        """Keep a document, synced to disk; gives the name of its file. Raises `OSError`."""
+        sealed = sealer.seal(document, _about(session))
+        name = hashlib.sha256(sealed).hexdigest()
+        folder = self.folder / session
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            sync_folder(self.folder)
+            sync_folder(self.folder.parent)
+        write_private(folder / name, sealed)
+        return name
+
+    def sealed(self, session: str, name: str) -> bytes | None:
+        """Give a document's file as it is; None where there is none."""
+        path = self.folder / session / name
+        return path.read_bytes() if path.exists() else None
+
+    def discard(self, session: str, name: str) -> None:
+        """Remove a document that was replaced."""
+        (self.folder / session / name).unlink(missing_ok=True)
+
+    def forget(self, session: str) -> None:
+        """Remove all documents of a session. Raises `OSError` where they stay."""
+        folder = self.folder / session
+        if folder.exists():
+            shutil.rmtree(folder)
+            sync_folder(self.folder)
+
+    def sweep(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Remove what no session speaks of."""
+        keep = set(wanted)
+        for session, name in list(self.names()):
+            if (session, name) not in keep:
+                self.discard(session, name)
+        for folder in self.folder.glob("*"):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Give the session and the name of each file."""
+        for path in sorted(self.folder.glob("*/*")):
+            yield path.parent.name, path.name
+
+
+def open_document(sealed: bytes, session: str, sealer: Sealer) -> bytes:
+    """Open a document's file. Raises `SealBrokenError`."""
+    return sealer.open(sealed, _about(session))
+
+
+def is_intact(sealed: bytes, name: str) -> bool:
+    """Tell whether a file holds what its name says."""
+    return hashlib.sha256(sealed).hexdigest() == name
+
+
+def _about(session: str) -> bytes:
+    return f"document:{session}".encode()

@@ -1,0 +1,43 @@
+"""Documents for records that look like some: cards and a letter, set by the typesetter."""
+
+import typst
+
+_CARD = """
+#set page(width: 85.6mm, height: 54mm, margin: 6mm, fill: {fill})
+#set text(size: 9pt, fill: white)
+#text(size: 14pt, weight: "bold", "{name}")
+#v(1fr)
+MARIA DELGADO \\
+Member ID W2210 557 301 #h(1fr) Group 88214
+"""
+
+_LETTER = """
+#set page(width: 148mm, height: 210mm, margin: 18mm)
+#set text(size: 11pt)
+= Referral
+#v(4mm)
+To whom it may concern,
+
+#lorem(60)
+
+#pagebreak()
+#lorem(40)
+
+Dr. Amara Okafor
+"""
+
+
+def card(name: str, fill: str = 'rgb("#0b5563")') -> bytes:
+    """Make a picture of an insurance card (PNG)."""
+    return _made(_CARD.format(name=name, fill=fill), "png")
+
+
+def letter() -> bytes:
+    """Make a PDF of two pages."""
+    return _made(_LETTER, "pdf")
+
+
+def _made(source: str, kind: str) -> bytes:
+    made = typst.compile(source.encode(), format=kind, ppi=200, timestamp=0)  # type: ignore[call-overload]
+    assert isinstance(made, bytes)
+    return made
