@@ -73,7 +73,7 @@ class _Publishing:
             secret = central.password_file.read_text().strip() if central.password_file else None
             client.username_pw_set(central.username, secret)
         if url.scheme == "mqtts":
-            client.tls_set_context(ssl.create_default_context(cafile=central.ca_file))
+            client.tls_set_context(_context(central.ca_file))
         client.connect_timeout = _CONNECT_S
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
@@ -130,6 +130,23 @@ class _Publishing:
 
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(end)
+
+
+class _Socket(ssl.SSLSocket):
+    """Closes itself where TLS fails: paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.sslsocket_class = _Socket
+    return context
 
 
 def _no_delay(_: Any, __: Any, sock: Any) -> None:
