@@ -8,9 +8,9 @@ from typing import Literal
 
 from schemas.base import rfc3339
 from schemas.questionnaire import FieldKind, Flow, Json
+from session_controller.entered import Entered, EnteredField
 from session_controller.fhir.building import build
 from session_controller.fhir.documents import sha1
-from session_controller.fhir.entered import Entered, EnteredField
 from session_controller.fhir.evidence import SHA256, evidence_extension
 from session_controller.fhir.identity import Names
 from session_controller.fhir.mapping import Mapping

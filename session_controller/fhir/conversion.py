@@ -13,11 +13,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from schemas.questionnaire import Json
+from session_controller.entered import Answer, text_of
 from session_controller.fhir import resources as fhir
 from session_controller.fhir.elements import ElementType
-
-Answer = Mapping[str, Json]
-"""A FHIR answer: one key, `value[x]`."""
 
 _CODED = frozenset({"state", "country"})
 """Strings for which a short code is customary."""
@@ -50,22 +48,6 @@ def fixed_value(element: ElementType | None, value: Json) -> Json:
         except ValidationError:
             pass
     return convert(element, _as_answer(value), {})
-
-
-def text_of(answer: Answer) -> str:
-    """Say an answer in words: what a screen would show of it."""
-    ((key, value),) = ((k, v) for k, v in answer.items() if k.startswith("value"))
-    if key == "valueCoding":
-        return str(value.get("display") or value.get("code") or "")
-    if key == "valueReference":
-        return str(value.get("display") or value.get("reference") or "")
-    if key == "valueQuantity":
-        return " ".join(str(value[part]) for part in ("value", "unit") if part in value)
-    if key == "valueAttachment":
-        return str(value.get("title") or value.get("contentType") or "")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def as_concept(answer: Answer) -> Json:

@@ -4,8 +4,8 @@ import base64
 import hashlib
 
 from schemas.base import rfc3339
+from session_controller.entered import Entered, EnteredField
 from session_controller.fhir.building import build
-from session_controller.fhir.entered import Entered, EnteredField
 from session_controller.fhir.evidence import SHA256
 from session_controller.fhir.identity import Names
 from session_controller.fhir.mapping import Mapping

@@ -11,10 +11,10 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 
 from schemas.questionnaire import Json
+from session_controller.entered import Entered, EnteredField
 from session_controller.fhir.conversion import convert
 from session_controller.fhir.drafts import Draft
 from session_controller.fhir.elements import MAPPED, Path, elements_of, find
-from session_controller.fhir.entered import Entered, EnteredField
 from session_controller.fhir.mapping import FieldRule, Mapping, Target
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from schemas.questionnaire import Coding, FieldKind, Flow, Item, Json, Note
-from session_controller.fhir.conversion import Answer, convert, fixed_value
+from session_controller.entered import Answer
+from session_controller.fhir.conversion import convert, fixed_value
 from session_controller.fhir.elements import MAPPED, ElementType, Path, find, parse_path
 from session_controller.fhir.mapping import (
     CopyRule,

@@ -8,8 +8,8 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 
 from schemas.questionnaire import Json
+from session_controller.entered import Entered
 from session_controller.fhir.building import build
-from session_controller.fhir.entered import Entered
 from session_controller.fhir.extraction import Made, extract
 from session_controller.fhir.identity import Names
 from session_controller.fhir.mapping import Mapping

@@ -6,7 +6,7 @@ with_signers(entered, mapping, people) -> (People, Signers)
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
-from session_controller.fhir.entered import Entered
+from session_controller.entered import Entered
 from session_controller.fhir.mapping import Mapping
 from session_controller.fhir.people import PATIENT, People, related_person
 from session_controller.fhir.relationships import standing_of

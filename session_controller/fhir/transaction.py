@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from schemas.base import rfc3339
 from schemas.questionnaire import Json
 from schemas.views import SessionStatus
+from session_controller.entered import Entered, entered
 from session_controller.fhir import definitions
 from session_controller.fhir.building import build
 from session_controller.fhir.consents import consents
@@ -21,7 +22,6 @@ from session_controller.fhir.documents import (
     document_role,
     documents_of,
 )
-from session_controller.fhir.entered import Entered, entered
 from session_controller.fhir.evidence import signature_of
 from session_controller.fhir.identity import Names
 from session_controller.fhir.mapping import Mapping

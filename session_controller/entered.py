@@ -13,6 +13,9 @@ from session_controller.layout import Node
 from session_controller.record import Record, RecordDocument, SignatureEvidence
 from session_controller.response import answers_to
 
+Answer = Mapping[str, Json]
+"""A FHIR answer: `value[x]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnteredField:
@@ -25,7 +28,7 @@ class EnteredField:
     item: Item
     scope: Mapping[str, int]
     value: Json
-    answers: tuple[Mapping[str, Json], ...]
+    answers: tuple[Answer, ...]
     document: RecordDocument | None
     signature: SignatureEvidence | None
 
@@ -105,3 +108,19 @@ def entered(record: Record) -> Entered:
         reading=state.reading,
     )
     return Entered(record, assessment)
+
+
+def text_of(answer: Answer) -> str:
+    """Say an answer in words: what a screen would show of it."""
+    ((key, value),) = ((k, v) for k, v in answer.items() if k.startswith("value"))
+    if key == "valueCoding":
+        return str(value.get("display") or value.get("code") or "")
+    if key == "valueReference":
+        return str(value.get("display") or value.get("reference") or "")
+    if key == "valueQuantity":
+        return " ".join(str(value[part]) for part in ("value", "unit") if part in value)
+    if key == "valueAttachment":
+        return str(value.get("title") or value.get("contentType") or "")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
