@@ -2,22 +2,30 @@
 
 import json
 import socket
+import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlite_utils import Database
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
 from broker.standalone import app as broker_app
-from clients import Credential, console_device, console_flow, console_session
+from clients import (
+    Credential,
+    console_device,
+    console_flow,
+    console_keys,
+    console_record,
+    console_session,
+)
 from clients import console_serve_options as o
 from clients.address import Address
 from clients.console import (
@@ -26,6 +34,7 @@ from clients.console import (
     UNAVAILABLE,
     USAGE,
     AsJson,
+    Audit,
     Data,
     Failure,
     Place,
@@ -46,12 +55,16 @@ from clients.pages import pages
 from schemas.access import PAIRING_USER
 from schemas.base import Role, is_identifier
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
+from session_controller.audit import read_receipt, told
 from session_controller.backups import BackupPlan, advice
 from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker
 from session_controller.migrations import SCHEMA
 from session_controller.mqtt_link import BrokerUrlError
+from session_controller.opening import DATABASE
+from session_controller.reading import Reader
 from session_controller.restoring import restore as put_back
 from session_controller.store import Store, StoreBusyError, StoreDamagedError, StoreError
+from session_controller.verification import reading, verify_reader
 from session_controller.world import Settings
 
 FLOWS = Path(__file__).parent / "flows"
@@ -76,6 +89,10 @@ app = typer.Typer(
 app.add_typer(console_session.app, name="session")
 app.add_typer(console_device.app, name="device")
 app.add_typer(console_flow.app, name="flow")
+app.add_typer(console_record.documents, name="document")
+app.add_typer(console_record.app, name="record")
+app.add_typer(console_keys.keys, name="key")
+app.add_typer(console_keys.app, name="audit")
 app.add_typer(broker_app, name="broker")
 
 
@@ -98,7 +115,9 @@ def wire(
     ] = False,
 ) -> None:
     """Two paired screens for one guided patient pre-registration."""
-    context.obj = Program(visit, running, (sys.executable, "-P", "-m", "cli"))
+    context.obj = Program(
+        visit, running, (sys.executable, "-P", "-m", "cli"), audit=audit, entries=entries
+    )
 
 
 @app.command(epilog="Example: handrail serve --data /var/lib/handrail --mqtt 0.0.0.0:1883")
@@ -312,6 +331,32 @@ def _knock(data: Path) -> Iterator[Place]:
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
         yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
+
+
+def audit(data: Path, receipt: str | None) -> Audit:
+    """Go through the log of a data folder, its states and its documents."""
+    with _reading(data) as reader:
+        try:
+            found = verify_reader(reader, receipt=read_receipt(receipt) if receipt else None)
+        except ValueError as error:
+            raise Failure(str(error), USAGE) from None
+        signed = max((c.head.entry for c in reader.checkpoints()), default=0)
+        return Audit(found.events, signed, found.sessions, len(reader.purged()), found.faults)
+
+
+def entries(data: Path, after: int, session: str | None) -> Iterator[Mapping[str, Any]]:
+    """Give the log of a data folder; nothing that was entered."""
+    with _reading(data) as reader:
+        yield from (told(entry) for entry in reader.entries(after, session))
+
+
+@contextmanager
+def _reading(data: Path) -> Iterator[Reader]:
+    try:
+        with _explaining(data), reading(data / DATABASE) as reader:
+            yield reader
+    except sqlite3.Error as error:
+        raise Failure(f"{data / DATABASE} cannot be read ({error}); {advice(data)}") from None
 
 
 @contextmanager

@@ -1,9 +1,14 @@
 """Facility IT's command line: devices, flows, sessions of the whole site."""
 
+import json
+from hashlib import sha256
 from typing import Any, Literal
 
 from clients.client import DEFAULT_TIMEOUT
+from clients.errors import ExportBroken
 from clients.facility import FacilityClient
+from clients.fetching import Assembly
+from clients.news import DocumentPart
 from schemas.base import Role
 from schemas.requests import (
     AddFlow,
@@ -13,32 +18,45 @@ from schemas.requests import (
     DeviceEnrolled,
     DeviceRevoked,
     Devices,
+    DocumentLine,
+    Documents,
     EnrolDevice,
+    ExportRead,
+    ExportSession,
     FlowAdded,
     Flows,
+    KeyRotated,
     ListDevices,
+    ListDocuments,
     ListFlows,
     ListSessions,
+    LogSigned,
     OpenSession,
     PurgeSessions,
+    ReadExport,
     RevokeDevice,
+    RotateKey,
     SessionCancelled,
+    SessionExported,
     SessionOpened,
-    SessionResponded,
-    SessionResponse,
     Sessions,
     SessionShown,
     SessionsPurged,
     SessionTimeline,
     ShowSession,
+    SignLog,
     Timeline,
     TimelineLine,
 )
+from schemas.seals import ExportFormat, Paper, Seal
 from schemas.views import FacilityView
 
 BACKUP_TIMEOUT = 600.0
 """Seconds; a gigabyte of documents takes a minute."""
+EXPORT_TIMEOUT = 120.0
+"""Seconds; a record on paper takes one or two, its documents as long as the network."""
 _PAGES = 1_000
+_TRIES = 3
 
 
 class AdminClient(FacilityClient):
@@ -86,11 +104,21 @@ class AdminClient(FacilityClient):
         self,
         questionnaire: dict[str, Any],
         fallback_id: str | None = None,
+        *,
+        mapping: dict[str, Any] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> FlowAdded:
-        """Add a FHIR R4 Questionnaire as a flow; `fallback_id` names one without id and url."""
+        """Add a FHIR R4 Questionnaire as a flow; `fallback_id` names one without id and url.
+
+        `mapping` says how its answers become FHIR resources, where it does not say so itself.
+        """
         return self._request(
-            AddFlow, FlowAdded, timeout, questionnaire=questionnaire, fallback_id=fallback_id
+            AddFlow,
+            FlowAdded,
+            timeout,
+            questionnaire=questionnaire,
+            fallback_id=fallback_id,
+            mapping=mapping,
         )
 
     def list_flows(self, timeout: float = DEFAULT_TIMEOUT) -> Flows:
@@ -122,10 +150,78 @@ class AdminClient(FacilityClient):
             after = page.events[-1].revision
         return tuple(lines)
 
-    def response(self, session: str, timeout: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
+    def export_session(
+        self,
+        session: str,
+        form: ExportFormat,
+        *,
+        field_id: str | None = None,
+        paper: Paper = "us-letter",
+        timeout: float = EXPORT_TIMEOUT,
+    ) -> tuple[bytes, Seal]:
+        """Give a session's record in a format, or (`document`) a document of it, with its seal.
+
+        Raises `ExportBroken` where the bytes did not arrive as the box sent them.
+        """
+        more: dict[str, Any] = {"field_id": field_id} if field_id else {}
+        exported = self._request(
+            ExportSession,
+            SessionExported,
+            timeout,
+            session=session,
+            format=form,
+            paper=paper,
+            **more,
+        )
+        assembly = Assembly()
+
+        def take(part: DocumentPart) -> None:
+            if part.upload == exported.export:
+                assembly.add(part.offset, part.data)
+
+        stop = self.on(DocumentPart, take)
+        try:
+            for _ in range(_TRIES):
+                self._read_export(session, exported, timeout)
+                data = assembly.whole(exported.seal.size)
+                if data is not None and sha256(data).hexdigest() == exported.seal.sha256:
+                    return data, exported.seal
+        finally:
+            stop()
+        raise ExportBroken("the record did not arrive whole; try again")
+
+    def _read_export(self, session: str, exported: SessionExported, timeout: float) -> None:
+        offset, size = 0, exported.seal.size
+        while offset < size:
+            read = self._request(
+                ReadExport,
+                ExportRead,
+                timeout,
+                session=session,
+                export=exported.export,
+                offset=offset,
+            )
+            offset += read.sent or size
+
+    def response(self, session: str, timeout: float = EXPORT_TIMEOUT) -> dict[str, Any]:
         """Give a session's answers as a FHIR R4 QuestionnaireResponse."""
-        answer = self._request(SessionResponse, SessionResponded, timeout, session=session)
-        return answer.questionnaire_response
+        data, _ = self.export_session(session, "questionnaire-response", timeout=timeout)
+        response: dict[str, Any] = json.loads(data)
+        return response
+
+    def list_documents(
+        self, session: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> tuple[DocumentLine, ...]:
+        """List a session's documents."""
+        return self._request(ListDocuments, Documents, timeout, session=session).documents
+
+    def rotate_key(self, timeout: float = BACKUP_TIMEOUT) -> int:
+        """Have the box wrap all keys by another key of its own; gives how many."""
+        return self._request(RotateKey, KeyRotated, timeout).keys
+
+    def sign_log(self, timeout: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
+        """Have the box sign its log; gives the receipt, to be kept elsewhere."""
+        return self._request(SignLog, LogSigned, timeout).receipt
 
     def cancel_session(
         self, session: str, reason: str, timeout: float = DEFAULT_TIMEOUT

@@ -58,6 +58,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """What a look through the log found."""
+
+    entries: int
+    signed: int
+    """The newest entry that a signature covers."""
+    sessions: int
+    purged: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """What the program hands to its commands."""
 
@@ -65,8 +77,12 @@ class Program:
     """Gives the box that runs on a data folder, or starts one there while the `with` lasts."""
     running: Callable[[Path], AbstractContextManager[Place]]
     """The same, but raises `Failure` where none runs."""
-    command: tuple[str, ...] = ()
+    command: tuple[str, ...]
     """How to run this program again, in a process of its own."""
+    audit: Callable[[Path, str | None], Audit] = field(kw_only=True)
+    """Goes through the log of a data folder; with a receipt, if there is one."""
+    entries: Callable[[Path, int, str | None], Iterator[Mapping[str, Any]]] = field(kw_only=True)
+    """Gives the log's entries after one, of one session or all."""
 
     def runs(self, data: Path) -> bool:
         """Tell whether a box runs on a data folder."""

@@ -46,10 +46,10 @@ def read_flow(path: Path) -> Flow:
     return load_flow(parse_yaml(source) if is_yaml else parse_json(source), fallback_id=path.stem)
 
 
-def add_flow(admin: AdminClient, flow: Flow) -> FlowAdded:
+def add_flow(admin: AdminClient, flow: Flow, mapping: dict[str, Any] | None = None) -> FlowAdded:
     """Add a flow that was read: sent as it was understood, which is never larger."""
     questionnaire: dict[str, Any] = json.loads(flow.canonical)
-    return admin.add_flow(questionnaire)
+    return admin.add_flow(questionnaire, mapping=mapping)
 
 
 def add_folder(place: Place, folder: Path) -> None:
@@ -59,12 +59,32 @@ def add_folder(place: Place, folder: Path) -> None:
             add_flow(admin, read_flow(path))
 
 
-@app.command(epilog="Example: handrail flow add intake.json")
-def add(context: typer.Context, file: File, data: Data = DATA, as_json: AsJson = False) -> None:
-    """Add a questionnaire as a flow; sessions that are open keep the one they have."""
+@app.command(epilog="Example: handrail flow add intake.json --mapping intake.mapping.json")
+def add(
+    context: typer.Context,
+    file: File,
+    *,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            metavar="FILE",
+            help="How answers become FHIR resources, where the flow does not say.",
+        ),
+    ] = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Add a questionnaire as a flow; sessions that are open keep the one they have.
+
+    Adding it again changes its mapping, also for what was entered before.
+    """
     flow = read_flow(file)
+    rules = dict(parse_json(mapping.read_bytes())) if mapping else None
     with program(context).reach(data) as admin:
-        added = add_flow(admin, flow)
+        added = add_flow(admin, flow, rules)
     if as_json:
         print_json({"flow_id": added.flow_id, "flow_ref": added.flow_ref, "notes": _notes(flow)})
         return

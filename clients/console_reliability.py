@@ -28,6 +28,7 @@ from clients.soak import soak as run_soak
 from schemas.base import Role
 
 BACKUPS = "backups"
+KEYRING = "keyring"
 
 To = Annotated[
     Path | None,
@@ -40,17 +41,25 @@ def backup(
 ) -> None:
     """Back a box up, while it serves or not, and verify the backup.
 
-    The one file holds all that was entered and the box's secrets: keep it as safe as the box.
+    It is sealed. Its keys stand beside it: `backups/keyring`, or for a copy FILE.keys, which opens
+    it, and which you may keep elsewhere.
     """
     with program(context).reach(data) as admin:
         taken = admin.back_up()
         path = data / BACKUPS / taken.file
         if to is not None:
+            _copied(path.with_name(KEYRING), keys_of(to))
             path = _copied(path, to)
     if as_json:
-        print_json({"file": str(path), "size": taken.size})
+        keys = keys_of(path) if to is not None else path.with_name(KEYRING)
+        print_json({"file": str(path), "keys": str(keys), "size": taken.size})
     else:
         say(f"backed up to {path} ({taken.size:,} bytes)")
+
+
+def keys_of(copy: Path) -> Path:
+    """Name the keys of a backup that is kept elsewhere."""
+    return copy.with_name(f"{copy.name}.keys")
 
 
 def _copied(path: Path, to: Path) -> Path:

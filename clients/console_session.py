@@ -1,6 +1,6 @@
 """`handrail session`: open, look at, end, export and delete sessions."""
 
-import json
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +21,10 @@ from clients.console import (
     say,
 )
 from clients.console import print_table as table
+from clients.console_record import PaperSize, RecordFormat, hand_out
 from clients.console_show import print_session
 from clients.console_types import span
 from clients.console_watch import watch
-from clients.files import write_private
 
 app = typer.Typer(help="Open, watch, end, export and delete sessions.", no_args_is_help=True)
 app.command(epilog="Example: handrail session watch s-3f9a…")(watch)
@@ -147,25 +147,29 @@ def cancel(
         print_facts({"cancelled": cancelled.session})
 
 
-@app.command(epilog="Example: handrail session export s-3f9a… --output answers.json")
+@app.command(epilog="Example: handrail session export s-3f9a… --format pdf --output record.pdf")
 def export(
     context: typer.Context,
     session: SessionId,
+    *,
+    form: Annotated[
+        RecordFormat,
+        typer.Option("--format", help="pdf: a record to print. fhir: a transaction Bundle."),
+    ] = RecordFormat.QUESTIONNAIRE_RESPONSE,
     output: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A file, which only you may read.", dir_okay=False),
     ] = None,
+    paper: Annotated[PaperSize, typer.Option(help="Of the pdf.")] = PaperSize.US_LETTER,
     data: Data = DATA,
-    as_json: AsJson = False,  # noqa: ARG001 - it is JSON in any case
+    as_json: AsJson = False,
 ) -> None:
-    """Export a session's answers as a FHIR R4 QuestionnaireResponse (JSON)."""
+    """Export a session's record, sealed by the box; `handrail record verify` checks the seal."""
+    if output is None and form is RecordFormat.PDF and sys.stdout.isatty():
+        raise Failure("a PDF is no text: say where to with --output FILE", USAGE)
     with program(context).reach(data) as admin:
-        response = admin.response(session)
-    if output is None:
-        print_json(response)
-        return
-    write_private(output, json.dumps(response, indent=2, ensure_ascii=False).encode() + b"\n")
-    say(f"written: {output}")
+        content, seal = admin.export_session(session, form.value, paper=paper.value)
+    hand_out(content, seal, output, as_json=as_json)
 
 
 @app.command(epilog="Example: handrail session purge --older-than 24h")

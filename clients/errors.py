@@ -24,6 +24,10 @@ class Closed(HandrailError):
     """The client was closed meanwhile."""
 
 
+class ExportBroken(HandrailError):
+    """A record did not arrive as the box sent it, although it was read again."""
+
+
 class UploadFailed(HandrailError):
     """A document did not get through, although it was sent again."""
 

@@ -1,5 +1,6 @@
 """Facility IT's requests: flows, lists, one session's story and answers, cancelling, purging."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
@@ -20,7 +21,7 @@ from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import facility_view
-from session_controller.exports import as_questionnaire_response
+from session_controller.fhir import MappingError, load_mapping
 from session_controller.records import Device, StoredFlow
 from session_controller.store import Store
 from session_controller.work import Work
@@ -41,17 +42,36 @@ def add_flow(work: Work, _: Store, device: Device, request: r.AddFlow) -> r.Answ
             f"This flow cannot be used. {problems[0]}",
             {"problems": problems},
         )
-    keep_flow(work, flow)
-    work.note(FlowAdded(flow_ref=flow.flow_ref), device=device.device)
+    refusal = _bad_mapping(flow, request.mapping)
+    if refusal is not None:
+        return refusal
+    keep_flow(work, flow, request.mapping)
+    act = FlowAdded(flow_ref=flow.flow_ref, mapping=request.mapping is not None)
+    work.note(act, device=device.device)
     notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
     return r.FlowAdded(
         request_id=request.request_id, flow_id=flow.flow_id, flow_ref=flow.flow_ref, notes=notes
     )
 
 
-def keep_flow(work: Work, flow: Flow) -> None:
+def _bad_mapping(flow: Flow, mapping: dict[str, JsonValue] | None) -> Refusal | None:
+    try:
+        if mapping is not None:
+            load_mapping(mapping, flow)
+    except MappingError as error:
+        problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
+        return Refusal(
+            RejectionCode.MALFORMED,
+            f"This mapping does not fit the flow. {problems[0]}",
+            {"problems": problems},
+        )
+    return None
+
+
+def keep_flow(work: Work, flow: Flow, mapping: dict[str, JsonValue] | None = None) -> None:
     """Store a flow and publish it; adding it twice does no harm."""
-    work.batch.flows.append(StoredFlow(flow.flow_ref, flow.flow_id, work.at, flow.canonical))
+    rules = json.dumps(mapping).encode() if mapping is not None else None
+    work.batch.flows.append(StoredFlow(flow.flow_ref, flow.flow_id, work.at, flow.canonical, rules))
     work.added[flow.flow_ref] = flow
     work.say(FlowTopic(flow.flow_ref), flow.canonical)
 
@@ -209,20 +229,6 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: PLR0911 - one case per f
         case f.SessionOpened():
             return fact.flow_ref
     return str(getattr(fact, "field_id", None) or getattr(fact, "device", None) or "")
-
-
-def session_response(
-    work: Work, store: Store, _: Device, request: r.SessionResponse
-) -> r.Answer | Refusal:
-    """Give a session's answers as a FHIR R4 QuestionnaireResponse."""
-    session = _stored(work, store, request.session)
-    if session is None:
-        return _UNKNOWN
-    return r.SessionResponded(
-        request_id=request.request_id,
-        session=request.session,
-        questionnaire_response=as_questionnaire_response(session),
-    )
 
 
 def cancel_session(

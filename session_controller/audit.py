@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from session_controller.acts import ACT
 from session_controller.chain import Checkpoint, Head, content_hash, follow, is_genuine
 from session_controller.reading import Reader
 from session_controller.records import Entry
@@ -152,3 +153,22 @@ def _session_faults(reader: Reader) -> Iterator[str]:
         yield f"{name}: the session is there, but the log knows nothing of it"
     for name in sorted(logged - stored - reader.purged()):
         yield f"{name}: the session is gone, although it was never purged"
+
+
+def told(entry: Entry) -> dict[str, JsonValue]:
+    """Tell an entry of the log for a person or a program: of an event only that it was."""
+    place = entry.place
+    about: dict[str, JsonValue] = {}
+    if place.revision is None and entry.content is not None:
+        about = ACT.validate_json(entry.content).model_dump(mode="json", exclude={"type"})
+    return {
+        "entry": entry.entry,
+        "at": place.at,
+        "what": place.kind,
+        "device": place.device,
+        "session": place.session,
+        "revision": place.revision,
+        "seq": place.seq,
+        "about": {name: value for name, value in about.items() if value is not None},
+        "purged": entry.content is None,
+    }

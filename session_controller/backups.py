@@ -29,7 +29,8 @@ from session_controller.keyring import (
     write_keyring,
 )
 from session_controller.opening import DATABASE
-from session_controller.sealing import KEY_FILE
+from session_controller.rotation import rotate
+from session_controller.sealing import KEY_FILE, load_box_keys
 from session_controller.store import Store
 from session_controller.vault import FOLDER as DOCUMENTS
 from session_controller.verification import verify
@@ -102,19 +103,36 @@ class Backups:
 
     def _add_to_keyring(self, keys: dict[str, bytes]) -> None:
         """Add a backup's keys, but for those of what was purged while it was taken."""
-        files = {
-            name: (self._data / name).read_bytes()
-            for name in KEPT_FILES
-            if (self._data / name).exists()
-        }
-        with self._keyring:
-            older = self._keys_so_far()
-            fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
-            write_keyring(self._data / FOLDER / KEYRING, Keyring({**older, **fresh}, files))
-
-    def _keys_so_far(self) -> dict[str, bytes]:
         path = self._data / FOLDER / KEYRING
-        return read_keyring(path).keys if path.exists() else {}
+        with self._keyring:
+            older = read_keyring(path).keys if path.exists() else {}
+            fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
+            write_keyring(path, Keyring({**older, **fresh}, self._files()))
+
+    def _files(self) -> dict[str, bytes]:
+        paths = (self._data / name for name in KEPT_FILES)
+        return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+    def rotate(self, at: datetime, device: str) -> int:
+        """Wrap all keys by another key of the box; gives how many.
+
+        In the store's turn, on its thread. Raises `sqlite3.Error`, `OSError`, `BoxKeyError`,
+        `KeyringError`.
+        """
+        count = rotate(self._store, self._data, at, device)
+        self._rewrap_keyring()
+        return count
+
+    def _rewrap_keyring(self) -> None:
+        """Wrap the backups' keys as the box's are; until then their old key stands with them."""
+        path, box = self._data / FOLDER / KEYRING, load_box_keys(self._data)
+        with self._keyring:
+            if box is None or not path.exists():
+                return
+            old = read_keyring(path)
+            opener = old.box_keys(self._data)
+            keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
+            write_keyring(path, Keyring(keys, self._files()))
 
     def forget(self, sessions: Collection[str]) -> None:
         """Take purged sessions out of all backups, and out of databases that a restore replaced.

@@ -18,6 +18,8 @@ from session_controller.engine.context import StoredUpload, Unfitness
 from session_controller.engine.state import Document, StoredDocument
 from session_controller.link import Message
 from session_controller.media.outcome import Inspected, Unfit
+from session_controller.store import Store
+from session_controller.turns import StoresTurn
 from session_controller.work import Held, Look, Work
 
 Inspect = Callable[[bytes, str, tuple[str, ...]], Awaitable[Inspected | Unfit]]
@@ -28,10 +30,8 @@ Inspect = Callable[[bytes, str, tuple[str, ...]], Awaitable[Inspected | Unfit]]
 class Intake:
     """The looks that are under way, and what they found."""
 
-    read: Callable[[str, str], Awaitable[bytes]]
-    """Gives the bytes of a session's upload."""
-    keep: Callable[[str, bytes], Awaitable[str]]
-    """Puts a session's document into the vault; gives its file's name."""
+    store: Store
+    in_turn: StoresTurn
     again: Callable[[Sequence[Message]], None]
     """Has messages handled before all that waits."""
     give_up: Callable[[Sequence[Message], Exception], None]
@@ -103,7 +103,7 @@ class Intake:
 
     async def _look(self, look: Look) -> StoredUpload:
         document = look.document
-        data = await self.read(look.session, document.upload)
+        data = await self.in_turn(lambda: self._read(look))
         stored = StoredUpload(len(data), hashlib.sha256(data).hexdigest())
         if (stored.size, stored.sha256) != (document.size, document.sha256):
             return stored
@@ -112,12 +112,17 @@ class Intake:
             unfit = Unfitness(seen.reason, seen.message)
             return StoredUpload(stored.size, stored.sha256, unfit=unfit)
         kept = StoredDocument(
-            file=await self.keep(look.session, seen.data),
+            file=await asyncio.to_thread(
+                self.store.vault.put, look.session, self.store.sealer(look.session), seen.data
+            ),
             sha256=hashlib.sha256(seen.data).hexdigest(),
             size=len(seen.data),
             media_type=seen.media_type,
         )
         return StoredUpload(stored.size, stored.sha256, document=kept)
+
+    def _read(self, look: Look) -> bytes:
+        return b"".join(self.store.chunks(look.session, look.document.upload))
 
     async def stop(self) -> None:
         """End the looks; who waits for one hears nothing, and sends again."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from session_controller.files import write_private
-from session_controller.sealing import KEY_BYTES, KEY_FILE, BoxKeyError, BoxKeys, load_box_keys
+from session_controller.sealing import KEY_FILE, BoxKeyError, BoxKeys, load_box_keys
 
 KEYRING = "keyring"
 _BESIDE = ".keys"
@@ -52,9 +52,7 @@ class Keyring:
         content = self.files.get(KEY_FILE)
         try:
             if content:
-                return BoxKeys(
-                    [content[at : at + KEY_BYTES] for at in range(0, len(content), KEY_BYTES)]
-                )
+                return BoxKeys.read(content)
             found = load_box_keys(data)
         except BoxKeyError as error:
             raise KeyringError(str(error)) from error

@@ -20,11 +20,12 @@ from session_controller.sealing import (
     make_box_keys,
 )
 
+BUSY_MS = 5000
 _PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: NORMAL loses acknowledged commits at a power cut
     "foreign_keys": 1,
-    "busy_timeout": 5000,
+    "busy_timeout": BUSY_MS,
     "secure_delete": 1,  # what is purged leaves no bytes in free pages
     "trusted_schema": 0,
     "wal_autocheckpoint": 0,  # the service checkpoints when nobody waits

@@ -63,6 +63,7 @@ class Reader:
         """
         db = Database(connect_to_read(path))
         try:
+            db.execute("BEGIN")  # one moment's truth, however long the reader takes
             refuse_newer_schema(db)
             find = _finder(db) if keys is None else keys.get
             yield cls(db, Keychain(box, find), fetch_document or _from_table(db))

@@ -10,7 +10,7 @@ from schemas.base import Role
 from schemas.reading import Unreadable, read_request
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import InboxTopic, RequestTopic
-from session_controller import admin, enrolment, joining
+from session_controller import admin, enrolment, giving_out, joining
 from session_controller.acts import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.records import Device, StoredAnswer
@@ -33,7 +33,11 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.ListSessions: (_STAFF, admin.list_sessions),
     r.ShowSession: (_STAFF, admin.show_session),
     r.SessionTimeline: (_STAFF, admin.session_timeline),
-    r.SessionResponse: (_ADMIN, admin.session_response),
+    r.ExportSession: (_ADMIN, giving_out.export_session),
+    r.ReadExport: (_ADMIN, giving_out.read_export),
+    r.ListDocuments: (_ADMIN, giving_out.list_documents),
+    r.RotateKey: (_ADMIN, giving_out.rotate_key),
+    r.SignLog: (_ADMIN, giving_out.sign_log),
     r.EnrolDevice: (_ADMIN, enrolment.enrol_device),
     r.RevokeDevice: (_ADMIN, enrolment.revoke_device),
     r.AddFlow: (_ADMIN, admin.add_flow),

@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -64,6 +65,13 @@ class BoxKeys:
         self._sealers = {_key_id(key): Sealer(key) for key in keys}
         self._first = _key_id(keys[0])
 
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Read a key file: keys of 32 bytes, one behind the other. Raises `BoxKeyError`."""
+        if len(content) % KEY_BYTES:
+            raise BoxKeyError(f"a box's key has {KEY_BYTES} bytes")
+        return cls([content[at : at + KEY_BYTES] for at in range(0, len(content), KEY_BYTES)])
+
     def wrap(self, key: bytes, name: str) -> bytes:
         """Wrap a key under its name: which of the box's keys did it, then the key, sealed."""
         return self._first + self._sealers[self._first].seal(key, name.encode())
@@ -93,14 +101,9 @@ def load_box_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     """Find the box's keys; None where there are none yet. Raises `BoxKeyError`."""
     given = _given(environment)
     if given is not None:
-        return BoxKeys(given)
+        return given
     path = folder / KEY_FILE
-    if not path.exists():
-        return None
-    content = path.read_bytes()
-    if not content or len(content) % KEY_BYTES:
-        raise BoxKeyError(f"{path} is no box's key")
-    return BoxKeys(_cut(content))
+    return BoxKeys.read(path.read_bytes()) if path.exists() else None
 
 
 def make_box_keys(folder: Path) -> BoxKeys:
@@ -115,18 +118,18 @@ def keys_are_given(environment: Mapping[str, str] = os.environ) -> bool:
     return _given(environment) is not None
 
 
-def _given(environment: Mapping[str, str]) -> list[bytes] | None:
+def _given(environment: Mapping[str, str]) -> BoxKeys | None:
     text = environment.get(KEY_VARIABLE)
     if text:
-        return [_decoded(part) for part in text.split(",")]
+        return BoxKeys([_decoded(part) for part in text.split(",")])
     folder = environment.get("CREDENTIALS_DIRECTORY")
     path = Path(folder) / CREDENTIAL if folder else None
     if path is None or not path.exists():
         return None
     content = path.read_bytes()
-    if len(content) % KEY_BYTES == 0 and content:
-        return _cut(content)
-    return [_decoded(part) for part in content.decode("ascii", "replace").split(",")]
+    if content and len(content) % KEY_BYTES == 0:
+        return BoxKeys.read(content)
+    return BoxKeys([_decoded(part) for part in content.decode("ascii", "replace").split(",")])
 
 
 def _decoded(text: str) -> bytes:
@@ -136,7 +139,3 @@ def _decoded(text: str) -> bytes:
         raise BoxKeyError(
             f"{KEY_VARIABLE} holds keys of {KEY_BYTES} bytes in base64, a comma between two"
         ) from None
-
-
-def _cut(content: bytes) -> list[bytes]:
-    return [content[at : at + KEY_BYTES] for at in range(0, len(content), KEY_BYTES)]

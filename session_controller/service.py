@@ -12,18 +12,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from typing import TypeVar
 
-from schemas.base import Versioned
 from schemas.rejections import Rejection, RejectionCode
-from schemas.requests import BackedUp
 from schemas.topics import (
     ClaimTopic,
     CommandTopic,
     ControllerStatusTopic,
-    InboxTopic,
     PresenceTopic,
     RequestTopic,
     UploadTopic,
@@ -31,8 +28,10 @@ from schemas.topics import (
     parse,
 )
 from session_controller import points
-from session_controller.acts import BackupTaken, BoxStarted
-from session_controller.backups import BackupError, Backups
+from session_controller.acts import BoxStarted
+from session_controller.backups import Backups
+from session_controller.caretaker import Caretaker
+from session_controller.chores import Chores
 from session_controller.codes import Codes
 from session_controller.commands import excuse_command, handle_command
 from session_controller.intake import Inspect, Intake
@@ -53,14 +52,11 @@ _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 Job = Callable[[Work], None]
+_T = TypeVar("_T")
 
 _MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
-_MAX_UNCHECKPOINTED = 2_000
-"""Commits after which the write-ahead log is emptied though somebody waits: some 100 MB."""
 _TICK_S = 1.0
-_REMEMBERED = timedelta(days=1)
-"""How long a request that arrives twice is answered as before."""
 _UNAVAILABLE = {
     "code": RejectionCode.UNAVAILABLE,
     "message": "This box cannot store anything just now. Nothing is lost: send it again later.",
@@ -96,10 +92,7 @@ class Service:
         self._link = link
         self._clock = clock
         self._steady = steady
-        self._backups = backups
-        self._asked: set[asyncio.Task[None]] = set()
         self._version = version
-        self._publisher = Publisher(self.world, link, version)
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
@@ -107,12 +100,12 @@ class Service:
         self._file = asyncio.Lock()
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._uncheckpointed = 0
-        self._unscrubbed: list[str] = []
-        """Purged sessions of which something may be left on the disk."""
-        self._intake = Intake(
-            self._read_upload, self._keep_document, self._again, self._give_up, inspect
+        self._caretaker = Caretaker(store, backups, clock, steady)
+        self._intake = Intake(store, self._in_the_stores_turn, self._again, self._give_up, inspect)
+        self._chores = Chores(
+            self.world, store, backups, version, clock, self._in_the_stores_turn, self.submit
         )
+        self._publisher = Publisher(self.world, link, version)
         self._unheeded: dict[str, Message] = {}
         """The newest presence of each device that could not be stored."""
 
@@ -147,6 +140,8 @@ class Service:
         batches.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._intake.stop()
+        await self._chores.stop()
+        self._caretaker.sign()
         self._publisher.cancel()
         await self._link.close()
         self._executor.shutdown()
@@ -220,52 +215,23 @@ class Service:
 
     async def _conclude(self, work: Work) -> None:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
+        loop = asyncio.get_running_loop()
         if work.batch:
             points.reached(Point.DECIDED)
-            loop = asyncio.get_running_loop()
             self._store.write(work.batch)
             await loop.run_in_executor(self._executor, partial(self._store.sync, work.batch))
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
-            self._uncheckpointed += 1
+            self._caretaker.commits += 1
         work.settle()
         self._intake.settle(work)
         if work.batch.purged:
-            self._unscrubbed += work.batch.purged
-            await self._scrub()
+            purged = work.batch.purged
+            await loop.run_in_executor(self._executor, self._caretaker.scrub, purged)
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
-        for device, request_id in work.backups:
-            task = asyncio.create_task(self._back_up(device, request_id))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
-
-    async def _scrub(self) -> None:
-        """Leave nothing of purged sessions on the disk; what fails is tried again."""
-        purged = list(self._unscrubbed)
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._executor, self._store.scrub, purged)
-            if self._backups is not None:
-                await asyncio.to_thread(self._backups.forget, purged)
-        except (sqlite3.Error, OSError) as error:
-            _log.error("a purge is not complete yet: %s", type(error).__name__)
-        else:
-            del self._unscrubbed[: len(purged)]
-
-    # --- documents -------------------------------------------------------------------------
-
-    async def _read_upload(self, session: str, upload: str) -> bytes:
-        def read() -> bytes:
-            return b"".join(self._store.chunks(session, upload))
-
-        async with self._file:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, read)
-
-    async def _keep_document(self, session: str, document: bytes) -> str:
-        sealer = self._store.sealer(session)
-        return await asyncio.to_thread(self._store.vault.put, session, sealer, document)
+        self._chores.begin(work)
 
     def _again(self, messages: Sequence[Message]) -> None:
         self._waiting.extendleft(reversed(messages))
@@ -287,23 +253,10 @@ class Service:
             _report_bug(error)
             self.counters["bugs"] += 1
 
-    async def _back_up(self, device: str, request_id: str) -> None:
-        answer: Versioned
-        try:
-            path = await self._take_backup()
-            size = path.stat().st_size
-        except (BackupError, OSError) as error:
-            answer = Rejection(
-                request_id=request_id, code=RejectionCode.UNAVAILABLE, message=str(error)
-            )
-        else:
-            answer = BackedUp(request_id=request_id, file=path.name, size=size)
-        self.submit(lambda work: _tell_of_backup(work, device, answer))
-
-    async def _take_backup(self) -> Path:
-        if self._backups is None:
-            raise BackupError("This box takes no backups.")
-        return await self._backups.take()
+    async def _in_the_stores_turn(self, turn: Callable[[], _T]) -> _T:
+        """Call what uses the database between two batches, on its thread."""
+        async with self._file:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, turn)
 
     def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
         """Tell the sender; what nobody would send again is tried again, while the disk fails."""
@@ -408,25 +361,8 @@ class Service:
             self.submit(look_after)
             await self.settled()
             idle, before = self.counters["messages"] == before, self.counters["messages"]
-            if self._uncheckpointed >= (1 if idle else _MAX_UNCHECKPOINTED):
-                self._uncheckpointed = 0
-                loop = asyncio.get_running_loop()
-                async with self._file:
-                    await loop.run_in_executor(self._executor, self._upkeep_of_the_file)
-
-    def _upkeep_of_the_file(self) -> None:
-        try:
-            self._store.prune(self._clock() - _REMEMBERED)
-            self._store.checkpoint()
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", type(error).__name__)
-            _log.error("the database cannot be checkpointed: %s", name)
-
-
-def _tell_of_backup(work: Work, device: str, answer: Versioned) -> None:
-    if isinstance(answer, BackedUp):
-        work.note(BackupTaken(file=answer.file), device=device)
-    work.say(InboxTopic(device), answer)
+            if self._caretaker.is_due(idle=idle):
+                await self._in_the_stores_turn(self._caretaker.look_after)
 
 
 def _report_bug(error: Exception) -> None:

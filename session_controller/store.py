@@ -23,6 +23,7 @@ from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
 from session_controller.keychain import CODES, LOG, Keychain, session_key
 from session_controller.opening import (
+    BUSY_MS,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
@@ -250,10 +251,19 @@ class Store(Reader):
         if values:
             self._db.conn.executemany(sql, map(row, values))
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the database; only ever called on this connection."""
+    def checkpoint(self) -> bool:
+        """Move the write-ahead log into the database; only ever called on this connection.
+
+        Tells whether the log is empty now: while somebody reads the file, it waits for another
+        time rather than for them. Raises `sqlite3.Error`.
+        """
         self._refuse_if_damaged()
-        self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.conn.execute("PRAGMA busy_timeout=0")
+        try:
+            busy = self._db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self._db.conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not busy
 
     def scrub(self, purged: Collection[str]) -> None:
         """Leave no byte of purged sessions behind, in files or in the write-ahead log.
@@ -264,7 +274,8 @@ class Store(Reader):
         for session in purged:
             self._keys.forget(session)
             self.vault.forget(session)
-        self.checkpoint()
+        if not self.checkpoint():
+            raise sqlite3.OperationalError("somebody reads the file")
 
     def prune(self, before: datetime) -> None:
         """Forget answers to requests and codes that are older than anyone asks for."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from schemas.flow import load_flow
 from schemas.questionnaire import Flow
-from session_controller.audit import audit
+from session_controller.audit import Receipt, audit
 from session_controller.engine.facts import CommandRefused, Event
 from session_controller.engine.forms import BrokenLogError
 from session_controller.engine.history import replay
@@ -73,12 +73,12 @@ def verify(path: Path) -> Verified:
         return Verified(0, 0, 0, (f"cannot be read: {type(error).__name__}",))
 
 
-def verify_reader(reader: Reader) -> Verified:
-    """Check an open database."""
+def verify_reader(reader: Reader, *, receipt: Receipt | None = None) -> Verified:
+    """Check an open database; by a receipt too, that nothing was cut off its end since."""
     faults = list(reader.damage())
     if faults:
         return Verified(0, 0, 0, tuple(faults[:_MAX_FAULTS]))
-    audited = audit(reader)
+    audited = audit(reader, receipt=receipt)
     faults += audited.faults
     flows = {s.flow_ref: load_flow(s.canonical, fallback_id=s.flow_id) for s in reader.flows()}
     readable = [name for name in reader.session_names() if reader.has_key(name)]

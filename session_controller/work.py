@@ -11,6 +11,7 @@ from datetime import datetime
 from schemas.base import Versioned
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
+from schemas.seals import ExportFormat, Paper
 from schemas.topics import AssignmentTopic, StateTopic, Topic
 from session_controller.acts import Act
 from session_controller.engine.context import StoredUpload
@@ -55,8 +56,10 @@ class ExportOrder:
     device: str
     request_id: str
     session: str
-    format: str
-    field_id: str | None = None
+    format: ExportFormat
+    field_id: str | None
+    paper: Paper
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -83,6 +86,10 @@ class Work:
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    rotations: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked for another key of the box."""
+    receipts: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked for the log to be signed."""
     exports: list[ExportOrder] = field(default_factory=list)
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     """By session and device: what is not handled in this batch, nor acknowledged after it."""

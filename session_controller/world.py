@@ -9,6 +9,7 @@ from schemas.questionnaire import Flow
 from session_controller.codes import Codes
 from session_controller.engine.session import Session
 from session_controller.guessing import Guard
+from session_controller.kept import Kept
 from session_controller.records import Code, Device
 from session_controller.store import Store
 
@@ -61,6 +62,7 @@ class World:
     """Since when each session is at its revision, by the clock that does not jump."""
     last_look: tuple[datetime, float] | None = None
     """When the upkeep last looked, by both clocks."""
+    exports: Kept = field(default_factory=Kept)
     guard: Guard = field(default_factory=Guard)
 
     @classmethod
