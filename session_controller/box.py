@@ -72,6 +72,8 @@ class BoxSettings:
     broker_url: str | None = None
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
+    deliver: bool = False
+    """Whether completed sessions are delivered by themselves, or only when asked."""
 
 
 class Box:
@@ -111,6 +113,8 @@ class Box:
             settings=self.settings.session,
             version=version("handrail"),
             backups=self._backups,
+            data=data,
+            deliver=self.settings.deliver,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))

@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from schemas.destinations import Destinations
 from session_controller.files import write_private
+from session_controller.opening import StoreError
 
 DELIVERY_FILE = "delivery.json"
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(StoreError):
     """The file cannot be used; the message says where and why, for a person."""
 
 

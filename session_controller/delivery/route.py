@@ -13,7 +13,7 @@ from session_controller.delivery.deliveries import Delivery, DeliveryStatus
 from session_controller.delivery.judging import patiently
 from session_controller.delivery.outbox import Outbox
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, Refused, TryAgain
-from session_controller.delivery.sender import Keep, Parcel, Sender
+from session_controller.delivery.sender import Keep, Parcel, Sender, UnwritableError
 
 _log = logging.getLogger(__name__)
 _PUT_OFF = TryAgain(Reason.DEFECT, everyone=False)
@@ -87,7 +87,7 @@ class Route:
 
     async def _due(self) -> Delivery | None:
         now = self._around.clock()
-        delivery = await self._outbox.next(self.name, now)
+        delivery = await self._outbox.next(self.name)
         return delivery if delivery and is_due(delivery.next_at, now) else None
 
     async def _attempt(self, delivery: Delivery) -> None:
@@ -110,6 +110,8 @@ class Route:
                 return _PUT_OFF
             parcel = Parcel(delivery.session, self._site, record, delivery.progress)
             return await self._sender.send(parcel, keep)
+        except UnwritableError as error:
+            return Refused(None, _own_words(str(error)))
         except Exception as error:  # noqa: BLE001 - a bug must not stop the other sessions
             self._defect(delivery.session, error)
             return _PUT_OFF
@@ -166,7 +168,7 @@ class Route:
     async def _seconds_to_rest(self) -> float:
         now = self._around.clock()
         try:
-            delivery = await self._outbox.next(self.name, now)
+            delivery = await self._outbox.next(self.name)
         except Exception:  # noqa: BLE001 - the next round tells
             return _LOOK_S
         moments = [delivery.next_at] if delivery else []
@@ -182,6 +184,12 @@ class Route:
             place = place.tb_next
         where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
         _log.error("%s: %s fails: %s at %s", self.name, what, type(error).__name__, where)
+
+
+def _own_words(text: str) -> JsonValue:
+    """Say in the form of a server's answer why a record could not even be written."""
+    issue: dict[str, JsonValue] = {"severity": "error", "code": "processing", "diagnostics": text}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def _seconds(after_s: float | None, failures: int, draw: float) -> float:

@@ -16,6 +16,10 @@ Keep = Callable[[JsonValue], Awaitable[None]]
 """Stores how far a delivery has come; on return it is on disk."""
 
 
+class UnwritableError(Exception):
+    """A record cannot be written in a format; says why, without what was entered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """A session that is to be delivered."""
@@ -55,7 +59,7 @@ class Single(Protocol):
 class Formats:
     """How a record is written: pure functions, which may take a second where documents are large.
 
-    They are called on a thread of their own.
+    They are called on a thread of their own, and raise `UnwritableError`.
     """
 
     transaction: Callable[[Record], Resource]

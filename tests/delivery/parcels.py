@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, cast
 
 from schemas.destinations import DESTINATION
 from session_controller.delivery.courier import Courier
-from session_controller.delivery.delays import is_due
 from session_controller.delivery.deliveries import Delivery, DeliveryStatus, queued
 from session_controller.delivery.route import Circumstances
 from session_controller.delivery.sender import Formats
@@ -152,18 +151,14 @@ class MemoryOutbox:
         for name in destinations:
             self.rows[session, name] = queued(session, name, at)
 
-    async def next(self, destination: str, now: datetime) -> Delivery | None:
+    async def next(self, destination: str) -> Delivery | None:
         """Give the delivery that is due first."""
         waiting = [
             each
             for each in self.rows.values()
             if each.destination == destination and each.status is DeliveryStatus.WAITING
         ]
-        return min(
-            waiting,
-            key=lambda d: now if is_due(d.next_at, now) and d.next_at > now else d.next_at,
-            default=None,
-        )
+        return min(waiting, key=lambda each: each.next_at, default=None)
 
     async def record(self, session: str) -> Record | None:
         """Give a record."""
