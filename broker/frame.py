@@ -20,6 +20,7 @@ from amqtt.session import Session as AmqttSession
 from .gate import Gate, amqtt_session
 from .logs import logger, place
 from .sys_topics import SysTopics
+from .topics import require_name
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -119,6 +120,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
 
     def _publish(self, topic: str, data: bytes, qos: int | None, *, retain: bool) -> None:
         publisher = ("", "plugin")
+        require_name(topic, self._engine.limits.topic_levels)
         self._engine.router.publish(
             topic, bytes(data), qos=qos or 0, retain=retain, publisher=publisher
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .errors import Violation
 from .logs import logger, place
 from .message import Message
-from .topics import MAX_BYTES, check_filter, check_name
+from .topics import check_filter, require_name
 
 if TYPE_CHECKING:
     from .counters import Counters
@@ -117,12 +117,8 @@ class LocalClient:
 
         Raises ValueError for what names no topic.
         """
-        if len(topic.encode()) > MAX_BYTES:
-            raise ValueError("1.5.3: a string has at most 65,535 bytes")
-        try:
-            check_name(topic, _MAX_LEVELS)
-        except Violation as violation:
-            raise ValueError(violation.rule) from None
+        if not self._router.knows(topic):
+            require_name(topic, _MAX_LEVELS)
         self._router.publish(
             topic, payload, qos=qos, retain=retain, publisher=(self.client_id, self.user)
         )

@@ -33,11 +33,14 @@ class RetainedMessages:
 
         The one before it is dropped even then: an old state must not pass for the newest.
         """
+        levels = message.topic.split("/")
+        if self._replace(message, levels):
+            return True
         self.remove(message.topic)
         if self.count >= self._max_count or self.bytes + message.size > self._max_bytes:
             return False
         node = self._root
-        for level in message.topic.split("/"):
+        for level in levels:
             child = node.children.get(level)
             if child is None:
                 child = node.children[level] = _Node()
@@ -46,6 +49,19 @@ class RetainedMessages:
         self._by_last_level.setdefault(level, {})[message.topic] = message
         self.count += 1
         self.bytes += message.size
+        return True
+
+    def _replace(self, message: Message, levels: list[str]) -> bool:
+        """Put a message in the place of its topic's last one, where there is one and room."""
+        alike = self._by_last_level.get(levels[-1])
+        old = alike.get(message.topic) if alike else None
+        if alike is None or old is None or self.bytes - old.size + message.size > self._max_bytes:
+            return False
+        node = self._root
+        for level in levels:
+            node = node.children[level]
+        node.message = alike[message.topic] = message
+        self.bytes += message.size - old.size
         return True
 
     def remove(self, topic: str) -> None:

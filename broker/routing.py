@@ -55,8 +55,12 @@ class Router:
         limits = self._limits
         self.retained = RetainedMessages(limits.retained_messages, limits.retained_bytes)
 
+    def knows(self, name: str) -> bool:
+        """Say whether this was a topic before: what stands here was checked to name one."""
+        return name in self._topics
+
     def topic(self, name: str) -> Topic:
-        """Give the one Topic of this name."""
+        """Give the one Topic of this name, which names a topic."""
         topic = self._topics.get(name)
         if topic is None:
             if len(self._topics) >= MAX_CACHED_TOPICS:

@@ -31,6 +31,16 @@ def check_name(topic: str, max_levels: int) -> None:
         raise Violation("topic has too many levels")
 
 
+def require_name(topic: str, max_levels: int) -> None:
+    """Raise ValueError unless this names one topic: for what the host program publishes."""
+    if len(topic.encode()) > MAX_BYTES:
+        raise ValueError("1.5.3: a string has at most 65,535 bytes")
+    try:
+        check_name(topic, max_levels)
+    except Violation as violation:
+        raise ValueError(violation.rule) from None
+
+
 def check_filter(topic_filter: str, max_levels: int) -> None:
     """Raise Violation unless this is a topic filter (4.7.1-2, 4.7.1-3, 4.7.3-1)."""
     if not topic_filter:

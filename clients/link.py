@@ -202,6 +202,6 @@ class Link:
             return
         if refused and not self.first.done():
             self.first.set_exception(NotAuthorized(reason))
-        delay = self._wiring.backoff.next()
+        delay = self._wiring.backoff.next(refused=refused)
         _log.info("%s; next try in %.1f s", reason, delay)
         self._retry = self._loop.later(delay, self.start)

@@ -15,7 +15,7 @@ def plausible_document(item: Item, rng: Random) -> tuple[bytes, str]:
     """Make a document that the attachment takes, as bytes and media type.
 
     Where it takes none of the kinds that can be made here, the first it takes is claimed for
-    some plain bytes: enough for a transport, which never looks inside.
+    some plain bytes: a box takes those for sound or film, and refuses them for a picture.
     """
     wanted = item.media_types or ("image/png",)
     for media_type, make in _MAKERS.items():

@@ -9,8 +9,11 @@ from schemas.base import AnyJson, CommandId, FieldId, Identifier, Seq, Sha256, V
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 OptionalReason = Annotated[Reason | None, Field(exclude_if=absent)]
 
-PersonName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-"""What a person is called, or is to the patient."""
+_ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
+PersonName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_ONE_LINE)
+]
+"""What a person is called, or is to the patient: one line."""
 OptionalName = Annotated[PersonName | None, Field(exclude_if=absent)]
 Language = Annotated[str, Field(min_length=1, max_length=64)]
 """BCP 47, as the questionnaire writes it."""

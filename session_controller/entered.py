@@ -6,8 +6,10 @@ entered(record) -> Entered
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 from schemas.questionnaire import FieldKind, Item, Json
+from session_controller.answers import consent_document
 from session_controller.assessment import Assessment, assess
 from session_controller.layout import Node
 from session_controller.record import Record, RecordDocument, SignatureEvidence
@@ -55,6 +57,29 @@ class Entered:
     def signatures(self) -> Mapping[str, SignatureEvidence]:
         """What each signature field came to in the end."""
         return {one.field_id: one for one in self.record.signatures}
+
+    def stands(self, evidence: SignatureEvidence) -> bool:
+        """Tell whether a signature holds: the field's last word, for the text as it reads now."""
+        last = self.signatures.get(evidence.field_id) == evidence
+        return last and evidence.outcome == "signed" and self._reads_as(evidence)
+
+    def _reads_as(self, evidence: SignatureEvidence) -> bool:
+        if self.item(evidence.field_id) is None:
+            return False
+        state = self.record.state
+        texts = (
+            consent_document(
+                self.record.flow,
+                evidence.field_id,
+                state.answers,
+                state.instances,
+                language,
+                documents=self.assessment.held.documents,
+                reading=state.reading,
+            )
+            for language in (evidence.language, None)
+        )
+        return any(sha256(text).hexdigest() == evidence.document_sha256 for text in texts)
 
     @cached_property
     def fields(self) -> tuple[EnteredField, ...]:

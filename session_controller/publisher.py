@@ -9,7 +9,7 @@ from schemas.topics import ControllerStatusTopic, FlowTopic, LobbyTopic, StateTo
 from session_controller import points
 from session_controller.admin import lobby_line
 from session_controller.engine.session import Session
-from session_controller.engine.view import view
+from session_controller.engine.view import written_view
 from session_controller.link import Link
 from session_controller.points import Point
 from session_controller.presence import say_assignment
@@ -55,9 +55,9 @@ class Publisher:
     def _send_view(self, session: Session | None, device: str) -> None:
         if session is None:
             return
-        shown = view(session, device, epoch=self._world.epoch, code=self._code(session))
+        shown = written_view(session, device, epoch=self._world.epoch, code=self._code(session))
         if shown is not None:
-            self.send(StateTopic(session.state.session, device), shown.to_json())
+            self.send(StateTopic(session.state.session, device), shown)
 
     def _code(self, session: Session) -> str | None:
         code = session.state.code

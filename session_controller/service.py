@@ -1,7 +1,7 @@
 """Where every message is handled: parse, decide, commit, publish, acknowledge; in that order.
 
-All that waits is taken as one batch and committed in one transaction, off the event loop (group
-commit); what was said while the disk synced is the next batch. Nothing is published before its
+All that waits is taken as one batch and committed in one transaction (group commit); what was said
+while the disk synced is the next batch. Nothing is published before its
 commit has returned, and no PUBACK goes before what it acknowledges is on disk.
 """
 
@@ -11,9 +11,7 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,7 +43,8 @@ from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
 from session_controller.store import Store
-from session_controller.upkeep import everyone_left, look_after
+from session_controller.syncing import Syncing
+from session_controller.upkeep import everyone_left, follow_the_clock, look_after
 from session_controller.uploads import handle_chunk
 from session_controller.work import Work
 from session_controller.world import Settings, World
@@ -100,7 +99,7 @@ class Service:
         self._waiting: deque[Message | Job] = deque()
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, "store")
+        self._disk = Syncing(store.sync)
         self._file = asyncio.Lock()
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -166,7 +165,7 @@ class Service:
         self._caretaker.sign()
         self._publisher.cancel()
         await self._link.close()
-        self._executor.shutdown()
+        self._disk.close()
 
     async def settled(self) -> None:
         """Wait until everything that was waiting is handled and committed."""
@@ -218,6 +217,7 @@ class Service:
         """
         work = self._new_work()
         try:
+            follow_the_clock(work)
             for item in items:
                 self._handle(work, item)
             await self._conclude(work)
@@ -237,11 +237,10 @@ class Service:
 
     async def _conclude(self, work: Work) -> None:
         """Commit, then publish. Raises `sqlite3.Error` where nothing could be stored."""
-        loop = asyncio.get_running_loop()
         if work.batch:
             points.reached(Point.DECIDED)
             self._store.write(work.batch)
-            await loop.run_in_executor(self._executor, partial(self._store.sync, work.batch))
+            await self._disk.sync(work.batch)
             points.reached(Point.COMMITTED)
             self.counters["commits"] += 1
             self._caretaker.commits += 1
@@ -249,7 +248,7 @@ class Service:
         self._intake.settle(work)
         if work.batch.purged:
             purged = work.batch.purged
-            await loop.run_in_executor(self._executor, self._caretaker.scrub, purged)
+            await self._disk.run(lambda: self._caretaker.scrub(purged))
         self._publisher.publish(work)
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
@@ -280,7 +279,7 @@ class Service:
     async def _in_the_stores_turn(self, turn: Callable[[], _T]) -> _T:
         """Call what uses the database between two batches, on its thread."""
         async with self._file:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, turn)
+            return await self._disk.run(turn)
 
     def _failed(self, work: Work, item: Message | Job, error: Exception) -> None:
         """Tell the sender; what nobody would send again is tried again, while the disk fails."""

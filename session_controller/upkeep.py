@@ -23,7 +23,6 @@ has some minutes left, also where it was the clock and not the night that passed
 def look_after(work: Work) -> None:
     """Look at every live session once; called every second."""
     settings = work.world.settings
-    _follow_the_clock(work)
     for session in list(work.world.sessions.values()):
         state = session.state
         if state.status.ended:
@@ -55,10 +54,13 @@ def _idle(work: Work, session: Session) -> timedelta:
     return timedelta(seconds=work.steady_s - since_s)
 
 
-def _follow_the_clock(work: Work) -> None:
-    """Where the clock jumped, move what expires with it: ten minutes stay ten minutes."""
+def follow_the_clock(work: Work) -> None:
+    """Where the clock jumped, move what expires with it: ten minutes stay ten minutes.
+
+    Called first in every batch, so that none is decided between a jump and the next upkeep.
+    """
     world = work.world
-    last, world.last_look = world.last_look, (work.at, work.steady_s)
+    last, work.looked = world.last_look, (work.at, work.steady_s)
     if last is None:
         return
     jump = (work.at - last[0]) - timedelta(seconds=work.steady_s - last[1])

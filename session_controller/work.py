@@ -97,6 +97,8 @@ class Work:
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    looked: tuple[datetime, float] | None = None
+    """Both clocks, once it was seen whether they agree; known to the world after the commit."""
     rotations: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for another key of the box."""
     receipts: list[tuple[str, str]] = field(default_factory=list)
@@ -259,6 +261,7 @@ class Work:
     def settle(self) -> None:
         """Take everything up into the world, once it is on disk."""
         world = self.world
+        world.last_look = self.looked or world.last_look
         world.devices.update(self.batch.devices)
         for code in self.batch.codes.values():
             if code.is_open(self.at):

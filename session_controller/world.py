@@ -62,7 +62,7 @@ class World:
     untouched: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Since when each session is at its revision, by the clock that does not jump."""
     last_look: tuple[datetime, float] | None = None
-    """When the upkeep last looked, by both clocks."""
+    """When somebody last looked, by both clocks."""
     exports: Kept = field(default_factory=Kept)
     guard: Guard = field(default_factory=Guard)
     destinations: Destinations = field(default_factory=Destinations)

@@ -1,9 +1,9 @@
 """A session as the rules see it: the flow, the state, and the answers judged."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
@@ -13,6 +13,7 @@ from session_controller.answers import Assessment, Fault, assess, consent_docume
 from session_controller.engine.limits import size_of
 from session_controller.engine.state import Document, SessionState
 
+_T = TypeVar("_T")
 _STALE = "stale"
 """A signature whose text has changed since: to the judgement it is no longer signed."""
 
@@ -24,8 +25,10 @@ class Session:
     flow: Flow
     state: SessionState
     assessment: Assessment
-    shown: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
-    """What views have worked out of the answers, for the views after them until one changes."""
+    _once: dict[Hashable, tuple[object, Any]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What was worked out of this state or an earlier one, with what that depends on."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
@@ -36,7 +39,7 @@ class Session:
         """Give the session in a later state, judging again only what changed."""
         changed = set(_changed(self.state, state))
         if not changed:
-            return Session(self.flow, state, self.assessment, self.shown)
+            return Session(self.flow, state, self.assessment, self._once)
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),
@@ -44,7 +47,15 @@ class Session:
             state.instances,
             **_held(self.flow, state),
         )
-        return Session(self.flow, state, assessment)
+        return Session(self.flow, state, assessment, self._once)
+
+    def once(self, key: Hashable, depends: object, make: Callable[[], _T]) -> _T:
+        """Give what `make` gave last for this key, unless what it depends on is another now."""
+        known = self._once.get(key)
+        if known is None or known[0] != depends:
+            known = self._once[key] = depends, make()
+        made: _T = known[1]
+        return made
 
     @property
     def step(self) -> Step:

@@ -85,11 +85,10 @@ class _Writer:
         )
 
     def _status(self, evidence: SignatureEvidence) -> Status:
-        """Give the status: a text's consent falls when a newer text was decided upon."""
-        status = _STATUS[evidence.outcome]
-        newest = self.entered.signatures[evidence.field_id]
-        superseded = newest.document_sha256 != evidence.document_sha256
-        return "inactive" if superseded and status == "active" else status
+        """Give the status: a consent falls once its text reads otherwise, or was asked for anew."""
+        if evidence.outcome == "signed" and not self.entered.stands(evidence):
+            return "inactive"
+        return _STATUS[evidence.outcome]
 
     def _consent(self, role: str, link_id: str, decided: dict[str, Json]) -> Consent:
         scope = self.mapping.consents.get(link_id, "treatment")

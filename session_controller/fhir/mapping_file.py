@@ -13,6 +13,8 @@ from typing import Any, get_args
 
 from schemas.questionnaire import Coding, FieldKind, Flow, Item, Json, Note
 from session_controller.entered import Answer
+from session_controller.fhir import resources as fhir
+from session_controller.fhir.building import fits
 from session_controller.fhir.conversion import convert, fixed_value
 from session_controller.fhir.elements import MAPPED, ElementType, Path, find, parse_path
 from session_controller.fhir.mapping import (
@@ -44,6 +46,8 @@ _RULES: tuple[set[str], ...] = (
     {"fixed"},
     {"copy", "when"},
 )
+
+_SCOPES: MappingOf[str, Scope] = {scope: scope for scope in get_args(Scope)}
 
 
 def load_mapping(raw: MappingOf[str, Json], flow: Flow) -> Mapping:
@@ -82,24 +86,27 @@ class _Reader:
 
     def _target(self, role: str, raw: Json) -> Target | None:
         place = f"resources.{role}"
-        if not isinstance(raw, dict) or raw.get("type") not in MAPPED:
+        kind = raw.get("type") if isinstance(raw, dict) else None
+        if not isinstance(kind, str) or kind not in MAPPED:
             self.refuse(f"{place}.type", f"must be one of {', '.join(MAPPED)}")
             return None
         self._known(place, raw, _RESOURCE_KEYS)
-        rules = list(self._rules(raw["type"], place, self._object(raw, "elements", place)))
-        order = raw.get("order")
-        if order is not None and (not isinstance(order, int) or order < 1):
+        rules = list(self._rules(kind, place, self._object(raw, "elements", place)))
+        order, subscriber = raw.get("order"), raw.get("subscriber")
+        if order is not None and (type(order) is not int or order < 1):
             self.refuse(f"{place}.order", "must be a whole number, 1 or more")
+        if subscriber is not None and not isinstance(subscriber, str):
+            self.refuse(f"{place}.subscriber", "must be the role of a RelatedPerson")
         return Target(
             role,
-            raw["type"],
+            kind,
             fields=tuple(one for one in rules if isinstance(one, FieldRule)),
             fixed=tuple(one for one in rules if isinstance(one, FixedRule)),
             copies=tuple(one for one in rules if isinstance(one, CopyRule)),
             groups=self._groups(place, raw.get("each")),
-            subscriber=raw.get("subscriber"),
+            subscriber=subscriber if isinstance(subscriber, str) else None,
             relationship_of=_relationship_of(raw),
-            order=order if isinstance(order, int) else None,
+            order=order if type(order) is int else None,
         )
 
     def _groups(self, place: str, link_id: Json) -> tuple[str, ...]:
@@ -157,7 +164,7 @@ class _Reader:
         if not item.takes_value:
             self.refuse(place, f'"{item.link_id}" has no value')
             return
-        if rule.get("of", "patient") not in {"patient", "subscriber"}:
+        if rule.get("of", "patient") not in ("patient", "subscriber"):
             self.refuse(f"{place}.of", "must be patient or subscriber")
         self._check_values(place, element, item, values)
         yield FieldRule(path, item.link_id, values)
@@ -183,7 +190,7 @@ class _Reader:
             item = self._item(place, link_id)
             if item is not None and item.type is not FieldKind.ATTACHMENT:
                 self.refuse(place, "is no attachment")
-            if not isinstance(coding, dict) or not set(coding) <= {"system", "code", "display"}:
+            if not isinstance(coding, dict) or not fits(fhir.Coding, coding):
                 self.refuse(place, "must be an object with system, code, display")
                 continue
             yield link_id, Coding(coding.get("code"), coding.get("system"), coding.get("display"))
@@ -195,10 +202,11 @@ class _Reader:
             kinds = {FieldKind.SIGNATURE, FieldKind.BOOLEAN, FieldKind.CONSENT}
             if item is not None and item.kind not in kinds:
                 self.refuse(place, "is neither a signature nor a question for yes or no")
-            if scope not in get_args(Scope):
-                self.refuse(place, f"must be one of {', '.join(get_args(Scope))}")
+            known = _SCOPES.get(scope) if isinstance(scope, str) else None
+            if known is None:
+                self.refuse(place, f"must be one of {', '.join(_SCOPES)}")
                 continue
-            yield link_id, scope
+            yield link_id, known
 
     def _signers(self, role: Json, targets: MappingOf[str, Target | None]) -> dict[str, str]:
         if role is None:

@@ -13,6 +13,8 @@ from session_controller.record import SignatureEvidence
 
 _AGENTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
+_AGENT = {"signed": "attester", "declined": "performer", "withdrawn": "performer"}
+
 
 def provenance_role(evidence: SignatureEvidence) -> str:
     """Name the role of a decision: a session's revisions count up, so no two share one."""
@@ -26,7 +28,7 @@ def provenance(
     who = signers.of(evidence)
     asked = evidence.staff_name or evidence.requested_by
     patient = names.reference(PATIENT, "Patient")
-    attester = {"type": _agent("attester"), "who": who}
+    attester = {"type": _agent(_AGENT[evidence.outcome]), "who": who}
     if who.reference != patient.reference:
         attester["onBehalfOf"] = patient
     return build(

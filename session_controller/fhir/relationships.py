@@ -40,29 +40,45 @@ _INVERSE: Mapping[Standing, Standing] = {
     "injured": "other",
 }
 
-_ROLES: Mapping[Standing, tuple[str, str]] = {
-    "self": ("ONESELF", "self"),
-    "child": ("CHILD", "child"),
-    "parent": ("PRN", "parent"),
-    "spouse": ("SPS", "spouse"),
-    "common": ("DOMPART", "domestic partner"),
+_ROLES: Mapping[Standing, str] = {
+    "self": "ONESELF",
+    "child": "CHILD",
+    "parent": "PRN",
+    "spouse": "SPS",
+    "common": "DOMPART",
 }
 
-_ROLE_WORDS: Mapping[str, tuple[str, str]] = {
-    "mother": ("MTH", "mother"),
-    "father": ("FTH", "father"),
-    "legal guardian": ("GUARD", "guardian"),
-    "guardian": ("GUARD", "guardian"),
-    "guard": ("GUARD", "guardian"),
-    "son": ("SONC", "son"),
-    "daughter": ("DAUC", "daughter"),
-    "husband": ("HUSB", "husband"),
-    "wife": ("WIFE", "wife"),
-    "sibling": ("SIB", "sibling"),
-    "brother": ("BRO", "brother"),
-    "sister": ("SIS", "sister"),
-    "grandparent": ("GRPRN", "grandparent"),
-    "friend": ("FRND", "unrelated friend"),
+_DISPLAYS: Mapping[str, str] = {
+    "ONESELF": "self",
+    "CHILD": "child",
+    "PRN": "parent",
+    "SPS": "spouse",
+    "DOMPART": "domestic partner",
+    "MTH": "mother",
+    "FTH": "father",
+    "GUARD": "guardian",
+    "SONC": "son",
+    "DAUC": "daughter",
+    "HUSB": "husband",
+    "WIFE": "wife",
+    "SIB": "sibling",
+    "BRO": "brother",
+    "SIS": "sister",
+    "GRPRN": "grandparent",
+    "GRMTH": "grandmother",
+    "GRFTH": "grandfather",
+    "POWATT": "power of attorney",
+    "HPOWATT": "healthcare power of attorney",
+    "FRND": "unrelated friend",
+    "FAMMEMB": "family member",
+}
+"""Codes of RoleCode that forms and signers use."""
+
+_BY_WORDS: Mapping[str, str] = {
+    **{display: code for code, display in _DISPLAYS.items()},
+    **{code.lower(): code for code in _DISPLAYS},
+    "legal guardian": "GUARD",
+    "friend": "FRND",
 }
 
 
@@ -87,23 +103,21 @@ def coverage_relationship(standing: Standing) -> dict[str, Json]:
 
 def role_of(standing: Standing) -> dict[str, Json] | None:
     """Write what somebody is to the patient, for `RelatedPerson.relationship`; None for `other`."""
-    found = _ROLES.get(standing)
-    return None if found is None else _concept(*found)
+    code = _ROLES.get(standing)
+    return None if code is None else _concept(code)
 
 
 def with_role_code(concept: Mapping[str, Json]) -> dict[str, Json]:
-    """Add the code of RoleCode to a relationship that is said in words."""
+    """Add the code of RoleCode to a relationship that is said in words, or by a bare code."""
     if concept.get("coding"):
         return dict(concept)
     words = next(_said(concept), "")
-    found = _ROLE_WORDS.get(words)
-    if found is None and words in _STANDINGS:
-        found = _ROLES.get(_STANDINGS[words])
-    return {**concept, **(_concept(*found) if found else {})}
+    code = _BY_WORDS.get(words) or _ROLES.get(_STANDINGS.get(words, "other"))
+    return {**concept, **(_concept(code) if code else {})}
 
 
-def _concept(code: str, display: str) -> dict[str, Json]:
-    return {"coding": [{"system": ROLE_SYSTEM, "code": code, "display": display}]}
+def _concept(code: str) -> dict[str, Json]:
+    return {"coding": [{"system": ROLE_SYSTEM, "code": code, "display": _DISPLAYS[code]}]}
 
 
 def _said(concept: Mapping[str, Json]) -> Iterator[str]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
 from session_controller.entered import Entered
+from session_controller.fhir.building import build
 from session_controller.fhir.mapping import Mapping
 from session_controller.fhir.people import PATIENT, People, related_person
-from session_controller.fhir.relationships import standing_of
-from session_controller.fhir.resources import Reference
+from session_controller.fhir.relationships import standing_of, with_role_code
+from session_controller.fhir.resources import CodeableConcept, Reference
 from session_controller.fhir.resources_people import RelatedPerson
 from session_controller.record import SignatureEvidence
 
@@ -49,6 +50,8 @@ def with_signers(entered: Entered, mapping: Mapping, people: People) -> Signers:
             role = added.setdefault(key, f"signer:{len(added) + 1}")
             if role not in people.related:
                 people = people.with_related(role, _signer(evidence, role, people))
+        elif role in people.related:
+            people = people.with_related(role, _completed(people.related[role], evidence))
         roles[evidence.field_id, evidence.revision] = role
     return Signers(people, roles, mapping.signers)
 
@@ -77,6 +80,14 @@ def _is_called(person: RelatedPerson, name: str | None) -> bool:
         if " ".join(parts.split()).casefold() == " ".join(name.split()).casefold():
             return True
     return False
+
+
+def _completed(person: RelatedPerson, evidence: SignatureEvidence) -> RelatedPerson:
+    """Add what a person is to the patient, where only the signature says it."""
+    if person.relationship or not evidence.relationship:
+        return person
+    concept = build(CodeableConcept, with_role_code({"text": evidence.relationship}))
+    return person.model_copy(update={"relationship": (concept,)})
 
 
 def _signer(evidence: SignatureEvidence, role: str, people: People) -> RelatedPerson:

@@ -83,7 +83,7 @@ def _resources(record: Record, names: Names) -> Iterator[tuple[str, Resource]]:
     yield from consents(fields, mapping, signers, names)
     for evidence in record.signatures:
         targets = [target_of(evidence, names)]
-        if fields.signatures[evidence.field_id] == evidence and evidence.outcome == "signed":
+        if fields.stands(evidence):
             targets.append(names.reference(_RESPONSE, "QuestionnaireResponse"))
         made = provenance(evidence, targets, signers, names)
         yield provenance_role(evidence), made
@@ -105,7 +105,7 @@ def _response(fields: Entered, signers: Signers, names: Names) -> QuestionnaireR
         signatures={
             field_id: signature_of(one, signers.of(one)).to_json()
             for field_id, one in fields.signatures.items()
-            if one.outcome == "signed"
+            if fields.stands(one)
         },
         reading=state.reading,
         identifier=names.identifier(_RESPONSE).to_json(),

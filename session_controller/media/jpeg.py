@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from session_controller.media.exif import PREFIX, only_orientation
 from session_controller.media.outcome import UnfitError
@@ -12,7 +13,9 @@ _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _PICTURE = frozenset((*range(0xC0, 0xD0), *range(0xDA, 0xE0))) - {0xC8}
 """Frames, tables, scans and what belongs to them; C8 is reserved (table B.1)."""
 _SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_JFIF_HEAD = 14
+_JFIF_HEAD, _ADOBE_HEAD = 14, 12
+MOST_SCANS: Final = 50
+"""A progressive picture has some ten; each costs a pass over all its pixels."""
 
 
 def strip(data: bytes) -> bytes:
@@ -28,7 +31,9 @@ def strip(data: bytes) -> bytes:
             segment = b"" if turned else _orientation(segment, head)
             turned = turned or bool(segment)
         elif marker == _APP0:
-            segment = _jfif(segment, head)
+            segment = _begins(segment, head, b"JFIF\0", _JFIF_HEAD)
+        elif marker == _APP14:
+            segment = _begins(segment, head, b"Adobe", _ADOBE_HEAD)
         elif not _needed(marker, segment[head:]):
             segment = b""
         kept.append(segment)
@@ -37,7 +42,7 @@ def strip(data: bytes) -> bytes:
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Give marker, start, end and where the content begins, up to and with the picture's end."""
-    at = len(_SOI)
+    at, scans = len(_SOI), 0
     while True:
         start, at = at, _past_fill(data, at)
         marker = data[at]
@@ -49,7 +54,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if size < 2 or end > len(data):  # noqa: PLR2004 -- the length counts itself
             raise UnfitError("damaged")
         if marker == _SOS:
-            end = _scan_end(data, end)
+            end, scans = _scan_end(data, end), scans + 1
+        if scans > MOST_SCANS:
+            raise UnfitError("too_large")
         yield marker, start, end, at + 3 - start
         at = end
 
@@ -76,8 +83,6 @@ def _scan_end(data: bytes, at: int) -> int:
 def _needed(marker: int, content: bytes) -> bool:
     if marker == _APP2:
         return content.startswith(b"ICC_PROFILE\0")
-    if marker == _APP14:
-        return content.startswith(b"Adobe")
     if _APP0 <= marker <= _APP15 or marker == _COM:
         return False
     if marker not in _PICTURE and marker != _EOI:
@@ -97,14 +102,15 @@ def _orientation(segment: bytes, head: int) -> bytes:
     return _written(_APP1, PREFIX + block)
 
 
-def _jfif(segment: bytes, head: int) -> bytes:
-    """Keep the density; a thumbnail may show what was cropped away (JFIF 1.02)."""
+def _begins(segment: bytes, head: int, name: bytes, size: int) -> bytes:
+    """Keep the fixed part of a segment: a thumbnail (JFIF 1.02) or anything may stand behind it."""
     content = segment[head:]
-    if not content.startswith(b"JFIF\0"):
+    if not content.startswith(name):
         return b""
-    if len(content) <= _JFIF_HEAD:
+    if len(content) <= size:
         return segment
-    return _written(_APP0, content[: _JFIF_HEAD - 2] + b"\0\0")
+    fixed = content[:size]
+    return _written(segment[head - 3], fixed[:-2] + b"\0\0" if name == b"JFIF\0" else fixed)
 
 
 def _written(marker: int, content: bytes) -> bytes:

@@ -56,8 +56,8 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 )
 
 _MARKUP = re.compile(
-    rb"<(?:!doctype|!--|\?xml|\?php|html|head|body|script|svg|iframe|style|title|table|div|"
-    rb"meta|link|object|embed|img|font|br|h1|a|b|p)[\s>/!?-]|<svg|<script|<html",
+    rb"<(?:!doctype|\?xml|\?php|html|head|body|script|svg|iframe|style|title|table|div|"
+    rb"meta|link|object|embed|img|font|br|h1|a|b|p)[\s>/!?-]|<!--|<svg|<script|<html",
     re.IGNORECASE,
 )
 _HEIF = {

@@ -15,7 +15,8 @@ def restrain() -> None:
     _bound(resource.RLIMIT_CORE, 0)
     _bound(resource.RLIMIT_FSIZE, 0)
     _bound(resource.RLIMIT_CPU, CPU_S)
-    _bound(resource.RLIMIT_AS, MEMORY_BYTES)
+    if sys.platform != "darwin":  # which cannot bound it
+        _bound(resource.RLIMIT_AS, MEMORY_BYTES)
 
 
 def open_nothing_more() -> None:

@@ -1,8 +1,10 @@
 """A PDF that a nurse may open: whole, without a password, and nothing in it that acts by itself."""
 
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import pikepdf
 from pikepdf.settings import set_qpdf_limits
@@ -10,12 +12,15 @@ from pikepdf.settings import set_qpdf_limits
 from session_controller.media.kinds import PDF, ends_as_zip
 from session_controller.media.outcome import Inspected, UnfitError
 
-MOST_OBJECTS: Final = 100_000
+MOST_OBJECTS: Final = 50_000
+"""A long report with its structure told has 20 000; a scan a few for each page."""
 MOST_PAGES: Final = 1_000
 MOST_UNPACKED: Final = 1 << 30
 """Bytes of all streams together: some forty pages scanned in colour at 300 dpi."""
 MOST_IN_ONE_TABLE: Final = 64 << 20
 """Bytes of one stream that holds objects, which has to be in memory at once."""
+MOST_PIXELS: Final = 200_000_000
+"""Of one picture in it: a page in black and white at 1200 dpi has 140 million."""
 MOST_DEEP: Final = 100
 _PIECE: Final = 1 << 20
 
@@ -38,9 +43,8 @@ _ACTS = frozenset(
 """Actions beyond going to a page of the same document or opening a link by hand (12.6.4)."""
 _ATTACHES = frozenset(("/RichMedia", "/FileAttachment", "/Screen", "/Movie", "/Sound", "/3D"))
 """Annotations that play or hold files (12.5.6)."""
+_HOLDS = (pikepdf.Array, pikepdf.Dictionary)
 _NAMED_TO_ACT = frozenset(("/JavaScript", "/EmbeddedFiles"))
-
-set_qpdf_limits(flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE)
 
 
 def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
@@ -51,7 +55,7 @@ def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
     """
     _check_ends(data)
     try:
-        with pikepdf.open(BytesIO(data), attempt_recovery=False) as pdf:
+        with _bounded(), pikepdf.open(BytesIO(data), attempt_recovery=False) as pdf:
             return Inspected(media_type, data, pages=_read(pdf))
     except pikepdf.PasswordError as error:
         raise UnfitError("encrypted") from error
@@ -61,6 +65,18 @@ def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
         raise
     except Exception as error:  # whatever qpdf stumbles over: the file is at fault
         raise UnfitError("damaged") from error
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Bound what qpdf unpacks in memory, for as long as this takes: it holds for the process."""
+    before = set_qpdf_limits(
+        flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE
+    )
+    try:
+        yield
+    finally:
+        set_qpdf_limits(**before)  # type: ignore[arg-type]
 
 
 def _check_ends(data: bytes) -> None:
@@ -83,6 +99,7 @@ def _read(pdf: pikepdf.Pdf) -> int:
     if not len(pdf.pages):
         raise UnfitError("damaged")
     _check_catalog(pdf.Root)
+    _check(pdf.trailer)
     unpacked = 0
     for thing in pdf.objects:
         _check(thing)
@@ -102,12 +119,12 @@ def _check_catalog(catalog: pikepdf.Object) -> None:
         raise UnfitError("active_content")
     opening = catalog.get("/OpenAction")
     if isinstance(opening, pikepdf.Dictionary) and (
-        _name(opening, "/S") != "/GoTo" or "/Next" in opening
+        _name(dict(opening.items()), "/S") != "/GoTo" or "/Next" in opening
     ):
         raise UnfitError("active_content")
 
 
-def _check(thing: pikepdf.Object, depth: int = 0) -> None:
+def _check(thing: object, depth: int = 0) -> None:
     """Refuse an object that acts, and whatever stands directly in it.
 
     What it refers to is an object of its own, and is looked at in its turn.
@@ -117,26 +134,34 @@ def _check(thing: pikepdf.Object, depth: int = 0) -> None:
     if isinstance(thing, pikepdf.Array):
         inner = list(thing)
     elif isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
-        _check_dictionary(thing)
-        inner = [value for _, value in thing.items()]
+        entries = dict(thing.items())
+        _check_entries(entries)
+        inner = list(entries.values())
     else:
         return
     for value in inner:
-        if isinstance(value, pikepdf.Object) and not value.is_indirect:
+        if isinstance(value, _HOLDS) and not value.is_indirect:
             _check(value, depth + 1)
 
 
-def _check_dictionary(thing: pikepdf.Object) -> None:
-    acts = _name(thing, "/S") in _ACTS and _name(thing, "/Type") != "/StructElem"
-    attaches = _name(thing, "/Subtype") in _ATTACHES or _name(thing, "/Type") == "/EmbeddedFile"
-    if acts or attaches or "/XFA" in thing:
+def _check_entries(entries: dict[str, Any]) -> None:
+    kind = _name(entries, "/Type")
+    acts = _name(entries, "/S") in _ACTS and kind != "/StructElem"
+    attaches = _name(entries, "/Subtype") in _ATTACHES or kind == "/EmbeddedFile"
+    if acts or attaches or "/XFA" in entries:
         raise UnfitError("active_content")
-    if isinstance(thing.get("/EF"), pikepdf.Dictionary) or _reacts(thing.get("/AA")):
+    if isinstance(entries.get("/EF"), pikepdf.Dictionary) or _reacts(entries.get("/AA")):
         raise UnfitError("active_content")
+    if _name(entries, "/Subtype") == "/Image":
+        width, height = entries.get("/Width"), entries.get("/Height")
+        if not (isinstance(width, int) and isinstance(height, int)):
+            raise UnfitError("damaged")
+        if width * height > MOST_PIXELS:
+            raise UnfitError("too_large")
 
 
-def _name(thing: pikepdf.Object, key: str) -> str | None:
-    value = thing.get(key)
+def _name(entries: Mapping[str, Any], key: str) -> str | None:
+    value = entries.get(key)
     return str(value) if isinstance(value, pikepdf.Name) else None
 
 

@@ -19,7 +19,7 @@ from session_controller.media.outcome import Inspected, UnfitError
 MOST_PIXELS: Final = 50_000_000
 """Of one frame: no camera of a phone or a tablet gives more by itself; 200 MB when decoded."""
 MOST_FRAMES: Final = 200
-MOST_PIXELS_IN_ALL: Final = 400_000_000
+MOST_PIXELS_IN_ALL: Final = 100_000_000
 """Of all frames: what a small box decodes within seconds."""
 
 _STRIP = {

@@ -92,19 +92,13 @@ def _pages(data: bytes) -> Iterable[bytes]:
 
 def unshowable(characters: Iterable[str]) -> frozenset[str]:
     """Find the characters that no font here has a glyph for."""
-    left = sorted(set(characters))
-    missing: set[str] = set()
-    while left:
-        lines = ['#set document(title: "glyphs")', *(f'#"\\u{{{ord(c):x}}}" \\' for c in left)]
-        try:
-            _compiled({_MAIN: "\n".join(lines).encode()}, format="pdf", pdf_standards=["ua-1"])
-        except MissingGlyphsError as error:
-            found = {left[line - 2] for line in error.lines}
-            missing |= found
-            left = [c for c in left if c not in found]
-        else:
-            break
-    return frozenset(missing)
+    asked = sorted(set(characters))
+    lines = ['#set document(title: "glyphs")', *(f'#"\\u{{{ord(c):x}}}" \\' for c in asked)]
+    try:
+        _compiled({_MAIN: "\n".join(lines).encode()}, format="pdf", pdf_standards=["ua-1"])
+    except MissingGlyphsError as error:
+        return frozenset(asked[line - 2] for line in error.lines)
+    return frozenset()
 
 
 @cache
@@ -112,7 +106,7 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts()
 
 
-_NO_GLYPH = re.compile(r"could not be displayed.*\n\s*┌─ main\.typ:(\d+):")
+_NO_GLYPH = re.compile(r"could not be displayed.*\n\s*┌─ .*main\.typ:(\d+):")
 
 
 def _compiled(files: Mapping[str, bytes], **how: object) -> bytes:

@@ -59,17 +59,32 @@ def test_other_urls_are_refused_without_repeating_them(url):
     assert "secret" not in str(caught.value)
 
 
-def test_the_back_off_doubles_up_to_its_longest_and_draws_evenly():
-    """Ceilings 1, 2, 4 … 30 s; each delay anywhere below, so that not all come at once."""
+def _ceilings(backoff: Backoff, count: int, *, refused: bool = False) -> list[float]:
+    found = []
+    for _ in range(count):
+        found.append(backoff.ceiling(refused=refused))
+        assert 0 <= backoff.next(refused=refused) <= found[-1]
+    return found
+
+
+def test_the_back_off_is_short_while_a_box_restarts_and_draws_evenly():
+    """At most two seconds for the first minute; any delay below, so that not all come at once."""
     backoff = Backoff()
-    ceilings = []
-    for _ in range(8):
-        ceilings.append(backoff.ceiling)
-        assert 0 <= backoff.next() <= ceilings[-1]
-    assert ceilings == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert _ceilings(backoff, 60) == [0.5, 1, *[2] * 58]
+    assert _ceilings(backoff, 6) == [2, 4, 8, 16, 30, 30]
     backoff.reset()
-    assert backoff.ceiling == 1
-    assert Backoff(draw=lambda: 0.5).next() == 0.5
+    assert backoff.ceiling() == 0.5
+    assert Backoff(draw=lambda: 0.5).next() == 0.25
+
+
+def test_the_back_off_is_long_for_a_credential_that_is_refused():
+    """Nobody waits for it, and the broker counts it as a guess."""
+    assert _ceilings(Backoff(), 8, refused=True) == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+def test_the_back_off_keeps_to_its_longest():
+    """A program that wants to be back within half a second says so in one place."""
+    assert max(_ceilings(Backoff(0.05, 0.3), 200)) == 0.3
 
 
 def test_the_back_off_never_overflows():

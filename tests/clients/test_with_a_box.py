@@ -231,6 +231,26 @@ def test_a_signature_is_bound_to_the_text(clinic):
     assert signed.signatures["sign"].document_sha256
 
 
+def test_who_signs_for_whom_and_in_which_language_is_told(clinic):
+    """The text of the language is bound; the staff sees name and relationship, and a withdrawal."""
+    clinic.admin.add_flow({**SIGNING, "language": "en"})
+    staff, patient, session = clinic.paired("signing")
+    staff.request_signature(session, "sign", "Sam Poe").result(5)
+    patient.wait_for(session, lambda v: v.signature is not None)
+    strokes = [[[0.1, 0.2, 0]]]
+    with pytest.raises(ValueError, match="no such language"):
+        patient.submit_signature(session, "sign", strokes, language="fr")
+    who = {"printed_name": "Ana Roe", "relationship": "parent"}
+    patient.submit_signature(session, "sign", strokes, language="es", **who).result(5)
+    signed = staff.wait_for(session, lambda v: v.signatures["sign"].at is not None)
+    shown = signed.signatures["sign"]
+    assert (shown.language, shown.printed_name, shown.relationship) == ("es", "Ana Roe", "parent")
+    assert shown.staff_name == "Sam Poe"
+    patient.withdraw_signature(session, "sign", "too soon").result(5)
+    view = staff.wait_for(session, lambda v: v.signatures["sign"].status == "withdrawn")
+    assert view.signatures["sign"].reason == "too soon"
+
+
 SIGNING = {
     "resourceType": "Questionnaire",
     "id": "signing",
@@ -240,6 +260,17 @@ SIGNING = {
             "linkId": "sign",
             "type": "string",
             "text": "Signature",
+            "_text": {
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/StructureDefinition/translation",
+                        "extension": [
+                            {"url": "lang", "valueCode": "es"},
+                            {"url": "content", "valueString": "Firma"},
+                        ],
+                    }
+                ]
+            },
             "required": True,
             "extension": [
                 {

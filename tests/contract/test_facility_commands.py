@@ -208,6 +208,7 @@ def everything(but: set[str]) -> list[tuple[str, str, Json]]:
             {"field_id": "agree", "strokes": [[[0, 0, 0]]], "document_sha256": "0" * 64},
         ),
         ("patient", "DECLINE_SIGNATURE", {}),
+        ("patient", "WITHDRAW_SIGNATURE", {"field_id": "agree"}),
         ("patient", "ASK_FOR_HELP", {}),
     ]
     return [each for each in all_of_them if each[1] not in but]

@@ -213,7 +213,7 @@ def test_the_fields_of_every_command_are_checked(clinic: Room, box: RunningBox) 
         "ENTER_FIELD": {"field_id": "note", "value": "x"},
         "CLEAR_FIELD": {"field_id": "note"},
         "FOCUS_FIELD": {"field_id": "note"},
-        "REPORT_READING": {"field_id": "notice", "fraction": 0.5},
+        "REPORT_READING": {"field_id": "notice", "fraction": 0.5, "seconds": 3},
         "BEGIN_UPLOAD": {
             "field_id": "card",
             "upload": "u",
@@ -226,14 +226,18 @@ def test_the_fields_of_every_command_are_checked(clinic: Room, box: RunningBox) 
             "field_id": "agree",
             "strokes": [[[0, 0, 0]]],
             "document_sha256": "0" * 64,
+            "language": "es",
+            "printed_name": "Ana Roe",
+            "relationship": "parent",
         },
         "DECLINE_SIGNATURE": {"reason": "no"},
+        "WITHDRAW_SIGNATURE": {"field_id": "agree", "reason": "no"},
         "ASK_FOR_HELP": {},
     }
     leads: dict[str, Json] = {
         "NAVIGATE": {"step_id": "papers", "override_reason": "x"},
         "HIGHLIGHT_FIELD": {"field_id": "note"},
-        "REQUEST_SIGNATURE": {"field_id": "agree"},
+        "REQUEST_SIGNATURE": {"field_id": "agree", "staff_name": "Sam Poe"},
         "REQUEST_CORRECTION": {"field_id": "note", "message": "x"},
         "REVIEW_DOCUMENT": {"field_id": "card", "accepted": True, "reason": "x"},
         "FETCH_DOCUMENT": {"field_id": "card"},

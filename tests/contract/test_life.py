@@ -1,5 +1,6 @@
 """How sessions begin and end: whole ones, idle ones, too many, purged ones."""
 
+import hashlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from session_controller.world import Settings
 from tests.conftest import StartBox
 
 from .forms import PNG, PRE_REGISTRATION, VISIT, sign, upload
-from .raw import Device, Json, Pair, Room, room
+from .raw import ROOT, Device, Json, Pair, Room, room
 
 
 def test_an_idle_session_expires(start_box: StartBox, tmp_path: Path) -> None:
@@ -198,14 +199,31 @@ def test_a_whole_pre_registration_by_raw_clients(pre_registration: Pair) -> None
         assert staff["fields"][field]["value"] == {"masked": True, "length": length}
     pair.lead("COMPLETE")
     assert [view["status"] for view in pair.both()] == ["completed", "completed"]
-    answered = pair.room.admin.ask("SESSION_RESPONSE", "SESSION_RESPONDED", session=pair.session)
-    assert answered["questionnaire_response"]["resourceType"] == "QuestionnaireResponse"
-    text = json.dumps(answered)
+    text = exported(pair, "questionnaire-response").decode()
+    assert json.loads(text)["resourceType"] == "QuestionnaireResponse"
     assert "Zorblatt" in text
     assert "Salbutamol" in text
     seen_by_staff = b"".join(m.payload for m in list(pair.staff.messages))
     for secret in (b"123-45-6789", b"X1234567", b"M-998877"):
         assert secret not in seen_by_staff
+
+
+def exported(pair: Pair, form: str) -> bytes:
+    """Have facility IT's device export a session, and put the pieces together."""
+    admin = pair.room.admin
+    asked = {"session": pair.session, "format": form}
+    made = admin.ask("EXPORT_SESSION", "SESSION_EXPORTED", **asked)
+    begins = f"{ROOT}/sessions/{pair.session}/documents/{admin.device}/{made['export']}/"
+    whole = b""
+    while len(whole) < made["seal"]["size"]:
+        since = admin.mark()
+        place = {"session": pair.session, "export": made["export"], "offset": len(whole)}
+        end = len(whole) + admin.ask("READ_EXPORT", "EXPORT_READ", **place)["sent"]
+        while len(whole) < end:
+            topic = f"{begins}{len(whole)}"
+            whole += admin.wait(lambda m, topic=topic: m.topic == topic, since).payload
+    assert hashlib.sha256(whole).hexdigest() == made["seal"]["sha256"]
+    return whole
 
 
 def test_the_screens_may_be_several_generations_of_clients(clinic: Room) -> None:

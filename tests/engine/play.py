@@ -19,7 +19,7 @@ from session_controller.engine.facts import CommandRefused, DeviceJoined, Event,
 from session_controller.engine.history import before_the_first
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
-from session_controller.engine.view import view
+from session_controller.engine.view import view, written_view
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 HOST, OTHER, PATIENT = "host", "other", "tablet"
@@ -77,7 +77,17 @@ class Play:
         event = Event("s", revision, next(self.clock), fact, device, seq)
         self.events.append(event)
         self.session = evolve(self.session, event)
+        self._check_what_is_written()
         return fact
+
+    def _check_what_is_written(self) -> None:
+        """See that views written part by part, in part for earlier ones, say what a view says."""
+        for device in _ROLES:
+            shown = view(self.session, device, epoch=1, code="WDJB-MJHT")
+            written = written_view(self.session, device, epoch=1, code="WDJB-MJHT")
+            assert (shown is None) == (written is None)
+            if shown and written:
+                assert json.loads(written) == json.loads(shown.to_json())
 
     def send(self, sender: str, kind: str, /, **more: Any) -> Fact | RejectionCode:
         """Give a command; what came of it is recorded as the service does."""

@@ -156,6 +156,7 @@ def test_the_staff_sees_who_signed_and_who_asked(play: Play) -> None:
         {"relationship": "parent", "printed_name": None},
         {"printed_name": " "},
         {"printed_name": "x" * 201},
+        {"printed_name": "Ana\nRoe"},
         {"language": ""},
     ],
 )

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from schemas.views import FacilityView, PatientView
+from session_controller.engine.facts import PresenceChanged
 from session_controller.engine.view import view
 from tests.engine.play import HOST, PATIENT
 from tests.engine.test_moves import FLOW, Play, at_step, signing
@@ -47,3 +48,15 @@ def test_what_a_view_remembers_follows_the_answers() -> None:
     assert play.patient_view.fields["name"].value == "Bea"
     play.patient("CLEAR_FIELD", field_id="name")
     assert play.patient_view.fields == {}
+
+
+def test_what_is_written_once_is_written_again_when_it_changes() -> None:
+    """A view that is written part by part says what a view says, after every event of a history."""
+    play = Play(FLOW)  # which compares both after each event, for every device
+    play.enter("name", "Ada")
+    play.host("HIGHLIGHT_FIELD", field_id="name")
+    at_step(play, "card")
+    play.host("PAUSE")
+    play.host("RESUME")
+    play.happen(PresenceChanged(device=PATIENT, online=False))
+    assert play.staff_view.fields["name"].value == "Ada"

@@ -39,6 +39,7 @@ _FACT_OF = {
     "FINISH_UPLOAD": f.UploadFinished,
     "SUBMIT_SIGNATURE": f.Signed,
     "DECLINE_SIGNATURE": f.SignatureDeclined,
+    "WITHDRAW_SIGNATURE": f.SignatureWithdrawn,
     "ASK_FOR_HELP": f.HelpAsked,
 }
 _OF_PATIENTS = (
@@ -51,6 +52,7 @@ _OF_PATIENTS = (
     f.UploadFinished,
     f.Signed,
     f.SignatureDeclined,
+    f.SignatureWithdrawn,
     f.HelpAsked,
 )
 _BY_ITSELF = (

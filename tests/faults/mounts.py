@@ -1,13 +1,20 @@
 """Mounts that tests make, taken away again whatever happens."""
 
+import fcntl
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+_SHUTDOWN = 0x8004587D
+_NO_LOG_FLUSH = 2
+_DISK_BYTES = 256 << 20
+_UNMOUNT_S = 30
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting needs root"
@@ -37,3 +44,56 @@ def run(*order: str) -> str:
     return subprocess.run(
         order, check=True, capture_output=True, text=True, env={**os.environ, "PATH": path}
     ).stdout
+
+
+class Disk:
+    """An ext4 file system on a loop device, whose power can be cut while it is in use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._image = folder / "disk.img"
+        self.at = folder / "disk"
+        self.at.mkdir()
+        with self._image.open("wb") as file:
+            file.truncate(_DISK_BYTES)
+        run("mkfs.ext4", "-q", str(self._image))
+
+    def power_on(self) -> None:
+        """Mount it, as a machine does that starts: the journal is replayed.
+
+        Skips where not even root may, as in a container.
+        """
+        order = ["mount", "-o", "loop", str(self._image), str(self.at)]
+        done = subprocess.run(order, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"cannot mount a loop device here: {done.stderr.strip()}")
+
+    def cut_power(self) -> None:
+        """Lose at once all that the file system has not written: neither data nor journal go out.
+
+        The kernel's EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH, as xfstests uses it.
+        """
+        handle = os.open(self.at, os.O_RDONLY)
+        try:
+            fcntl.ioctl(handle, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        finally:
+            os.close(handle)
+
+    def unmount(self) -> None:
+        """Take it away; whoever used it must have ended."""
+        if os.path.ismount(self.at):
+            subprocess.run(["umount", str(self.at)], check=True, timeout=_UNMOUNT_S)
+
+    def check(self) -> None:
+        """Raise where the file system itself is broken beyond its journal."""
+        run("e2fsck", "-fp", str(self._image))
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[Disk]:
+    """Give a disk that is on, gone in the end."""
+    made = Disk(folder)
+    made.power_on()
+    try:
+        yield made
+    finally:
+        made.unmount()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def free_port() -> int:
@@ -30,13 +30,14 @@ class BoxProcess:
         data: Path,
         port: int,
         *options: str,
+        host: str = "127.0.0.1",
         point: str = "none",
         nth: int = 1,
         wrap: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
     ) -> None:
         order = [*wrap, sys.executable, "-m", "tests.faults.victim", point, str(nth), "serve"]
-        order += ["--data", str(data), "--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
+        order += ["--data", str(data), "--mqtt", f"{host}:{port}", "--http", "127.0.0.1:0"]
         self.log = data.parent / "box.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -101,6 +101,33 @@ async def test_a_code_lives_ten_minutes_by_a_watch(jump: timedelta, tmp_path: Pa
         assert world.sessions[opened[0].session].state.code is None
 
 
+@pytest.mark.parametrize("jump", _JUMPS)
+async def test_a_code_works_right_after_a_jump(jump: timedelta, tmp_path: Path) -> None:
+    """Also for whoever types it in before the upkeep comes by; and it ends when it should."""
+    clocks = Clocks()
+    async with staged(tmp_path, **clocks.options()) as stage:
+        await stage.open()
+        codes: list[Any] = []
+        found: list[bool] = []
+
+        def begin(work: Work) -> None:
+            desk = work.device("desk")
+            assert desk is not None
+            order = OpenSession(request_id="2", flow_id="quick-check-in")
+            codes.append(open_session(work, stage.store, desk, order).code)
+
+        stage.service.submit(begin)
+        await stage.service.settled()
+        clocks.wall += jump
+        stage.service.submit(lambda work: found.append(work.code(codes[0]) is not None))
+        await stage.service.settled()
+        clocks.steady += 601
+        clocks.wall += timedelta(seconds=601)
+        stage.service.submit(lambda work: found.append(work.code(codes[0]) is not None))
+        await stage.service.settled()
+    assert found == [True, False]
+
+
 async def test_order_is_by_revision_not_by_time(tmp_path: Path) -> None:
     """A clock that goes back an hour between commands changes no promise."""
     clocks = Clocks()

@@ -8,26 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from clients import Backoff
 from tests.conftest import StartBox
 
 from .checks import check
-from .conftest import FULL, Note, spread
+from .conftest import FULL, Note
 from .crew import Crew, crew
 from .log import Log
 from .processes import free_port
 from .proxy import Proxy, Weather, proxied
+from .test_crashes import until_decided
 
 Rounds = Callable[[int, int], int]
 
-_AGREE_WITHIN_S = 2.0
-
-
-def _decide(people: Crew, more: int, within_s: float = 60) -> None:
-    wanted, deadline = len(people.decided_at) + more, time.monotonic() + within_s
-    while len(people.decided_at) < wanted:
-        assert time.monotonic() < deadline, "no command is decided any more"
-        time.sleep(0.01)
+AGREE_WITHIN_S = 2.0
 
 
 @contextmanager
@@ -41,19 +34,20 @@ def at_work(
             through = f"mqtt://127.0.0.1:{proxy.port}"
             people.hire(data, box.mqtt, couples, through=through, **options)
             people.work()
-            _decide(people, 10)
+            until_decided(people, 10)
             yield people, proxy
         assert check(people.history, Log.read(data)) == []
 
 
-def _all_online(people: Crew) -> bool:
+def all_online(people: Crew) -> bool:
+    """Tell whether every screen has a connection."""
     return all(c.staff.online and c.patient.online for c in people.couples)
 
 
-def _back(people: Crew) -> float:
+def back(people: Crew) -> float:
     """Wait until every screen is connected, then until all agree; gives the second wait."""
     deadline = time.monotonic() + 30
-    while not _all_online(people):
+    while not all_online(people):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return people.rest()
@@ -71,8 +65,8 @@ def test_wifi_that_drops_again_and_again(
         for _ in range(drops):
             time.sleep(every_s)  # the fault is about time
             proxy.cut()
-        agreed = _back(people)
-    assert agreed < _AGREE_WITHIN_S
+        agreed = back(people)
+    assert agreed < AGREE_WITHIN_S
     note(
         drops=drops,
         acknowledged=people.history.acknowledged(),
@@ -95,7 +89,7 @@ def test_cut_at_any_byte(start_box: StartBox, tmp_path: Path, rounds: Rounds, no
             proxy.weather = Weather(cut_after=rng.randint(1, 6000))
             time.sleep(0.05)
         proxy.weather = Weather()
-        agreed = _back(people)
+        agreed = back(people)
     note(cuts=proxy.cuts, acknowledged=people.history.acknowledged(), agreed=f"{agreed:.2f} s")
 
 
@@ -114,7 +108,7 @@ def test_slow_networks(
     """Slow is not broken: commands are decided, in order, and the screens agree."""
     with at_work(start_box, tmp_path / "data", 2) as (people, proxy):
         proxy.weather = weather
-        _decide(people, rounds(30, 300), 100)
+        until_decided(people, rounds(30, 300), 100)
         rested = people.rest()
     note(acknowledged=people.history.acknowledged(), agreed=f"{rested:.2f} s")
 
@@ -131,38 +125,6 @@ def test_one_side_is_not_heard(deaf: str, start_box: StartBox, tmp_path: Path, n
             assert time.monotonic() < deadline, "a half-open connection was taken for a good one"
             time.sleep(0.02)
         proxy.weather = Weather()
-        _decide(people, 10)
-        agreed = _back(people)
+        until_decided(people, 10)
+        agreed = back(people)
     note(agreed=f"{agreed:.2f} s")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_restart_under_many_sessions(
-    start_box: StartBox, tmp_path: Path, rounds: Rounds, note: Note
-) -> None:
-    """All screens are back at their step, and nobody had to do anything."""
-    couples, data = rounds(50, 500), tmp_path / "data"
-    with crew() as people:
-        people.backoff = Backoff  # as shipped: with its jitter, for this very case
-        with start_box(data) as box:
-            port = box.port
-            people.hire(data, box.mqtt, couples)
-        began = time.monotonic()
-        before = {c.session: c.staff.wait_for(c.session) for c in people.couples}
-        with start_box(data, port=port) as box:
-            served = time.monotonic() - began
-            back = []
-            for couple in people.couples:
-                was = before[couple.session]
-                view = couple.staff.wait_for(
-                    couple.session,
-                    lambda v, c=couple, w=was: v.revision > w.revision and c.agrees(),
-                    60,
-                )
-                assert view.step_id == was.step_id
-                back.append(time.monotonic() - began)
-            people.rest()
-        assert check(people.history, Log.read(data)) == []
-    note(sessions=couples, serving_after=f"{served:.2f} s", all_back=spread(back))
-    assert max(back) < (30 if FULL else 10)

@@ -12,9 +12,12 @@ import time
 
 from sqlite_utils import Database
 
-from session_controller import points
+from session_controller import opening, points
 from session_controller.migrations import SCHEMA
 from session_controller.points import Point
+
+UNSYNCED = "unsynced"
+"""In place of a point: the box that syncs at checkpoints alone (SQLite's `synchronous=NORMAL`)."""
 
 
 def die() -> None:
@@ -66,7 +69,9 @@ def _later_migration(db: Database) -> None:
 def main() -> None:
     """Set the trap and run the program."""
     point, nth, *argv = sys.argv[1:]
-    if point != "none":
+    if point == UNSYNCED:
+        opening._PRAGMAS["synchronous"] = 1
+    elif point != "none":
         points.reached = Trap(Point(point), int(nth)).reached
     if point == Point.MIGRATING:
         SCHEMA(name="later")(_later_migration)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from session_controller.answers import consent_document
 from session_controller.fhir import transaction
 from session_controller.fhir.strokes import as_svg
 from tests.fhir.checks import named, of_type, problems, the
@@ -76,6 +77,26 @@ def test_a_text_that_changed_is_another_consent_and_the_older_one_falls():
     sha256 = hashlib.sha256(older.encode()).hexdigest()
     _, bundle = _decided({"text": older, "document_sha256": sha256}, {})
     assert [one["status"] for one in of_type(bundle, "Consent")] == ["inactive", "active"]
+
+
+def test_a_signature_for_a_text_that_reads_otherwise_by_now_does_not_stand():
+    """Where the signed text has changed since, the consent is inactive, the response unsigned."""
+    older = "An older text."
+    sha256 = hashlib.sha256(older.encode()).hexdigest()
+    _, bundle = _decided({"text": older, "document_sha256": sha256})
+    assert the(bundle, "Consent")["status"] == "inactive"
+    assert "valueSignature" not in json.dumps(the(bundle, "QuestionnaireResponse"))
+
+
+def test_a_text_that_was_shown_translated_stands():
+    """The text binds in the language in which it was shown."""
+    patient = answering(our_flow("quick-check-in"), last_name="Okafor")
+    text = consent_document(patient.flow, "signature", patient.held.answers, {}, "es").decode()
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    signed = evidence(patient, "signature", text=text, document_sha256=sha256, language="es")
+    bundle = transaction(record_of(patient, signatures=(signed,), language="es"))
+    assert the(bundle, "Consent")["status"] == "active"
+    assert the(bundle, "Consent")["sourceAttachment"]["language"] == "es"
 
 
 def test_a_provenance_says_who_when_how_and_what_was_read():

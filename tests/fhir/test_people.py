@@ -195,57 +195,115 @@ def test_a_coverage_without_payor_says_that_it_is_unknown():
     assert "subscriber" not in coverage
 
 
-def _signed_by(**who):
-    patient = answering(our_flow("pre-registration"))
-    patient.held.answers.update(
+def _signing_form():
+    """A form that itself asks who signs, around its signature."""
+    return flow_of(
         {
-            "signer": {"code": "GUARD"},
-            "signer-name": "Ben Okafor",
-            "payment": {"code": "insurance"},
-            "member-id": "M1",
+            "linkId": "agreement",
+            "type": "group",
+            "extension": [context("RelatedPerson")],
+            "item": [
+                {
+                    "linkId": "signer",
+                    "type": "string",
+                    "definition": element("RelatedPerson.relationship"),
+                },
+                {
+                    "linkId": "signer-name",
+                    "type": "string",
+                    "definition": element("RelatedPerson.name.text"),
+                },
+                {
+                    "linkId": "signature",
+                    "type": "display",
+                    "text": "I agree.",
+                    "extension": [SIGNED],
+                },
+            ],
         }
     )
+
+
+SIGNED = {
+    "url": _SD + "questionnaire-signatureRequired",
+    "valueCodeableConcept": {"text": "Consent"},
+}
+
+
+def _signed_by(flow, answers=(), **who):
+    patient = answering(flow, **dict(answers))
     signature = evidence(patient, "signature", **who)
     return transaction(record_of(patient, signatures=(signature,)))
+
+
+_GUARDIAN = {"signer": "Legal Guardian", "signer_name": "Ben Okafor"}
 
 
 @pytest.mark.parametrize(
     "who",
     [
         {},
-        {"printed_name": "Ben  Okafor", "relationship": "Legal guardian"},
+        {"printed_name": "Ben  Okafor", "relationship": "GUARD"},
         {"printed_name": "ben okafor"},
     ],
     ids=["by the form", "by evidence and form", "by name"],
 )
 def test_a_guardian_who_signs_is_one_related_person(who):
     """The guardian of the form and of the evidence is one person, who performs and signs."""
-    bundle = _signed_by(**who)
+    bundle = _signed_by(_signing_form(), _GUARDIAN, **who)
     assert problems(bundle) == []
-    guardian = the(bundle, "RelatedPerson")
-    assert guardian["relationship"][0]["coding"][0]["code"] == "GUARD"
-    consent, provenance = the(bundle, "Consent"), the(bundle, "Provenance")
-    assert named(bundle, consent["performer"][0]) == guardian
-    assert named(bundle, consent["patient"])["resourceType"] == "Patient"
-    assert named(bundle, provenance["signature"][0]["who"]) == guardian
-    agent = provenance["agent"][0]
-    assert named(bundle, agent["onBehalfOf"])["resourceType"] == "Patient"
+    _is_signed_by(bundle, the(bundle, "RelatedPerson"), "GUARD")
 
 
-def test_a_signer_whom_the_form_does_not_name_is_added():
+@pytest.mark.parametrize(("said", "code"), [("Mother", "MTH"), ("GUARD", "GUARD"), ("prn", "PRN")])
+def test_a_signer_whom_the_form_does_not_name_is_added(said, code):
     """Who signs for the patient by the evidence alone is a related person of their own."""
-    bundle = _signed_by(printed_name="Ada Okafor", relationship="Mother")
+    bundle = _signed_by(our_flow("quick-check-in"), printed_name="Ada Okafor", relationship=said)
+    assert problems(bundle) == []
+    signer = the(bundle, "RelatedPerson")
+    assert signer["name"] == [{"text": "Ada Okafor"}]
+    _is_signed_by(bundle, signer, code)
+
+
+def test_a_signer_who_is_none_of_those_the_form_names_is_one_more():
+    """Somebody else than the form's guardian may sign."""
+    bundle = _signed_by(
+        _signing_form(), _GUARDIAN, printed_name="Ada Okafor", relationship="Mother"
+    )
     _, mother = of_type(bundle, "RelatedPerson")
-    assert mother["name"] == [{"text": "Ada Okafor"}]
-    assert mother["relationship"][0]["coding"][0]["code"] == "MTH"
-    assert named(bundle, the(bundle, "Consent")["performer"][0]) == mother
+    _is_signed_by(bundle, mother, "MTH")
+
+
+def test_a_subscriber_who_signs_is_one_person_with_what_the_signature_adds():
+    """Who holds the insurance and signs is one; what they are to the patient the signature says."""
+    answers = {
+        "payment": {"code": "insurance"},
+        "member-id": "M1",
+        "subscriber-relationship": {"code": "other"},
+        "subscriber-first-name": "Ada",
+        "subscriber-last-name": "Okafor",
+    }
+    patient = answering(our_flow("pre-registration"))
+    patient.held.answers.update(answers)
+    signed = evidence(patient, "signature", printed_name="Ada Okafor", relationship="GUARD")
+    bundle = transaction(record_of(patient, signatures=(signed,)))
+    guardian = the(bundle, "RelatedPerson")
+    _is_signed_by(bundle, guardian, "GUARD")
+    assert named(bundle, the(bundle, "Coverage")["subscriber"]) == guardian
+
+
+def _is_signed_by(bundle: dict, person: dict, code: str) -> None:
+    assert person["relationship"][0]["coding"][0]["code"] == code
+    consent, provenance = the(bundle, "Consent"), the(bundle, "Provenance")
+    assert named(bundle, consent["performer"][0]) == person
+    assert named(bundle, consent["patient"])["resourceType"] == "Patient"
+    assert named(bundle, provenance["signature"][0]["who"]) == person
+    assert named(bundle, provenance["agent"][0]["onBehalfOf"])["resourceType"] == "Patient"
 
 
 def test_a_patient_who_signs_is_the_patient():
     """`I sign for myself` makes no related person."""
-    patient = answering(our_flow("pre-registration"), signer={"code": "ONESELF"})
-    signature = evidence(patient, "signature", printed_name="Amina Okafor")
-    bundle = transaction(record_of(patient, signatures=(signature,)))
+    bundle = _signed_by(_signing_form(), {"signer": "Self"}, printed_name="Amina Okafor")
     assert of_type(bundle, "RelatedPerson") == []
     who = the(bundle, "Provenance")["signature"][0]["who"]
     assert named(bundle, who)["resourceType"] == "Patient"

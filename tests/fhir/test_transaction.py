@@ -5,16 +5,20 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.flow import Flow, FlowError, load_flow
 from schemas.questionnaire import FieldKind
 from session_controller.answers import is_empty, settle
 from session_controller.fhir import transaction
+from session_controller.formats import as_csv, as_json
 from tests.fhir.checks import answers_by_place, named, of_type, problems, references, the
 from tests.fhir.records import answering, filled, record_of
 from tests.flow.checker import problems as response_problems
 from tests.flow.everything import EVERYTHING
 from tests.flow.filling import OURS, REAL, flow_of, our_flow
+from tests.flow.strategies import any_json
 
 _NOT_HERE = pytest.mark.skipif(not REAL.exists(), reason="the real questionnaires are not here")
 
@@ -246,6 +250,27 @@ def test_a_form_without_any_mapping_still_gives_a_patient():
     response = the(bundle, "QuestionnaireResponse")
     assert named(bundle, response["subject"]) is not None
     assert list(references(response))
+
+
+_LOOSE = st.dictionaries(
+    st.sampled_from(["code", "system", "display", "value", "unit", "reference"]),
+    st.text(max_size=4) | st.integers() | st.floats(),
+    max_size=4,
+)
+
+
+@given(st.data())
+def test_whatever_was_entered_the_bundle_is_fhir(data):
+    """Answers that keep no rule at all make a valid bundle: what does not fit stays out."""
+    flow = load_flow(EVERYTHING)
+    names = [name for name, item in flow.items.items() if not item.repeating_ancestors]
+    answers = data.draw(st.dictionaries(st.sampled_from(names), any_json | _LOOSE))
+    patient = answering(flow)
+    patient.held.answers.update(answers)
+    record = record_of(patient)
+    assert problems(transaction(record)) == []
+    json.loads(as_json(record))
+    as_csv(record)
 
 
 @_NOT_HERE

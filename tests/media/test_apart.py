@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 import pytest
+from PIL import ImageCms
 
 from session_controller.media import apart
 from session_controller.media.apart import inspect_apart
@@ -15,6 +16,7 @@ from session_controller.media.inspection import inspect
 from session_controller.media.letters import read_answer
 from session_controller.media.outcome import Inspected, Unfit
 from tests.media.samples import TYPES, huge_png, noise, pdf, telling, written
+from tests.media.test_pictures import NOTHING_TO_DROP, media_type
 
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
@@ -45,6 +47,18 @@ async def test_apart_it_is_as_in_process(
     """A process that may open no file says the same of every kind of document."""
     assert await inspect_apart(data, media_type, allowed) == inspect(data, media_type, allowed)
     assert not _children()
+
+
+async def test_apart_every_make_of_picture_is_taken() -> None:
+    """No decoder wants to open a file of its own when it meets a rare kind."""
+    samples = [(media_type(name), data) for name, data in NOTHING_TO_DROP.items()]
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in TYPES:
+        samples.append((TYPES[kind], telling(kind, icc_profile=profile)))
+        samples.append((TYPES[kind], written(noise(), kind)[:-20]))
+    asked = [inspect_apart(data, announced, ()) for announced, data in samples]
+    for (announced, data), answer in zip(samples, await asyncio.gather(*asked), strict=True):
+        assert answer == inspect(data, announced, ())
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, program: str) -> None:

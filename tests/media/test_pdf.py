@@ -188,6 +188,22 @@ def test_objects_that_unpack_without_end_are_refused() -> None:
     assert refused(data, PDF) in {"damaged", "too_large"}
 
 
+def _with_picture(width: Any, height: Any) -> Any:
+    def change(document: pikepdf.Pdf) -> None:
+        head = Dictionary(Type=Name.XObject, Subtype=Name.Image, Width=width, Height=height)
+        picture = document.make_stream(b"", head)
+        document.pages[0].obj["/Resources"] = Dictionary(XObject=Dictionary(P=picture))
+
+    return change
+
+
+def test_a_picture_of_many_pixels_in_a_pdf_is_too_large() -> None:
+    """What a reader would have to decode to show a page is bounded."""
+    assert kept(pdf(_with_picture(10_000, 14_000)), PDF)
+    assert refused(pdf(_with_picture(20_000, 20_000)), PDF) == "too_large"
+    assert refused(pdf(_with_picture(Name.Wide, 1)), PDF) == "damaged"
+
+
 def test_too_many_objects_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of objects is bounded, since each is looked at."""
     monkeypatch.setattr(reader, "MOST_OBJECTS", 3)

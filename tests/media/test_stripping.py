@@ -113,6 +113,14 @@ def test_thumbnails_go() -> None:
     assert clean == plain
 
 
+def test_nothing_stands_behind_adobes_segment() -> None:
+    """A segment that has to stay keeps its fixed part alone."""
+    plain = written(noise("CMYK"), "JPEG")
+    at = plain.index(b"Adobe") - 4
+    longer = _segment(0xEE, plain[at + 4 : at + 16] + COMMENT)
+    assert kept(plain[:at] + longer + plain[at + 16 :], "image/jpeg").data == plain
+
+
 def test_further_pictures_behind_the_first_go() -> None:
     """A second picture (MPF), a film or anything else behind the end is not stored."""
     plain = written(noise(), "JPEG")

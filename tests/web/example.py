@@ -76,11 +76,11 @@ def _pick_first(patient: Patient, field_id: str) -> None:
 
 
 def sign(desk: Desk, patient: Patient) -> None:
-    """Read, say who signs, and sign when asked."""
+    """Read, and sign when asked, with a name."""
     patient.read("consent-text")
-    _pick_first(patient, "signer")
     desk.press("Ask to sign")
     patient.title("Please sign")
+    patient.page.get_by_label("Your full name").fill("María González")
     patient.draw()
     patient.page.get_by_role("button", name="Sign", exact=True).click()
     patient.title("Your consent")

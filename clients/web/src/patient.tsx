@@ -142,8 +142,13 @@ function handsOf(room: app.Room): Hands {
     problem: (id) => entries.problems.value.get(id),
     enter: (id, value, how) => entries.enter(id, value, how),
     clear: (id) => void side.send({ type: "CLEAR_FIELD", field_id: id }).catch((error: Error) => entries.fault(id, error.message)),
-    read: (id, fraction) => void side.send({ type: "REPORT_READING", field_id: id, fraction }).catch(() => undefined),
-    upload: (id, bytes, mediaType) => uploads.begin(id, bytes, mediaType),
+    read: (id, fraction, seconds) =>
+      void side.send({ type: "REPORT_READING", field_id: id, fraction, seconds }).catch(() => undefined),
+    withdraw: (id, reason) => side.send({ type: "WITHDRAW_SIGNATURE", field_id: id, reason }),
+    upload: (id, bytes, mediaType) => {
+      entries.fault(id);
+      uploads.begin(id, bytes, mediaType);
+    },
     uploading: (id) => uploads.progress.value.get(id),
   };
 }

@@ -6,6 +6,7 @@ import type { Intent } from "../lib/side";
 import * as app from "./app";
 import { Action, Dialog } from "./parts";
 import { Review } from "./review";
+import { Signatures } from "./signatures";
 import { isOver } from "./session";
 
 interface Props {
@@ -107,37 +108,13 @@ function FieldActions({ room, view, flow }: Props) {
   const selected = room.selected.value ?? null;
   const wanted = selected ?? view.highlight ?? view.signature?.field_id ?? null;
   const here = flow.steps[view.step_index];
-  const signatures = here ? allOf(here.items).filter((one) => one.signature && view.enabled.includes(one.linkId)) : [];
+  const signatures = here ? allOf(here.items).filter((one) => one.signature && view.enabled.includes(one.linkId)).map((one) => one.linkId) : [];
   const documents = view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id) === here?.id);
   const item = wanted ? itemOf(flow, wanted) : undefined;
   const [reviewing, setReviewing] = useState<string | null>(null);
-  const asked = view.signature?.status === "requested";
   return (
     <>
-      {signatures.length > 0 && (
-        <section class="action-group" aria-labelledby="sign-actions">
-          <h2 id="sign-actions">Signature</h2>
-          {signatures.map((one) => {
-            const status = view.signatures[one.linkId]?.status;
-            return (
-              <div key={one.linkId}>
-                {status && status !== "requested" && <p class={`chip ${status}`}>{status === "signed" ? "Signed" : "Declined"}</p>}
-                {asked ? (
-                  <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />
-                ) : (
-                  <Action
-                    label={status === "signed" ? "Ask to sign again" : "Ask to sign"}
-                    kind={status === "signed" ? "secondary" : "primary"}
-                    hotkey="s"
-                    reason={view.blocked?.["REQUEST_SIGNATURE"]}
-                    run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: one.linkId })}
-                  />
-                )}
-              </div>
-            );
-          })}
-        </section>
-      )}
+      {signatures.length > 0 && <Signatures room={room} view={view} ids={signatures} />}
       {documents.length > 0 && (
         <section class="action-group" aria-labelledby="doc-actions">
           <h2 id="doc-actions">Documents</h2>

@@ -18,6 +18,8 @@ export const pairing = signal(false);
 export const room = signal<Room | null>(null);
 export const showHelp = signal(false);
 export const shortcuts = signal(kept.setting<boolean>("shortcuts") ?? true);
+/** Who asks for signatures on this screen, if they said so; kept on this screen alone. */
+export const staffName = signal(kept.setting<string>("staffName") ?? "");
 export const sound = signal(kept.setting<boolean>("sound") ?? true);
 export const online = computed(() => connection.value?.online.value ?? false);
 

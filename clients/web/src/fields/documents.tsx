@@ -48,7 +48,7 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   return (
     <div class="document" data-status={document.status}>
       <p class="document-state" role="status">
-        {stateOf(document, progress, hands !== null, say)}
+        {stateOf(document, progress, hands && { refused: Boolean(hands.problem(id)) }, say)}
       </p>
       {(busy || (document.status === "receiving" && hands === null)) && (
         <progress max={progress?.size ?? document.size ?? 1} value={progress?.sent ?? document.received ?? 0} aria-label={say("docSending", { percent: "" })} />
@@ -85,12 +85,17 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   );
 }
 
-function stateOf(document: DocumentView, progress: Progress | undefined, mine: boolean, say: Say): string {
+function stateOf(
+  document: DocumentView,
+  progress: Progress | undefined,
+  mine: { refused: boolean } | null,
+  say: Say,
+): string {
   const percent = (sent: number, size: number) => Math.round((100 * sent) / Math.max(1, size));
   if (progress) return say("docSending", { percent: percent(progress.sent, progress.size) });
   switch (document.status) {
     case "receiving":
-      if (mine) return say("docInterrupted");
+      if (mine) return say(mine.refused ? "docRejected" : "docInterrupted");
       return say("docSending", { percent: percent(document.received ?? 0, document.size ?? 1) });
     case "received":
       return say("docReceived");

@@ -10,8 +10,12 @@ export interface Shown {
   fields: Record<string, FieldView>;
   documents: Record<string, DocumentView>;
   reading: Record<string, number>;
+  reading_seconds?: Record<string, number> | null;
   highlight: string | null;
   signature: SignatureView | null;
+  /** Of a patient's view: those of the step; of a staff's: all. */
+  step_signatures?: Record<string, SignatureView> | null;
+  signatures?: Record<string, SignatureView>;
 }
 
 export interface Progress {
@@ -26,7 +30,8 @@ export interface Hands {
   /** `undefined` empties the field. `typed`: wait a moment for the next key. */
   enter: (id: string, value: unknown, how: { typed: boolean; problem?: string }) => void;
   clear: (id: string) => void;
-  read: (id: string, fraction: number) => void;
+  read: (id: string, fraction: number, seconds: number) => void;
+  withdraw: (id: string, reason: string | null) => Promise<void>;
   upload: (id: string, bytes: Uint8Array, mediaType: string) => void;
   uploading: (id: string) => Progress | undefined;
 }

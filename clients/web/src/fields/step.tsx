@@ -7,6 +7,7 @@ import { Choice, choiceStyle, YesNo } from "./choices";
 import { Document } from "./documents";
 import { Reading } from "./reading";
 import { Scalar } from "./scalars";
+import { SignatureState } from "./signature";
 import { domId, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet";
 
 export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
@@ -390,16 +391,5 @@ function Several(props: WithValue) {
         </button>
       )}
     </div>
-  );
-}
-
-function SignatureState({ id }: { id: string }) {
-  const { shown, say } = useSheet();
-  const mine = shown.signature?.field_id === id ? shown.signature : null;
-  const word = mine?.status === "signed" ? "signed" : mine?.status === "declined" ? "declined" : "signSoon";
-  return (
-    <p class="signature-state" data-status={mine?.status ?? "none"}>
-      {say(word)}
-    </p>
   );
 }

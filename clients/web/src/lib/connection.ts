@@ -6,10 +6,13 @@ import type { Credential } from "./keep";
 
 type Handler = (topic: string, payload: Uint8Array) => void;
 
-/** Below the half second in which a screen shall be back, and still gentle on a box that starts. */
-const RETRY_MS = 250;
-const RETRY_LATER_MS = 1_000;
-const PATIENCE = 120;
+/** Each wait is drawn evenly up to a ceiling that doubles with each failure, so that a box that starts
+ * is not met by all its screens at once. The first is below the half second in which a screen shall
+ * be back; most boxes are back within a minute; after that there is no hurry. */
+const RETRY_FIRST_MS = 250;
+const RETRY_SOON_MS = 2_000;
+const RETRY_LATER_MS = 10_000;
+const PATIENCE = 60;
 /** Chunks of 64 KiB get through a slow WLAN within it; a silent loss is noticed in 1.5 times it. */
 const KEEPALIVE_S = 30;
 /** MQTT 3.1.1, 3.2.2.3: bad user name or password, not authorised. */
@@ -21,6 +24,12 @@ export function decode<T>(payload: Uint8Array): T | null {
   } catch {
     return null;
   }
+}
+
+/** Give the ceiling of the wait after so many failures, in milliseconds. */
+function ceiling(failures: number): number {
+  if (failures >= PATIENCE) return RETRY_LATER_MS;
+  return Math.min(RETRY_SOON_MS, RETRY_FIRST_MS * 2 ** failures);
 }
 
 export class Connection {
@@ -135,8 +144,7 @@ export class Connection {
       this.down();
       client.end(true);
       this.client = null;
-      const wait = this.tries++ < PATIENCE ? RETRY_MS : RETRY_LATER_MS;
-      if (!this.refused.value) this.retry(wait * (0.8 + 0.4 * Math.random()));
+      if (!this.refused.value) this.retry(Math.random() * ceiling(this.tries++));
     });
   }
 

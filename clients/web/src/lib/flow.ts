@@ -232,6 +232,13 @@ function expanded(contains: Json[]): [string | undefined, Json][] {
   });
 }
 
+/** The language of the flow that serves who reads this one: `es` where that is `es-MX`. */
+export function offeredLanguage(flow: Flow, language: string | null): string | null {
+  if (language === null) return null;
+  const wanted = [language, language.split("-")[0] ?? ""];
+  return wanted.find((one) => flow.languages.includes(one)) ?? null;
+}
+
 export function readFlow(ref: string, raw: Json): Flow {
   const contained = new Map<string, Json>();
   for (const one of Array.isArray(raw.contained) ? raw.contained : []) contained.set(String(one?.id), one);

@@ -1,6 +1,7 @@
 // What the patient's page is in the middle of, and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
 import { type Assignment, type PairingGrant, type PatientView, topics } from "../../generated/wire";
+import { whyUnfit } from "../fields/unfit";
 import { Asking, Refused } from "../lib/asking";
 import { Connection, decode } from "../lib/connection";
 import { type Flow, readFlow } from "../lib/flow";
@@ -150,7 +151,9 @@ function enter(session: string): void {
   ending.value = null;
   const side = new Side<PatientView>(made, session);
   const entries = new Entries(side);
-  const uploads = new Uploads(made, side, (id, message) => entries.fault(id, message));
+  const uploads = new Uploads(made, side, (id, rejection) => {
+    entries.fault(id, rejection ? whyUnfit(say.peek(), rejection) : "");
+  });
   const stops = [
     effect(() => {
       const ref = side.view.value?.flow_ref;

@@ -61,7 +61,8 @@ export class Entries {
     this.focused = null;
   }
 
-  fault(id: string, message: string): void {
+  /** Without a message: it is being mended. */
+  fault(id: string, message?: string): void {
     this.problems.value = without(this.problems.value, id, message);
   }
 

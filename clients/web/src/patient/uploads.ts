@@ -1,6 +1,6 @@
 // A document on its way to the box: in pieces, a few in flight, resumed where the box has it.
 import { signal } from "@preact/signals";
-import type { PatientView } from "../../generated/wire";
+import type { PatientView, Rejection } from "../../generated/wire";
 import { Refused } from "../lib/asking";
 import type { Connection } from "../lib/connection";
 import { sha256Hex, uuid } from "../lib/ids";
@@ -20,7 +20,8 @@ export class Uploads {
   constructor(
     private readonly connection: Connection,
     private readonly side: Side<PatientView>,
-    private readonly failed: (id: string, message: string) => void,
+    /** With null where it was not the box that refused. */
+    private readonly failed: (id: string, rejection: Rejection | null) => void,
   ) {}
 
   begin(id: string, bytes: Uint8Array, mediaType: string): void {
@@ -33,7 +34,7 @@ export class Uploads {
     upload.run().then(
       () => this.over(id, upload),
       (error: unknown) => {
-        if (this.over(id, upload)) this.failed(id, error instanceof Refused ? error.message : "");
+        if (this.over(id, upload)) this.failed(id, error instanceof Refused ? error.rejection : null);
       },
     );
   }

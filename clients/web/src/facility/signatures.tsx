@@ -1,0 +1,91 @@
+// The signatures of the step: asking for one, and what came of it.
+import type { FacilityView, SignatureView } from "../../generated/wire";
+import { kept } from "../lib/keep";
+import { nameOf as languageName } from "../words";
+import * as app from "./app";
+import { Action } from "./parts";
+
+interface Props {
+  room: app.Room;
+  view: FacilityView;
+  ids: string[];
+}
+
+export function Signatures({ room, view, ids }: Props) {
+  const asked = view.signature?.status === "requested";
+  return (
+    <section class="action-group" aria-labelledby="sign-actions">
+      <h2 id="sign-actions">Signature</h2>
+      {!asked && <StaffName />}
+      {ids.map((id) => (
+        <div class="signature-line" key={id}>
+          <Outcome signature={view.signatures[id]} />
+          <Ask room={room} view={view} id={id} asked={asked} />
+        </div>
+      ))}
+    </section>
+  );
+}
+
+function StaffName() {
+  return (
+    <div class="stack staff-name">
+      <label for="staff-name">Your name (optional)</label>
+      <input
+        id="staff-name"
+        type="text"
+        dir="auto"
+        autocomplete="off"
+        maxLength={120}
+        aria-describedby="staff-name-hint"
+        value={app.staffName.value}
+        onInput={({ currentTarget: { value } }) => {
+          app.staffName.value = value;
+          kept.set("staffName", value.trim() || null);
+        }}
+      />
+      <p class="hint" id="staff-name-hint">Stands in the record as who asked. This screen remembers it.</p>
+    </div>
+  );
+}
+
+function Ask({ room, view, id, asked }: { room: app.Room; view: FacilityView; id: string; asked: boolean }) {
+  if (asked) {
+    return <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />;
+  }
+  const signed = view.signatures[id]?.status === "signed";
+  const staff_name = app.staffName.value.trim() || null;
+  return (
+    <Action
+      label={signed ? "Ask to sign again" : "Ask to sign"}
+      kind={signed ? "secondary" : "primary"}
+      hotkey="s"
+      reason={view.blocked?.["REQUEST_SIGNATURE"]}
+      run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: id, staff_name })}
+    />
+  );
+}
+
+const OUTCOMES: Record<string, string> = { signed: "Signed", declined: "Declined", withdrawn: "Withdrawn" };
+
+function Outcome({ signature }: { signature: SignatureView | undefined }) {
+  const outcome = OUTCOMES[signature?.status ?? ""];
+  if (signature === undefined || outcome === undefined) return null;
+  const { status, at, printed_name: name, relationship, language, reason, staff_name: staff } = signature;
+  return (
+    <div class="outcome">
+      <p>
+        <span class={`chip ${status}`}>{outcome}</span> {at && <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>}
+      </p>
+      {name && (
+        <p dir="auto">
+          {name}
+          {relationship && <span class="hint"> ({relationship})</span>}
+        </p>
+      )}
+      {reason && <p class="reason" dir="auto">“{reason}”</p>}
+      {language && <p class="hint">Read in: {languageName(language)}</p>}
+      {staff && <p class="hint" dir="auto">Asked by {staff}</p>}
+    </div>
+  );
+}

@@ -1,0 +1,198 @@
+"""Whoever changes, cuts or puts in an entry of the log is found out, and the place is named."""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from session_controller.audit import Receipt, audit, read_receipt
+from session_controller.chain import Head, Place, content_hash, follow
+from session_controller.verification import reading, verify
+from tests.controller.entering import enter_everything, take_as_it_is
+from tests.faults.loopback import staged
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+COLUMNS = (
+    "at",
+    "kind",
+    "session",
+    "revision",
+    "device",
+    "seq",
+    "command_id",
+    "content",
+    "content_sha256",
+    "chain",
+)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> Path:
+    """A database with a session in which everything was entered, signed at its end."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+    path = tmp_path / "handrail.sqlite"
+    assert verify(path).faults == ()
+    return path
+
+
+def change(path: Path, sql: str, *values: object) -> int:
+    """Change the database behind the box's back; gives how many rows it were."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        count = db.execute(sql, values).rowcount
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
+def faults(path: Path, receipt: Receipt | None = None) -> tuple[str, ...]:
+    """Go through the log."""
+    with reading(path) as reader:
+        return audit(reader, receipt=receipt).faults
+
+
+def rows(path: Path, what: str) -> list[tuple[object, ...]]:
+    """Read something of the log."""
+    with closing(sqlite3.connect(path)) as db:
+        return list(db.execute(f"SELECT {what} FROM events ORDER BY id"))
+
+
+def _other(value: object) -> object:
+    if isinstance(value, bytes):
+        return bytes([value[0] ^ 1]) + value[1:]
+    if isinstance(value, int):
+        return value + 1
+    return f"{value}x" if value is not None else "x"
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_any_column_that_is_changed_is_found(database: Path, column: str) -> None:
+    """In the first entry, the last, and one between; the fault names the entry."""
+    values = rows(database, f"id, {column}")
+    whole = database.read_bytes()
+    for entry, value in (values[0], values[len(values) // 2], values[-1]):
+        sql = f"UPDATE OR IGNORE events SET {column}=? WHERE id=?"
+        new: object = _other(value) if column not in ("revision", "seq") else _number(value)
+        assert change(database, sql, new, entry) == 1
+        found = faults(database)
+        assert any(f"entry {entry} " in fault for fault in found), (entry, found)
+        database.write_bytes(whole)
+    assert faults(database) == ()
+
+
+def _number(value: object) -> int:
+    return 4711 if value is None else int(str(value)) + 1000
+
+
+CUTS: dict[str, tuple[Callable[[int], str], str]] = {
+    "one": (lambda last: f"DELETE FROM events WHERE id={last // 2}", "cut out"),
+    "several": (lambda last: f"DELETE FROM events WHERE id BETWEEN 3 AND {last - 3}", "cut out"),
+    "the first": (lambda _: "DELETE FROM events WHERE id=1", "entry 1 was cut out"),
+    "the end": (lambda last: f"DELETE FROM events WHERE id>{last - 4}", "the log ends before"),
+    "all": (lambda _: "DELETE FROM events", "the log ends before"),
+    "one moved": (
+        lambda last: f"UPDATE events SET id = CASE id WHEN {last} THEN -1 ELSE id END",
+        "entry",
+    ),
+    "a copy": (
+        lambda last: (
+            f"INSERT INTO events SELECT {last}+1, at, kind, NULL, NULL, device, NULL,"
+            " command_id, content, content_sha256, chain"
+            " FROM events WHERE id=2"
+        ),
+        "was changed or put in",
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+async def test_what_is_cut_out_or_put_in_is_found(database: Path, cut: str) -> None:
+    """And the fault says where."""
+    sql, wanted = CUTS[cut]
+    last = len(rows(database, "id"))
+    assert change(database, sql(last)) >= 1
+    assert any(wanted in fault for fault in faults(database)), faults(database)
+
+
+async def test_an_end_that_was_cut_off_with_its_signatures_needs_a_receipt(database: Path) -> None:
+    """The log alone looks whole then; a receipt that was kept elsewhere tells."""
+    with reading(database) as reader:
+        checkpoint = reader.checkpoints()[-1]
+    receipt = read_receipt(Receipt.of(checkpoint, "main", 1).model_dump_json())
+    assert faults(database, receipt) == ()
+    last = checkpoint.head.entry
+    change(database, "DELETE FROM events WHERE id>=?", last)
+    change(database, "DELETE FROM checkpoints WHERE entry>=?", last)
+    assert not any("ends before" in fault for fault in faults(database))
+    assert any("by the receipt, the log ends" in fault for fault in faults(database, receipt))
+
+
+async def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path) -> None:
+    """Somebody who chains all entries again cannot sign them."""
+    change(database, "UPDATE events SET device='somebody' WHERE id=4")
+    with reading(database) as reader:
+        entries = list(reader.entries())
+    head = Head()
+    for entry in entries:
+        head = follow(head, entry.place, entry.content_sha256)
+        change(database, "UPDATE events SET chain=? WHERE id=?", head.chain, entry.entry)
+    assert any("is not what was signed" in fault for fault in faults(database))
+
+
+@pytest.mark.parametrize("column", ["at", "chain", "signature", "public_key"])
+async def test_a_signature_that_was_changed_is_not_genuine(database: Path, column: str) -> None:
+    """Whatever of it."""
+    with closing(sqlite3.connect(database)) as db:
+        value = db.execute(f"SELECT {column} FROM checkpoints ORDER BY entry DESC").fetchone()[0]
+    change(database, f"UPDATE checkpoints SET {column}=?", _other(value))
+    assert any("genuine" in fault for fault in faults(database))
+
+
+async def test_content_that_is_gone_without_a_purge_is_found(database: Path) -> None:
+    """Only a purge that the log knows of may take what an entry says."""
+    change(database, "UPDATE events SET content=NULL WHERE revision=3")
+    assert any("never purged" in fault for fault in faults(database))
+
+
+async def test_a_session_that_disappears_is_missed(database: Path) -> None:
+    """Its entries say that it was there."""
+    change(database, "DELETE FROM chunks")
+    change(database, "DELETE FROM sessions")
+    assert any("although it was never purged" in fault for fault in faults(database))
+
+
+async def test_a_document_that_was_changed_is_named(database: Path) -> None:
+    """By its session and its field; so is one that is missing."""
+    (path,) = (database.parent / "documents").glob("*/*")
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    assert any("the document of new-card was changed" in f for f in verify(database).faults)
+    path.unlink()
+    assert any("the document of new-card is missing" in f for f in verify(database).faults)
+
+
+async def test_a_state_that_was_put_in_anothers_place_does_not_open(database: Path) -> None:
+    """Sealed states are bound to their session, and checked against its log."""
+    change(database, "UPDATE sessions SET state=X'00112233445566778899aabbccddeeff'")
+    assert any("does not open" in fault for fault in verify(database).faults)
+
+
+def test_the_chain_is_the_documented_one() -> None:
+    """A change of the formula would make every older log unreadable."""
+    place = Place("2026-11-27T12:00:00.000Z", "FieldEntered", "s-1", 3, "kiosk", 2, "c-1")
+    head = follow(Head(), place, content_hash(b"sealed"))
+    assert head.entry == 1
+    assert head.chain.hex() == _BY_HAND
+
+
+_BY_HAND = hashlib.sha256(
+    bytes(32)
+    + (1).to_bytes(8, "big")
+    + hashlib.sha256(b"sealed").digest()
+    + b'["2026-11-27T12:00:00.000Z","FieldEntered","s-1",3,"kiosk",2,"c-1"]'
+).hexdigest()

@@ -1,0 +1,162 @@
+"""A document is looked at before it counts; whoever sends more meanwhile is answered in order."""
+
+import asyncio
+import json
+
+from schemas.views import DocumentStatus
+from session_controller.media.outcome import Inspected, Unfit
+from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
+from tests.faults.loopback import Stage, staged
+from tests.pictures import png
+
+PICTURE = png(3_000)
+
+
+class Door:
+    """An inspection that waits to be opened."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.open = asyncio.Event()
+        self.looks = 0
+
+    async def inspect(
+        self, data: bytes, media_type: str, allowed: tuple[str, ...]
+    ) -> Inspected | Unfit:
+        """Wait, then take the document as it is."""
+        self.looks += 1
+        self.begun.set()
+        await self.open.wait()
+        return await take_as_it_is(data, media_type, allowed)
+
+
+def refusals(stage: Stage) -> list[tuple[int, str]]:
+    """Give what the patient's screen was refused."""
+    begins = f"/sessions/{stage.session}/rejections/kiosk"
+    found = [json.loads(p) for topic, p in stage.link.published if topic.endswith(begins)]
+    return [(body["seq"], body["code"]) for body in found]
+
+
+def acknowledged(stage: Stage) -> int:
+    """Give how many of the patient's commands are decided."""
+    state = stage.store.state(stage.session)
+    assert state is not None
+    return state.acknowledged["kiosk"]
+
+
+async def test_what_a_screen_says_during_a_look_waits_and_is_answered_in_order(tmp_path) -> None:
+    """No gap is seen, nothing is lost, and the other screen is not held up."""
+    door = Door()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        before = acknowledged(stage)
+        finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await asyncio.wait_for(door.begun.wait(), 20)
+        stage.again("kiosk", finish)
+        stage.say("kiosk", "FOCUS_FIELD", field_id="what-changed")
+        stage.say("kiosk", "ASK_FOR_HELP")
+        stage.say("desk", "HIGHLIGHT_FIELD", field_id="what-changed")
+        await stage.service.settled()
+        assert acknowledged(stage) == before
+        state = stage.store.state(stage.session)
+        assert state is not None
+        assert state.highlight == "what-changed"
+        door.open.set()
+        await looked(stage)
+        assert acknowledged(stage) == before + 3
+        assert refusals(stage) == []
+        assert door.looks == 1
+        state = stage.store.state(stage.session)
+        assert state is not None
+        assert state.help_requested
+        assert state.documents["new-card"].status is DocumentStatus.RECEIVED
+
+
+async def test_a_document_that_is_unfit_is_refused_and_nothing_stays(tmp_path) -> None:
+    """The refusal says why in a word; the upload can begin again under another id."""
+
+    async def unfit(*_: object) -> Unfit:
+        return Unfit("pretends")
+
+    async with staged(tmp_path, inspect=unfit) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await looked(stage)
+        assert refusals(stage)[-1][1] == "upload_corrupt"
+        body = json.loads(
+            [p for t, p in stage.link.published if t.endswith("rejections/kiosk")][-1]
+        )
+        assert body["details"] == {"reason": "pretends"}
+        assert list(stage.store.vault.names()) == []
+
+
+async def test_bytes_that_are_not_what_was_announced_are_not_even_looked_at(tmp_path) -> None:
+    """The hash is checked first; what can be opened depends on nothing that was not announced."""
+    door = Door()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        announced = PICTURE[:-1] + b"!"
+        await upload(stage, "photo", announced)
+        stage.store._db.execute("DELETE FROM chunks")
+        sealer = stage.store.sealer(stage.session)
+        about = f"chunk:{stage.session}:photo:0".encode()
+        stage.store._db.execute(
+            "INSERT INTO chunks VALUES (?,?,?,?)",
+            [stage.session, "photo", 0, sealer.seal(PICTURE, about)],
+        )
+        stage.store._db.conn.commit()
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await looked(stage)
+        assert refusals(stage)[-1][1] == "upload_corrupt"
+        assert door.looks == 0
+
+
+async def test_a_disk_that_takes_no_document_loses_none(tmp_path, monkeypatch) -> None:
+    """The sender hears `unavailable`, nothing is decided, and the same command works later."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        before = acknowledged(stage)
+        with monkeypatch.context() as patch:
+
+            def full(*_: object) -> str:
+                raise OSError(28, "No space left on device")
+
+            patch.setattr(stage.store.vault, "put", full)
+            finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+            await looked(stage)
+        assert refusals(stage)[-1] == (before + 1, "unavailable")
+        assert acknowledged(stage) == before
+        stage.again("kiosk", finish)
+        await looked(stage)
+        assert acknowledged(stage) == before + 1
+        state = stage.store.state(stage.session)
+        assert state is not None
+        assert state.documents["new-card"].status is DocumentStatus.RECEIVED
+
+
+async def test_a_box_that_stops_during_a_look_takes_the_document_after_its_start(tmp_path) -> None:
+    """What was held was never acknowledged: the screen sends it again."""
+    door = Door()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await asyncio.wait_for(door.begun.wait(), 20)
+        session, numbers, history = stage.session, stage.numbers, stage.history
+    async with staged(tmp_path, history=history, inspect=take_as_it_is) as stage:
+        stage.session, stage.numbers = session, numbers
+        stage.again("kiosk", finish)
+        await looked(stage)
+        state = stage.store.state(session)
+        assert state is not None
+        assert state.documents["new-card"].stored is not None
+        stored = stage.store.document(session, state.documents["new-card"].stored.file)
+        assert stored == PICTURE

@@ -1,0 +1,110 @@
+"""The box gets another key: what is stored stays, what the old key opened it opens no more."""
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from session_controller.backups import Backups
+from session_controller.opening import StoreError
+from session_controller.restoring import restore
+from session_controller.rotation import rotate
+from session_controller.sealing import KEY_FILE, SealBrokenError
+from session_controller.store import Store
+from session_controller.verification import verify
+from tests.controller.entering import enter_everything, take_as_it_is
+from tests.faults.loopback import staged
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """A data folder with a session and a backup."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        await Backups(stage.store, tmp_path).take()
+    return tmp_path
+
+
+def test_everything_opens_with_the_new_key_alone(data: Path) -> None:
+    """The database, the documents and the backups."""
+    old = (data / KEY_FILE).read_bytes()
+    store = Store(data)
+    count = Backups(store, data).rotate(NOW, "admin-1")
+    assert count == len(store.wrapped_keys()) == 3
+    store.close()
+    new = (data / KEY_FILE).read_bytes()
+    assert len(new) == 32
+    assert new != old
+    assert verify(data / "handrail.sqlite").faults == ()
+    (backup,) = (data / "backups").glob("*.sqlite")
+    assert verify(backup).faults == ()
+    assert old not in (data / "backups" / "keyring").read_bytes()
+    restore(data, backup, NOW)
+    assert verify(data / "handrail.sqlite").faults == ()
+    (data / KEY_FILE).write_bytes(old)
+    with pytest.raises(StoreError, match="key"):
+        Store(data)
+
+
+def test_a_rotation_that_was_killed_is_done_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it stopped: until all is wrapped anew, both keys are there."""
+    with monkeypatch.context() as patch:
+
+        def killed(*_: object) -> int:
+            raise KeyboardInterrupt
+
+        patch.setattr(Store, "rewrap", killed)
+        store = Store(data)
+        with pytest.raises(KeyboardInterrupt):
+            rotate(store, data, NOW, "admin-1")
+        store.close()
+    assert len((data / KEY_FILE).read_bytes()) == 64
+    assert verify(data / "handrail.sqlite").faults == ()
+    store = Store(data)
+    rotate(store, data, NOW, "admin-1")
+    store.close()
+    assert len((data / KEY_FILE).read_bytes()) == 32
+    assert verify(data / "handrail.sqlite").faults == ()
+
+
+def test_keys_from_the_environment_are_rotated_to_the_first(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file is written; afterwards the old one can be dropped from the variable."""
+    old, new = (data / KEY_FILE).read_bytes(), b"n" * 32
+    (data / KEY_FILE).unlink()
+    texts = [base64.b64encode(key).decode() for key in (new, old)]
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", ",".join(texts))
+    store = Store(data)
+    Backups(store, data).rotate(NOW, "admin-1")
+    store.close()
+    assert not (data / KEY_FILE).exists()
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", texts[0])
+    assert verify(data / "handrail.sqlite").faults == ()
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", texts[1])
+    with pytest.raises(StoreError, match="key"):
+        Store(data)
+
+
+def test_a_box_without_its_key_does_not_start_and_says_why(data: Path) -> None:
+    """It makes no new key, under which nothing could be read."""
+    (data / KEY_FILE).unlink()
+    with pytest.raises(StoreError, match="put it back"):
+        Store(data)
+    assert not (data / KEY_FILE).exists()
+
+
+def test_a_wrapped_key_of_another_session_does_not_open(data: Path) -> None:
+    """Keys are bound to their names."""
+    store = Store(data)
+    wrapped = store.wrapped_keys()
+    session = next(name for name in wrapped if name.startswith("session:"))
+    with pytest.raises(SealBrokenError):
+        store._keys.box.unwrap(wrapped["log"], session)
+    store.close()

@@ -1,0 +1,90 @@
+"""The power goes while the box serves: what it acknowledged is on the disk, again and again."""
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .checks import check
+from .conftest import FULL, Note
+from .crew import Crew, crew
+from .log import Log
+from .mounts import Disk, disk, needs_root
+from .processes import BoxProcess, free_port
+from .test_crashes import conclude, hire, until_decided
+from .victim import UNSYNCED
+
+Rounds = Callable[[int, int], int]
+
+needs_ext4 = pytest.mark.skipif(
+    shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:/usr/bin") is None,
+    reason="mkfs.ext4 is not installed: apt-get install e2fsprogs",
+)
+
+
+def _cut(people: Crew, place: Disk, port: int, after_s: float, trap: str = "none") -> float:
+    """Serve for a while, cut the power, and bring the disk back as it is now; gives the moment."""
+    with BoxProcess(place.at / "data", port, point=trap) as box:
+        assert box.ready()
+        until_decided(people, 5)
+        time.sleep(after_s)  # the fault is about time
+        place.cut_power()
+        moment = time.monotonic()
+        box.kill()
+    place.unmount()
+    place.power_on()
+    return moment
+
+
+@pytest.mark.slow
+@needs_root
+@needs_ext4
+@pytest.mark.timeout(7200 if FULL else 300)
+def test_power_cuts(tmp_path: Path, rounds: Rounds, note: Note) -> None:
+    """Nothing acknowledged is lost, at fifty moments that nobody chose."""
+    port, rng = free_port(), random.Random(11)
+    with disk(tmp_path) as place, crew() as people:
+        data = place.at / "data"
+        hire(people, data, port)
+        cuts = [_cut(people, place, port, rng.uniform(0, 0.5)) for _ in range(rounds(3, 50))]
+        conclude(people, data, port, cuts, note, name="power_cuts")
+        place.unmount()
+        place.check()
+
+
+@needs_root
+@needs_ext4
+def test_a_power_cut_is_one(tmp_path: Path) -> None:
+    """Bytes that were only written are gone; those that were synced stay."""
+    with disk(tmp_path) as place:
+        for name in ("synced", "written"):
+            with (place.at / name).open("wb", buffering=0) as file:
+                file.write(b"x" * 4096)
+                if name == "synced":
+                    os.fsync(file.fileno())
+        place.cut_power()
+        place.unmount()
+        place.power_on()
+        assert (place.at / "synced").read_bytes() == b"x" * 4096
+        assert not (place.at / "written").exists()
+
+
+@pytest.mark.slow
+@needs_root
+@needs_ext4
+@pytest.mark.timeout(300)
+def test_a_box_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
+    """The test above can fail: with SQLite's NORMAL, acknowledged commands are lost and seen so."""
+    port = free_port()
+    with disk(tmp_path) as place, crew() as people:
+        data = place.at / "data"
+        hire(people, data, port)
+        for _ in range(5):
+            _cut(people, place, port, 0.3, trap=UNSYNCED)
+            if any(line.startswith("P1") for line in check(people.history, Log.read(data))):
+                return
+    pytest.fail("five power cuts took nothing from a box that does not sync")

@@ -1,0 +1,256 @@
+"""Who signs which text, on the two pages; and for how long it was on the screen."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from schemas.views import FacilityView, SignatureView
+from tests.web.conftest import TABLET, Desk, Patient, Screens
+
+TERMS = "\n\n".join(
+    f"{n}. We keep what you tell us for as long as the law says." for n in range(30)
+)
+CONDICIONES = "\n\n".join(f"{n}. Guardamos lo que usted nos diga." for n in range(30))
+
+
+def _item(link: str, text: str, spanish: str, *extensions: dict[str, Any]) -> dict[str, Any]:
+    parts = [{"url": "lang", "valueCode": "es"}, {"url": "content", "valueString": spanish}]
+    url = "http://hl7.org/fhir/StructureDefinition/translation"
+    translated = {"extension": [{"url": url, "extension": parts}]}
+    return {
+        "linkId": link,
+        "type": "display",
+        "text": text,
+        "_text": translated,
+        "extension": list(extensions),
+    }
+
+
+_CONSENT = {"url": "urn:handrail:fhir:consent", "valueBoolean": True}
+_SIGNED = {
+    "url": "http://hl7.org/fhir/StructureDefinition/questionnaire-signatureRequired",
+    "valueCodeableConcept": {"coding": [{"code": "1.2.840.10065.1.12.1.7"}]},
+}
+FLOW: dict[str, Any] = {
+    "resourceType": "Questionnaire",
+    "id": "agreeing",
+    "title": "Agreeing",
+    "status": "active",
+    "language": "en",
+    "item": [
+        {
+            "linkId": "you",
+            "type": "group",
+            "text": "You",
+            "item": [{"linkId": "full-name", "type": "string", "text": "Name"}],
+        },
+        {
+            "linkId": "agreeing",
+            "type": "group",
+            "text": "Agreeing",
+            "item": [
+                _item("terms", TERMS, CONDICIONES, _CONSENT),
+                {"linkId": "signer-name", "type": "string", "text": "Who agrees?"},
+                {
+                    **_item("sign", "I agree.", "Estoy de acuerdo.", _SIGNED),
+                    "required": True,
+                },
+            ],
+        },
+        {"linkId": "end", "type": "display", "text": "The end"},
+    ],
+}
+
+
+@pytest.fixture
+def pair(screens: Screens) -> tuple[Desk, Patient]:
+    """Give a session on the step with the signature; a name was entered on the step before."""
+    screens.clinic.admin.add_flow(FLOW)
+    desk, patient = screens.pair("Agreeing")
+    patient.fill("full-name", "Nobody Here")
+    desk.page.locator('.mirror [data-field="full-name"] input').wait_for()
+    desk.next("Agreeing")
+    patient.title("Agreeing")
+    return desk, patient
+
+
+def shown(screens: Screens, desk: Desk) -> FacilityView:
+    """Give the session as the box has it."""
+    return screens.clinic.admin.show_session(desk.page.url.rpartition("=")[2])
+
+
+def sign(patient: Patient, name: str, button: str = "Sign") -> None:
+    """Write the name, draw, and sign."""
+    patient.page.locator("#sign-name").fill(name)
+    patient.draw()
+    patient.page.get_by_role("button", name=button, exact=True).click()
+    patient.page.locator('.signature-state[data-status="signed"]').wait_for()
+
+
+def signed(screens: Screens, desk: Desk) -> SignatureView:
+    """Give the signature as the staff is told of it."""
+    return shown(screens, desk).signatures["sign"]
+
+
+def test_the_text_is_signed_in_the_language_it_was_read_in(
+    screens: Screens, pair: tuple[Desk, Patient]
+) -> None:
+    """Who reads Spanish signs the Spanish text: the hash is of that, and the box knows it."""
+    desk, patient = pair
+    patient.page.locator("header select").select_option(label="Español")
+    desk.press("Ask to sign")
+    patient.title("Firme, por favor")
+    text = patient.page.locator(".signing .reading-text")
+    assert "Guardamos" in text.inner_text()
+    assert text.get_attribute("lang") == "es"
+    sign(patient, "María González", "Firmar")
+    found = signed(screens, desk)
+    assert found.language == "es"
+    spanish = f"{CONDICIONES}\n\nEstoy de acuerdo."
+    assert found.document_sha256 == hashlib.sha256(spanish.encode()).hexdigest()
+    desk.page.locator(".outcome").get_by_text("Read in: Español").wait_for()
+
+
+def test_the_language_may_change_while_signing(
+    screens: Screens, pair: tuple[Desk, Patient]
+) -> None:
+    """What counts is the text that is there when the button is pressed; what was typed stays."""
+    desk, patient = pair
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    patient.page.get_by_label("Your full name").fill("María")
+    patient.page.locator("header select").select_option(label="Español")
+    patient.title("Firme, por favor")
+    patient.page.locator("header select").select_option(label="English")
+    patient.title("Please sign")
+    assert patient.page.get_by_label("Your full name").input_value() == "María"
+    sign(patient, "María González")
+    found = signed(screens, desk)
+    assert found.language is None
+    assert found.document_sha256 == hashlib.sha256(f"{TERMS}\n\nI agree.".encode()).hexdigest()
+
+
+def test_somebody_signs_for_the_patient(screens: Screens, pair: tuple[Desk, Patient]) -> None:
+    """What is missing is said beside it; the staff sees name and relationship."""
+    desk, patient = pair
+    page = patient.page
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    submit = page.get_by_role("button", name="Sign", exact=True)
+    submit.click()
+    page.get_by_text("Please enter your full name.").wait_for()
+    assert page.evaluate("document.activeElement.id") == "sign-name"
+    page.get_by_label("Your full name").fill("Ana Roe")
+    page.get_by_text("Please enter your full name.").wait_for(state="detached")
+    submit.click()
+    page.get_by_text("Please sign in the box first.").wait_for()
+    page.get_by_label("I sign for someone else").check()
+    patient.draw()
+    submit.click()
+    page.get_by_text("Please say what you are to the patient.").wait_for()
+    page.get_by_label("What are you to the patient?").select_option("Something else")
+    page.get_by_label("in your own words").fill("Aunt")
+    submit.click()
+    page.get_by_text("Signed. Thank you.").wait_for()
+    found = signed(screens, desk)
+    assert (found.printed_name, found.relationship) == ("Ana Roe", "Aunt")
+    desk.page.locator(".outcome").get_by_text("Ana Roe (Aunt)").wait_for()
+    assert "Ana Roe" not in page.content()
+
+
+def test_a_name_is_taken_over_from_the_same_step_alone(
+    screens: Screens, pair: tuple[Desk, Patient]
+) -> None:
+    """Who was named on this step need not write it again; the name of another step stays away."""
+    desk, patient = pair
+    name = patient.page.get_by_label("Your full name")
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    assert name.input_value() == ""
+    desk.press("Cancel signing")
+    patient.fill("signer-name", "Ana Roe")
+    desk.page.wait_for_function(
+        "() => document.querySelector('.mirror [data-field=\"signer-name\"] input')?.value"
+        " === 'Ana Roe'"
+    )
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    assert name.input_value() == "Ana Roe"
+    assert shown(screens, desk).signature is not None
+
+
+def test_a_signature_is_taken_back(screens: Screens, pair: tuple[Desk, Patient]) -> None:
+    """The staff reads why; moving on waits until it is signed again."""
+    desk, patient = pair
+    patient.read("terms")
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    sign(patient, "María González")
+    patient.page.get_by_role("button", name="Take my signature back").click()
+    patient.page.get_by_label("Why?").fill("I want to ask first.")
+    patient.page.get_by_role("button", name="Take it back", exact=True).click()
+    patient.page.get_by_text("You took your signature back.").wait_for()
+    desk.page.locator(".outcome").get_by_text("Withdrawn").wait_for()
+    desk.page.locator(".outcome").get_by_text("I want to ask first.").wait_for()
+    assert shown(screens, desk).missing == ("sign",)
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    sign(patient, "María González")
+    desk.next("end")
+
+
+def test_the_staffs_name_is_remembered_on_that_screen(
+    screens: Screens, pair: tuple[Desk, Patient]
+) -> None:
+    """It goes with the request, stays in this browser alone, and may be left empty."""
+    desk, patient = pair
+    desk.page.get_by_label("Your name (optional)").fill("Sam Poe")
+    desk.page.reload()
+    name = desk.page.get_by_label("Your name (optional)")
+    name.wait_for()
+    assert name.input_value() == "Sam Poe"
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    sign(patient, "María González")
+    assert signed(screens, desk).staff_name == "Sam Poe"
+    name.fill("")
+    assert "handrail.setting.staffName" not in desk.page.evaluate("Object.keys(localStorage)")
+    assert (
+        screens.desk(name="Second desk").page.evaluate(
+            "localStorage.getItem('handrail.setting.staffName')"
+        )
+        is None
+    )
+
+
+def test_only_time_that_is_seen_counts_as_reading(screens: Screens) -> None:
+    """Not what passes in another tab or below a cover; and a reload takes nothing away."""
+    screens.clinic.admin.add_flow(
+        {**FLOW, "id": "short", "title": "Short", "item": FLOW["item"][1:]}
+    )
+    desk = screens.desk()
+    code = desk.open("Short")
+    page = screens.page(screens.context(TABLET))
+    page.clock.install()
+    page.goto(f"{screens.url}/patient#code={code}")
+    page.locator(".session .reading-text").wait_for()
+    page.clock.run_for(31_000)
+    desk.page.get_by_text("on screen for 0:3").wait_for()
+    before = (shown(screens, desk).reading_seconds or {})["terms"]
+    assert 25 < before < 40
+    page.evaluate(
+        "Object.defineProperty(document, 'visibilityState', {value: 'hidden', writable: true})"
+    )
+    page.clock.run_for(31_000)
+    page.evaluate("document.visibilityState = 'visible'")
+    desk.press("Cover")
+    page.get_by_role("heading", name="One moment, please").wait_for()
+    page.clock.run_for(31_000)
+    desk.press("Show again")
+    page.locator(".session .reading-text").wait_for()
+    assert (shown(screens, desk).reading_seconds or {})["terms"] < before + 12
+    page.reload()
+    page.locator(".session .reading-text").wait_for()
+    page.clock.run_for(31_000)
+    desk.page.get_by_text("on screen for 1:0").wait_for()
