@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas import deliveries as d
 from schemas.base import Versioned
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 _BY = "courier"
 """Who a delivered record says that it was exported by."""
 
+_T = TypeVar("_T")
 Submit = Callable[[Callable[[Work], None]], None]
 
 
@@ -90,11 +91,15 @@ class StoreOutbox:
 
     async def next(self, destination: str) -> Delivery | None:
         """Give the waiting delivery that is due first."""
-        return await self._in_turn(lambda: self._store.next_delivery(destination))
+        return await self._in_turn_to_its_end(lambda: self._store.next_delivery(destination))
 
     async def record(self, session: str) -> Record | None:
         """Gather a session, always the same: it bears the time at which it was completed."""
-        return await self._in_turn(lambda: self._gathered(session))
+        return await self._in_turn_to_its_end(lambda: self._gathered(session))
+
+    async def _in_turn_to_its_end(self, turn: Callable[[], _T]) -> _T:
+        """Keep the turn though we are cancelled: its thread would go on with the database."""
+        return await asyncio.shield(self._in_turn(turn))
 
     def _gathered(self, session: str) -> Record | None:
         state = self._store.state(session)
@@ -150,10 +155,6 @@ class PostRoom:
         self._courier = Courier(site, outbox, senders.open, around)
         self._tasks: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
-
-    def load(self) -> None:
-        """Read where to deliver to. Raises `ConfigurationError`."""
-        self._world.destinations = load_destinations(self._data)
 
     async def start(self, *, by_itself: bool) -> None:
         """Serve the destinations; deliver by itself, or only when asked."""
@@ -250,7 +251,7 @@ def make_post_room(
     submit: Submit,
     settled: Callable[[], Awaitable[None]],
 ) -> PostRoom:
-    """Put a post room together."""
+    """Put a post room together, as the data folder has it. Raises `ConfigurationError`."""
     outbox = StoreOutbox(
         store=store,
         world=world,
@@ -261,7 +262,8 @@ def make_post_room(
     )
 
     async def count() -> int:
-        found: Any = await in_turn(store.count_deliveries)
+        found: Any = await asyncio.shield(in_turn(store.count_deliveries))
         return sum(n for (_, status), n in found.items() if status == DeliveryStatus.WAITING)
 
+    world.destinations = load_destinations(data)
     return PostRoom(data=data, world=world, outbox=outbox, submit=submit, clock=clock, count=count)

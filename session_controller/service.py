@@ -129,8 +129,6 @@ class Service:
     async def start(self) -> None:
         """Take up what the database holds, and serve; returns once the broker is there."""
         points.reached(Point.STARTING)
-        if self._post:
-            self._post.load()
         self.submit(
             lambda work: work.note(BoxStarted(version=self._version, epoch=work.world.epoch))
         )

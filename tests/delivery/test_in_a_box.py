@@ -15,6 +15,7 @@ from clients.admin import AdminClient
 from clients.errors import RequestRefused
 from schemas.base import Role
 from schemas.destinations import DESTINATION
+from session_controller.delivery.configuration import ConfigurationError
 from tests.clients.conftest import Clinic, clinic_at
 from tests.conftest import RunningBox, StartBox
 from tests.delivery.fhir_server import FhirServer, Trouble
@@ -192,3 +193,13 @@ def test_a_file_that_cannot_be_used_is_named(box: RunningBox) -> None:
     ):
         clinic.admin.deliver_now()
     assert "secret" not in str(refused.value)
+
+
+def test_a_box_does_not_start_with_a_broken_file(start_box: StartBox, tmp_path: Path) -> None:
+    """Rather than forget what completes, a box says what is wrong, and starts once it is right."""
+    (tmp_path / "delivery.json").write_text('{"destinations": 7}')
+    with pytest.raises(ConfigurationError, match="destinations"), start_box(tmp_path):
+        pass
+    (tmp_path / "delivery.json").unlink()
+    with start_box(tmp_path):
+        pass
