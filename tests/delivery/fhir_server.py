@@ -52,6 +52,8 @@ class FhirServer:
     granted: int = 0
     expires_in: int = 300
     unix_s: Callable[[], float] = time.time
+    before_answer: Callable[[str], None] = lambda _: None
+    """Called with method and path when a request was carried out, and before it is answered."""
     base: str = ""
     _seen: set[str] = field(default_factory=set)
     _counter: Any = field(default_factory=itertools.count)
@@ -82,6 +84,7 @@ class FhirServer:
             response = await handler(request)
         except Problem as problem:
             response = _json(problem.status, problem.outcome)
+        self.before_answer(self.asked[-1])
         return _answer(trouble) if trouble else response
 
     def _trouble(self, request: web.Request) -> Trouble | None:

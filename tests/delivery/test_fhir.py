@@ -6,15 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.destinations import DESTINATION
 from session_controller.delivery.courier import Courier
 from session_controller.delivery.deliveries import DeliveryStatus
+from session_controller.fhir import singles, transaction
 from tests.delivery.fhir_server import Cutter, FhirServer, Trouble, serving
 from tests.delivery.parcels import KINDS, SECRET, START, FakeRecord, Office, ehr
 from tests.faults.conftest import FULL
+from tests.fhir.records import filled, record_of
+from tests.flow.filling import our_flow
 
 _OUTCOME = {
     "resourceType": "OperationOutcome",
@@ -87,6 +91,22 @@ async def test_without_transactions(office: Office, how: dict[str, bool]) -> Non
     patient = server.store.of("Patient")[0]
     provenance = server.store.of("Provenance")[0]
     assert provenance["agent"][0]["who"]["reference"] == f"Patient/{patient['id']}"
+
+
+@pytest.mark.parametrize("transactions", [True, False])
+async def test_the_real_record(office: Office, transactions: bool) -> None:
+    """A whole registration is taken by a server that validates it, and twice makes it once."""
+    office.formats = replace(office.formats, transaction=transaction, singles=singles)
+    record: Any = record_of(filled(our_flow("pre-registration"), 1))
+    wanted = Counter(e["resource"]["resourceType"] for e in transaction(record)["entry"])
+    async with serving(FhirServer(transactions=transactions)) as server:
+        for _ in range(2):
+            office.outbox.add("s-1", "ehr")
+            office.outbox.records["s-1"] = record
+            await office.deliver(ehr(server.base))
+    assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
+    assert _counts(server) == wanted
+    assert server.store.writes == wanted.total()
 
 
 async def test_one_by_one_goes_on_where_it_stopped(office: Office) -> None:
