@@ -5,7 +5,7 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,20 @@ from typing import Annotated, Any
 import typer
 from sqlite_utils import Database
 
-from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Rules
+from broker import (
+    Broker,
+    BrokerSettings,
+    Client,
+    Credentials,
+    Identity,
+    Limits,
+    Listener,
+    Observer,
+    Reason,
+    Rules,
+    Tls,
+    tls_problem,
+)
 from broker.standalone import app as broker_app
 from clients import (
     Credential,
@@ -58,7 +71,7 @@ from schemas.base import Role, is_identifier
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
 from session_controller.audit import read_receipt, told
 from session_controller.backups import BackupPlan, advice
-from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker
+from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker, TlsFiles
 from session_controller.migrations import SCHEMA
 from session_controller.mqtt_link import BrokerUrlError
 from session_controller.opening import DATABASE
@@ -72,10 +85,16 @@ FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
 _PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
-_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600, retained_bytes=512 << 20)
-"""Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
-the others out, and secrets of 256 random bits are not guessed at ten tries a second. What is
-retained is counted per screen; the lobby is the same bytes for all of them."""
+_LIMITS = Limits(
+    connections_per_address=4_000,
+    failures_per_address=600,
+    retained_bytes=512 << 20,
+    queue_bytes=32 << 20,
+)
+"""A document that staff fetches is at most 20 MiB, and waits whole for a slow screen. Behind a
+clinic's NAT all screens come from one address: one that is set up wrongly must not shut the others
+out, and secrets of 256 random bits are not guessed at ten tries a second. What is retained is
+counted per screen; the lobby is the same bytes for all of them."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
@@ -128,6 +147,9 @@ def serve(
     data: Data = DATA,
     mqtt: o.Mqtt = "127.0.0.1:1883",  # type: ignore[assignment]  # typer reads defaults too
     http: o.Http = "127.0.0.1:8080",  # type: ignore[assignment]
+    tls_cert: o.TlsCert = None,
+    tls_key: o.TlsKey = None,
+    tls_client_ca: o.TlsClientCa = None,
     broker: o.BrokerUrl = None,
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
@@ -138,6 +160,9 @@ def serve(
 
     Prints a line with `ready` and the addresses when it serves.
     """
+    tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
+    if tls and (problem := tls_problem(Tls(*tls))):
+        raise Failure(f"cannot speak TLS: {problem}", USAGE)
     log_to_stderr()
     settings = BoxSettings(
         data,
@@ -146,6 +171,7 @@ def serve(
         broker,
         prepare(data, site, idle_limit),
         BackupPlan(backup_every or None, keep_backups),
+        TlsFiles(*tls) if tls else None,
         deliver=True,
     )
 
@@ -209,15 +235,30 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         user = shown.client_id if role == PAIRING_USER else shown.username or ""
         return Identity(user=user, role=role, client_id=shown.client_id)
 
-    listeners = {"mqtt": Listener(*order.mqtt)}
+    tls = Tls(*astuple(order.tls)) if order.tls else None
+    listeners = {"mqtt": Listener(*order.mqtt, tls=tls)}
     if order.http is not None:
-        listeners["http"] = Listener(*order.http, kind="http")
+        listeners["http"] = Listener(*order.http, kind="http", tls=tls)
+    if tls is not None:
+        listeners["local"] = Listener()
     return Broker(
         BrokerSettings(listeners=listeners, limits=_LIMITS),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
         web_app=pages(order.site),
+        observer=_Departures(order.left),
     )
+
+
+class _Departures(Observer):
+    """Tells the controller whose connection has ended."""
+
+    def __init__(self, left: Callable[[str], None]) -> None:
+        self._left = left
+
+    def disconnected(self, client: Client, _: Reason) -> None:
+        """Pass it on."""
+        self._left(client.client_id)
 
 
 @contextmanager

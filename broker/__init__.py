@@ -3,6 +3,7 @@
 from .broker import Broker
 from .errors import Reason
 from .identity import Authenticate, Credentials, Identity
+from .listeners import tls_problem
 from .local import LocalClient, LocalMessage
 from .observer import Client, Observer
 from .rules import Rules
@@ -23,4 +24,5 @@ __all__ = [
     "Reason",
     "Rules",
     "Tls",
+    "tls_problem",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -25,12 +26,31 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.load_cert_chain(tls.certificate, tls.key)
+    # An encrypted key fails; without a password function, OpenSSL would ask on the terminal.
+    context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
     if tls.client_ca is not None:
         context.load_verify_locations(tls.client_ca)
         required = tls.client_certificate == "required"
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context
+
+
+def tls_problem(tls: Tls) -> str | None:
+    """Say which file a listener could not start with, and why; None where all are right."""
+    for path in filter(None, (tls.certificate, tls.key, tls.client_ca)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+    try:
+        tls_context(replace(tls, client_ca=None))
+    except ssl.SSLError:
+        return f"{tls.certificate} and {tls.key} are no certificate with its key (PEM, no password)"
+    try:
+        tls_context(tls)
+    except ssl.SSLError:
+        return f"{tls.client_ca} holds no certificates of authorities (PEM)"
+    return None
 
 
 class Listeners:

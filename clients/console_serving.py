@@ -80,7 +80,7 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
 
 
 def _announce(where: dict[str, Any], data: Path) -> None:
-    addresses = " ".join(filter(None, (bare(where["mqtt"]), where["http"])))
+    addresses = " ".join(filter(None, (where.get("mqtts") or bare(where["mqtt"]), where["http"])))
     sys.stdout.write(f"handrail ready: {addresses} (site {where['site']}, data {data})\n")
     sys.stdout.flush()
 

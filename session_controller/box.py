@@ -18,6 +18,7 @@ from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
 from session_controller.mqtt_link import BrokerUrl, MqttLink
+from session_controller.presence import Departure
 from session_controller.service import Service
 from session_controller.store import Store
 from session_controller.world import Settings
@@ -31,7 +32,7 @@ class EmbeddedBroker(Protocol):
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
-        """Where `mqtt` and `http` are bound."""
+        """Where `mqtt`, `http` and, beside TLS, `local` are bound."""
 
     async def start(self) -> None:
         """Open the listeners."""
@@ -47,16 +48,29 @@ class EmbeddedBroker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the embedded broker shows of itself, in PEM, and whose screens alone may connect."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerOrder:
     """What the embedded broker has to be: where it listens, who may connect, and do what."""
 
     mqtt: tuple[str, int]
     http: tuple[str, int] | None
+    tls: TlsFiles | None
+    """With it, both speak TLS alone, and `local` is a third address for the box's own commands."""
     role_of: Callable[[str, str | None, bytes | None], str | None]
     """From client id, user name and password to the role; None refuses."""
     access: Mapping[str, Access]
     site: str
     """What the web pages have to know before they can ask."""
+    left: Callable[[str], None]
+    """Hears the client id of each accepted connection that has ended, before its will."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -72,6 +86,7 @@ class BoxSettings:
     broker_url: str | None = None
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
+    tls: TlsFiles | None = None
     deliver: bool = False
     """Whether completed sessions are delivered by themselves, or only when asked."""
 
@@ -130,7 +145,13 @@ class Box:
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
         self._broker = broker = self._make_broker(
             BrokerOrder(
-                self.settings.mqtt, self.settings.http, self._role_of, access_rules(site), site
+                self.settings.mqtt,
+                self.settings.http,
+                self.settings.tls,
+                self._role_of,
+                access_rules(site),
+                site,
+                self._left,
             )
         )
         user = controller_user(site)
@@ -140,6 +161,11 @@ class Box:
         if self._service is None:
             return None
         return role_of(self._service.world, client_id, username, password)
+
+    def _left(self, client_id: str) -> None:
+        """Have it noted who is gone: not every client says so, nor has a will."""
+        if self._service is not None:
+            self._service.submit(Departure(client_id))
 
     async def stop(self) -> None:
         """Stop what was started; a second call does nothing."""
@@ -158,16 +184,17 @@ class Box:
             store.close()
 
     def where(self) -> dict[str, Any]:
-        """Tell where this box is reached."""
+        """Tell where this box is reached: `mqtt` from this machine, `mqtts` from all over TLS."""
         site = self.settings.session.site
         if self._broker is None:
             return {"site": site, "mqtt": self.settings.broker_url, "http": None}
-        found = self._broker.addresses
-        return {
+        found, tls = self._broker.addresses, self.settings.tls is not None
+        where = {
             "site": site,
-            "mqtt": _url("mqtt", found["mqtt"]),
-            "http": _url("http", found["http"]) if "http" in found else None,
+            "mqtt": _url("mqtt", found["local" if tls else "mqtt"]),
+            "http": _url("https" if tls else "http", found["http"]) if "http" in found else None,
         }
+        return {**where, "mqtts": _url("mqtts", found["mqtt"])} if tls else where
 
     @property
     def counters(self) -> dict[str, int]:

@@ -60,7 +60,7 @@ def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     digest = hashlib.sha256(head.chain)
     digest.update(entry.to_bytes(8, "big"))
     digest.update(content_sha256)
-    digest.update(json.dumps(rest, ensure_ascii=True, separators=(",", ":")).encode())
+    digest.update(json.dumps(rest, separators=(",", ":"), default=repr).encode())
     return Head(entry, digest.digest())
 
 

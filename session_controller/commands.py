@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from schemas.commands import (
+    BeginUpload,
     Command,
     FetchDocument,
     FinishUpload,
@@ -156,7 +157,7 @@ def _outcome(
 ) -> Fact | Refusal:
     if isinstance(command, Unreadable):
         return Refusal(command.code, command.message)
-    outcome = decide(session, command, _context(work, session, sent, command))
+    outcome = decide(session, command, _context(work, store, session, sent, command))
     if isinstance(outcome, PatientDeviceReplaced) and outcome.code:
         keep_code(work, session.state.session, outcome.code.serial)
     if isinstance(command, FetchDocument) and isinstance(outcome, DocumentFetched):
@@ -179,10 +180,12 @@ def _answer(work: Work, session: Session, sent: _Sent, outcome: Fact | Refusal) 
         work.record(session, fact, device=device, seq=sent.seq, command_id=command_id)
 
 
-def _context(work: Work, session: Session, sent: _Sent, command: Command) -> Context:
+def _context(work: Work, store: Store, session: Session, sent: _Sent, command: Command) -> Context:
     device = sent.device
     expires_at = work.at + work.world.settings.code_lifetime
-    stored = candidate = None
+    stored = candidate = room = None
+    if isinstance(command, BeginUpload):
+        room = _room(work, store, command.upload)
     if isinstance(command, FinishUpload):
         stored = _stored(work, session, command.upload)
     if isinstance(command, ReplacePatientDevice) and command.device:
@@ -195,7 +198,19 @@ def _context(work: Work, session: Session, sent: _Sent, command: Command) -> Con
         code_expires_at=expires_at,
         stored=stored,
         candidate=candidate,
+        box_room=room,
     )
+
+
+def _room(work: Work, store: Store, upload: str) -> int:
+    """Tell how many bytes of documents the box still takes, those on their way counted whole."""
+    expected = sum(
+        document.size
+        for session in work.open_sessions()
+        for document in session.state.documents.values()
+        if document.stored is None and document.upload != upload
+    )
+    return work.world.settings.max_documents_bytes - store.vault.used - expected
 
 
 def _candidate(work: Work, name: str) -> Candidate | None:

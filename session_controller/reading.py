@@ -64,6 +64,7 @@ class Reader:
         `StoreError`.
         """
         db = Database(connect_to_read(path))
+        db.conn.text_factory = lambda text: text.decode(errors="surrogateescape")
         try:
             db.execute("BEGIN")  # one moment's truth, however long the reader takes
             refuse_newer_schema(db)

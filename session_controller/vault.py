@@ -22,6 +22,7 @@ class Vault:
 
     def __init__(self, data: Path) -> None:
         self.folder = data / FOLDER
+        self._used: int | None = None
 
     def put(self, session: str, sealer: Sealer, document: bytes) -> str:
         """Keep a document, synced to disk; gives the name of its file. Raises `OSError`."""
@@ -34,7 +35,17 @@ class Vault:
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
         write_private(folder / name, sealed)
+        if self._used is not None:
+            self._used += len(sealed)
         return name
+
+    @property
+    def used(self) -> int:
+        """How many bytes all documents take."""
+        if self._used is None:
+            paths = (self.folder / session / name for session, name in self.names())
+            self._used = sum(path.stat().st_size for path in paths if path.exists())
+        return self._used
 
     def sealed(self, session: str, name: str) -> bytes | None:
         """Give a document's file as it is; None where there is none."""
@@ -43,13 +54,19 @@ class Vault:
 
     def discard(self, session: str, name: str) -> None:
         """Remove a document that was replaced."""
-        (self.folder / session / name).unlink(missing_ok=True)
+        path = self.folder / session / name
+        if not path.exists():
+            return
+        if self._used is not None:
+            self._used -= path.stat().st_size
+        path.unlink()
 
     def forget(self, session: str) -> None:
         """Remove all documents of a session. Raises `OSError` where they stay."""
         folder = self.folder / session
         if folder.exists():
             shutil.rmtree(folder)
+            self._used = None
             sync_folder(self.folder)
 
     def sweep(self, wanted: Iterable[tuple[str, str]]) -> None:

@@ -33,6 +33,8 @@ class Settings:
     """What all lobbies together may take of a small box's network and time; they come less often
     where hundreds of staff's screens look at hundreds of sessions."""
     max_open_sessions: int = 2_000
+    max_documents_bytes: int = 32 << 30
+    """What the documents of all sessions together may take of the disk."""
     max_devices: int = 5_000
 
 

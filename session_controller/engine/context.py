@@ -48,3 +48,5 @@ class Context:
     code_expires_at: datetime | None = None
     stored: StoredUpload | None = None
     candidate: Candidate | None = None
+    box_room: int | None = None
+    """Bytes of documents that the box still takes; None where it was not looked up."""

@@ -9,6 +9,9 @@ MAX_ANSWER_BYTES = 256 * 1024
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 """One document, where the form does not say less: a tablet's photograph has 3 to 12 MB."""
 
+MAX_DOCUMENTS = 100
+"""Of one session: no form asks for so many, a repeating group might be made to."""
+
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
 """All documents of a session together."""
 

@@ -20,6 +20,7 @@ from session_controller.engine.fields import (
 from session_controller.engine.limits import (
     MAX_ANSWER_BYTES,
     MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENTS,
     MAX_UPLOAD_BYTES,
     size_of,
 )
@@ -109,7 +110,7 @@ def _seconds(session: Session, command: c.ReportReading) -> float | None:
     return max(told, default=None)
 
 
-def begin_upload(session: Session, command: c.BeginUpload, _: Context) -> f.Fact | Refusal:
+def begin_upload(session: Session, command: c.BeginUpload, context: Context) -> f.Fact | Refusal:
     """Open an upload, or go on with one; another upload for the field takes its place."""
     place = field_to_fill(session, command.field_id)
     if isinstance(place, Refusal):
@@ -118,6 +119,7 @@ def begin_upload(session: Session, command: c.BeginUpload, _: Context) -> f.Fact
         return refuse_kind("This field holds no document.")
     return (
         _bad_document(session, place.item, command)
+        or _too_many(session, command, context)
         or _bad_upload_id(session, command)
         or f.UploadBegun(
             field_id=command.field_id,
@@ -139,6 +141,23 @@ def _bad_document(session: Session, item: Item, command: c.BeginUpload) -> Refus
     if command.size > limit:
         return Refusal(
             RejectionCode.TOO_LARGE, f"{item.label}: the document is too large.", {"limit": limit}
+        )
+    return None
+
+
+def _too_many(session: Session, command: c.BeginUpload, context: Context) -> Refusal | None:
+    """Hold a session to a number of documents, and the box to what its disk is meant to take."""
+    documents = session.state.documents
+    if command.field_id not in documents and len(documents) >= MAX_DOCUMENTS:
+        return Refusal(
+            RejectionCode.TOO_MANY,
+            "This session holds as many documents as one may.",
+            {"limit": MAX_DOCUMENTS},
+        )
+    if context.box_room is not None and command.size > context.box_room:
+        return Refusal(
+            RejectionCode.TOO_MANY,
+            "This box has no room for more documents. Facility IT can purge old sessions.",
         )
     return None
 

@@ -19,8 +19,8 @@ from session_controller.printing.typesetting import TypesettingError
 from session_controller.printing.writing import write
 from session_controller.record import Record
 
-SECONDS = 60.0
-"""The reference form takes half a second, a PDF of 25 drawn pages some ten on a small box."""
+SECONDS = 120.0
+"""The reference form takes half a second; photographs and drawn pages some tenths each."""
 
 _BYTES = 4 * 2**30
 """Of address space, of which threads alone take a part; a page is drawn in some MB."""
@@ -65,7 +65,7 @@ def main() -> int:
         with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
         made = print_sheet(json.loads(files.pop("sheet.json")), files)
-    except (TypesettingError, MemoryError, OSError):
+    except (TypesettingError, zipfile.BadZipFile, MemoryError, OSError):
         return 1
     sys.stdout.buffer.write(made)
     return 0

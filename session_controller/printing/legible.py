@@ -13,8 +13,14 @@ _ALWAYS_THERE = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0xAD), *ran
 _OVERRIDES = frozenset("\u202a\u202b\u202d\u202e")
 """Would let a text look other than it is (UAX 9, 2.1 and 2.2); isolates and marks are harmless."""
 
+_JOINERS = frozenset(map(chr, (0x200C, 0x200D, *range(0xFE00, 0xFE10))))
+"""Shape the characters around them, and are nothing by themselves."""
+
 _LONG = regex.compile(r"[^\s\u200b\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]{25,}")
 """What no line can be broken in, and may be wider than a column."""
+
+_UUID = regex.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""As a session's id mostly is: narrow, and better copied whole."""
 
 _PIECE = 8
 _BREAK = "\u200b"
@@ -30,7 +36,7 @@ def legible(value: Json, unshowable: Unshowable) -> tuple[Json, bool]:
     used = {character for text in _texts(value) for character in text}
     named = {c for c in used if _is_control(c) or c in _OVERRIDES}
     named |= unshowable(used - named - _ALWAYS_THERE - {"\n", "\t", "\r"})
-    names = {ord(c): f"[U+{ord(c):04X}]" for c in named}
+    names = {ord(c): "" if c in _JOINERS else f"[U+{ord(c):04X}]{_BREAK}" for c in named}
     shown = _changed(value, lambda text: _breakable(_lines(text).translate(names)))
     return shown, bool(named)
 
@@ -47,7 +53,8 @@ def _lines(text: str) -> str:
 
 
 def _breakable(text: str) -> str:
-    return text if len(text) < 25 else _LONG.sub(_broken, text)  # noqa: PLR2004 - as `_LONG`
+    is_short = len(text) < 25 or _UUID.fullmatch(text)  # noqa: PLR2004 - as `_LONG`
+    return text if is_short else _LONG.sub(_broken, text)
 
 
 def _broken(found: "regex.Match[str]") -> str:

@@ -91,9 +91,9 @@ def _question(book: Book, node: Node) -> Row:
     label = book.label(item)
     if item.kind is FieldKind.CONSENT:
         values, links, label = (*values, _how_far(book, node)), _text_link(book, node), ""
-    label = label or book.short_label(item)
-    empty = not values
-    return Row("answer", label, values or (words.nothing,), _mark(book, node), links, empty)
+    label, mark = label or book.short_label(item), _mark(book, node)
+    shown = tuple(one for one in values if one != mark) if values else (words.nothing,)
+    return Row("answer", label, shown, mark, links, empty=not values)
 
 
 def _how_far(book: Book, node: Node) -> str:
@@ -129,7 +129,8 @@ def _signature(book: Book, node: Node) -> Row:
     words, number = book.words, book.signature_numbers.get(node.field_id)
     label = book.label(node.item)
     if number is None:
-        return Row("answer", label, (words.unsigned,), _mark(book, node), empty=True)
+        mark = _mark(book, node)
+        return Row("answer", label, () if mark else (words.unsigned,), mark, empty=True)
     outcome = outcome_text(book, book.signatures[number - 1].outcome)
     text = words.signature_at.replace("{n}", str(number))
     link = Link(f"signature-{number}", text)

@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import count
-
-import typst
+from typing import TYPE_CHECKING
 
 from session_controller.printing.memory_folder import folder_of
+
+if TYPE_CHECKING:
+    import typst
 
 _MAIN = "main.typ"
 _TEXTS = (".typ", ".json", ".svg")
@@ -22,7 +24,7 @@ _PIXELS_PER_INCH = 140
 MAX_PAGES = 25
 """Of one PDF: a record is to be read, and the document itself is kept beside it."""
 
-_PICTURES = ("png", "jpg", "gif", "webp")
+PICTURES = ("png", "jpg", "gif", "webp")
 _PICTURE = b"""#set document(title: "picture")
 #image("%s", alt: "picture", width: 5cm)"""
 
@@ -69,7 +71,7 @@ def viewed(data: bytes, ending: str) -> tuple[bytes, ...]:
     """
     if ending == "pdf":
         return tuple(_pages(data))
-    if ending not in _PICTURES:
+    if ending not in PICTURES:
         return ()
     name = f"it.{ending}"
     try:
@@ -102,7 +104,9 @@ def unshowable(characters: Iterable[str]) -> frozenset[str]:
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def _fonts() -> "typst.Fonts":
+    import typst  # noqa: PLC0415 - takes 8 MB, of boxes that print
+
     return typst.Fonts()
 
 
@@ -110,6 +114,8 @@ _NO_GLYPH = re.compile(r"could not be displayed.*\n\s*┌─ .*main\.typ:(\d+):"
 
 
 def _compiled(files: Mapping[str, bytes], **how: object) -> bytes:
+    import typst  # noqa: PLC0415
+
     texts = {name: data for name, data in files.items() if name.endswith(_TEXTS)}
     others = {name: data for name, data in files.items() if name not in texts}
     with folder_of(others) as folder:
@@ -136,7 +142,7 @@ def _compiled(files: Mapping[str, bytes], **how: object) -> bytes:
     return made
 
 
-def _error(error: typst.TypstError) -> TypesettingError:
+def _error(error: "typst.TypstError") -> TypesettingError:
     lines = frozenset(int(line) for line in _NO_GLYPH.findall(error.diagnostic))
     if lines or "could not be displayed" in error.message:
         return MissingGlyphsError(lines)

@@ -5,6 +5,7 @@ import json
 
 from schemas.views import DocumentStatus
 from session_controller.media.outcome import Inspected, Unfit
+from session_controller.world import Settings
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.loopback import Stage, staged
 from tests.pictures import png
@@ -160,3 +161,23 @@ async def test_a_box_that_stops_during_a_look_takes_the_document_after_its_start
         assert state.documents["new-card"].stored is not None
         stored = stage.store.document(session, state.documents["new-card"].stored.file)
         assert stored == PICTURE
+
+
+async def test_a_box_takes_only_so_many_documents(tmp_path) -> None:
+    """What is kept and what was announced counts; going on with an upload counts once."""
+    settings = Settings(max_documents_bytes=5_000)
+    async with staged(tmp_path, inspect=take_as_it_is, settings=settings) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "large", png(6_000))
+        assert refusals(stage)[-1][1] == "too_many"
+        await upload(stage, "photo", PICTURE)
+        await upload(stage, "photo", PICTURE)
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await looked(stage)
+        used = stage.store.vault.used
+        assert len(PICTURE) < used < 5_000
+        await upload(stage, "second", png(5_000 - used + 100))
+        assert [code for _, code in refusals(stage)] == ["too_many", "too_many"]
+        stage.store.vault.discard(*next(stage.store.vault.names()))
+        assert stage.store.vault.used == 0

@@ -5,9 +5,9 @@ import typst
 _CARD = """
 #set page(width: 85.6mm, height: 54mm, margin: 6mm, fill: {fill})
 #set text(size: 9pt, fill: white)
-#text(size: 14pt, weight: "bold", "{name}")
+#text(size: 14pt, weight: "bold", "{title}")
 #v(1fr)
-MARIA DELGADO \\
+#upper("{name}") \\
 Member ID W2210 557 301 #h(1fr) Group 88214
 """
 
@@ -27,9 +27,9 @@ Dr. Amara Okafor
 """
 
 
-def card(name: str, fill: str = 'rgb("#0b5563")') -> bytes:
+def card(title: str, fill: str = 'rgb("#0b5563")', *, name: str = "Maria Delgado") -> bytes:
     """Make a picture of an insurance card (PNG)."""
-    return _made(_CARD.format(name=name, fill=fill), "png")
+    return _made(_CARD.format(title=title, name=name, fill=fill), "png")
 
 
 def letter() -> bytes:
