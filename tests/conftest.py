@@ -67,10 +67,18 @@ def start_box() -> StartBox:
 
     @contextmanager
     def start(
-        data: Path, *, port: int = 0, settings: Settings | None = None
+        data: Path,
+        *,
+        port: int = 0,
+        settings: Settings | None = None,
+        deliver: bool = False,
     ) -> Iterator[RunningBox]:
         box_settings = BoxSettings(
-            data, mqtt=("127.0.0.1", port), http=_FREE, session=settings or Settings()
+            data,
+            mqtt=("127.0.0.1", port),
+            http=_FREE,
+            session=settings or Settings(),
+            deliver=deliver,
         )
         ready: list[RunningBox] = []
         failed: list[BaseException] = []
