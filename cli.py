@@ -33,6 +33,7 @@ from broker import (
 from broker.standalone import app as broker_app
 from clients import (
     Credential,
+    console_deliver,
     console_device,
     console_flow,
     console_keys,
@@ -84,7 +85,7 @@ from session_controller.world import Settings
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
-_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
 _LIMITS = Limits(
     connections_per_address=4_000,
     failures_per_address=600,
@@ -109,6 +110,7 @@ app = typer.Typer(
 app.add_typer(console_session.app, name="session")
 app.add_typer(console_device.app, name="device")
 app.add_typer(console_flow.app, name="flow")
+app.add_typer(console_deliver.app, name="deliver")
 app.add_typer(console_record.documents, name="document")
 app.add_typer(console_record.app, name="record")
 app.add_typer(console_keys.keys, name="key")
@@ -171,6 +173,7 @@ def serve(
         prepare(data, site, idle_limit),
         BackupPlan(backup_every or None, keep_backups),
         TlsFiles(*tls) if tls else None,
+        deliver=True,
     )
 
     with _explaining(data):

@@ -87,6 +87,8 @@ class BoxSettings:
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
     tls: TlsFiles | None = None
+    deliver: bool = False
+    """Whether completed sessions are delivered by themselves, or only when asked."""
 
 
 class Box:
@@ -126,6 +128,8 @@ class Box:
             settings=self.settings.session,
             version=version("handrail"),
             backups=self._backups,
+            data=data,
+            deliver=self.settings.deliver,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.flow import Flow, FlowError, load_flow
@@ -268,6 +268,7 @@ _LOOSE = st.dictionaries(
 )
 
 
+@settings(deadline=None)  # a whole export, on a machine that may be busy
 @given(st.data())
 def test_whatever_was_entered_the_bundle_is_fhir(data):
     """Answers that keep no rule at all make a valid bundle: what does not fit stays out."""
