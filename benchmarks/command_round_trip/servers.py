@@ -72,7 +72,7 @@ def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
         raise MissingError("there is no mosquitto")
     order, file = _peer_order(folder, sessions)
     config = _mosquitto_config(folder, order)
-    controller = [sys.executable, str(HERE / "peers" / "mosquitto.py"), str(file)]
+    controller = [sys.executable, "-m", "benchmarks.command_round_trip.peers.mosquitto", str(file)]
     with ExitStack() as stack:
         broker = stack.enter_context(_running([program, "-c", str(config)], folder))
         _wait_for_port(order["port"])
