@@ -5,8 +5,8 @@ import socket
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -19,10 +19,13 @@ from sqlite_utils import Database
 from broker import (
     Broker,
     BrokerSettings,
+    Client,
     Credentials,
     Identity,
     Limits,
     Listener,
+    Observer,
+    Reason,
     Rules,
     Tls,
     tls_problem,
@@ -30,6 +33,7 @@ from broker import (
 from broker.standalone import app as broker_app
 from clients import (
     Credential,
+    console_deliver,
     console_device,
     console_flow,
     console_keys,
@@ -63,7 +67,7 @@ from clients.console_simulate import simulate
 from clients.demo import demo
 from clients.pages import pages
 from schemas.access import PAIRING_USER
-from schemas.base import Role, is_identifier
+from schemas.base import Role
 from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
 from session_controller.audit import read_receipt, told
 from session_controller.backups import BackupPlan, advice
@@ -73,18 +77,25 @@ from session_controller.mqtt_link import BrokerUrlError
 from session_controller.opening import DATABASE
 from session_controller.reading import Reader
 from session_controller.restoring import restore as put_back
-from session_controller.store import Store, StoreBusyError, StoreDamagedError, StoreError
+from session_controller.settling import SiteError, remembered, settle
+from session_controller.store import StoreBusyError, StoreDamagedError, StoreError
 from session_controller.verification import reading, verify_reader
 from session_controller.world import Settings
 
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
-_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
-_LIMITS = Limits(connections_per_address=4_000, failures_per_address=600, retained_bytes=512 << 20)
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
+_LIMITS = Limits(
+    connections_per_address=4_000,
+    failures_per_address=600,
+    retained_bytes=512 << 20,
+    queue_bytes=32 << 20,
+)
 """Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
 the others out, and secrets of 256 random bits are not guessed at ten tries a second. What is
-retained is counted per screen; the lobby is the same bytes for all of them."""
+retained is counted per screen; the lobby is the same bytes for all of them. A document of 20 MiB
+that staff fetches waits whole for a slow screen."""
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
@@ -99,6 +110,7 @@ app = typer.Typer(
 app.add_typer(console_session.app, name="session")
 app.add_typer(console_device.app, name="device")
 app.add_typer(console_flow.app, name="flow")
+app.add_typer(console_deliver.app, name="deliver")
 app.add_typer(console_record.documents, name="document")
 app.add_typer(console_record.app, name="record")
 app.add_typer(console_keys.keys, name="key")
@@ -161,6 +173,7 @@ def serve(
         prepare(data, site, idle_limit),
         BackupPlan(backup_every or None, keep_backups),
         TlsFiles(*tls) if tls else None,
+        deliver=True,
     )
 
     with _explaining(data):
@@ -234,7 +247,19 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
         web_app=pages(order.site),
+        observer=_Departures(order.left),
     )
+
+
+class _Departures(Observer):
+    """Tells the controller whose connection has ended."""
+
+    def __init__(self, left: Callable[[str], None]) -> None:
+        self._left = left
+
+    def disconnected(self, client: Client, _: Reason) -> None:
+        """Pass it on."""
+        self._left(client.client_id)
 
 
 @contextmanager
@@ -246,6 +271,8 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(
             f"{error}; stop it, or name another folder with --data", UNAVAILABLE
         ) from None
+    except SiteError as error:
+        raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
     except StoreError as error:
@@ -261,39 +288,12 @@ def _explaining(data: Path) -> Iterator[None]:
 
 def prepare(data: Path, site: str | None, idle_limit: timedelta) -> Settings:
     """Settle what a box on this folder is called; at the first start, add the example flows."""
-    with _explaining(data), _store(data) as store:
-        known, fresh = store.meta("site"), not store.flows()
-        if site is not None and not is_identifier(site):
-            raise Failure("a site's name is 1 to 64 of a-z, 0-9 and -", USAGE)
-        if known is not None and site not in (None, known):
-            raise Failure(
-                f"{data} is of site {known!r}, which its devices know; use another --data", USAGE
-            )
-        store.set_meta("site", site or known or "main")
-        store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
-    if fresh:
+    with _explaining(data):
+        settled = settle(data, site, idle_limit)
+    if settled.fresh:
         with visit(data):
             pass
-    return Settings(site=site or known or "main", idle_limit=idle_limit)
-
-
-@contextmanager
-def _store(data: Path) -> Iterator[Store]:
-    """Open the folder's database, waiting a little for a command that has it."""
-    deadline = time.monotonic() + _PATIENCE_S / 3
-    while True:
-        try:
-            store = Store(data)
-        except StoreBusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            break
-    try:
-        yield store
-    finally:
-        store.close()
+    return settled.settings
 
 
 @contextmanager
@@ -325,17 +325,12 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
-    with closing(Store(data)) as store:
-        fresh = not store.flows()
-        settings = Settings(
-            site=store.meta("site") or "main",
-            idle_limit=timedelta(seconds=int(store.meta("idle_limit_s") or 4 * 3600)),
-        )
-    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settings)
+    settled = remembered(data)
+    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settled.settings)
     with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
         try:
             with _knock(data) as place:
-                if fresh:
+                if settled.fresh:
                     console_flow.add_folder(place, FLOWS)
                 yield place
         finally:  # let others finish who use this box too, and no more in

@@ -251,7 +251,7 @@ def purge_sessions(
     names = list(request.sessions)
     if request.older_than_s is not None:
         names += store.ended_before(work.at - timedelta(seconds=request.older_than_s))
-    purged = []
+    purged, kept = [], []
     for name in dict.fromkeys(names):
         state = store.state(name)
         if state is None:
@@ -260,12 +260,27 @@ def purge_sessions(
             return Refusal(
                 RejectionCode.UNAVAILABLE, "An open session is ended before it is purged."
             )
+        waits_for = [] if request.undelivered else store.undelivered(name)
+        if waits_for and name in request.sessions:
+            return _undelivered(waits_for)
+        if waits_for:
+            kept.append(name)
+            continue
         purged.append(name)
         clear_topics(work, state)
         _forget_guests(work, name)
         work.note(SessionPurged(), device=device.device, session=name)
     work.batch.purged += purged
-    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged))
+    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged), kept=tuple(kept))
+
+
+def _undelivered(destinations: list[str]) -> Refusal:
+    return Refusal(
+        RejectionCode.UNAVAILABLE,
+        f"This session is not delivered to {', '.join(sorted(destinations))} yet; purge it as "
+        "undelivered if it is not wanted there.",
+        {"destinations": [*sorted(destinations)]},
+    )
 
 
 def _forget_guests(work: Work, session: str) -> None:

@@ -149,9 +149,9 @@ def _session_faults(reader: Reader) -> Iterator[str]:
     """Look for sessions that stand without their entries, and the other way round."""
     logged = reader.logged_sessions()
     stored = set(reader.session_names())
-    for name in sorted(stored - logged):
+    for name in sorted(stored - logged, key=str):
         yield f"{name}: the session is there, but the log knows nothing of it"
-    for name in sorted(logged - stored - reader.purged()):
+    for name in sorted(logged - stored - reader.purged(), key=str):
         yield f"{name}: the session is gone, although it was never purged"
 
 

@@ -18,6 +18,7 @@ from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
 from session_controller.mqtt_link import BrokerUrl, MqttLink
+from session_controller.presence import Departure
 from session_controller.service import Service
 from session_controller.store import Store
 from session_controller.world import Settings
@@ -68,6 +69,8 @@ class BrokerOrder:
     access: Mapping[str, Access]
     site: str
     """What the web pages have to know before they can ask."""
+    left: Callable[[str], None]
+    """Hears the client id of each accepted connection that has ended, before its will."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -84,6 +87,8 @@ class BoxSettings:
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
     tls: TlsFiles | None = None
+    deliver: bool = False
+    """Whether completed sessions are delivered by themselves, or only when asked."""
 
 
 class Box:
@@ -123,6 +128,8 @@ class Box:
             settings=self.settings.session,
             version=version("handrail"),
             backups=self._backups,
+            data=data,
+            deliver=self.settings.deliver,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
@@ -144,6 +151,7 @@ class Box:
                 self._role_of,
                 access_rules(site),
                 site,
+                self._left,
             )
         )
         user = controller_user(site)
@@ -153,6 +161,11 @@ class Box:
         if self._service is None:
             return None
         return role_of(self._service.world, client_id, username, password)
+
+    def _left(self, client_id: str) -> None:
+        """Have it noted who is gone: not every client says so, nor has a will."""
+        if self._service is not None:
+            self._service.submit(Departure(client_id))
 
     async def stop(self) -> None:
         """Stop what was started; a second call does nothing."""

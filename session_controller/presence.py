@@ -31,6 +31,28 @@ def handle_presence(work: Work, topic: PresenceTopic, payload: bytes) -> bool:
     return True
 
 
+class Departure:
+    """A job: a connection has ended, as the embedded broker saw, however it did.
+
+    Before its will, where it has one, which then changes nothing. It may be handled again after a
+    failing disk: a connection that has followed meanwhile is left alone.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        self._client_id = client_id
+        self._connection: int | None = None
+
+    def __call__(self, work: Work) -> None:
+        """Note it."""
+        device = work.device(self._client_id)
+        if device is None or not device.online:
+            return
+        if self._connection is None:
+            self._connection = device.connection
+        if device.connection == self._connection:
+            note_presence(work, device, online=False, connection=device.connection)
+
+
 def note_presence(work: Work, device: Device, *, online: bool, connection: int) -> None:
     """Keep a device's presence, and make it known in its sessions where it changed."""
     if (device.online, device.connection) != (online, connection):

@@ -163,7 +163,14 @@ def read_entry(row: dict[str, Any]) -> Entry:
         seq=row["seq"],
         command_id=row["command_id"],
     )
-    return Entry(row["id"], place, row["content"], row["content_sha256"], row["chain"])
+    content = None if row["content"] is None else _stored_bytes(row["content"])
+    digest, chain = _stored_bytes(row["content_sha256"]), _stored_bytes(row["chain"])
+    return Entry(row["id"], place, content, digest, chain)
+
+
+def _stored_bytes(value: object) -> bytes:
+    """Take bytes as they are, and whatever somebody put in their place as bytes too."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
 
 
 def read_event(row: dict[str, Any], sealer: Sealer) -> Event:

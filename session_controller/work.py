@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.base import Versioned
+from schemas.deliveries import AddDestination, DeliverNow, RemoveDestination
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
 from schemas.seals import ExportFormat, Paper
 from schemas.topics import AssignmentTopic, StateTopic, Topic
+from schemas.views import SessionStatus
 from session_controller.acts import Act
+from session_controller.delivery.deliveries import queued
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
 from session_controller.engine.facts import CommandRefused, Event, Fact
@@ -62,6 +65,14 @@ class ExportOrder:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PostalOrder:
+    """Somebody asked for a change of the destinations, or to deliver now."""
+
+    device: str
+    request: AddDestination | RemoveDestination | DeliverNow
+
+
 @dataclass(slots=True)
 class Work:
     """A batch in the making."""
@@ -93,6 +104,8 @@ class Work:
     receipts: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for the log to be signed."""
     exports: list[ExportOrder] = field(default_factory=list)
+    postal: list[PostalOrder] = field(default_factory=list)
+    """Who asked for what about deliveries that takes longer."""
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     """By session and device: what is not handled in this batch, nor acknowledged after it."""
 
@@ -174,6 +187,8 @@ class Work:
         old, new = before.state.code, after.state.code
         if old and (new is None or new.serial != old.serial):
             self._close_code(before.state.session, old.serial)
+        if after.state.status is SessionStatus.COMPLETED is not before.state.status:
+            self.queue(after.state.session)
         if before.state.documents is not after.state.documents:
             self._follow_documents(before.state, after.state)
 
@@ -187,6 +202,11 @@ class Work:
                 self._drop_chunks(before.session, old.upload)
             if old.stored and (new is None or new.stored is None):
                 self.batch.dropped_documents.append((before.session, old.stored.file))
+
+    def queue(self, session: str) -> None:
+        """Have a completed session delivered; where it is or was already, nothing changes."""
+        for destination in self.world.destinations.destinations:
+            self.batch.queued.append(queued(session, destination.name, self.at))
 
     def note(self, act: Act, *, device: str | None = None, session: str | None = None) -> None:
         """Write an act of the box into the log."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.base import Role
+from schemas.destinations import Destinations
 from schemas.flow import load_flow
 from schemas.questionnaire import Flow
 from session_controller.codes import Codes
@@ -66,6 +67,8 @@ class World:
     """When somebody last looked, by both clocks."""
     exports: Kept = field(default_factory=Kept)
     guard: Guard = field(default_factory=Guard)
+    destinations: Destinations = field(default_factory=Destinations)
+    """Where completed sessions are delivered to."""
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":

@@ -83,8 +83,10 @@ def _patient(made: Made | None, entered: Entered, names: Names) -> Patient:
     contacts = [one for one in elements.pop("contact", ()) if _is_reachable(one)]
     if contacts:
         elements["contact"] = contacts
-    if entered.record.language and "communication" not in elements:
-        spoken = {"system": "urn:ietf:bcp:47", "code": entered.record.language}
+    chosen = entered.record.language
+    # The form's own language says nothing of the patient; another one was chosen.
+    if chosen and chosen != entered.record.flow.language and "communication" not in elements:
+        spoken = {"system": "urn:ietf:bcp:47", "code": chosen}
         elements["communication"] = [{"language": {"coding": [spoken]}}]
     return build(Patient, _identified(elements, PATIENT, names))
 

@@ -1,7 +1,7 @@
 """The record on paper: a `Record` as an accessible PDF (docs/record.md).
 
 render(record, paper="us-letter") -> PDF
-render_apart(record, paper="us-letter", seconds=60) -> the same, in a process of its own
+render_apart(record, paper="us-letter", seconds=120) -> the same, in a process of its own
 """
 
 from session_controller.printing.apart import SECONDS, render_apart

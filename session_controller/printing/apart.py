@@ -19,8 +19,8 @@ from session_controller.printing.typesetting import TypesettingError
 from session_controller.printing.writing import write
 from session_controller.record import Record
 
-SECONDS = 60.0
-"""The reference form takes half a second, a PDF of 25 drawn pages some ten on a small box."""
+SECONDS = 120.0
+"""The reference form takes half a second; photographs and drawn pages some tenths each."""
 
 _BYTES = 4 * 2**30
 """Of address space, of which threads alone take a part; a page is drawn in some MB."""

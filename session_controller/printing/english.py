@@ -82,6 +82,12 @@ ENGLISH = Words(
     signature_picture="Signature, as it was drawn by hand",
     printed_name="Printed name",
     relationship="Signs for the patient as",
+    relationships={
+        "parent": "Parent",
+        "guardian": "Legal guardian",
+        "spouse": "Spouse or partner",
+        "health care agent": "Health care agent",
+    },
     when="Date and time",
     meaning="Meaning",
     reason="Reason",

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from session_controller.printing.documents import Files
 from session_controller.printing.legible import legible
+from session_controller.printing.photographs import for_paper
 from session_controller.printing.typesetting import (
     MAX_PAGES,
+    PICTURES,
     MissingGlyphsError,
     typeset,
     unshowable,
@@ -54,11 +56,15 @@ def _with_pictures(
 ) -> dict[str, Any]:
     """Replace a document's file by pictures, as far as it can be shown."""
     stem, _, ending = document["file"].rpartition(".")
-    seen = viewed(files.pop(document["file"]), ending)
+    data = files.pop(document["file"])
+    if ending in PICTURES:
+        data, changed = for_paper(data)
+        ending = changed or ending
+    seen = viewed(data, ending)
     pictures = []
-    for page, data in enumerate(seen, start=1):
+    for page, picture in enumerate(seen, start=1):
         name = f"{stem}-{page}.{'png' if ending == 'pdf' else ending}"
-        files[name] = data
+        files[name] = picture
         pictures.append({"file": name, "alt": document["alt"].replace("{n}", str(page))})
     note = None if seen else words["not_shown"]
     if len(seen) == MAX_PAGES:

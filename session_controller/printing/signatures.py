@@ -55,12 +55,18 @@ def _facts(book: Book, evidence: SignatureEvidence) -> list[Fact]:
     words = book.words
     named = {
         words.printed_name: evidence.printed_name,
-        words.relationship: evidence.relationship,
+        words.relationship: _relationship(book, evidence),
         words.when: moment(evidence.decided_at, words),
         words.meaning: evidence.meaning,
         words.reason: evidence.reason,
     }
     return [Fact(label, (value,)) for label, value in named.items() if value]
+
+
+def _relationship(book: Book, evidence: SignatureEvidence) -> str | None:
+    """Give what the page offers in the record's language, and a person's own words as they are."""
+    said = evidence.relationship
+    return said and book.words.relationships.get(said, said)
 
 
 def _only_read(book: Book, node: Node) -> SignaturePart:

@@ -82,6 +82,12 @@ SPANISH = Words(
     signature_picture="Firma, tal como se trazó a mano",
     printed_name="Nombre en letra de molde",
     relationship="Firma por el paciente como",
+    relationships={
+        "parent": "Padre o madre",
+        "guardian": "Tutor o tutora legal",
+        "spouse": "Cónyuge o pareja",
+        "health care agent": "Representante para la atención médica",
+    },
     when="Fecha y hora",
     meaning="Significado",
     reason="Motivo",

@@ -24,7 +24,7 @@ _PIXELS_PER_INCH = 140
 MAX_PAGES = 25
 """Of one PDF: a record is to be read, and the document itself is kept beside it."""
 
-_PICTURES = ("png", "jpg", "gif", "webp")
+PICTURES = ("png", "jpg", "gif", "webp")
 _PICTURE = b"""#set document(title: "picture")
 #image("%s", alt: "picture", width: 5cm)"""
 
@@ -71,7 +71,7 @@ def viewed(data: bytes, ending: str) -> tuple[bytes, ...]:
     """
     if ending == "pdf":
         return tuple(_pages(data))
-    if ending not in _PICTURES:
+    if ending not in PICTURES:
         return ()
     name = f"it.{ending}"
     try:

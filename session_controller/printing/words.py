@@ -66,6 +66,7 @@ class Words:
     signature_picture: str
     printed_name: str
     relationship: str
+    relationships: dict[str, str]
     when: str
     meaning: str
     reason: str

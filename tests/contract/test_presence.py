@@ -49,6 +49,16 @@ def test_a_lost_connection_shows_on_the_other_side(pair: Pair) -> None:
     pair.patient.view(pair.session, lambda v: v["host_online"] is True)
 
 
+def test_who_disconnects_without_a_word_is_gone(pair: Pair) -> None:
+    """A DISCONNECT takes the will back (3.1.1, 3.14.4-3): the box's own broker tells instead."""
+    before = pair.both()[0]["revision"]
+    pair.patient.close()
+    view = pair.staff.view(
+        pair.session, lambda v: not v["participants"][pair.patient.device]["online"]
+    )
+    assert view["revision"] == before + 1
+
+
 def test_a_late_will_of_an_old_connection_hides_nobody(pair: Pair) -> None:
     """`online: false` of a lower `connection` is ignored; of the newest it counts."""
     patient = pair.patient

@@ -1,6 +1,8 @@
 """Whoever changes, cuts or puts in an entry of the log is found out, and the place is named."""
 
+import asyncio
 import hashlib
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -30,13 +32,24 @@ COLUMNS = (
 )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a session in which everything was entered, signed at its end."""
+    folder = tmp_path_factory.mktemp("made") / "data"
+
+    async def make() -> None:
+        async with staged(folder, inspect=take_as_it_is) as stage:
+            await stage.open()
+            await enter_everything(stage, "Zorblatt")
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> Path:
-    """A database with a session in which everything was entered, signed at its end."""
-    async with staged(tmp_path, inspect=take_as_it_is) as stage:
-        await stage.open()
-        await enter_everything(stage, "Zorblatt")
-    path = tmp_path / "handrail.sqlite"
+def database(made: Path, tmp_path: Path) -> Path:
+    """The database of a copy of that folder."""
+    path = shutil.copytree(made, tmp_path / "data") / "handrail.sqlite"
     assert verify(path).faults == ()
     return path
 
@@ -67,6 +80,19 @@ def _other(value: object) -> object:
     if isinstance(value, int):
         return value + 1
     return f"{value}x" if value is not None else "x"
+
+
+@pytest.mark.parametrize("value", ["text", 7, 1.5, b"bytes"])
+@pytest.mark.parametrize("column", [c for c in COLUMNS if c not in ("revision", "seq")])
+def test_whatever_is_put_in_a_columns_place_is_found(
+    database: Path, column: str, value: object
+) -> None:
+    """Also what is of another type, or no text at all: a fault, and no failure."""
+    change(database, f"UPDATE OR IGNORE events SET {column}=? WHERE id=5", value)
+    change(database, f"UPDATE events SET {column}=CAST(X'ff41' AS TEXT) WHERE id=6")
+    found = faults(database)
+    assert any("entry 5 " in fault for fault in found), found
+    assert any("entry 6 " in fault for fault in found), found
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -110,7 +136,7 @@ CUTS: dict[str, tuple[Callable[[int], str], str]] = {
 
 
 @pytest.mark.parametrize("cut", CUTS)
-async def test_what_is_cut_out_or_put_in_is_found(database: Path, cut: str) -> None:
+def test_what_is_cut_out_or_put_in_is_found(database: Path, cut: str) -> None:
     """And the fault says where."""
     sql, wanted = CUTS[cut]
     last = len(rows(database, "id"))
@@ -118,7 +144,7 @@ async def test_what_is_cut_out_or_put_in_is_found(database: Path, cut: str) -> N
     assert any(wanted in fault for fault in faults(database)), faults(database)
 
 
-async def test_an_end_that_was_cut_off_with_its_signatures_needs_a_receipt(database: Path) -> None:
+def test_an_end_that_was_cut_off_with_its_signatures_needs_a_receipt(database: Path) -> None:
     """The log alone looks whole then; a receipt that was kept elsewhere tells."""
     with reading(database) as reader:
         checkpoint = reader.checkpoints()[-1]
@@ -131,7 +157,7 @@ async def test_an_end_that_was_cut_off_with_its_signatures_needs_a_receipt(datab
     assert any("by the receipt, the log ends" in fault for fault in faults(database, receipt))
 
 
-async def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path) -> None:
+def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path) -> None:
     """Somebody who chains all entries again cannot sign them."""
     change(database, "UPDATE events SET device='somebody' WHERE id=4")
     with reading(database) as reader:
@@ -144,7 +170,7 @@ async def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path
 
 
 @pytest.mark.parametrize("column", ["at", "chain", "signature", "public_key"])
-async def test_a_signature_that_was_changed_is_not_genuine(database: Path, column: str) -> None:
+def test_a_signature_that_was_changed_is_not_genuine(database: Path, column: str) -> None:
     """Whatever of it."""
     with closing(sqlite3.connect(database)) as db:
         value = db.execute(f"SELECT {column} FROM checkpoints ORDER BY entry DESC").fetchone()[0]
@@ -152,20 +178,20 @@ async def test_a_signature_that_was_changed_is_not_genuine(database: Path, colum
     assert any("genuine" in fault for fault in faults(database))
 
 
-async def test_content_that_is_gone_without_a_purge_is_found(database: Path) -> None:
+def test_content_that_is_gone_without_a_purge_is_found(database: Path) -> None:
     """Only a purge that the log knows of may take what an entry says."""
     change(database, "UPDATE events SET content=NULL WHERE revision=3")
     assert any("never purged" in fault for fault in faults(database))
 
 
-async def test_a_session_that_disappears_is_missed(database: Path) -> None:
+def test_a_session_that_disappears_is_missed(database: Path) -> None:
     """Its entries say that it was there."""
     change(database, "DELETE FROM chunks")
     change(database, "DELETE FROM sessions")
     assert any("although it was never purged" in fault for fault in faults(database))
 
 
-async def test_a_document_that_was_changed_is_named(database: Path) -> None:
+def test_a_document_that_was_changed_is_named(database: Path) -> None:
     """By its session and its field; so is one that is missing."""
     (path,) = (database.parent / "documents").glob("*/*")
     content = bytearray(path.read_bytes())
@@ -176,7 +202,7 @@ async def test_a_document_that_was_changed_is_named(database: Path) -> None:
     assert any("the document of new-card is missing" in f for f in verify(database).faults)
 
 
-async def test_a_state_that_was_put_in_anothers_place_does_not_open(database: Path) -> None:
+def test_a_state_that_was_put_in_anothers_place_does_not_open(database: Path) -> None:
     """Sealed states are bound to their session, and checked against its log."""
     change(database, "UPDATE sessions SET state=X'00112233445566778899aabbccddeeff'")
     assert any("does not open" in fault for fault in verify(database).faults)

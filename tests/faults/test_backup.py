@@ -4,12 +4,15 @@ import asyncio
 import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from session_controller import restoring
 from session_controller.backups import BackupError, BackupPlan, Backups, advice, existing
+from session_controller.keyring import KEYRING, KeyringError
 from session_controller.opening import RESTORING, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.restoring import restore
 from session_controller.store import Store
@@ -60,7 +63,8 @@ async def test_only_so_many_are_kept(tmp_path: Path) -> None:
             (tmp_path / "backups" / "handrail-x.new").write_bytes(b"torn")
             taken.append(await backups.take())
     assert existing(tmp_path) == [taken[2], taken[1]]
-    assert len(list((tmp_path / "backups").iterdir())) == 2
+    names = {path.name for path in (tmp_path / "backups").iterdir()}
+    assert names == {taken[1].name, taken[2].name, KEYRING}
 
 
 async def test_a_box_backs_itself_up_on_time(tmp_path: Path) -> None:
@@ -141,37 +145,46 @@ async def test_what_is_no_whole_backup_is_not_restored(tmp_path: Path) -> None:
         await stage.open()
         backup = await Backups(stage.store, tmp_path).take()
     before = (tmp_path / "handrail.sqlite").read_bytes()
-    torn = tmp_path / "torn"
+    torn, alone = backup.with_name("torn"), tmp_path / "without-its-keyring"
     torn.write_bytes(backup.read_bytes()[:-5000])
-    for wrong in (torn, tmp_path / "handrail.sqlite"):
-        with pytest.raises(StoreError):
+    alone.write_bytes(backup.read_bytes())
+    for wrong in (torn, alone, tmp_path / "handrail.sqlite"):
+        with pytest.raises((StoreError, KeyringError)):
             restore(tmp_path, wrong, _now())
     assert (tmp_path / "handrail.sqlite").read_bytes() == before
     Store(tmp_path).close()
 
 
+@pytest.mark.parametrize(
+    ("step", "nth"),
+    [("_put_aside", 1), ("sync_folder", 2), ("sync_folder", 3)],
+    ids=["before-anything-moves", "once-the-old-is-aside", "once-the-new-is-there"],
+)
 async def test_a_restore_that_was_killed_can_be_done_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until it has come to its end the box does not start, and says what to do."""
     async with staged(tmp_path) as stage:
         await stage.open()
+        await _enter(stage, 3)
         backup = await Backups(stage.store, tmp_path).take()
+    original, calls = getattr(restoring, step), count(1)
 
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
+    def killed(*arguments: Any) -> Any:
+        if next(calls) == nth:
+            raise KeyboardInterrupt
+        return original(*arguments)
 
-    for name in ("_put_aside", "_write"):
-        (tmp_path / "box.key").write_bytes(b"k" * 32)
-        with monkeypatch.context() as patch:
-            patch.setattr(f"session_controller.restoring.{name}", killed)
-            if name == "_put_aside":
-                with pytest.raises(KeyboardInterrupt):
-                    restore(tmp_path, backup, _now())
-                with pytest.raises(StoreDamagedError):
-                    Store(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path, backup, _now())
     assert (tmp_path / RESTORING).exists()
-    restore(tmp_path, backup, _now())
+    with pytest.raises(StoreDamagedError):
+        Store(tmp_path)
+    again = restore(tmp_path, backup, _now() + timedelta(seconds=1))
+    assert again.sessions == 1
+    assert verify(tmp_path / "handrail.sqlite").faults == ()
     Store(tmp_path).close()
 
 
@@ -189,12 +202,15 @@ async def test_the_advice_names_the_newest_whole_backup(tmp_path: Path) -> None:
 
 
 async def test_a_changed_value_in_a_backup_is_found(tmp_path: Path) -> None:
-    """What SQLite's own check cannot see, the rebuilt states show."""
+    """One bit that SQLite's own check cannot see breaks the seal, and the chain."""
     async with staged(tmp_path) as stage:
         await stage.open()
         await _enter(stage, 2)
         backup = await Backups(stage.store, tmp_path).take()
     with sqlite3.connect(backup) as db:
-        db.execute("UPDATE events SET fact = replace(fact, 'Ada 1', 'Eve 1')")
+        where = "revision = (SELECT max(revision) FROM events)"
+        content = bytearray(db.execute(f"SELECT content FROM events WHERE {where}").fetchone()[0])
+        content[-1] ^= 1
+        db.execute(f"UPDATE events SET content = ? WHERE {where}", [bytes(content)])
     db.close()
     assert verify(backup).faults

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.requests import BackUp
 from session_controller.points import Point
+from session_controller.verification import verify
 
 from .checks import check
 from .conftest import FULL, Note, spread
@@ -61,6 +62,7 @@ def conclude(
     assert rest_s < 30
     broken = check(people.history, Log.read(data))
     assert broken == []
+    assert verify(data / "handrail.sqlite").faults == ()
     note(
         **{name: len(faults)},
         acknowledged=people.history.acknowledged(),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.flow import load_flow
@@ -188,6 +188,7 @@ _RAW = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a whole export, on a machine that may be busy
 @given(_RAW)
 def test_whatever_a_file_holds_it_is_read_or_refused(raw):
     """No JSON makes the reader stumble; what it takes can be exported."""

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.flow import Flow, FlowError, load_flow
@@ -208,6 +208,15 @@ def test_the_patient_is_as_the_definitions_say():
     assert (licence["type"]["coding"][0]["code"], licence["value"]) == ("DL", "D123")
 
 
+@pytest.mark.parametrize(("language", "spoken"), [("en", []), ("es", ["es"]), (None, [])])
+def test_a_language_that_was_chosen_is_the_patients(language, spoken):
+    """Who went through the form in another language than its own is spoken with in that one."""
+    patient = answering(our_flow("quick-check-in"), last_name="Okafor")
+    found = the(transaction(record_of(patient, language=language)), "Patient")
+    codes = [one["language"]["coding"][0]["code"] for one in found.get("communication", [])]
+    assert codes == spoken
+
+
 def test_what_is_off_makes_nothing():
     """An answer, a document and a coverage of fields that are off are nowhere in the bundle."""
     patient = filled(our_flow("pre-registration"), 1)
@@ -259,6 +268,7 @@ _LOOSE = st.dictionaries(
 )
 
 
+@settings(deadline=None)  # a whole export, on a machine that may be busy
 @given(st.data())
 def test_whatever_was_entered_the_bundle_is_fhir(data):
     """Answers that keep no rule at all make a valid bundle: what does not fit stays out."""

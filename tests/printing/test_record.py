@@ -64,7 +64,7 @@ def test_the_head_says_what_and_whose_it_is(example, printed):
         "Completed",
         "English (en)",
         "27 November 2026, 09:03 UTC",
-        "pre-registration, version 1.0.0",
+        f"pre-registration, version {example.flow.version}",
     ):
         assert wanted in printed, wanted
 
@@ -274,7 +274,10 @@ def test_each_page_bears_session_number_and_chain(example):
 def test_a_spanish_session_has_a_spanish_record():
     """The record speaks the session's language, as far as form and program do."""
     record = filled_record(our_flow("pre-registration"), language="es-MX")
+    (evidence,) = record.signatures
+    record = replace(record, signatures=(replace(evidence, relationship="parent"),))
     text = text_of(record)
+    assert "Firma por el paciente como Padre o madre" in text
     for wanted in ("Respuestas", "Documentos", "Firmado", "Apellidos", "27 de noviembre de 2026"):
         assert wanted in text, wanted
     assert holds(text, record.signatures[0].text)
