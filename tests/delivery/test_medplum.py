@@ -1,9 +1,5 @@
-"""The real record, to a real server that is not ours: Medplum's router, in memory.
+"""The real record, to a real server that is not ours: Medplum's router, in memory."""
 
-Skipped unless HANDRAIL_MEDPLUM names a folder in which `npm install @medplum/fhir-router` was run.
-"""
-
-import os
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -19,17 +15,23 @@ from session_controller.fhir import singles, transaction
 from tests.delivery.parcels import Office, ehr
 from tests.fhir.records import filled, record_of
 from tests.flow.filling import our_flow
+from tests.npm import install
 
-_PLACE = os.environ.get("HANDRAIL_MEDPLUM", "")
-pytestmark = pytest.mark.skipif(not _PLACE, reason="HANDRAIL_MEDPLUM names no folder")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the server's packages."""
+    return install(tmp_path_factory.mktemp("medplum"), "@medplum/fhir-router@4")
 
 
 @pytest.fixture
-def medplum() -> Iterator[str]:
+def medplum(place: Path) -> Iterator[str]:
     """A server for one test; gives its base address."""
     script = Path(__file__).with_name("medplum.mjs")
     order = ["node", "--experimental-websocket", "--no-warnings", str(script)]
-    with subprocess.Popen(order, cwd=_PLACE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(order, cwd=place, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         yield f"http://127.0.0.1:{port}/fhir"
