@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 GENESIS = bytes(32)
 """What the first entry follows."""
 
+_written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _CONTEXT = b"handrail log checkpoint v1"
 
 
@@ -60,7 +61,7 @@ def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     digest = hashlib.sha256(head.chain)
     digest.update(entry.to_bytes(8, "big"))
     digest.update(content_sha256)
-    digest.update(json.dumps(rest, separators=(",", ":"), default=repr).encode())
+    digest.update(_written(rest).encode())
     return Head(entry, digest.digest())
 
 
