@@ -1,4 +1,4 @@
-"""Packages of npm for a test, in a folder of its own; skipped with the reason where there are none."""
+"""Packages of npm for a test, in a folder of its own; without npm the test is skipped, with why."""
 
 import shutil
 import subprocess
