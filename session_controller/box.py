@@ -19,12 +19,10 @@ from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
 from session_controller.mqtt_link import BrokerUrl, MqttLink
 from session_controller.presence import Departure
+from session_controller.reaching import BOX_FILE
 from session_controller.service import Service
 from session_controller.store import Store
 from session_controller.world import Settings
-
-BOX_FILE = "box.json"
-"""Where the running box can be reached, for the commands on the same data folder."""
 
 
 class EmbeddedBroker(Protocol):

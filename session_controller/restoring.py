@@ -18,10 +18,11 @@ from pathlib import Path
 from session_controller.acts import Act, Restored, SessionPurged
 from session_controller.backups import ASIDE, KEPT_FILES
 from session_controller.chain import Head, content_hash, follow
+from session_controller.errors import StoreError
 from session_controller.files import sync_folder, write_private
 from session_controller.keychain import session_key
 from session_controller.keyring import Keyring, keyring_of, read_keyring
-from session_controller.opening import DATABASE, RESTORING, StoreError, lock_folder
+from session_controller.opening import DATABASE, RESTORING, lock_folder
 from session_controller.reading import BACKUP_DOCUMENTS
 from session_controller.records import Entry, LoggedAct
 from session_controller.rows import act_place, entry_row

@@ -25,9 +25,6 @@ from session_controller.engine.state import SessionState
 from session_controller.keychain import CODES, LOG, Keychain, session_key
 from session_controller.opening import (
     BUSY_MS,
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
     is_damage,
     lock_folder,
     open_database,
@@ -76,9 +73,6 @@ __all__ = [
     "PURGE",
     "Batch",
     "Store",
-    "StoreBusyError",
-    "StoreDamagedError",
-    "StoreError",
 ]
 
 _log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.destinations import Destinations
+from session_controller.errors import StoreError
 from session_controller.files import write_private
-from session_controller.opening import StoreError
 
 DELIVERY_FILE = "delivery.json"
 
