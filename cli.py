@@ -2,37 +2,22 @@
 
 import json
 import socket
-import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from sqlite_utils import Database
 
-from broker import (
-    Broker,
-    BrokerSettings,
-    Client,
-    Credentials,
-    Identity,
-    Limits,
-    Listener,
-    Observer,
-    Reason,
-    Rules,
-    Tls,
-    tls_problem,
-)
-from broker.standalone import app as broker_app
+from broker.commands import app as broker_app
 from clients import (
     Credential,
+    console_deliver,
     console_device,
     console_flow,
     console_keys,
@@ -64,37 +49,30 @@ from clients.console_schema import acl, schema
 from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
 from clients.console_simulate import simulate
 from clients.demo import demo
-from clients.pages import pages
 from schemas.access import PAIRING_USER
 from schemas.base import Role
-from session_controller.admins import SLOTS, NoFreeSlotError, take_slot
-from session_controller.audit import read_receipt, told
-from session_controller.backups import BackupPlan, advice
-from session_controller.box import BOX_FILE, Box, BoxSettings, BrokerOrder, EmbeddedBroker, TlsFiles
-from session_controller.migrations import SCHEMA
-from session_controller.mqtt_link import BrokerUrlError
-from session_controller.opening import DATABASE
-from session_controller.reading import Reader
-from session_controller.restoring import restore as put_back
-from session_controller.settling import SiteError, remembered, settle
-from session_controller.store import StoreBusyError, StoreDamagedError, StoreError
-from session_controller.verification import reading, verify_reader
-from session_controller.world import Settings
+from session_controller.errors import (
+    BrokerUrlError,
+    KeyringError,
+    NoFreeSlotError,
+    ReceiptError,
+    SiteError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+)
+from session_controller.reaching import BOX_FILE, SLOTS, take_slot
+
+if TYPE_CHECKING:
+    from session_controller.box import BrokerOrder, EmbeddedBroker
+    from session_controller.world import Settings
+
+# A command loads what it needs when it runs: the whole of it takes a second and more.
 
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
 
-_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", BOX_FILE)
-_LIMITS = Limits(
-    connections_per_address=4_000,
-    failures_per_address=600,
-    retained_bytes=512 << 20,
-    queue_bytes=32 << 20,
-)
-"""Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not shut
-the others out, and secrets of 256 random bits are not guessed at ten tries a second. What is
-retained is counted per screen; the lobby is the same bytes for all of them. A document of 20 MiB
-that staff fetches waits whole for a slow screen."""
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
@@ -109,6 +87,7 @@ app = typer.Typer(
 app.add_typer(console_session.app, name="session")
 app.add_typer(console_device.app, name="device")
 app.add_typer(console_flow.app, name="flow")
+app.add_typer(console_deliver.app, name="deliver")
 app.add_typer(console_record.documents, name="document")
 app.add_typer(console_record.app, name="record")
 app.add_typer(console_keys.keys, name="key")
@@ -159,6 +138,10 @@ def serve(
 
     Prints a line with `ready` and the addresses when it serves.
     """
+    from broker import Tls, tls_problem
+    from session_controller.backups import BackupPlan
+    from session_controller.box import Box, BoxSettings, TlsFiles
+
     tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
     if tls and (problem := tls_problem(Tls(*tls))):
         raise Failure(f"cannot speak TLS: {problem}", USAGE)
@@ -171,6 +154,7 @@ def serve(
         prepare(data, site, idle_limit),
         BackupPlan(backup_every or None, keep_backups),
         TlsFiles(*tls) if tls else None,
+        deliver=True,
     )
 
     with _explaining(data):
@@ -180,6 +164,10 @@ def serve(
 @app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
 def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
+    from sqlite_utils import Database
+
+    from session_controller.migrations import SCHEMA
+
     known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
     if not report(examine(data, layout), as_json=as_json):
@@ -202,6 +190,8 @@ def restore(
     What was there is kept beside it. Screens that know more accept the older truth, and send again
     what they still hold.
     """
+    from session_controller.restoring import restore as put_back
+
     with _explaining(data):
         try:
             done = put_back(data, file, datetime.now(UTC))
@@ -227,8 +217,26 @@ app.command(hidden=True, epilog="Example: handrail reference > docs/command-line
 # --- the wiring ----------------------------------------------------------------------------
 
 
-def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
+def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
     """Make the box's own broker: who may connect and do what is the controller's to say."""
+    from broker import (
+        Broker,
+        BrokerSettings,
+        Client,
+        Credentials,
+        Identity,
+        Limits,
+        Listener,
+        Observer,
+        Reason,
+        Rules,
+        Tls,
+    )
+    from clients.pages import pages
+
+    class Departures(Observer):
+        def disconnected(self, client: Client, _: Reason) -> None:
+            order.left(client.client_id)
 
     async def authenticate(shown: Credentials) -> Identity | None:
         role = order.role_of(shown.client_id, shown.username, shown.password)
@@ -239,29 +247,28 @@ def embedded_broker(order: BrokerOrder) -> EmbeddedBroker:
         return Identity(user=user, role=role, client_id=shown.client_id)
 
     tls = Tls(*astuple(order.tls)) if order.tls else None
+    # Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not
+    # shut the others out, and secrets of 256 random bits are not guessed at ten tries a second.
+    # What is retained is counted per screen; the lobby is the same bytes for all of them. A
+    # document of 20 MiB that staff fetches waits whole for a slow screen.
+    limits = Limits(
+        connections_per_address=4_000,
+        failures_per_address=600,
+        retained_bytes=512 << 20,
+        queue_bytes=32 << 20,
+    )
     listeners = {"mqtt": Listener(*order.mqtt, tls=tls)}
     if order.http is not None:
         listeners["http"] = Listener(*order.http, kind="http", tls=tls)
     if tls is not None:
         listeners["local"] = Listener()
     return Broker(
-        BrokerSettings(listeners=listeners, limits=_LIMITS),
+        BrokerSettings(listeners=listeners, limits=limits),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
         web_app=pages(order.site),
-        observer=_Departures(order.left),
+        observer=Departures(),
     )
-
-
-class _Departures(Observer):
-    """Tells the controller whose connection has ended."""
-
-    def __init__(self, left: Callable[[str], None]) -> None:
-        self._left = left
-
-    def disconnected(self, client: Client, _: Reason) -> None:
-        """Pass it on."""
-        self._left(client.client_id)
 
 
 @contextmanager
@@ -276,10 +283,12 @@ def _explaining(data: Path) -> Iterator[None]:
     except SiteError as error:
         raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
+        from session_controller.backups import advice
+
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
-    except StoreError as error:
+    except (StoreError, KeyringError) as error:
         raise Failure(str(error)) from None
-    except BrokerUrlError as error:
+    except (BrokerUrlError, ReceiptError) as error:
         raise Failure(str(error), USAGE) from None
     except NoFreeSlotError as error:
         raise Failure(str(error), UNAVAILABLE) from None
@@ -288,8 +297,10 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(f"cannot serve on {data}: {what}; choose another", UNAVAILABLE) from None
 
 
-def prepare(data: Path, site: str | None, idle_limit: timedelta) -> Settings:
+def prepare(data: Path, site: str | None, idle_limit: timedelta) -> "Settings":
     """Settle what a box on this folder is called; at the first start, add the example flows."""
+    from session_controller.settling import settle
+
     with _explaining(data):
         settled = settle(data, site, idle_limit)
     if settled.fresh:
@@ -316,17 +327,19 @@ def visit(data: Path) -> Iterator[Place]:
 
 def _enter(data: Path, stack: ExitStack) -> Place | None:
     """Try once; None: somebody is just starting or stopping there."""
-    try:
+    with suppress(NoFreeSlotError, FileNotFoundError, ConnectionError, TimeoutError):
+        return stack.enter_context(_knock(data))
+    with suppress(StoreBusyError):
         return stack.enter_context(_private(data))
-    except StoreBusyError:
-        with suppress(NoFreeSlotError, FileNotFoundError, ConnectionError, TimeoutError):
-            return stack.enter_context(_knock(data))
     return None
 
 
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
+    from session_controller.box import Box, BoxSettings
+    from session_controller.settling import remembered
+
     settled = remembered(data)
     order = BoxSettings(data, ("127.0.0.1", 0), None, None, settled.settings)
     with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
@@ -352,28 +365,18 @@ def _knock(data: Path) -> Iterator[Place]:
 
 def audit(data: Path, receipt: str | None) -> Audit:
     """Go through the log of a data folder, its states and its documents."""
-    with _reading(data) as reader:
-        try:
-            found = verify_reader(reader, receipt=read_receipt(receipt) if receipt else None)
-        except ValueError as error:
-            raise Failure(str(error), USAGE) from None
-        signed = max((c.head.entry for c in reader.checkpoints()), default=0)
-        return Audit(found.events, signed, found.sessions, len(reader.purged()), found.faults)
+    from session_controller.verification import audit_folder
+
+    with _explaining(data):
+        return Audit(*astuple(audit_folder(data, receipt)))
 
 
 def entries(data: Path, after: int, session: str | None) -> Iterator[Mapping[str, Any]]:
     """Give the log of a data folder; nothing that was entered."""
-    with _reading(data) as reader:
-        yield from (told(entry) for entry in reader.entries(after, session))
+    from session_controller.verification import told_entries
 
-
-@contextmanager
-def _reading(data: Path) -> Iterator[Reader]:
-    try:
-        with _explaining(data), reading(data / DATABASE) as reader:
-            yield reader
-    except sqlite3.Error as error:
-        raise Failure(f"{data / DATABASE} cannot be read ({error}); {advice(data)}") from None
+    with _explaining(data):
+        yield from told_entries(data, after, session)
 
 
 @contextmanager

@@ -230,6 +230,8 @@ def send_ready(connection: Connection) -> None:
         connection.send(waiting.popleft().packet)
     if 2 * len(waiting) <= connection.engine.limits.deferred:
         connection.host_has_room()
+    if not waiting:
+        connection.waiting = None  # a deque is large, and most connections are silent
 
 
 def receive_pubrel(connection: Connection, body: bytes) -> None:

@@ -127,14 +127,15 @@ class Session:
         broker keeps anyway, and a subscriber must not fail for what others have retained.
         """
         qos = min(message.qos, granted)
-        connection, queue = self.connection, self._queue()
-        if connection is not None and not queue and not connection.congested:
+        connection = self.connection
+        if connection is not None and not self.queue and not connection.congested:
             if qos == 0:
                 connection.send(message.packet())
                 return
             if self._window_open():
                 self._send(connection, message, qos)
                 return
+        queue = self._queue()
         if len(queue) >= self._limits.queue_messages + self._limits.retained_messages:
             self._overflow()
             return
@@ -181,6 +182,8 @@ class Session:
                 self._send(connection, message, qos)
             else:
                 connection.send(message.packet())
+        if not queue:
+            self.queue = None
 
     def resume(self) -> None:
         """Send again, in order and with DUP, what was not acknowledged (4.4.0-1); then the rest."""

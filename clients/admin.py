@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from clients.client import DEFAULT_TIMEOUT
+from clients.deliveries import DeliveriesClient
 from clients.errors import ExportBroken
-from clients.facility import FacilityClient
 from clients.fetching import Assembly
 from clients.news import DocumentPart
 from schemas.base import Role
@@ -59,7 +59,7 @@ _PAGES = 1_000
 _TRIES = 3
 
 
-class AdminClient(FacilityClient):
+class AdminClient(DeliveriesClient):
     """An admin's device: what a facility device may do, and what concerns the site."""
 
     def open_session_for(
@@ -239,10 +239,27 @@ class AdminClient(FacilityClient):
         self,
         *sessions: str,
         older_than_s: int | None = None,
+        undelivered: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> tuple[str, ...]:
         """Delete ended sessions with all that was entered; gives which."""
-        answer = self._request(
-            PurgeSessions, SessionsPurged, timeout, sessions=sessions, older_than_s=older_than_s
+        return self.purge(
+            *sessions, older_than_s=older_than_s, undelivered=undelivered, timeout=timeout
+        ).sessions
+
+    def purge(
+        self,
+        *sessions: str,
+        older_than_s: int | None = None,
+        undelivered: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> SessionsPurged:
+        """Do the same; tells also what was kept, since a destination has not taken it yet."""
+        return self._request(
+            PurgeSessions,
+            SessionsPurged,
+            timeout,
+            sessions=sessions,
+            older_than_s=older_than_s,
+            undelivered=undelivered,
         )
-        return answer.sessions

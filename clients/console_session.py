@@ -184,6 +184,10 @@ def purge(
             parser=span, metavar="SPAN", help="All that ended longer ago: 90s, 30m, 24h, 7d."
         ),
     ] = None,
+    *,
+    undelivered: Annotated[
+        bool, typer.Option("--undelivered", help="Those too that are not delivered yet.")
+    ] = False,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -192,8 +196,10 @@ def purge(
         raise Failure("name sessions to delete, or say --older-than 24h", USAGE)
     seconds = None if older_than is None else int(older_than.total_seconds())
     with program(context).reach(data) as admin:
-        purged = admin.purge_sessions(*(sessions or ()), older_than_s=seconds)
+        purged = admin.purge(*(sessions or ()), older_than_s=seconds, undelivered=undelivered)
     if as_json:
-        print_json(list(purged))
+        print_json(list(purged.sessions))
     else:
-        table(("deleted",), [(name,) for name in purged], "There was nothing to delete.")
+        table(("deleted",), [(name,) for name in purged.sessions], "There was nothing to delete.")
+    if purged.kept:
+        say(f"kept, since not delivered yet: {', '.join(purged.kept)} (see --undelivered)")

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import segno
 import typer
 
 from clients.admin import AdminClient
@@ -152,6 +151,8 @@ work for ten minutes, once each:
   the patient's screen  {patient}
 """
     )
+    import segno  # noqa: PLC0415 - no other command draws a code
+
     segno.make(patient, error="l", micro=False).terminal(compact=True, border=2)
     typer.echo(
         f"""

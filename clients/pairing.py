@@ -2,11 +2,13 @@
 
 import secrets
 import ssl
+from asyncio import TimerHandle
 from concurrent.futures import Future
 
 from pydantic import TypeAdapter
 
 from clients.address import Address
+from clients.backoff import Backoff
 from clients.connection import Connection, Login, Message
 from clients.credential import Credential
 from clients.errors import ConnectFailed, NotAuthorized, TimedOut, request_refused
@@ -29,14 +31,15 @@ def pair(
     timeout: float = 10.0,
     tls: ssl.SSLContext | None = None,
 ) -> Credential:
-    """Show a code, once, and give the credential for it; the caller keeps it (`save`).
+    """Show a code and give the credential for it; the caller keeps it (`save`).
 
     Raises CodeRefused for a code that is wrong, spent or expired, ConnectFailed where the box
     cannot be reached, TimedOut where it does not answer.
     """
     loop = NetworkLoop("handrail-pairing")
-    claim = _Claim(loop, Address.parse(url), PairingClaim(code=code, name=name), site, tls)
-    loop.run(claim.connection.open)
+    shown = PairingClaim(code=code, name=name)
+    claim = _Claim(loop, Address.parse(url), shown, site, tls)
+    loop.run(claim.open)
     try:
         answer = claim.answer.result(timeout)
     except TimedOut:
@@ -54,7 +57,11 @@ def pair(
 
 
 class _Claim:
-    """One connection of a device without a name, from its claim to the answer."""
+    """A device without a name, from its claim to the answer.
+
+    A connection that is lost once the code was shown comes back under its client id, and shows it
+    again: the box then repeats its answer, which may have been lost.
+    """
 
     def __init__(
         self,
@@ -65,26 +72,38 @@ class _Claim:
         tls: ssl.SSLContext | None,
     ) -> None:
         self.answer: Future[PairingGrant | Rejection] = Future()
+        self._loop = loop
+        self._address = address
         self._claim = claim
         self._site = site
+        self._tls = tls
         self._client_id = PAIRING_PREFIX + secrets.token_hex(16)
+        self._backoff = Backoff()
+        self._connection: Connection | None = None
+        self._retry: TimerHandle | None = None
+        self._shown = False
         self._gone: Future[None] | None = None
-        self._over = False
-        self.connection = Connection(
-            loop,
-            address,
+
+    def open(self) -> None:
+        """Connect."""
+        self._connection = Connection(
+            self._loop,
+            self._address,
             Login(self._client_id, PAIRING_USER),
             self,
-            filters=(GrantTopic(self._client_id).under(site),),
+            filters=(GrantTopic(self._client_id).under(self._site),),
             will=None,
             keepalive=30,
-            tls=tls,
+            tls=self._tls,
         )
+        self._connection.open()
 
     def opened(self) -> None:
         """Show the code."""
-        topic = ClaimTopic(self._client_id).under(self._site)
-        self.connection.publish(Message(topic, self._claim.to_json()))
+        if self._connection is not None:
+            self._shown = True
+            topic = ClaimTopic(self._client_id).under(self._site)
+            self._connection.publish(Message(topic, self._claim.to_json()))
 
     def received(self, message: Message) -> None:
         """Take the grant or the refusal."""
@@ -94,17 +113,24 @@ class _Claim:
                 self.answer.set_result(answer)
 
     def ended(self, reason: str, *, refused: bool) -> None:
-        """Tell who waits."""
-        self._over = True
-        if not self.answer.done():
-            self.answer.set_exception(NotAuthorized(reason) if refused else ConnectFailed(reason))
+        """Try again where the answer may be lost; else tell who waits."""
+        self._connection = None
         if self._gone is not None:
             self._gone.set_result(None)
+        elif self.answer.done():
+            return
+        elif self._shown and not refused:
+            self._retry = self._loop.later(self._backoff.next(), self.open)
+        else:
+            error = NotAuthorized(reason) if refused else ConnectFailed(reason)
+            self.answer.set_exception(error)
 
     def leave(self, gone: Future[None]) -> None:
         """Close the connection; `gone` is set when it is."""
-        if self._over:
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._connection is None:
             gone.set_result(None)
         else:
             self._gone = gone
-            self.connection.drop()
+            self._connection.drop()

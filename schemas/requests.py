@@ -8,25 +8,19 @@ from schemas.base import (
     AnyJson,
     FieldId,
     Identifier,
-    RequestId,
     Role,
     Sha256,
     Timestamp,
-    Versioned,
     Wire,
     absent,
 )
+from schemas.deliveries import DeliveryAnswer, DeliveryRequest
 from schemas.devices import DeviceName, Label, LobbyLine
+from schemas.request_base import RequestBase
 from schemas.seals import ExportFormat, Paper, Seal
 from schemas.views import DocumentStatus, FacilityView
 
 FlowId = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class RequestBase(Versioned):
-    """What every request and every answer bears."""
-
-    request_id: RequestId
 
 
 class OpenSession(RequestBase):
@@ -195,6 +189,8 @@ class PurgeSessions(RequestBase):
     sessions: tuple[Identifier, ...] = ()
     older_than_s: Annotated[int | None, Field(ge=0, le=10**10)] = None
     """Every session that ended longer ago than this many seconds."""
+    undelivered: bool = False
+    """Those too that a destination has not taken yet."""
 
 
 class BackUp(RequestBase):
@@ -225,6 +221,7 @@ Request = (
     | CancelSession
     | PurgeSessions
     | BackUp
+    | DeliveryRequest
 )
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
 """Reads any request from JSON."""
@@ -450,6 +447,8 @@ class SessionsPurged(RequestBase):
 
     type: Literal["SESSIONS_PURGED"] = "SESSIONS_PURGED"
     sessions: tuple[Identifier, ...]
+    kept: tuple[Identifier, ...] = ()
+    """Old enough, but not delivered yet."""
 
 
 class BackedUp(RequestBase):
@@ -484,6 +483,7 @@ Answer = (
     | SessionCancelled
     | SessionsPurged
     | BackedUp
+    | DeliveryAnswer
 )
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
 """Reads any answer from JSON."""

@@ -131,6 +131,20 @@ class DeliveryChanged(FactBase):
     status: Literal["delivered", "refused", "retried"]
 
 
+class DestinationChanged(FactBase):
+    """Sessions are delivered to a further destination, or to one less."""
+
+    type: Literal["DestinationChanged"] = "DestinationChanged"
+    destination: str
+    change: Literal["added", "removed"]
+
+
+class DeliverySeen(FactBase):
+    """Somebody looked at what destinations said of a session."""
+
+    type: Literal["DeliverySeen"] = "DeliverySeen"
+
+
 Act = (
     DeviceEnrolled
     | DevicePaired
@@ -148,5 +162,7 @@ Act = (
     | KeyRotated
     | BoxStarted
     | DeliveryChanged
+    | DestinationChanged
+    | DeliverySeen
 )
 ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="type")])

@@ -254,20 +254,35 @@ def purge_sessions(
     found = {name: _state(work, store, name) for name in names}
     if None in found.values():
         return _UNKNOWN
-    states = [state for state in found.values() if state is not None]
-    if not all(state.status.ended for state in states):
+    states = {name: state for name, state in found.items() if state is not None}
+    if not all(state.status.ended for state in states.values()):
         return Refusal(RejectionCode.UNAVAILABLE, "An open session is ended before it is purged.")
-    for state in states:
-        clear_topics(work, state)
-        _forget_guests(work, state.session)
-        work.note(SessionPurged(), device=device.device, session=state.session)
-    work.batch.purged += found
-    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(found))
+    waiting = {} if request.undelivered else {name: store.undelivered(name) for name in states}
+    kept = [name for name, destinations in waiting.items() if destinations]
+    named = next((name for name in kept if name in request.sessions), None)
+    if named is not None:
+        return _undelivered(waiting[named])
+    purged = [name for name in states if name not in kept]
+    for name in purged:
+        clear_topics(work, states[name])
+        _forget_guests(work, name)
+        work.note(SessionPurged(), device=device.device, session=name)
+    work.batch.purged += purged
+    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged), kept=tuple(kept))
 
 
 def _state(work: Work, store: Store, name: str) -> SessionState | None:
     live = work.session(name)
     return live.state if live else store.state(name)
+
+
+def _undelivered(destinations: list[str]) -> Refusal:
+    return Refusal(
+        RejectionCode.UNAVAILABLE,
+        f"This session is not delivered to {', '.join(sorted(destinations))} yet; purge it as "
+        "undelivered if it is not wanted there.",
+        {"destinations": [*sorted(destinations)]},
+    )
 
 
 def _forget_guests(work: Work, session: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from session_controller.acts import ACT
 from session_controller.chain import Checkpoint, Head, content_hash, follow, is_genuine
+from session_controller.errors import ReceiptError
 from session_controller.reading import Reader
 from session_controller.records import Entry
 
@@ -69,12 +70,12 @@ class Audited:
 
 
 def read_receipt(text: str) -> Receipt:
-    """Read a receipt. Raises `ValueError` with a message for a person."""
+    """Read a receipt. Raises `ReceiptError`."""
     try:
         receipt = Receipt.model_validate_json(text)
         receipt.checkpoint()
     except (ValidationError, ValueError):
-        raise ValueError("this is no receipt of a log") from None
+        raise ReceiptError("this is no receipt of a log") from None
     return receipt
 
 

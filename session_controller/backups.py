@@ -18,17 +18,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
-from session_controller.admins import ADMINS_FILE
+from session_controller.errors import KeyringError
 from session_controller.files import sync_folder
 from session_controller.keychain import session_key
 from session_controller.keyring import (
     KEYRING,
     Keyring,
-    KeyringError,
     read_keyring,
     write_keyring,
 )
 from session_controller.opening import DATABASE, connect_to_read
+from session_controller.reaching import ADMINS_FILE
 from session_controller.rotation import rotate
 from session_controller.sealing import KEY_FILE, keys_are_given, load_box_keys
 from session_controller.store import Store

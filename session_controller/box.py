@@ -16,20 +16,18 @@ from typing import Any, Protocol, Self
 from schemas.access import Access, access_rules, controller_user
 from session_controller.admins import enrol_admins, load_admins
 from session_controller.backups import BackupPlan, Backups
+from session_controller.errors import KeyringError
 from session_controller.files import write_private
 from session_controller.gate import role_of
-from session_controller.keyring import KeyringError
 from session_controller.link import InProcessLink, Link, LocalClient
 from session_controller.mqtt_link import BrokerUrl, MqttLink
 from session_controller.presence import Departure
+from session_controller.reaching import BOX_FILE
 from session_controller.service import Service
 from session_controller.store import Store
 from session_controller.world import Settings
 
 _log = logging.getLogger(__name__)
-
-BOX_FILE = "box.json"
-"""Where the running box can be reached, for the commands on the same data folder."""
 
 
 class EmbeddedBroker(Protocol):
@@ -92,6 +90,8 @@ class BoxSettings:
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
     tls: TlsFiles | None = None
+    deliver: bool = False
+    """Whether completed sessions are delivered by themselves, or only when asked."""
 
 
 class Box:
@@ -132,6 +132,8 @@ class Box:
             settings=self.settings.session,
             version=version("handrail"),
             backups=self._backups,
+            data=data,
+            deliver=self.settings.deliver,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))

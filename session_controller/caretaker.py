@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from session_controller.backups import Backups
-from session_controller.keyring import KeyringError
+from session_controller.errors import KeyringError
 from session_controller.store import Store
 
 _log = logging.getLogger(__name__)

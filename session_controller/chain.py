@@ -17,6 +17,7 @@ GENESIS = bytes(32)
 """What the first entry follows."""
 
 _MAX_ENTRY = 1 << 63
+_written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _CONTEXT = b"handrail log checkpoint v1"
 
 
@@ -61,7 +62,7 @@ def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     digest = hashlib.sha256(head.chain)
     digest.update(entry.to_bytes(8, "big"))
     digest.update(content_sha256)
-    digest.update(json.dumps(rest, separators=(",", ":"), default=repr).encode())
+    digest.update(_written(rest).encode())
     return Head(entry, digest.digest())
 
 

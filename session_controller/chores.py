@@ -20,8 +20,8 @@ from schemas.topics import InboxTopic
 from session_controller.acts import BackupTaken
 from session_controller.audit import Receipt
 from session_controller.backups import BackupError, Backups
+from session_controller.errors import KeyringError
 from session_controller.exporting import Exporter
-from session_controller.keyring import KeyringError
 from session_controller.sealing import BoxKeyError, SealBrokenError
 from session_controller.store import Store
 from session_controller.turns import StoresTurn

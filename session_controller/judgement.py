@@ -1,6 +1,7 @@
 """What one field holds, judged alone: filled or not, and what is wrong with it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.questionnaire import STRUCTURE, FieldKind, Json
 from session_controller.enablement import Held, was_read
@@ -37,6 +38,19 @@ class State:
 
 
 _SKIPPED = State(filled=False)
+_FILLED = State(filled=True)
+_SHARED = 4_096
+"""What is missing is missing in every session at its start: one object for all of them."""
+
+
+@lru_cache(_SHARED)
+def _unfilled(fault: Fault | None) -> State:
+    return State(filled=False, fault=fault)
+
+
+@lru_cache(_SHARED)
+def _shared(fault: Fault) -> Fault:
+    return fault
 
 
 def judge(node: Node, held: Held) -> State:
@@ -65,12 +79,12 @@ def _filled_state(node: Node, held: Held) -> State:
 
 def _value_state(node: Node, value: Json) -> State:
     if is_empty(value):
-        return State(filled=False, fault=_wanted(node, "missing", "an answer is needed"))
+        return _unfilled(_wanted(node, "missing", "an answer is needed"))
     if node.item.fixed:
-        return State(filled=True)
+        return _FILLED
     verdict = check_value(node.item, value)
     if verdict is None:
-        return State(filled=True)
+        return _FILLED
     problem = verdict if isinstance(verdict, Problem) else _UNFIT
     blocks = not (node.item.read_only or node.hidden)
     fault = fault_of(node, problem.code, problem.message) if blocks else None
@@ -85,7 +99,7 @@ def _document_state(node: Node, status: str | None) -> State:
         return State(filled=True)
     if status == "rejected" and not node.hidden:
         return State(False, fault_of(node, "document_rejected", "the document was sent back"))
-    return State(False, _wanted(node, "document_missing", "a document is needed"))
+    return _unfilled(_wanted(node, "document_missing", "a document is needed"))
 
 
 def _consent_state(node: Node, held: Held) -> State:
@@ -104,7 +118,7 @@ def _consent_state(node: Node, held: Held) -> State:
 
 
 def _wanted(node: Node, code: str, message: str) -> Fault | None:
-    return fault_of(node, code, message) if node.wanted else None
+    return _shared(fault_of(node, code, message)) if node.wanted else None
 
 
 def fault_of(node: Node, code: str, message: str, field_id: str | None = None) -> Fault:

@@ -12,15 +12,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from session_controller.errors import KeyringError
 from session_controller.files import write_private
 from session_controller.sealing import KEY_FILE, BoxKeyError, BoxKeys, load_box_keys
 
 KEYRING = "keyring"
 _BESIDE = ".keys"
-
-
-class KeyringError(Exception):
-    """The keys of a backup cannot be used; the message says why, for a person."""
 
 
 class _File(BaseModel):

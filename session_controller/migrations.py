@@ -124,6 +124,30 @@ def _v1(db: Database) -> None:
         db.execute(statement)
 
 
+_V2 = """
+-- The outbox: each completed session's way to each destination.
+CREATE TABLE deliveries (
+    session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
+    destination TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('waiting', 'delivered', 'refused')),
+    attempts INTEGER NOT NULL,
+    next_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    outcome BLOB,                   -- JSON, sealed with the session's key; so is progress
+    progress BLOB,
+    PRIMARY KEY (session, destination)
+) WITHOUT ROWID;
+CREATE INDEX deliveries_waiting ON deliveries(destination, next_at) WHERE status = 'waiting';
+"""
+
+
+@SCHEMA(name="v2")
+def _v2(db: Database) -> None:
+    for statement in _statements(_V2):
+        points.reached(Point.MIGRATING)
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split a script: `executescript` would end the transaction that the migration runs in."""
     code = "\n".join(line.split("--")[0] for line in script.splitlines())

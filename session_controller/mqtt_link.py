@@ -15,15 +15,12 @@ from urllib.parse import unquote, urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from session_controller.errors import BrokerUrlError
 from session_controller.link import Connected, Message, Receive, Testament
 
 _log = logging.getLogger(__name__)
 _WINDOW = 20
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-class BrokerUrlError(ValueError):
-    """A broker's address that cannot be used; the message is for a person."""
 
 
 @dataclass(frozen=True, slots=True)

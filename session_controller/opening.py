@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
+from session_controller.errors import StoreBusyError, StoreDamagedError, StoreError
 from session_controller.files import sync_folder
 from session_controller.migrations import SCHEMA
 from session_controller.sealing import (
@@ -42,18 +43,6 @@ DOCUMENTS_DRAFT = "documents.new"
 _LOOK_AT_ALL = 256 * 1024 * 1024
 """Above, a start leaves the documents' bytes unchecked: it has to be over within two seconds."""
 _WITHOUT_BYTES = ("meta", "flows", "devices", "sessions", "keys", "codes", "answers")
-
-
-class StoreError(Exception):
-    """The database cannot be used; the message says why and what to do, for a person."""
-
-
-class StoreBusyError(StoreError):
-    """Another process has the data folder."""
-
-
-class StoreDamagedError(StoreError):
-    """The database is broken or gone: it is left as it is, for a backup to take its place."""
 
 
 def lock_folder(folder: Path) -> int:

@@ -12,6 +12,7 @@ from session_controller.codes import new_id, new_secret, secret_hash
 from session_controller.joining import CODE_REFUSED, join, session_of
 from session_controller.records import Code, CodeKind, Device
 from session_controller.work import Work
+from session_controller.world import Granted
 
 
 def handle_claim(work: Work, topic: ClaimTopic, payload: bytes) -> None:
@@ -23,6 +24,10 @@ def handle_claim(work: Work, topic: ClaimTopic, payload: bytes) -> None:
         work.say(grant, Rejection(code=claim.code, message=claim.message))
         return
     guard = work.world.guard
+    before = _given_before(work, topic.client_id, claim.code)
+    if before is not None:
+        work.say(grant, before)
+        return
     code = work.code(claim.code)
     granted = _grant(work, code, claim.name) if code else None
     if granted is None:
@@ -31,7 +36,22 @@ def handle_claim(work: Work, topic: ClaimTopic, payload: bytes) -> None:
             work.dropped[topic.client_id] = 0.0
         return
     guard.by_client.pop(topic.client_id, None)
+    lifetime_s = work.world.settings.code_lifetime.total_seconds()
+    shown = work.world.codes.hash_of(claim.code)
+    work.granted[topic.client_id] = Granted(granted, shown, work.steady_s + lifetime_s)
     work.say(grant, granted)
+
+
+def _given_before(work: Work, client_id: str, shown: str) -> PairingGrant | None:
+    """Find the grant that was lost on its way to this very connection, which shows its code again.
+
+    A client id for pairing holds 128 random bits that nobody else knows, so a code still works
+    once. A restart of the box forgets it.
+    """
+    given = work.granted.get(client_id) or work.world.granted.get(client_id)
+    if given is None or given.until_s <= work.steady_s:
+        return None
+    return given.grant if given.code_hash == work.world.codes.hash_of(shown) else None
 
 
 def refuse_claim(work: Work, topic: ClaimTopic) -> None:

@@ -15,10 +15,12 @@ from sqlite_utils import Database
 
 from schemas.base import rfc3339
 from session_controller.chain import Checkpoint, Head
+from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
 from session_controller.keychain import LOG, Keychain, KeyGoneError
 from session_controller.opening import connect_to_read, refuse_newer_schema
+from session_controller.outbox import read_delivery
 from session_controller.records import Code, CodeKind, Device, Entry, StoredFlow
 from session_controller.rows import (
     SESSION_COLUMNS,
@@ -211,6 +213,45 @@ class Reader:
         if sealed is None:
             raise FileNotFoundError(file)
         return open_document(sealed, session, self._keys.sealer(session))
+
+    # --- the outbox ------------------------------------------------------------------------
+
+    def next_delivery(self, destination: str) -> Delivery | None:
+        """Give the waiting delivery to a destination that is due first."""
+        row = self._one(
+            "SELECT * FROM deliveries WHERE destination=? AND status='waiting'"
+            " ORDER BY next_at LIMIT 1",
+            destination,
+        )
+        return self._delivery(row) if row else None
+
+    def deliveries(
+        self, session: str | None = None, status: str | None = None, limit: int = -1
+    ) -> list[Delivery]:
+        """Give deliveries, those that changed last first; of one session, or that stand so."""
+        rows = self._rows(
+            "SELECT * FROM deliveries WHERE session=coalesce(?,session)"
+            " AND status=coalesce(?,status) ORDER BY updated_at DESC, session LIMIT ?",
+            session,
+            status,
+            limit,
+        )
+        return [self._delivery(row) for row in rows]
+
+    def count_deliveries(self) -> dict[tuple[str, str], int]:
+        """Count deliveries by destination and status."""
+        rows = self._rows("SELECT destination, status, count(*) n FROM deliveries GROUP BY 1, 2")
+        return {(row["destination"], row["status"]): row["n"] for row in rows}
+
+    def undelivered(self, session: str) -> list[str]:
+        """Give the destinations that do not have a session yet, though they should."""
+        rows = self._rows(
+            "SELECT destination FROM deliveries WHERE session=? AND status<>'delivered'", session
+        )
+        return [row["destination"] for row in rows]
+
+    def _delivery(self, row: dict[str, Any]) -> Delivery:
+        return read_delivery(row, self._keys.sealer(row["session"]))
 
     # --- the log ---------------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas import deliveries as d
 from schemas import requests as r
 from schemas.base import Role
 from schemas.reading import Unreadable, read_request
 from schemas.rejections import Rejection, RejectionCode
+from schemas.request_base import RequestBase
 from schemas.topics import InboxTopic, RequestTopic
-from session_controller import admin, enrolment, giving_out, joining
+from session_controller import admin, delivering, enrolment, giving_out, joining
 from session_controller.acts import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.records import Device, StoredAnswer
@@ -22,7 +24,7 @@ Handler = Callable[[Work, Store, Device, Any], r.Answer | Refusal | None]
 
 _PATIENT, _STAFF, _ADMIN = set(Role), {Role.FACILITY, Role.ADMIN}, {Role.ADMIN}
 
-HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
+HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.OpenSession: (_STAFF, joining.open_session),
     r.JoinSession: (_PATIENT, joining.join_session),
     r.LeaveSession: (_PATIENT, joining.leave_session),
@@ -44,6 +46,13 @@ HANDLERS: Mapping[type[r.RequestBase], tuple[set[Role], Handler]] = {
     r.CancelSession: (_ADMIN, admin.cancel_session),
     r.PurgeSessions: (_ADMIN, admin.purge_sessions),
     r.BackUp: (_ADMIN, admin.back_up),
+    d.AddDestination: (_ADMIN, delivering.take_order),
+    d.RemoveDestination: (_ADMIN, delivering.remove_destination),
+    d.ListDestinations: (_ADMIN, delivering.list_destinations),
+    d.ListDeliveries: (_ADMIN, delivering.list_deliveries),
+    d.ShowDelivery: (_ADMIN, delivering.show_delivery),
+    d.RetryDelivery: (_ADMIN, delivering.retry_delivery),
+    d.DeliverNow: (_ADMIN, delivering.deliver_now),
 }
 """Who may ask what, and what answers it."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from session_controller.acts import Act, Restored, SessionPurged
 from session_controller.backups import ASIDE, KEPT_FILES
 from session_controller.chain import Head, content_hash, follow
+from session_controller.errors import StoreError
 from session_controller.files import sync_folder, write_private
 from session_controller.keychain import session_key
 from session_controller.keyring import Keyring, keyring_of, read_keyring
@@ -27,7 +28,6 @@ from session_controller.opening import (
     DOCUMENTS_DRAFT,
     DRAFT,
     RESTORING,
-    StoreError,
     discard_drafts,
     lock_folder,
 )

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from schemas.rejections import Rejection, RejectionCode
@@ -37,6 +38,7 @@ from session_controller.link import Link, Message, Testament
 from session_controller.media.apart import inspect_apart
 from session_controller.pairing import handle_claim, refuse_claim
 from session_controller.points import Point
+from session_controller.postroom import make_post_room
 from session_controller.presence import handle_presence
 from session_controller.publisher import Publisher
 from session_controller.requests import handle_request, refuse_code, shows_code
@@ -83,6 +85,8 @@ class Service:
         backups: Backups | None = None,
         inspect: Inspect = inspect_apart,
         version: str = "",
+        data: Path | None = None,
+        deliver: bool = False,
     ) -> None:
         settings = settings or Settings()
         self.world = World.load(store, settings, Codes(store.codes_key), clock())
@@ -103,6 +107,18 @@ class Service:
         self._intake = Intake(store, self._in_the_stores_turn, self._again, self._give_up, inspect)
         self._chores = Chores(
             self.world, store, backups, version, clock, self._in_the_stores_turn, self.submit
+        )
+        self._deliver = deliver
+        """Whether completed sessions are delivered by themselves, or only when asked."""
+        self._post = data and make_post_room(
+            data=data,
+            store=store,
+            world=self.world,
+            software=f"handrail {version}".strip(),
+            clock=clock,
+            in_turn=self._in_the_stores_turn,
+            submit=self.submit,
+            settled=self.settled,
         )
         self._publisher = Publisher(self.world, link, version)
         self._unheeded: dict[str, Message] = {}
@@ -129,9 +145,13 @@ class Service:
         filters = controller_subscriptions(self.world.settings.site)
         await self._link.open(filters, testament, self._receive, self._on_connected)
         await self._connected.wait()
+        if self._post:
+            await self._post.start(by_itself=self._deliver)
 
     async def stop(self) -> None:
         """Finish what waits, tell everyone, and end. The store stays open: who opened it closes."""
+        if self._post:
+            await self._post.stop()
         batches, tick = self._tasks
         async with self._file:
             tick.cancel()
@@ -232,6 +252,8 @@ class Service:
         for client_id, after_s in work.dropped.items():
             asyncio.get_running_loop().call_later(after_s, self._link.drop, client_id)
         self._chores.begin(work)
+        if self._post:
+            self._post.begin(work)
 
     def _again(self, messages: Sequence[Message]) -> None:
         self._waiting.extendleft(reversed(messages))

@@ -8,16 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from schemas.base import is_identifier
-from session_controller.opening import StoreBusyError, StoreError
+from session_controller.errors import SiteError, StoreBusyError
 from session_controller.store import Store
 from session_controller.world import Settings
 
 _PATIENCE_S = 3.0
 """For a command that has the folder to give way."""
-
-
-class SiteError(StoreError):
-    """The site's name cannot be this one; the message says why, for a person."""
 
 
 @dataclass(frozen=True, slots=True)

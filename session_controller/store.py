@@ -19,18 +19,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from schemas.base import rfc3339
 from session_controller import points
 from session_controller.chain import Checkpoint, Head, Place, content_hash, follow, sign
+from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
 from session_controller.keychain import CODES, LOG, Keychain, session_key
 from session_controller.opening import (
     BUSY_MS,
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
     is_damage,
     lock_folder,
     open_database,
     take_box_keys,
+)
+from session_controller.outbox import (
+    DROP_DESTINATION,
+    INSERT_DELIVERY,
+    PURGE_DELIVERIES,
+    UPDATE_DELIVERY,
+    queued_row,
+    updated_row,
 )
 from session_controller.points import Point
 from session_controller.reading import BACKUP_DOCUMENTS, Reader
@@ -67,9 +73,6 @@ __all__ = [
     "PURGE",
     "Batch",
     "Store",
-    "StoreBusyError",
-    "StoreDamagedError",
-    "StoreError",
 ]
 
 _log = logging.getLogger(__name__)
@@ -95,6 +98,11 @@ class Batch:
     """Sessions, and the names of files that are no document of theirs any more."""
     answers: list[StoredAnswer] = field(default_factory=list)
     flows: list[StoredFlow] = field(default_factory=list)
+    queued: list[Delivery] = field(default_factory=list)
+    """Deliveries of sessions that have just completed."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    """How deliveries that are known stand now."""
+    dropped_destinations: list[str] = field(default_factory=list)
     purged: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -215,9 +223,19 @@ class Store(Reader):
         self._many(
             "UPDATE sessions SET cleared_at=? WHERE session=?", cleared_row, batch.cleared.items()
         )
+        self._write_deliveries(batch)
         for statement in PURGE:
             self._many(statement, key_row, batch.purged)
         self._many(_DELETE_KEY, key_row, [session_key(name) for name in batch.purged])
+
+    def _write_deliveries(self, batch: Batch) -> None:
+        self._many(INSERT_DELIVERY, queued_row, batch.queued)
+        known = [d for d in batch.deliveries if self._keys.knows(d.session)]
+        self._many(UPDATE_DELIVERY, self._delivery_row, known)
+        self._many(DROP_DESTINATION, key_row, batch.dropped_destinations)
+
+    def _delivery_row(self, delivery: Delivery) -> tuple[object, ...]:
+        return updated_row(delivery, self._keys.sealer(delivery.session))
 
     def _new_keys(self, batch: Batch) -> list[tuple[str, bytes]]:
         return [self._keys.make(s) for s in batch.states if not self._keys.knows(s)]
@@ -414,6 +432,7 @@ def _backing_up(_: int, __: int, ___: int) -> None:
 
 
 PURGE = (
+    PURGE_DELIVERIES,
     "DELETE FROM chunks WHERE session=?",
     "UPDATE events SET content=NULL WHERE session=? AND revision IS NOT NULL",
     "DELETE FROM sessions WHERE session=?",

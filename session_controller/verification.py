@@ -13,15 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from schemas.flow import load_flow
 from schemas.questionnaire import Flow
-from session_controller.audit import Receipt, audit
+from session_controller.audit import Receipt, audit, read_receipt, told
 from session_controller.engine.facts import CommandRefused, Event
 from session_controller.engine.forms import BrokenLogError
 from session_controller.engine.history import replay
 from session_controller.engine.state import SessionState
-from session_controller.keyring import KeyringError, keyring_of, read_keyring
-from session_controller.opening import DATABASE, StoreError
+from session_controller.errors import KeyringError, StoreDamagedError, StoreError
+from session_controller.keyring import keyring_of, read_keyring
+from session_controller.opening import DATABASE
 from session_controller.reading import Reader
 from session_controller.records import StoredFlow
 from session_controller.rows import session_columns
@@ -66,6 +69,45 @@ def reading(path: Path) -> Iterator[Reader]:
         raise StoreError(str(error)) from None
     with Reader.of(path, box, keyring.keys) as reader:
         yield reader
+
+
+@dataclass(frozen=True, slots=True)
+class FolderAudit:
+    """What a look through a data folder found."""
+
+    entries: int
+    signed: int
+    """The newest entry that a signature covers."""
+    sessions: int
+    purged: int
+    faults: tuple[str, ...]
+
+
+def audit_folder(data: Path, receipt: str | None) -> FolderAudit:
+    """Go through the log of a data folder, its states and its documents, whether a box runs or not.
+
+    Raises `StoreError`, `ReceiptError`.
+    """
+    known = read_receipt(receipt) if receipt else None
+    with _told(data), reading(data / DATABASE) as reader:
+        found = verify_reader(reader, receipt=known)
+        signed = max((c.head.entry for c in reader.checkpoints()), default=0)
+        return FolderAudit(found.events, signed, found.sessions, len(reader.purged()), found.faults)
+
+
+def told_entries(data: Path, after: int, session: str | None) -> Iterator[dict[str, JsonValue]]:
+    """Tell the log of a data folder; nothing that was entered. Raises `StoreError`."""
+    with _told(data), reading(data / DATABASE) as reader:
+        yield from (told(entry) for entry in reader.entries(after, session))
+
+
+@contextmanager
+def _told(data: Path) -> Iterator[None]:
+    """Turn what SQLite says into what a person reads."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreDamagedError(f"{data / DATABASE} cannot be read ({error})") from None
 
 
 def verify(path: Path) -> Verified:

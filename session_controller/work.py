@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.base import Versioned
+from schemas.deliveries import AddDestination, DeliverNow, RemoveDestination
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
 from schemas.seals import ExportFormat, Paper
 from schemas.topics import AssignmentTopic, StateTopic, Topic
+from schemas.views import SessionStatus
 from session_controller.acts import Act
+from session_controller.delivery.deliveries import queued
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
 from session_controller.engine.facts import CommandRefused, Event, Fact
@@ -22,7 +25,7 @@ from session_controller.engine.state import Document, SessionState
 from session_controller.link import Message
 from session_controller.records import Code, Device, LoggedAct
 from session_controller.store import Batch
-from session_controller.world import World
+from session_controller.world import Granted, World
 
 _FOLLOWED = ("participants", "status", "code", "documents")
 """What of a session matters to anyone beyond its own views."""
@@ -62,6 +65,14 @@ class ExportOrder:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PostalOrder:
+    """Somebody asked for a change of the destinations, or to deliver now."""
+
+    device: str
+    request: AddDestination | RemoveDestination | DeliverNow
+
+
 @dataclass(slots=True)
 class Work:
     """A batch in the making."""
@@ -86,6 +97,8 @@ class Work:
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    granted: dict[str, Granted] = field(default_factory=dict)
+    """What connections that pair were granted, by client id."""
     looked: tuple[datetime, float] | None = None
     """Both clocks, once it was seen whether they agree; known to the world after the commit."""
     rotations: list[tuple[str, str]] = field(default_factory=list)
@@ -93,6 +106,8 @@ class Work:
     receipts: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for the log to be signed."""
     exports: list[ExportOrder] = field(default_factory=list)
+    postal: list[PostalOrder] = field(default_factory=list)
+    """Who asked for what about deliveries that takes longer."""
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     """By session and device: what is not handled in this batch, nor acknowledged after it."""
 
@@ -174,6 +189,8 @@ class Work:
         old, new = before.state.code, after.state.code
         if old and (new is None or new.serial != old.serial):
             self._close_code(before.state.session, old.serial)
+        if after.state.status is SessionStatus.COMPLETED is not before.state.status:
+            self.queue(after.state.session)
         if before.state.documents is not after.state.documents:
             self._follow_documents(before.state, after.state)
 
@@ -187,6 +204,11 @@ class Work:
                 self._drop_chunks(before.session, old.upload)
             if old.stored and (new is None or new.stored is None):
                 self.batch.dropped_documents.append((before.session, old.stored.file))
+
+    def queue(self, session: str) -> None:
+        """Have a completed session delivered; where it is or was already, nothing changes."""
+        for destination in self.world.destinations.destinations:
+            self.batch.queued.append(queued(session, destination.name, self.at))
 
     def note(self, act: Act, *, device: str | None = None, session: str | None = None) -> None:
         """Write an act of the box into the log."""
@@ -243,6 +265,9 @@ class Work:
         world = self.world
         world.last_look = self.looked or world.last_look
         world.devices.update(self.batch.devices)
+        if self.granted:
+            known = {**world.granted, **self.granted}
+            world.granted = {k: g for k, g in known.items() if g.until_s > self.steady_s}
         for code in self.batch.codes.values():
             if code.is_open(self.at):
                 world.open_codes[code.code_hash] = code

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.base import Role
+from schemas.destinations import Destinations
+from schemas.devices import PairingGrant
 from schemas.flow import load_flow
 from schemas.questionnaire import Flow
 from session_controller.codes import Codes
@@ -37,6 +39,16 @@ class Settings:
     max_devices: int = 5_000
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a connection was granted for a code, to be said again should it have been lost."""
+
+    grant: PairingGrant = field(repr=False)
+    code_hash: str
+    until_s: float
+    """By the clock that does not jump."""
+
+
 @dataclass(slots=True)
 class World:
     """Devices, flows, codes, and the sessions whose topics are retained."""
@@ -55,6 +67,8 @@ class World:
     open_codes: dict[str, Code] = field(default_factory=dict)
     fresh_secrets: dict[str, str] = field(default_factory=dict)
     """Secrets made since the start, for who asks twice; the database has only their hashes."""
+    granted: dict[str, Granted] = field(default_factory=dict)
+    """By the client id of a connection that pairs; a code's life long."""
     sessions: dict[str, Session] = field(default_factory=dict)
     taking_part: dict[str, set[str]] = field(default_factory=dict)
     """The live sessions of each device."""
@@ -66,6 +80,8 @@ class World:
     """When somebody last looked, by both clocks."""
     exports: Kept = field(default_factory=Kept)
     guard: Guard = field(default_factory=Guard)
+    destinations: Destinations = field(default_factory=Destinations)
+    """Where completed sessions are delivered to."""
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "World":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from cli import embedded_broker
 from session_controller.box import Box, BoxSettings
@@ -19,6 +20,10 @@ QUESTIONNAIRES = ROOT.parent / "shared" / "questionnaires"
 """Real public forms; tests that need them are skipped where they are not."""
 
 _FREE = ("127.0.0.1", 0)
+
+# A machine that is busy makes no example wrong.
+hypothesis_settings.register_profile("handrail", deadline=None)
+hypothesis_settings.load_profile("handrail")
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,18 @@ def start_box() -> StartBox:
 
     @contextmanager
     def start(
-        data: Path, *, port: int = 0, settings: Settings | None = None
+        data: Path,
+        *,
+        port: int = 0,
+        settings: Settings | None = None,
+        deliver: bool = False,
     ) -> Iterator[RunningBox]:
         box_settings = BoxSettings(
-            data, mqtt=("127.0.0.1", port), http=_FREE, session=settings or Settings()
+            data,
+            mqtt=("127.0.0.1", port),
+            http=_FREE,
+            session=settings or Settings(),
+            deliver=deliver,
         )
         ready: list[RunningBox] = []
         failed: list[BaseException] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .measuring import allow_many_files, measure, tasks_for
 from .report import Rounds, busiest_load, table
-from .servers import SERVERS, MissingError
+from .servers import PEERS, SERVERS, MissingError
 
 
 def run(arguments: argparse.Namespace) -> tuple[Rounds, dict[str, str]]:
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sessions", type=_numbers, default=[1, 10, 100], help="1,10,100")
     made.add_argument("--seconds", type=float, default=5.0, help="of each task")
     made.add_argument("--rounds", type=int, default=3)
-    made.add_argument("--peers", type=_servers, default=list(SERVERS), help=",".join(SERVERS))
+    made.add_argument("--peers", type=_servers, default=list(PEERS), help=",".join(SERVERS))
     made.add_argument("--gather", type=int, default=1_000, help="pairs to connect; 0 for none")
     made.add_argument("--lobby", action="store_true", help="hosts read the lobby meanwhile")
     made.add_argument("--json", type=Path, default=Path("command_round_trip.json"))

@@ -37,10 +37,23 @@ class Serving:
 @contextmanager
 def handrail(folder: Path, _: int) -> Iterator[Serving]:
     """Run a box; its devices are enrolled by the load."""
+    with _box(folder, "cli") as serving:
+        yield serving
+
+
+@contextmanager
+def unsealed(folder: Path, _: int) -> Iterator[Serving]:
+    """Run a box that seals nothing and chains no log: what is missing from it is their cost."""
+    with _box(folder, "benchmarks.command_round_trip.unsealed") as serving:
+        yield serving
+
+
+@contextmanager
+def _box(folder: Path, program: str) -> Iterator[Serving]:
     data = folder / "data"
     free = "127.0.0.1:0"
     serve = ["serve", "--data", str(data), "--mqtt", free, "--http", free]
-    command = [sys.executable, "-m", "cli", *serve]
+    command = [sys.executable, "-m", program, *serve]
     with _running(command, folder) as pid:
         _wait(lambda: "handrail ready" in (folder / "log").read_text(encoding="utf-8"))
         where = json.loads((data / "box.json").read_text(encoding="utf-8"))
@@ -72,7 +85,7 @@ def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
         raise MissingError("there is no mosquitto")
     order, file = _peer_order(folder, sessions)
     config = _mosquitto_config(folder, order)
-    controller = [sys.executable, str(HERE / "peers" / "mosquitto.py"), str(file)]
+    controller = [sys.executable, "-m", "benchmarks.command_round_trip.peers.mosquitto", str(file)]
     with ExitStack() as stack:
         broker = stack.enter_context(_running([program, "-c", str(config)], folder))
         _wait_for_port(order["port"])
@@ -81,7 +94,13 @@ def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
 
 
 Start = Callable[[Path, int], Any]
-SERVERS: dict[str, Start] = {"handrail": handrail, "ws": websocket, "mosquitto": mosquitto}
+PEERS = ("handrail", "ws", "mosquitto")
+SERVERS: dict[str, Start] = {
+    "handrail": handrail,
+    "unsealed": unsealed,
+    "ws": websocket,
+    "mosquitto": mosquitto,
+}
 
 
 def _peer_order(folder: Path, sessions: int) -> tuple[dict[str, Any], Path]:

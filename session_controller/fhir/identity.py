@@ -33,11 +33,19 @@ class Names:
 
     def identifier(self, role: str) -> Identifier:
         """Name a resource, as an identifier that it keeps on every server."""
-        return Identifier(system=_URI_SYSTEM, value=self.urn(role))
+        return Identifier(system=_URI_SYSTEM, value=self._lasting(role))
 
     def search(self, role: str) -> str:
         """Find a resource by its identifier: the query of a conditional create (3.1.0.8.1)."""
-        return f"identifier={_URI_SYSTEM}|{self.urn(role)}"
+        return f"identifier={_URI_SYSTEM}|{self._lasting(role)}"
+
+    def _lasting(self, role: str) -> str:
+        """Name a resource otherwise than the bundle does.
+
+        Some servers put their reference in the place of a `fullUrl` wherever it stands, Medplum in
+        identifiers too: the resource would not be found again, and made anew.
+        """
+        return f"urn:uuid:{self.id(f'identifier/{role}')}"
 
     def reference(self, role: str, kind: str) -> Reference:
         """Refer to a resource of the bundle."""

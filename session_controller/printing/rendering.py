@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from session_controller.printing.documents import Files
 from session_controller.printing.legible import legible
-from session_controller.printing.photographs import for_paper
 from session_controller.printing.typesetting import (
     MAX_PAGES,
     PICTURES,
@@ -58,6 +57,9 @@ def _with_pictures(
     stem, _, ending = document["file"].rpartition(".")
     data = files.pop(document["file"])
     if ending in PICTURES:
+        # The decoders take 7 MB, of boxes that print.
+        from session_controller.printing.photographs import for_paper  # noqa: PLC0415
+
         data, changed = for_paper(data)
         ending = changed or ending
     seen = viewed(data, ending)

@@ -5,7 +5,6 @@ import json
 import os
 import queue
 import shutil
-import subprocess
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from broker import Broker, Listener, Tls
+from tests.npm import install
 
 from .certificates import Certificates
 from .support import running
@@ -210,16 +210,7 @@ reader.on('connect', () => reader.subscribe({ 't/#': { qos: 2 }, will: { qos: 1 
 @pytest.fixture(scope="session")
 def mqtt_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder with MQTT.js in it, or skip."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
-    folder = tmp_path_factory.mktemp("mqtt-js")
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "mqtt@5"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=90, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm install mqtt takes too long here")
-    if done.returncode:
-        pytest.skip("npm cannot install mqtt here")
+    folder = install(tmp_path_factory.mktemp("mqtt-js"), "mqtt@5")
     (folder / "play.js").write_text(SCRIPT)
     return folder
 

@@ -198,6 +198,11 @@ def test_the_retained_trie_matches_as_the_standard_says(
     assert found == {t: p for t, p in kept.items() if slow_match(topic_filter, t)}
     assert {message.topic for message in retained} == set(kept)
     for topic in kept:
+        assert retained.put(Message(topic, b"another", 1, retain=True))
+    assert {(m.topic, m.payload) for m in retained} == {(topic, b"another") for topic in kept}
+    assert {m.payload for m in retained.match(topic_filter)} <= {b"another"}
+    assert retained.bytes == sum(len(topic) + len(b"another") for topic in kept)
+    for topic in kept:
         retained.remove(topic)
     assert (retained.count, retained.bytes, retained._root.children) == (0, 0, {})
 

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from broker import Credentials, Identity, Limits
+from broker.commands import app
 from broker.passwords import PasswordHash, hash_password
 from broker.rules_file import RulesFileError, load_rules_file
-from broker.standalone import app
 from broker.users import Users
 
 from .support import Peer, connect_packet, subscribe_packet
@@ -162,7 +162,7 @@ class Program:
 @asynccontextmanager
 async def program(path: Path) -> AsyncIterator[Program]:
     """Run the program until the test is done."""
-    code = "from broker.standalone import app; app()"
+    code = "from broker.commands import app; app()"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, "run", str(path), cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

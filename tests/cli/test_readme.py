@@ -9,12 +9,19 @@ import pytest
 from .conftest import Handrail, Serving
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 TYPED = re.findall(r"^\./run handrail (.+)$", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/external-brokers.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        *(f"docs/{p.name}" for p in DOCS.glob("*.md")),
+    ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:
     """Links within the project name files that are there."""
@@ -27,17 +34,28 @@ def test_every_link_leads_somewhere(page: str) -> None:
 def test_the_commands_of_the_readme_work(
     tmp_path: Path, handrail: Handrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of them, in their order, in an empty folder with the flows beside it."""
+    """Each of them, in their order, in an empty folder with the flows beside it.
+
+    `s-…` stands for a completed session, as the page says.
+    """
     (tmp_path / "flows").symlink_to(ROOT / "flows")
     first, *others = map(shlex.split, TYPED)
     assert first == ["serve", "--data", "./data"]
     assert len(others) >= 4
     monkeypatch.chdir(tmp_path)
     with Serving(tmp_path / "data") as serving:
+        session = _completed(handrail)
         for arguments in others:
-            ran = handrail(*arguments)
+            ran = handrail(*(session if each == "s-…" else each for each in arguments))
             assert ran.code == 0, f"{arguments}: {ran.err}"
         assert serving.end() == 0
+
+
+def _completed(handrail: Handrail) -> str:
+    """Go through a session."""
+    assert handrail("simulate", "quick-check-in", "--data", "./data").code == 0
+    done = handrail("session", "list", "--all", "--data", "./data", "--json").json
+    return str(done[0]["session"])
 
 
 def test_the_two_commands_are_there() -> None:

@@ -20,6 +20,7 @@ from clients import (
     RequestRefused,
     TimedOut,
     pair,
+    pairing,
 )
 from clients.news import Connectivity, Departed
 from schemas.base import Role
@@ -43,6 +44,24 @@ def test_a_device_is_paired_by_its_code_once(clinic):
     clinic.patient(credential)
     with pytest.raises(CodeRefused):
         pair(clinic.box.mqtt, enrolled.code, site=clinic.box.site)
+
+
+def test_a_grant_that_is_lost_with_its_connection_comes_again(clinic, monkeypatch):
+    """The code is spent, and the device gets its credential all the same."""
+    enrolled = clinic.admin.enrol_device("Kiosk", Role.PATIENT, by="code")
+    received, lost = pairing._Claim.received, []
+
+    def lossy(claim, message):
+        if lost:
+            received(claim, message)
+        else:
+            lost.append(message)
+            claim._connection.drop("lost")
+
+    monkeypatch.setattr(pairing._Claim, "received", lossy)
+    credential = pair(clinic.box.mqtt, enrolled.code, site=clinic.box.site)
+    assert credential.device == enrolled.device
+    clinic.patient(credential)
 
 
 def test_a_guest_is_brought_into_one_session(clinic):

@@ -307,12 +307,19 @@ def test_the_code_of_an_ended_session_is_refused(clinic: Room) -> None:
     refused(claim(clinic.port, session["code"]))
 
 
-def test_a_code_on_one_connection_works_once(clinic: Room) -> None:
-    """The second claim of the same connection is refused like any spent code."""
-    code = enrol_code(clinic)["code"]
-    peer = clinic.keep(Peer(clinic.port, pairing_id(), "pairing").connect())
-    assert "secret" in claim_on(peer, {"v": 1, "code": code})
-    refused(claim_on(peer, {"v": 1, "code": code}))
+def test_a_grant_that_was_lost_is_said_again(clinic: Room) -> None:
+    """To the connection that was granted, also when it comes back; to nobody else."""
+    code, other = enrol_code(clinic)["code"], enrol_code(clinic)["code"]
+    me = pairing_id()
+    peer = clinic.keep(Peer(clinic.port, me, "pairing").connect())
+    granted = claim_on(peer, {"v": 1, "code": code})
+    assert claim_on(peer, {"v": 1, "code": code.lower()}) == granted
+    peer.vanish()
+    assert claim(clinic.port, code, me) == granted
+    refused(claim(clinic.port, code))
+    assert claim(clinic.port, other, me)["device"] != granted["device"]
+    refused(claim(clinic.port, code, me))
+    clinic.device(granted["device"], granted["secret"])
 
 
 def test_a_phone_pairs_over_websocket(clinic: Room, box: RunningBox) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from session_controller.backups import BackupError, Backups
-from session_controller.opening import StoreError
+from session_controller.errors import StoreError
 from session_controller.restoring import restore
 from session_controller.rotation import rotate
 from session_controller.sealing import KEY_FILE, SealBrokenError

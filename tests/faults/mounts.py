@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,9 +80,15 @@ class Disk:
             os.close(handle)
 
     def unmount(self) -> None:
-        """Take it away; whoever used it must have ended."""
-        if os.path.ismount(self.at):
-            subprocess.run(["umount", str(self.at)], check=True, timeout=_UNMOUNT_S)
+        """Take it away; who used it was killed, and may need a moment to be gone."""
+        deadline = time.monotonic() + _UNMOUNT_S
+        while os.path.ismount(self.at):
+            done = subprocess.run(
+                ["umount", str(self.at)], check=False, capture_output=True, text=True
+            )
+            if done.returncode != 0:
+                assert time.monotonic() < deadline, done.stderr
+                time.sleep(0.05)
 
     def check(self) -> None:
         """Raise where the file system itself is broken beyond its journal."""

@@ -1,25 +1,33 @@
 """Boxes and brokers as processes of their own, which tests kill: only those that they started."""
 
 import os
+import random
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
+_BELOW_EPHEMERAL = (10_000, 32_000)
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Give a port that nobody listens on just now, and that no client is given as its own.
+
+    Below Linux's ephemeral ports: a client that tries again and again to reach one of those on
+    loopback is in the end connected to itself, and the box cannot bind it any more.
+    """
+    while True:
+        port = random.randint(*_BELOW_EPHEMERAL)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class BoxProcess:
@@ -72,12 +80,25 @@ class BoxProcess:
                 said += piece
         return True
 
-    def fell(self, within_s: float) -> bool:
-        """Wait for it to die by itself; False: it still lives."""
+    def waited_s(self) -> float:
+        """Give for how long it could have run and others had the processor, its main thread alone.
+
+        Linux's schedstat; 0 where the kernel does not tell.
+        """
+        pid = self.process.pid
         try:
-            self.process.wait(within_s)
+            found = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()
+        except OSError:
+            return 0.0
+        return int(found[1]) / 1e9
+
+    def fell(self, within_s: float) -> bool:
+        """Wait for it to die by itself, by its trap's SIGKILL; False: it still lives."""
+        try:
+            code = self.process.wait(within_s)
         except subprocess.TimeoutExpired:
             return False
+        assert code == -signal.SIGKILL, f"it ended with {code}: {self.log.read_text()[-2000:]}"
         return True
 
     def kill(self) -> None:

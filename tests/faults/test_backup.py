@@ -12,8 +12,9 @@ import pytest
 
 from session_controller import restoring
 from session_controller.backups import BackupError, BackupPlan, Backups, advice, existing
-from session_controller.keyring import KEYRING, KeyringError
-from session_controller.opening import RESTORING, StoreBusyError, StoreDamagedError, StoreError
+from session_controller.errors import KeyringError, StoreBusyError, StoreDamagedError, StoreError
+from session_controller.keyring import KEYRING
+from session_controller.opening import RESTORING
 from session_controller.restoring import restore
 from session_controller.store import Store
 from session_controller.verification import verify

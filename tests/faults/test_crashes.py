@@ -36,7 +36,7 @@ def hire(people: Crew, data: Path, port: int, *options: str) -> None:
         until_decided(people, 20)
 
 
-def until_decided(people: Crew, more: int, within_s: float = 30) -> None:
+def until_decided(people: Crew, more: int, within_s: float = 120) -> None:
     """Wait until so many more commands are decided."""
     wanted, deadline = len(people.decided_at) + more, time.monotonic() + within_s
     while len(people.decided_at) < wanted:
@@ -59,7 +59,7 @@ def conclude(
         until_decided(people, 200)
         rest_s = people.rest()
         assert box.stop() == 0
-    assert rest_s < 30
+    assert rest_s < 60
     broken = check(people.history, Log.read(data))
     assert broken == []
     assert verify(data / "handrail.sqlite").faults == ()

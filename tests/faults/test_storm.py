@@ -24,7 +24,8 @@ from .processes import ROOT, BoxProcess, free_port
 Rounds = Callable[[int, int], int]
 
 _BACK_WITHIN_S = 5.0
-"""From the moment that the box serves again: how long Python takes to start is the machine's."""
+"""From the moment that the box serves again: how long Python takes to start is the machine's. So is
+how long the box waits for a processor that other programs have, which is taken off."""
 
 
 def _order(data: Path, port: int, sessions: int) -> dict[str, Any]:
@@ -69,9 +70,10 @@ def test_a_restart_under_hundreds_of_sessions(tmp_path: Path, rounds: Rounds, no
             killed = time.monotonic()
             with BoxProcess(data, port) as again:
                 assert again.ready()
-                served = time.monotonic() - killed
+                served, waited = time.monotonic() - killed, again.waited_s()
                 assert storm.stdout is not None
                 found = json.loads(storm.stdout.read())
+                share = (again.waited_s() - waited) / (time.monotonic() - killed - served)
     assert found["wrong"] == []
     assert len(found["whole"]) == 2 * sessions
     back = [max(0.0, seconds - served) for seconds in found["back"]]
@@ -82,8 +84,9 @@ def test_a_restart_under_hundreds_of_sessions(tmp_path: Path, rounds: Rounds, no
         back_at_their_step_after_that=spread(back),
         and_see_each_other=spread(whole),
         from_the_kill=spread(found["whole"]),
+        of_it_waiting_for_a_processor=f"{share:.0%}",
     )
-    assert max(whole) < _BACK_WITHIN_S
+    assert max(whole) * (1 - share) < _BACK_WITHIN_S
 
 
 @pytest.mark.slow
@@ -101,7 +104,7 @@ def test_a_restart_under_many_clients_of_the_sdk(
             before = {c.session: c.staff.wait_for(c.session) for c in people.couples}
         with BoxProcess(data, port) as box:
             assert box.ready()
-            served, back = time.monotonic(), []
+            served, waited, back = time.monotonic(), box.waited_s(), []
             for couple in people.couples:
                 was = before[couple.session]
                 view = couple.staff.wait_for(
@@ -111,8 +114,13 @@ def test_a_restart_under_many_clients_of_the_sdk(
                 )
                 assert view.step_id == was.step_id
                 back.append(time.monotonic() - served)
+            share = (box.waited_s() - waited) / (time.monotonic() - served)
             people.rest()
             assert box.stop() == 0
         assert check(people.history, Log.read(data)) == []
-    note(sessions=couples, all_back_after_it_served=spread(back))
-    assert max(back) < 2 * _BACK_WITHIN_S
+    note(
+        sessions=couples,
+        all_back_after_it_served=spread(back),
+        of_it_waiting_for_a_processor=f"{share:.0%}",
+    )
+    assert max(back) * (1 - share) < 2 * _BACK_WITHIN_S

@@ -58,8 +58,8 @@ def _later_migration(db: Database) -> None:
     """Change every row, as a migration of a later version would."""
     for statement in (
         "ALTER TABLE sessions ADD COLUMN later TEXT",
-        "UPDATE sessions SET later = state",
-        "UPDATE events SET fact = fact || ' '",
+        "UPDATE sessions SET later = status",
+        "UPDATE events SET kind = kind || ''",
         "DROP INDEX events_of_session",
     ):
         db.execute(statement)

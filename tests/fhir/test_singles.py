@@ -33,7 +33,19 @@ def test_identifiers_stay_what_they_are(bundle):
     (patient,) = (one for one in singles(bundle) if one.url == "Patient")
     known = {patient.full_url: "Patient/1"}
     assert with_references(patient.resource, known) == patient.resource
-    assert patient.if_none_exist == f"identifier=urn:ietf:rfc:3986|{patient.full_url}"
+    (identifier,) = (
+        one for one in patient.resource["identifier"] if one.get("system") == "urn:ietf:rfc:3986"
+    )
+    assert patient.if_none_exist == f"identifier=urn:ietf:rfc:3986|{identifier['value']}"
+
+
+def test_no_identifier_reads_like_a_full_url(bundle):
+    """A server that replaces the bundle's names wherever they stand leaves identifiers alone."""
+    names = {entry["fullUrl"] for entry in bundle["entry"]}
+    for entry in bundle["entry"]:
+        found = entry["resource"].get("identifier") or []
+        for identifier in found if isinstance(found, list) else [found]:
+            assert identifier["value"] not in names
 
 
 def test_requests_are_as_the_bundle_has_them(bundle):

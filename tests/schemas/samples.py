@@ -6,6 +6,7 @@ from uuid import UUID
 
 from schemas import commands, devices, requests, views
 from schemas.base import Role, Versioned
+from schemas.destinations import ClientCredentials, FhirDestination
 from schemas.rejections import Rejection, RejectionCode
 
 NOW = datetime(2026, 11, 22, 10, 15, 2, 120000, tzinfo=UTC)
@@ -56,6 +57,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
     "ListDocuments": {"session": "s-1"},
     "CancelSession": {"session": "s-1", "reason": "left over"},
+    "AddDestination": {
+        "destination": FhirDestination(
+            name="ehr",
+            url="https://ehr.example.org/fhir",
+            auth=ClientCredentials(client_id="box", key_file="/etc/handrail/smart.pem"),
+        )
+    },
+    "RemoveDestination": {"name": "ehr", "undelivered": True},
+    "ListDeliveries": {"session": "s-1", "status": "refused"},
+    "ShowDelivery": {"session": "s-1"},
 }
 
 

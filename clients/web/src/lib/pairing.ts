@@ -23,10 +23,14 @@ export async function siteOfBox(): Promise<string> {
   return ((await answer.json()) as { site: string }).site;
 }
 
+/** Under which id a code was shown: shown again under it, the box repeats an answer that was lost. */
+const shownAs = new Map<string, string>();
+
 /** Raises `PairingRefused` for a code that does not work, any other error where no box answers. */
 export async function claim(code: string, name: string): Promise<PairingGrant> {
   const site = await siteOfBox();
-  const id = `pairing-${hex(16)}`;
+  const id = shownAs.get(plainCode(code)) ?? `pairing-${hex(16)}`;
+  shownAs.set(plainCode(code), id);
   const client = connect({ clientId: id, username: "pairing" });
   try {
     return await new Promise<PairingGrant>((resolve, reject) => {

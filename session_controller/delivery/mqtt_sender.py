@@ -1,0 +1,154 @@
+"""Delivery to a topic of a central broker: QoS 1, for those without FHIR (MQTT 3.1.1, 4.3.2)."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from session_controller.delivery.outcomes import Delivered, Outcome, Reason, TryAgain
+from session_controller.delivery.sender import Keep, Parcel
+from session_controller.record import Record
+
+_CONNECT_S = 10.0
+_TAKEN_S = 600.0
+"""For a session to cross a poor line; a line that is dead is noticed by the keepalive."""
+_KEEPALIVE_S = 30
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class Central:
+    """A central broker, and as whom to publish there."""
+
+    url: str
+    topic: str
+    """May hold `{site}` and `{session}`."""
+    client_id: str
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+
+class MqttSender:
+    """Publishes sessions on one topic, one connection for each: they are few, and far between."""
+
+    def __init__(self, central: Central, write: Callable[[Record], bytes]) -> None:
+        self._central = central
+        self._write = write
+
+    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:  # noqa: ARG002 - it goes at once
+        """Publish a session, and wait until the broker has acknowledged it."""
+        content = await asyncio.to_thread(self._write, parcel.record)
+        topic = self._central.topic.replace("{site}", parcel.site)
+        topic = topic.replace("{session}", parcel.session)
+        try:
+            publishing = await asyncio.to_thread(_Publishing, self._central)
+        except (OSError, ValueError):
+            return TryAgain(Reason.NO_SECRET)
+        return await publishing.run(topic, content)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class _Publishing:
+    """One connection, one message. Raises `OSError` where a file cannot be read."""
+
+    def __init__(self, central: Central) -> None:
+        url = urlsplit(central.url)
+        self._host = url.hostname or ""
+        self._port = url.port or _PORTS[url.scheme]
+        self._client = client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=central.client_id, protocol=mqtt.MQTTv311
+        )
+        if central.username is not None:
+            secret = central.password_file.read_text().strip() if central.password_file else None
+            client.username_pw_set(central.username, secret)
+        if url.scheme == "mqtts":
+            client.tls_set_context(_context(central.ca_file))
+        client.connect_timeout = _CONNECT_S
+        client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+        client.on_socket_open = _no_delay
+
+    async def run(self, topic: str, content: bytes) -> Outcome:
+        """Connect, publish, wait for the PUBACK, disconnect."""
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[Outcome] = self._loop.create_future()
+        self._message = (topic, content)
+        connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
+        try:
+            await asyncio.shield(connecting)
+            async with asyncio.timeout(_TAKEN_S):
+                return await self._ended
+        except TimeoutError:
+            return TryAgain(Reason.TIMED_OUT)
+        except ssl.SSLError:
+            return TryAgain(Reason.UNTRUSTED)
+        except OSError:
+            return TryAgain(Reason.UNREACHABLE)
+        finally:
+            await asyncio.gather(connecting, return_exceptions=True)  # a thread cannot be cancelled
+            await asyncio.to_thread(self._leave)
+
+    def _connect(self) -> None:
+        self._client.connect(self._host, self._port, _KEEPALIVE_S)
+        self._client.loop_start()
+
+    def _leave(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # --- on paho's thread ------------------------------------------------------------------
+
+    def _on_connect(self, _: Any, __: Any, ___: Any, code: Any, ____: Any) -> None:
+        if code.is_failure:
+            self._end(TryAgain(Reason.BROKER_REFUSES))
+            return
+        topic, content = self._message
+        self._client.publish(topic, content, qos=1)
+
+    def _on_publish(self, _: Any, __: Any, ___: Any, ____: Any, _____: Any) -> None:
+        self._end(Delivered())
+
+    def _on_disconnect(self, _: Any, __: Any, ___: Any, ____: Any, _____: Any) -> None:
+        self._end(TryAgain(Reason.CUT))
+
+    def _end(self, outcome: Outcome) -> None:
+        def end() -> None:
+            if not self._ended.done():
+                self._ended.set_result(outcome)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(end)
+
+
+class _Socket(ssl.SSLSocket):
+    """Closes itself where TLS fails: paho leaves that to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.sslsocket_class = _Socket
+    return context
+
+
+def _no_delay(_: Any, __: Any, sock: Any) -> None:
+    """Without it, PUBLISH and PUBACK as two small writes wait 40 ms (Nagle)."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,76 @@
+"""A sender for each kind of destination."""
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import assert_never
+
+from schemas.destinations import Destination, FhirDestination, FolderDestination, MqttDestination
+from session_controller.delivery.exchange import Exchange
+from session_controller.delivery.fhir_sender import FhirSender
+from session_controller.delivery.fhir_server import FhirServer
+from session_controller.delivery.folder_sender import FolderSender
+from session_controller.delivery.mqtt_sender import Central, MqttSender
+from session_controller.delivery.sender import Formats, Sender
+from session_controller.delivery.tokens import Moments, make_auth
+
+ENDINGS = {"fhir": "fhir.json", "json": "json", "csv": "csv", "pdf": "pdf"}
+
+
+class Senders:
+    """Makes senders; names of files in a destination start at the data folder."""
+
+    def __init__(
+        self,
+        data: Path,
+        site: str,
+        formats: Formats,
+        *,
+        clock: Callable[[], datetime],
+        steady_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._data = data
+        self._site = site
+        self._formats = formats
+        self._clock = clock
+        self._moments = Moments(lambda: clock().timestamp(), steady_s, secrets.token_urlsafe)
+
+    def open(self, destination: Destination) -> Sender:
+        """Give a sender; nothing is connected, and no file read, before it sends."""
+        match destination:
+            case FhirDestination():
+                return self._fhir(destination)
+            case FolderDestination(folder=folder, format=form):
+                write = self._formats.files[form]
+                return FolderSender(self._data / folder, ENDINGS[form], write)
+            case MqttDestination():
+                return MqttSender(
+                    self._central(destination), self._formats.files[destination.format]
+                )
+        assert_never(destination)
+
+    def _fhir(self, destination: FhirDestination) -> Sender:
+        exchange = Exchange(self._file(destination.ca_file))
+        server = FhirServer(
+            destination.url,
+            exchange,
+            make_auth(destination, self._data, exchange, self._moments),
+            clock=self._clock,
+            steady_s=self._moments.steady_s,
+        )
+        return FhirSender(server, self._formats, destination.transactions)
+
+    def _central(self, destination: MqttDestination) -> Central:
+        return Central(
+            destination.url,
+            destination.topic,
+            f"handrail-{self._site}-{destination.name}",
+            destination.username,
+            self._file(destination.password_file),
+            self._file(destination.ca_file),
+        )
+
+    def _file(self, name: str | None) -> Path | None:
+        return None if name is None else self._data / name
