@@ -195,8 +195,8 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     Store(tmp_path).close()
     with sqlite3.connect(tmp_path / "handrail.sqlite") as db:
         db.execute(
-            "INSERT INTO _sqlite_migrations SELECT id + 1, migration_set, 'v99', applied_at "
-            "FROM _sqlite_migrations LIMIT 1"
+            "INSERT INTO _sqlite_migrations SELECT max(id) + 1, migration_set, 'v99', applied_at "
+            "FROM _sqlite_migrations"
         )
     db.close()
     before = _digests(tmp_path)
