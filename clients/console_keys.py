@@ -69,7 +69,7 @@ def verify(
 
     Reads the data folder, whether a box runs or not. Ends with 1 if anything is wrong.
     """
-    found = program(context).audit(data, receipt.read_text() if receipt else None)
+    found = program(context).audit(data, receipt.read_text(errors="replace") if receipt else None)
     if as_json:
         print_json({"whole": not found.faults, **asdict(found)})
     else:

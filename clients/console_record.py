@@ -102,10 +102,10 @@ def verify(
             say(f"{file}: {fault}")
         print_facts(
             {
-                "genuine": "no" if faults else "yes",
+                "genuine": "no" if faults else "yes" if key else "yes, if the key is the box's",
                 "session": f"{seal.session} of {seal.site}",
                 "exported": f"{moment(seal.exported_at)} by {seal.exported_by}",
-                "key": seal.public_key + ("" if key else " (compare it with the box's)"),
+                "key": seal.public_key + ("" if key else " (`handrail key show` has the box's)"),
             }
         )
     if faults:

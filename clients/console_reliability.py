@@ -48,8 +48,13 @@ def backup(
         taken = admin.back_up()
         path = data / BACKUPS / taken.file
         if to is not None:
-            _copied(path.with_name(KEYRING), keys_of(to))
-            path = _copied(path, to)
+            try:
+                _copied(path.with_name(KEYRING), keys_of(to))
+                path = _copied(path, to)
+            except OSError as error:
+                raise Failure(
+                    f"the backup is {path}, but not copied to {to}: {error.strerror}"
+                ) from None
     if as_json:
         keys = keys_of(path) if to is not None else path.with_name(KEYRING)
         print_json({"file": str(path), "keys": str(keys), "size": taken.size})
@@ -73,9 +78,9 @@ def _copied(path: Path, to: Path) -> Path:
             os.fsync(target.fileno())
         draft.replace(to)
         sync_folder(to.absolute().parent)
-    except OSError as error:
+    except OSError:
         draft.unlink(missing_ok=True)
-        raise Failure(f"the backup is {path}, but not copied to {to}: {error.strerror}") from None
+        raise
     return to
 
 

@@ -251,27 +251,33 @@ def purge_sessions(
     names = list(request.sessions)
     if request.older_than_s is not None:
         names += store.ended_before(work.at - timedelta(seconds=request.older_than_s))
-    purged, kept = [], []
-    for name in dict.fromkeys(names):
-        state = store.state(name)
-        if state is None:
-            return _UNKNOWN
-        if not state.status.ended:
-            return Refusal(
-                RejectionCode.UNAVAILABLE, "An open session is ended before it is purged."
-            )
-        waits_for = [] if request.undelivered else store.undelivered(name)
-        if waits_for and name in request.sessions:
-            return _undelivered(waits_for)
-        if waits_for:
-            kept.append(name)
-            continue
-        purged.append(name)
+    found = {name: _state(work, store, name) for name in dict.fromkeys(names)}
+    if None in found.values():
+        return _UNKNOWN
+    states = [state for state in found.values() if state is not None]
+    if not all(state.status.ended for state in states):
+        return Refusal(RejectionCode.UNAVAILABLE, "An open session is ended before it is purged.")
+    waiting = {} if request.undelivered else {name: store.undelivered(name) for name in found}
+    for name in request.sessions:
+        if waiting.get(name):
+            return _undelivered(waiting[name])
+    kept = tuple(name for name in found if waiting.get(name))
+    purged = [state for state in states if state.session not in kept]
+    for state in purged:
         clear_topics(work, state)
-        _forget_guests(work, name)
-        work.note(SessionPurged(), device=device.device, session=name)
-    work.batch.purged += purged
-    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged), kept=tuple(kept))
+        _forget_guests(work, state.session)
+        work.note(SessionPurged(), device=device.device, session=state.session)
+    work.batch.purged += [state.session for state in purged]
+    return r.SessionsPurged(
+        request_id=request.request_id,
+        sessions=tuple(state.session for state in purged),
+        kept=kept,
+    )
+
+
+def _state(work: Work, store: Store, name: str) -> SessionState | None:
+    live = work.session(name)
+    return live.state if live else store.state(name)
 
 
 def _undelivered(destinations: list[str]) -> Refusal:

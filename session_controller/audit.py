@@ -17,6 +17,8 @@ from session_controller.errors import ReceiptError
 from session_controller.reading import Reader
 from session_controller.records import Entry
 
+_BEFORE_ALL = -(1 << 63)
+
 
 class Receipt(BaseModel):
     """A signed head of the log, to be kept outside the box. Hex where it is bytes."""
@@ -95,7 +97,10 @@ def audit(reader: Reader, *, receipt: Receipt | None = None) -> Audited:
 def _chain_faults(reader: Reader, purged: set[str], heads: dict[int, bytes]) -> Iterator[str]:
     """Follow the chain; `heads` gets the hash of each entry."""
     head = Head()
-    for entry in reader.entries():
+    for entry in reader.entries(after=_BEFORE_ALL):
+        if entry.entry < 1:
+            yield f"{_name(entry)} was put in before the first"
+            continue
         if entry.entry != head.entry + 1:
             yield _cut(head.entry + 1, entry.entry - 1)
         yield from _content_faults(entry, purged)

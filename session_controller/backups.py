@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,10 +27,10 @@ from session_controller.keyring import (
     read_keyring,
     write_keyring,
 )
-from session_controller.opening import DATABASE
+from session_controller.opening import DATABASE, connect_to_read
 from session_controller.reaching import ADMINS_FILE
 from session_controller.rotation import rotate
-from session_controller.sealing import KEY_FILE, load_box_keys
+from session_controller.sealing import KEY_FILE, keys_are_given, load_box_keys
 from session_controller.store import Store
 from session_controller.vault import FOLDER as DOCUMENTS
 from session_controller.verification import verify
@@ -69,6 +69,24 @@ class Backups:
         self._keyring = Lock()
         """Held by who reads and writes the keyring: a purge may come while a backup is taken."""
         self._forgotten: set[str] = set()
+        self._rotations = 0
+
+    def tidy(self) -> None:
+        """Clear away what a kill left over: drafts, and keys of what was purged just before.
+
+        For the start. Raises `OSError`, `KeyringError`, `sqlite3.Error`.
+        """
+        self._clear_drafts()
+        keyring = self._data / FOLDER / KEYRING
+        kept = set(read_keyring(keyring).keys) if keyring.exists() else set()
+        for aside in self._data.glob(f"{ASIDE}*"):
+            kept |= _keys_aside(aside)
+        if kept - self._store.wrapped_keys().keys():
+            self.forget(name for name in self._store.purged() if session_key(name) in kept)
+
+    def _clear_drafts(self) -> None:
+        for left in (self._data / FOLDER).glob("handrail-*.new*"):
+            left.unlink()
 
     async def take(self) -> Path:
         """Take a backup, verify it, rotate; who asks meanwhile is given the same.
@@ -91,26 +109,34 @@ class Backups:
         """Write a draft, verify it in a process of its own, and only then give it its name."""
         folder = self._data / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
-        for left in folder.glob("*.new*"):
-            left.unlink()
+        self._clear_drafts()
         path = folder / _NAME.format(datetime.now(UTC))
         draft = path.with_suffix(".new")
-        self._add_to_keyring(self._store.backup(draft))
-        _verify(draft)
-        draft.replace(path)
+        try:
+            rotations = self._rotations
+            self._add_to_keyring(self._store.backup(draft), rotations)
+            _verify(draft)
+            draft.replace(path)
+        except BaseException:
+            self._clear_drafts()
+            raise
         sync_folder(folder)
         return path
 
-    def _add_to_keyring(self, keys: dict[str, bytes]) -> None:
+    def _add_to_keyring(self, keys: dict[str, bytes], rotations: int) -> None:
         """Add a backup's keys, but for those of what was purged while it was taken."""
         path = self._data / FOLDER / KEYRING
         with self._keyring:
+            if rotations != self._rotations:
+                raise BackupError("The box's key was rotated meanwhile; back up again.")
             older = read_keyring(path).keys if path.exists() else {}
             fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
             write_keyring(path, Keyring({**older, **fresh}, self._files()))
 
     def _files(self) -> dict[str, bytes]:
-        paths = (self._data / name for name in KEPT_FILES)
+        """Give the files that a restore needs: the key's only where it is the box's key."""
+        names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
+        paths = (self._data / name for name in names)
         return {path.name: path.read_bytes() for path in paths if path.exists()}
 
     def rotate(self, at: datetime, device: str) -> int:
@@ -119,34 +145,36 @@ class Backups:
         In the store's turn, on its thread. Raises `sqlite3.Error`, `OSError`, `BoxKeyError`,
         `KeyringError`.
         """
-        count = rotate(self._store, self._data, at, device)
-        self._rewrap_keyring()
+        with self._keyring:
+            self._rotations += 1
+            count = rotate(self._store, self._data, at, device)
+            self._rewrap_keyring()
         return count
 
     def _rewrap_keyring(self) -> None:
         """Wrap the backups' keys as the box's are; until then their old key stands with them."""
         path, box = self._data / FOLDER / KEYRING, load_box_keys(self._data)
-        with self._keyring:
-            if box is None or not path.exists():
-                return
-            old = read_keyring(path)
-            opener = old.box_keys(self._data)
-            keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
-            write_keyring(path, Keyring(keys, self._files()))
+        if box is None or not path.exists():
+            return
+        old = read_keyring(path)
+        opener = old.box_keys(self._data)
+        keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
+        write_keyring(path, Keyring(keys, self._files()))
 
-    def forget(self, sessions: Collection[str]) -> None:
+    def forget(self, purged: Iterable[str]) -> None:
         """Take purged sessions out of all backups, and out of databases that a restore replaced.
 
-        Raises `OSError`.
+        Raises `OSError`, `KeyringError`.
         """
+        sessions = tuple(purged)
         gone = {session_key(name) for name in sessions}
         path = self._data / FOLDER / KEYRING
         with self._keyring:
             self._forgotten |= gone
             if path.exists():
                 write_keyring(path, read_keyring(path).without(gone))
-        for aside in self._data.glob(f"{ASIDE}*"):
-            _forget_aside(aside, sessions)
+        for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
+            _forget_aside(database.parent, sessions)
 
     async def keep_taking(self) -> None:
         """Take one whenever the newest is too old, for as long as the box serves."""
@@ -170,6 +198,15 @@ class Backups:
         """Wait for the one that is being taken: its thread reads the store."""
         if self._under_way is not None:
             await asyncio.wait([self._under_way])
+
+
+def _keys_aside(aside: Path) -> set[str]:
+    """Give the names of the keys in a database that was put aside; none where it cannot be read."""
+    try:
+        with closing(connect_to_read(aside / DATABASE)) as db:
+            return {row[0] for row in db.execute("SELECT name FROM keys")}
+    except sqlite3.Error:
+        return set()
 
 
 def _forget_aside(aside: Path, sessions: Collection[str]) -> None:

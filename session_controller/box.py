@@ -5,6 +5,8 @@ The embedded broker is handed in by who starts the program: the controller does 
 
 import asyncio
 import json
+import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -14,6 +16,7 @@ from typing import Any, Protocol, Self
 from schemas.access import Access, access_rules, controller_user
 from session_controller.admins import enrol_admins, load_admins
 from session_controller.backups import BackupPlan, Backups
+from session_controller.errors import KeyringError
 from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
@@ -23,6 +26,8 @@ from session_controller.reaching import BOX_FILE
 from session_controller.service import Service
 from session_controller.store import Store
 from session_controller.world import Settings
+
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedBroker(Protocol):
@@ -119,6 +124,7 @@ class Box:
         self._store = Store(data)
         self._store.sweep()
         self._backups = Backups(self._store, data, self.settings.backups)
+        self._tidy(self._backups)
         link = self._link()
         self._service = Service(
             self._store,
@@ -136,6 +142,13 @@ class Box:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()).encode())
         self._backing_up = asyncio.create_task(self._backups.keep_taking())
+
+    def _tidy(self, backups: Backups) -> None:
+        """Complete what a kill cut short; a box serves too where that fails, and says so."""
+        try:
+            backups.tidy()
+        except (OSError, sqlite3.Error, KeyringError) as error:
+            _log.error("a purge may not have reached the backups: %s", error)
 
     def _link(self) -> Link:
         site = self.settings.session.site

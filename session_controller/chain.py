@@ -17,6 +17,7 @@ GENESIS = bytes(32)
 """What the first entry follows."""
 
 _written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+_MAX_ENTRY = 1 << 63
 _CONTEXT = b"handrail log checkpoint v1"
 
 
@@ -84,6 +85,8 @@ def sign(key: Ed25519PrivateKey, head: Head, at: str) -> Checkpoint:
 
 def is_genuine(checkpoint: Checkpoint) -> bool:
     """Tell whether the signature is by the key that the checkpoint names."""
+    if not 0 <= checkpoint.head.entry < _MAX_ENTRY:
+        return False
     return verifies(
         checkpoint.public_key, checkpoint.signature, _message(checkpoint.head, checkpoint.at)
     )
@@ -99,4 +102,6 @@ def verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def _message(head: Head, at: str) -> bytes:
-    return _CONTEXT + head.entry.to_bytes(8, "big") + head.chain + at.encode()
+    return (
+        _CONTEXT + head.entry.to_bytes(8, "big") + head.chain + at.encode(errors="surrogateescape")
+    )

@@ -22,7 +22,7 @@ from session_controller.audit import Receipt
 from session_controller.backups import BackupError, Backups
 from session_controller.errors import KeyringError
 from session_controller.exporting import Exporter
-from session_controller.sealing import BoxKeyError
+from session_controller.sealing import BoxKeyError, SealBrokenError
 from session_controller.store import Store
 from session_controller.turns import StoresTurn
 from session_controller.work import Work
@@ -108,7 +108,7 @@ class Chores:
                 raise FileNotFoundError("this box has no data folder")
             turn = partial(self.backups.rotate, self.clock(), device)
             answer = KeyRotated(request_id=request_id, keys=await self.in_turn(turn))
-        except (sqlite3.Error, OSError, BoxKeyError, KeyringError) as error:
+        except (sqlite3.Error, OSError, BoxKeyError, KeyringError, SealBrokenError) as error:
             _log.error("the key could not be rotated: %s", type(error).__name__)
             answer = _unavailable(request_id, "The key could not be rotated; nothing is lost.")
         self._answer(device, answer)

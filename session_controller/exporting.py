@@ -84,7 +84,7 @@ class Exporter:
             answer = _refused(order, "This record could not be written.")
             self.submit(lambda work: work.say(InboxTopic(order.device), answer))
             return
-        seal = self._seal(record, order, data, media_type)
+        seal = await asyncio.to_thread(self._seal, record, order, data, media_type)
         self.submit(lambda work: self._hand_over(work, order, Export(data, seal)))
 
     def _seal(self, record: Record, order: ExportOrder, data: bytes, media_type: str) -> Seal:
@@ -108,6 +108,9 @@ class Exporter:
         return bare.model_copy(update={"signature": signature.hex()})
 
     def _hand_over(self, work: Work, order: ExportOrder, export: Export) -> None:
+        if order.session in work.batch.purged or not self.store.knows(order.session):
+            work.say(InboxTopic(order.device), _refused(order, "This session was purged."))
+            return
         name = self.kept.put(order.device, export, work.steady_s)
         seal = export.seal
         act = ExportAct(

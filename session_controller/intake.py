@@ -7,6 +7,7 @@ screen says in that session, is held back unacknowledged; then it is handled, in
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from schemas.commands import FinishUpload
@@ -68,18 +69,25 @@ class Intake:
         return Look(topic.session, found[1], place.item.media_types if place else ())
 
     def found(self, session: str, upload: str) -> StoredUpload | None:
-        """Give what a look found, once: it counts for one decision."""
-        return self._found.pop((session, upload), None)
+        """Give what a look found; it counts until a decision is on disk."""
+        return self._found.get((session, upload))
 
     def settle(self, work: Work) -> None:
         """Begin the looks that a batch asked for, once it is on disk."""
         for session, upload in list(self._found):
-            changed = work.sessions.get(session)
-            document = changed.upload(upload) if changed else None
-            if changed and not (document and _arrived(document[1])):
-                del self._found[session, upload]
+            if session in work.sessions or work.session(session) is None:
+                self._let_go(work, session, upload)
         for key, held in work.held.items():
             self._settle(key, held)
+
+    def _let_go(self, work: Work, session: str, upload: str) -> None:
+        """Forget what a look found, and its file where no document came of it."""
+        looked_at = self._found.pop((session, upload)).document
+        live = work.session(session)
+        now = live.upload(upload) if live else None
+        if looked_at and not (now and now[1].stored and now[1].stored.file == looked_at.file):
+            with suppress(OSError):  # the next start sweeps it up
+                self.store.vault.discard(session, looked_at.file)
 
     def _settle(self, key: tuple[str, str], held: Held) -> None:
         if key in self._held:
@@ -95,6 +103,7 @@ class Intake:
     async def _work(self, key: tuple[str, str], look: Look) -> None:
         try:
             found = await self._look(look)
+            await self.in_turn(_nothing)  # what a batch under way holds back too comes after these
         except Exception as error:  # noqa: BLE001 - the senders hear of it, whatever it was
             self.give_up(self._held.pop(key).messages, error)
         else:
@@ -104,7 +113,7 @@ class Intake:
     async def _look(self, look: Look) -> StoredUpload:
         document = look.document
         data = await self.in_turn(lambda: self._read(look))
-        stored = StoredUpload(len(data), hashlib.sha256(data).hexdigest())
+        stored = StoredUpload(len(data), await asyncio.to_thread(_sha256, data))
         if (stored.size, stored.sha256) != (document.size, document.sha256):
             return stored
         seen = await self.inspect(data, document.media_type, look.allowed)
@@ -115,7 +124,7 @@ class Intake:
             file=await asyncio.to_thread(
                 self.store.vault.put, look.session, self.store.sealer(look.session), seen.data
             ),
-            sha256=hashlib.sha256(seen.data).hexdigest(),
+            sha256=await asyncio.to_thread(_sha256, seen.data),
             size=len(seen.data),
             media_type=seen.media_type,
         )
@@ -129,6 +138,14 @@ class Intake:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _nothing() -> None:
+    """Wait for one's turn alone."""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _arrived(document: Document) -> bool:

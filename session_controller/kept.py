@@ -38,9 +38,15 @@ class Kept:
         found = self._exports.get(name)
         return found[2] if found and found[0] == device else None
 
-    def drop(self, name: str) -> None:
-        """Let go of an export that was read to its end."""
-        self._exports.pop(name, None)
+    def forget(self, session: str) -> None:
+        """Let go of a session's exports: it was purged."""
+        for name, (_, _s, export) in list(self._exports.items()):
+            if export.seal.session == session:
+                del self._exports[name]
+
+    def expire(self, now_s: float) -> None:
+        """Let go of what nobody came for."""
+        self._drop(now_s, 0)
 
     def _drop(self, now_s: float, more: int) -> None:
         for name, (_, since_s, _e) in list(self._exports.items()):

@@ -75,7 +75,9 @@ def read_keyring(path: Path) -> Keyring:
         file = _File.model_validate_json(path.read_bytes())
         return Keyring(_decoded(file.keys), _decoded(file.files))
     except FileNotFoundError:
-        raise KeyringError(f"its keys are missing: {path} is not there") from None
+        raise KeyringError(
+            f"its keys are missing: {path} is not there (a copy of a backup has them in FILE.keys)"
+        ) from None
     except (OSError, ValidationError, binascii.Error) as error:
         raise KeyringError(f"{path} cannot be read ({type(error).__name__})") from None
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,10 @@ DATABASE = "handrail.sqlite"
 RESTORING = "restoring"
 """A file that stands in a data folder while a backup is put in its place."""
 
+DRAFT = "restored.new"
+DOCUMENTS_DRAFT = "documents.new"
+"""What a restore prepares, with the keys of all sessions: nothing that may be left lying."""
+
 _LOOK_AT_ALL = 256 * 1024 * 1024
 """Above, a start leaves the documents' bytes unchecked: it has to be over within two seconds."""
 _WITHOUT_BYTES = ("meta", "flows", "devices", "sessions", "keys", "codes", "answers")
@@ -57,6 +62,7 @@ def open_database(folder: Path) -> Database:
     path = folder / DATABASE
     try:
         _look(folder, path)
+        discard_drafts(folder)
         db = Database(_connect(path))
         try:
             SCHEMA.apply(db)
@@ -69,6 +75,13 @@ def open_database(folder: Path) -> Database:
         raise StoreError(f"{path} cannot be opened: {error}") from error
     sync_folder(folder)
     return db
+
+
+def discard_drafts(folder: Path) -> None:
+    """Remove what a restore left that did not come to its end."""
+    for left in folder.glob(f"{DRAFT}*"):
+        left.unlink()
+    shutil.rmtree(folder / DOCUMENTS_DRAFT, ignore_errors=True)
 
 
 def _look(folder: Path, path: Path) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
 from schemas.base import rfc3339
@@ -17,11 +18,13 @@ from session_controller.chain import Checkpoint, Head
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
-from session_controller.keychain import Keychain, KeyGoneError
+from session_controller.keychain import LOG, Keychain, KeyGoneError
 from session_controller.opening import connect_to_read, refuse_newer_schema
 from session_controller.outbox import read_delivery
 from session_controller.records import Code, CodeKind, Device, Entry, StoredFlow
 from session_controller.rows import (
+    SESSION_COLUMNS,
+    Row,
     read_checkpoint,
     read_chunk,
     read_device,
@@ -43,6 +46,9 @@ FetchDocument = Callable[[str, str], bytes | None]
 
 class Reader:
     """Reads one database with its keys and its documents."""
+
+    holds_keys = True
+    """Whether the keys are in the database itself: a backup's stand beside it."""
 
     def __init__(self, db: Database, keys: Keychain, fetch_document: FetchDocument) -> None:
         self._db = db
@@ -69,7 +75,9 @@ class Reader:
             db.execute("BEGIN")  # one moment's truth, however long the reader takes
             refuse_newer_schema(db)
             find = _finder(db) if keys is None else keys.get
-            yield cls(db, Keychain(box, find), fetch_document or _from_table(db))
+            reader = cls(db, Keychain(box, find), fetch_document or _from_table(db))
+            reader.holds_keys = keys is None
+            yield reader
         finally:
             db.conn.close()
 
@@ -119,6 +127,11 @@ class Reader:
         return row["answer"] if row else None
 
     # --- sessions --------------------------------------------------------------------------
+
+    def described(self, session: str) -> Row:
+        """Give what stands of a session beside its state: id, status, beginning, end, revision."""
+        found = self._one("SELECT * FROM sessions WHERE session=?", session) or {}
+        return tuple(found.get(name) for name in SESSION_COLUMNS)
 
     def live_states(self) -> list[SessionState]:
         """Give the sessions whose topics are retained: the open, and those that ended lately."""
@@ -241,6 +254,15 @@ class Reader:
         return read_delivery(row, self._keys.sealer(row["session"]))
 
     # --- the log ---------------------------------------------------------------------------
+
+    @property
+    def log_key(self) -> bytes | None:
+        """The public key that the box signs its log with, by its own keys: 32 bytes, if any.
+
+        Raises `SealBrokenError`, `BoxKeyError`.
+        """
+        key = self._keys.key(LOG)
+        return key and Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
 
     def entries(self, after: int = 0, session: str | None = None) -> Iterator[Entry]:
         """Give the log, or what of it is about a session, in order."""

@@ -10,9 +10,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from session_controller.acts import Act, Restored, SessionPurged
@@ -22,16 +23,23 @@ from session_controller.errors import StoreError
 from session_controller.files import sync_folder, write_private
 from session_controller.keychain import session_key
 from session_controller.keyring import Keyring, keyring_of, read_keyring
-from session_controller.opening import DATABASE, RESTORING, lock_folder
-from session_controller.reading import BACKUP_DOCUMENTS
+from session_controller.opening import (
+    DATABASE,
+    DOCUMENTS_DRAFT,
+    DRAFT,
+    RESTORING,
+    discard_drafts,
+    lock_folder,
+)
+from session_controller.reading import BACKUP_DOCUMENTS, Reader
 from session_controller.records import Entry, LoggedAct
 from session_controller.rows import act_place, entry_row
+from session_controller.sealing import BoxKeys, new_key
 from session_controller.store import INSERT_EVENT, INSERT_KEY, PURGE
 from session_controller.vault import FOLDER as DOCUMENTS
-from session_controller.verification import reading, verify
+from session_controller.vault import is_document
+from session_controller.verification import verify
 
-_DRAFT = "restored.new"
-_DOCUMENTS_DRAFT = "documents.new"
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
@@ -58,14 +66,14 @@ def restore(data: Path, backup: Path, at: datetime) -> Restoration:
         keyring = read_keyring(keyring_of(backup))
         known_epoch, purged = _known(data)
         epoch = max(verified.epoch + 1, known_epoch + 1, int(at.timestamp()))
-        sessions = _Draft(data, keyring, at).make(backup, epoch, purged)
+        sessions = _prepared(_Draft(data, keyring, at), backup, epoch, purged)
         write_private(data / RESTORING, f"{backup}\n".encode())
         replaced = _put_aside(data, at)
         for name in KEPT_FILES:
             if name in keyring.files:
                 write_private(data / name, keyring.files[name])
-        (data / _DOCUMENTS_DRAFT).rename(data / DOCUMENTS)
-        (data / _DRAFT).replace(data / DATABASE)
+        (data / DOCUMENTS_DRAFT).rename(data / DOCUMENTS)
+        (data / DRAFT).replace(data / DATABASE)
         sync_folder(data)
         (data / RESTORING).unlink()
         sync_folder(data)
@@ -75,10 +83,28 @@ def restore(data: Path, backup: Path, at: datetime) -> Restoration:
 
 
 def _known(data: Path) -> tuple[int, set[str]]:
-    """Ask the database that is to be replaced for its epoch, and for what it purged."""
-    with suppress(sqlite3.Error, StoreError, ValueError), reading(data / DATABASE) as reader:
-        return reader.epoch, reader.purged()
-    return 0, set()
+    """Ask the database that is to be replaced, and those before it, for epochs and purges.
+
+    A restore that was killed may have put it aside already. The log tells without a key.
+    """
+    epoch, purged = 0, set[str]()
+    for path in (data / DATABASE, *data.glob(f"{ASIDE}*/{DATABASE}")):
+        with suppress(sqlite3.Error, StoreError, ValueError), _without_key(path) as reader:
+            epoch, purged = max(epoch, reader.epoch), purged | reader.purged()
+    return epoch, purged
+
+
+def _without_key(path: Path) -> AbstractContextManager[Reader]:
+    return Reader.of(path, BoxKeys([new_key()]), {})
+
+
+def _prepared(draft: "_Draft", backup: Path, epoch: int, purged: Collection[str]) -> int:
+    """Write a draft, or leave nothing of it."""
+    try:
+        return draft.make(backup, epoch, purged)
+    except BaseException:
+        discard_drafts(draft.data)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +117,8 @@ class _Draft:
 
     def make(self, backup: Path, epoch: int, purged: Collection[str]) -> int:
         """Write it beside what is there; gives how many sessions it holds."""
-        draft = self.data / _DRAFT
-        draft.unlink(missing_ok=True)
-        shutil.rmtree(self.data / _DOCUMENTS_DRAFT, ignore_errors=True)
+        discard_drafts(self.data)
+        draft = self.data / DRAFT
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         shutil.copyfile(backup, draft)
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
@@ -118,7 +143,7 @@ class _Draft:
         own = {name: key for name, key in keys.items() if name in mine or ":" not in name}
         db.executemany(INSERT_KEY, own.items())
         for name in dead:
-            shutil.rmtree(self.data / _DOCUMENTS_DRAFT / name, ignore_errors=True)
+            shutil.rmtree(self.data / DOCUMENTS_DRAFT / name, ignore_errors=True)
         acts: list[tuple[Act, str | None]] = [(SessionPurged(), name) for name in dead]
         self._log(db, [*acts, (Restored(epoch=epoch), None)])
         return len(names) - len(dead)
@@ -135,10 +160,12 @@ class _Draft:
             db.execute(INSERT_EVENT, entry_row(entry))
 
     def _write_documents(self, db: sqlite3.Connection) -> None:
-        folder = self.data / _DOCUMENTS_DRAFT
+        folder = self.data / DOCUMENTS_DRAFT
         folder.mkdir(mode=0o700)
         rows = db.execute(f"SELECT session, file, bytes FROM {BACKUP_DOCUMENTS}")  # noqa: S608
         for session, file, content in rows:
+            if not is_document(session, file):
+                continue
             (folder / session).mkdir(mode=0o700, exist_ok=True)
             write_private(folder / session / file, content)
         sync_folder(folder)
@@ -156,13 +183,19 @@ def _put_aside(data: Path, at: datetime) -> Path | None:
     there = [data / f"{DATABASE}{end}" for end in _SIDE_FILES] + [data / DOCUMENTS]
     if not any(path.exists() for path in there):
         return None
-    aside = data / f"{ASIDE}{at:%Y%m%dT%H%M%S}"
-    aside.mkdir(mode=0o700, exist_ok=True)
+    aside = _free(data, f"{ASIDE}{at:%Y%m%dT%H%M%S}")
+    aside.mkdir(mode=0o700)
+    for name in KEPT_FILES:  # first: nothing that is put aside opens without them
+        if (data / name).exists():
+            shutil.copy2(data / name, aside / name)
     for path in there:
         if path.exists():
             path.rename(aside / path.name)
-    for name in KEPT_FILES:
-        if (data / name).exists():
-            shutil.copy2(data / name, aside / name)
     sync_folder(aside)
     return aside
+
+
+def _free(data: Path, name: str) -> Path:
+    """Give a name that no restore has used, though the clock was set back."""
+    names = chain([name], (f"{name}-{n}" for n in count(2)))
+    return next(data / one for one in names if not (data / one).exists())

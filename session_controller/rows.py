@@ -30,8 +30,8 @@ STATE: TypeAdapter[SessionState] = TypeAdapter(SessionState)
 
 
 def read_time(text: str) -> datetime:
-    """Read a moment."""
-    return datetime.fromisoformat(text)
+    """Read a moment. Raises `ValueError`, whatever stands there."""
+    return datetime.fromisoformat(_stored_text(text))
 
 
 def _written(moment: datetime | None) -> str | None:
@@ -91,17 +91,21 @@ def read_flow(row: dict[str, Any]) -> StoredFlow:
     return StoredFlow(row["flow_ref"], row["flow_id"], added_at, row["canonical"], row["mapping"])
 
 
+SESSION_COLUMNS = ("session", "status", "opened_at", "ended_at", "revision")
+"""What a session's row tells beside the state, and the state too."""
+
+
+def session_columns(state: SessionState) -> Row:
+    """Write what stands beside a session's state."""
+    ended_at = rfc3339(state.updated_at) if state.status.ended else None
+    opened_at = rfc3339(state.opened_at)
+    return state.session, state.status.value, opened_at, ended_at, state.revision
+
+
 def session_row(state: SessionState, sealer: Sealer) -> Row:
     """Write a session's newest state."""
-    ended_at = rfc3339(state.updated_at) if state.status.ended else None
-    return (
-        state.session,
-        state.status.value,
-        rfc3339(state.opened_at),
-        ended_at,
-        state.revision,
-        sealer.seal(STATE.dump_json(state), _about_state(state.session)),
-    )
+    sealed = sealer.seal(STATE.dump_json(state), _about_state(state.session))
+    return (*session_columns(state), sealed)
 
 
 def read_state(row: dict[str, Any], sealer: Sealer) -> SessionState:
@@ -173,6 +177,10 @@ def _stored_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
 
 
+def _stored_text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
 def read_event(row: dict[str, Any], sealer: Sealer) -> Event:
     """Read an event. Raises `SealBrokenError`."""
     content = sealer.open(row["content"], _about_event(row["session"], row["id"]))
@@ -194,8 +202,9 @@ def checkpoint_row(c: Checkpoint) -> Row:
 
 def read_checkpoint(row: dict[str, Any]) -> Checkpoint:
     """Read a signed head of the log."""
-    head = Head(row["entry"], row["chain"])
-    return Checkpoint(head, row["at"], row["signature"], row["public_key"])
+    head = Head(row["entry"], _stored_bytes(row["chain"]))
+    signature, key = _stored_bytes(row["signature"]), _stored_bytes(row["public_key"])
+    return Checkpoint(head, _stored_text(row["at"]), signature, key)
 
 
 def chunk_row(chunk: Chunk, sealer: Sealer) -> Row:

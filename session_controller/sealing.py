@@ -52,7 +52,7 @@ class Sealer:
         """Open what `seal` gave for the same `about`. Raises `SealBrokenError`."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about)
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):  # somebody may have put anything in its place
             raise SealBrokenError("what is sealed does not open") from None
 
 
@@ -78,6 +78,8 @@ class BoxKeys:
 
     def unwrap(self, wrapped: bytes, name: str) -> bytes:
         """Unwrap. Raises `SealBrokenError`, and `BoxKeyError` where another box's key did it."""
+        if not isinstance(wrapped, bytes):  # a database gives what was put into it
+            raise SealBrokenError("a key is none")
         sealer = self._sealers.get(wrapped[:_ID])
         if sealer is None:
             raise BoxKeyError("another box's key was used here; put the right one back")

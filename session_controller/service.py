@@ -225,6 +225,7 @@ class Service:
                     await self._batch([item])
                 return
             self._failed(work, items[0], error)
+            work.held.clear()  # no look begins, so nothing waits for one
         held = {id(message) for one in work.held.values() for message in one.messages}
         for item in items:
             if isinstance(item, Message) and id(item) not in held:
@@ -324,6 +325,7 @@ class Service:
         # Only presence is retained; anything else that was would be done again at each start.
         stale = item.retained and not isinstance(topic, PresenceTopic)
         if isinstance(topic, CommandTopic) and self._intake.holds(work, topic, item):
+            excuse_command(work, topic, item.payload)
             return
         useful = not stale and self._dispatch(work, topic, item.payload)
         if not useful:

@@ -65,7 +65,7 @@ from session_controller.rows import (
     session_row,
 )
 from session_controller.sealing import BoxKeys, Sealer, new_key
-from session_controller.vault import Vault
+from session_controller.vault import Vault, is_document
 
 __all__ = [
     "INSERT_EVENT",
@@ -407,7 +407,7 @@ class Store(Reader):
         )
         for session, name in list(self.vault.names()):
             sealed = self.vault.sealed(session, name)
-            if sealed is not None:
+            if sealed is not None and is_document(session, name):
                 values = (session, name, sealed)
                 copy.execute(f"INSERT INTO {BACKUP_DOCUMENTS} VALUES (?,?,?)", values)  # noqa: S608
         copy.execute("COMMIT")
@@ -437,5 +437,6 @@ PURGE = (
     "UPDATE events SET content=NULL WHERE session=? AND revision IS NOT NULL",
     "DELETE FROM sessions WHERE session=?",
     "DELETE FROM codes WHERE subject=?",
+    "UPDATE devices SET name='' WHERE guest_of=?",
 )
 """What leaves nothing of a session but its entries in the log; its key goes beside."""

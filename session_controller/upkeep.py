@@ -23,6 +23,7 @@ has some minutes left, also where it was the clock and not the night that passed
 def look_after(work: Work) -> None:
     """Look at every live session once; called every second."""
     settings = work.world.settings
+    work.world.exports.expire(work.steady_s)
     for session in list(work.world.sessions.values()):
         state = session.state
         if state.status.ended:

@@ -7,14 +7,17 @@ the next start.
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from schemas.base import is_identifier
 from session_controller.files import sync_folder, write_private
 from session_controller.sealing import Sealer
 
 FOLDER = "documents"
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 class Vault:
@@ -43,14 +46,15 @@ class Vault:
     def used(self) -> int:
         """How many bytes all documents take."""
         if self._used is None:
-            paths = (self.folder / session / name for session, name in self.names())
-            self._used = sum(path.stat().st_size for path in paths if path.exists())
+            self._used = sum(_size(self.folder / s / name) for s, name in self.names())
         return self._used
 
     def sealed(self, session: str, name: str) -> bytes | None:
         """Give a document's file as it is; None where there is none."""
-        path = self.folder / session / name
-        return path.read_bytes() if path.exists() else None
+        try:
+            return (self.folder / session / name).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def discard(self, session: str, name: str) -> None:
         """Remove a document that was replaced."""
@@ -83,6 +87,19 @@ class Vault:
         """Give the session and the name of each file."""
         for path in sorted(self.folder.glob("*/*")):
             yield path.parent.name, path.name
+
+
+def _size(path: Path) -> int:
+    """Tell how large a file is: nothing, where it has just been removed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def is_document(session: str, name: str) -> bool:
+    """Tell whether these could be a session's and a document's names: no draft's, and no path's."""
+    return is_identifier(session) and bool(_NAME.fullmatch(name))
 
 
 def open_document(sealed: bytes, session: str, sealer: Sealer) -> bytes:

@@ -26,6 +26,8 @@ from session_controller.errors import KeyringError, StoreDamagedError, StoreErro
 from session_controller.keyring import keyring_of, read_keyring
 from session_controller.opening import DATABASE
 from session_controller.reading import Reader
+from session_controller.records import StoredFlow
+from session_controller.rows import session_columns
 from session_controller.sealing import BoxKeyError, SealBrokenError, load_box_keys
 from session_controller.vault import Vault, is_intact
 
@@ -52,8 +54,12 @@ def reading(path: Path) -> Iterator[Reader]:
     try:
         if path.name == DATABASE and not keyring_of(path).exists():
             box = load_box_keys(path.parent)
+            if box is None and not path.exists():
+                raise StoreError(f"{path.parent} is no box's data folder; name it with --data")
             if box is None:
-                raise StoreError(f"{path.parent} has no key of a box")
+                raise StoreError(
+                    f"{path.parent} lacks the box's key; put back box.key, or set HANDRAIL_BOX_KEY"
+                )
             with Reader.of(path, box, fetch_document=Vault(path.parent).sealed) as reader:
                 yield reader
             return
@@ -122,11 +128,41 @@ def verify_reader(reader: Reader, *, receipt: Receipt | None = None) -> Verified
         return Verified(0, 0, 0, tuple(faults[:_MAX_FAULTS]))
     audited = audit(reader, receipt=receipt)
     faults += audited.faults
-    flows = {s.flow_ref: load_flow(s.canonical, fallback_id=s.flow_id) for s in reader.flows()}
+    faults += _key_faults(reader)
+    forms = {stored.flow_ref: _form(stored) for stored in reader.flows()}
+    faults += [f"the form {ref} was changed" for ref, form in forms.items() if form is None]
+    flows = {ref: form for ref, form in forms.items() if form is not None}
     readable = [name for name in reader.session_names() if reader.has_key(name)]
     for name in readable:
         faults += _session_faults(reader, flows, name)
     return Verified(len(readable), audited.entries, reader.epoch, tuple(faults[:_MAX_FAULTS]))
+
+
+def _form(stored: StoredFlow) -> Flow | None:
+    """Read a form; None where it is not what its reference, a hash, says."""
+    try:
+        flow = load_flow(bytes(stored.canonical), fallback_id=stored.flow_id)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return flow if flow.flow_ref == stored.flow_ref else None
+
+
+def _key_faults(reader: Reader) -> Iterator[str]:
+    """Look for a signature of somebody else, and for keys that went without a purge."""
+    keys = {checkpoint.public_key for checkpoint in reader.checkpoints()}
+    try:
+        strange = bool(keys - {reader.log_key})
+    except BoxKeyError:
+        yield "the box's key here is not the one that this was sealed with; put the right one back"
+    except SealBrokenError:
+        yield "the key that signs the log was changed"
+    else:
+        if strange:
+            yield "the log is signed by another key than this box's"
+    if reader.holds_keys:
+        for name in reader.session_names():
+            if not reader.has_key(name):
+                yield f"{name}: its key is gone, although it was never purged"
 
 
 def _session_faults(reader: Reader, flows: dict[str, Flow], name: str) -> Iterator[str]:
@@ -137,6 +173,8 @@ def _session_faults(reader: Reader, flows: dict[str, Flow], name: str) -> Iterat
         return
     if state is None:
         return
+    if reader.described(name) != session_columns(state):
+        yield f"{name}: what stands beside its state was changed"
     yield from log_faults(flows.get(state.flow_ref), state, events)
     for field_id, document in state.documents.items():
         if document.stored is None:

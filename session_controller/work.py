@@ -279,3 +279,5 @@ class Work:
             world.put(session)
         for name in (*self.batch.cleared, *self.batch.purged):
             world.forget(name)
+        for name in self.batch.purged:
+            world.exports.forget(name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from session_controller.audit import Receipt, audit, read_receipt
-from session_controller.chain import Head, Place, content_hash, follow
+from session_controller.chain import Head, Place, content_hash, follow, sign
+from session_controller.rows import checkpoint_row
 from session_controller.verification import reading, verify
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.faults.loopback import staged
@@ -222,3 +225,51 @@ _BY_HAND = hashlib.sha256(
     + hashlib.sha256(b"sealed").digest()
     + b'["2026-11-27T12:00:00.000Z","FieldEntered","s-1",3,"kiosk",2,"c-1"]'
 ).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("UPDATE flows SET canonical=CAST(replace(canonical,'card','cart') AS BLOB)", "form"),
+        ("UPDATE flows SET canonical='text'", "form"),
+        ("UPDATE flows SET canonical=x'7b'", "form"),
+        ("DELETE FROM keys WHERE name LIKE 'session:%'", "its key is gone"),
+        ("UPDATE sessions SET ended_at='2020-01-01T00:00:00.000Z'", "beside its state"),
+        ("UPDATE sessions SET status='completed'", "beside its state"),
+        ("UPDATE checkpoints SET entry=-1", "not genuine"),
+        ("UPDATE checkpoints SET chain='text'", "not what was signed|not genuine"),
+        ("UPDATE checkpoints SET at=x'ff'", "not genuine"),
+        ("UPDATE checkpoints SET public_key=1, signature=2", "not genuine"),
+        ("UPDATE keys SET wrapped=x'00' WHERE name='log'", "put the right one back"),
+        ("UPDATE sessions SET state='text'", "does not open"),
+        ("UPDATE keys SET wrapped=5 WHERE name='log'", "the key that signs"),
+        ("UPDATE keys SET wrapped=5", "does not open"),
+        ("UPDATE flows SET added_at=x'ff'", "cannot be read"),
+        ("UPDATE events SET at=x'ff' WHERE id=(SELECT max(id) FROM events)", "changed"),
+        ("UPDATE events SET id=-id WHERE id=1", "put in before the first"),
+    ],
+)
+def test_what_stands_beside_the_log_is_looked_at_too(database: Path, sql: str, named: str) -> None:
+    """Forms, keys, signatures, and what stands of a session in plain."""
+    assert change(database, sql) > 0
+    found = verify(database).faults
+    assert any(re.search(named, fault) for fault in found), found
+
+
+def test_a_log_that_somebody_else_signed_anew_is_found(database: Path) -> None:
+    """Whoever writes it anew and signs that has not this box's key."""
+    with reading(database) as reader:
+        head = reader.head()
+    own = sign(Ed25519PrivateKey.generate(), head, "2026-11-27T12:00:00.000Z")
+    change(database, "DELETE FROM checkpoints")
+    change(database, "INSERT INTO checkpoints VALUES (?,?,?,?,?)", *checkpoint_row(own))
+    assert verify(database).faults == ("the log is signed by another key than this box's",)
+
+
+def test_a_receipt_of_nonsense_is_not_genuine(database: Path) -> None:
+    """Numbers that no log has are no reason to give up."""
+    for entry in (-1, 1 << 70):
+        receipt = Receipt(
+            site="main", epoch=1, entry=entry, at="", chain="", signature="", public_key=""
+        )
+        assert any("not genuine" in fault for fault in faults(database, receipt))

@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import sqlite3
+import threading
+from typing import Any
 
 from schemas.views import DocumentStatus
 from session_controller.media.outcome import Inspected, Unfit
+from session_controller.store import Batch
 from session_controller.world import Settings
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.loopback import Stage, staged
@@ -181,3 +185,93 @@ async def test_a_box_takes_only_so_many_documents(tmp_path) -> None:
         assert [code for _, code in refusals(stage)] == ["too_many", "too_many"]
         stage.store.vault.discard(*next(stage.store.vault.names()))
         assert stage.store.vault.used == 0
+
+
+async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monkeypatch) -> None:
+    """A look may end while the disk syncs: whoever spoke meanwhile is still answered in order."""
+    door, disk = Door(), threading.Event()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await asyncio.wait_for(door.begun.wait(), 20)
+        sync = stage.store.sync
+        syncing = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def slowly(batch: Batch) -> None:
+            loop.call_soon_threadsafe(syncing.set)
+            assert disk.wait(20)
+            sync(batch)
+
+        monkeypatch.setattr(stage.service._disk, "_sync", slowly)
+        monkeypatch.setattr(stage.service._disk, "_wary", 2)
+        stage.say("desk", "HIGHLIGHT_FIELD", field_id="what-changed")
+        stage.say("kiosk", "ASK_FOR_HELP")
+        await asyncio.wait_for(syncing.wait(), 20)
+        put, kept = stage.store.vault.put, asyncio.Event()
+
+        def put_and_tell(*given: Any) -> str:
+            name = put(*given)
+            loop.call_soon_threadsafe(kept.set)
+            return name
+
+        monkeypatch.setattr(stage.store.vault, "put", put_and_tell)
+        door.open.set()
+        await asyncio.wait_for(kept.wait(), 20)
+        for _ in range(100):  # every chance to come first
+            await asyncio.sleep(0)
+        disk.set()
+        await looked(stage)
+        assert refusals(stage) == []
+        state = stage.store.state(stage.session)
+        assert state is not None
+        assert state.help_requested
+
+
+async def test_a_file_of_which_no_document_came_is_removed(tmp_path) -> None:
+    """The session ended during the look: what it found is kept nowhere."""
+    door = Door()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await asyncio.wait_for(door.begun.wait(), 20)
+        stage.say("desk", "CANCEL", reason="Left for lunch")
+        await stage.service.settled()
+        door.open.set()
+        await looked(stage)
+        assert list(stage.store.vault.names()) == []
+        assert stage.service._intake._found == {}
+
+
+async def test_a_commit_that_fails_needs_no_second_look(tmp_path, monkeypatch) -> None:
+    """What a look found counts until a decision is on disk: no file is left of one that was not."""
+    door = Door()
+    door.open.set()
+    async with staged(tmp_path, inspect=door.inspect) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        sync, failures = stage.store.sync, iter(range(1))
+
+        def failing_once(batch: Batch) -> None:
+            found = [e for e in batch.events if e.fact.type == "UploadFinished"]
+            if found and next(failures, None) is not None:
+                stage.store._db.conn.execute("ROLLBACK")
+                stage.store._head = stage.store._stored_head
+                raise sqlite3.OperationalError("disk I/O error")
+            sync(batch)
+
+        monkeypatch.setattr(stage.service._disk, "_sync", failing_once)
+        finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        await looked(stage)
+        stage.again("kiosk", finish)
+        await looked(stage)
+        state = stage.store.state(stage.session)
+        assert state is not None
+        assert state.documents["new-card"].status is DocumentStatus.RECEIVED
+        assert len(list(stage.store.vault.names())) == 1
+        assert door.looks == 1

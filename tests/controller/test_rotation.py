@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from session_controller.backups import Backups
+from session_controller.backups import BackupError, Backups
 from session_controller.errors import StoreError
 from session_controller.restoring import restore
 from session_controller.rotation import rotate
@@ -108,3 +108,43 @@ def test_a_wrapped_key_of_another_session_does_not_open(data: Path) -> None:
     with pytest.raises(SealBrokenError):
         store._keys.box.unwrap(wrapped["log"], session)
     store.close()
+
+
+async def test_a_key_that_is_rotated_during_a_backup_spoils_no_keyring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup is not taken, and says so; those of before open as they did."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        backups = Backups(stage.store, tmp_path)
+        before = await backups.take()
+        copy = Store.backup
+
+        def slowly(store: Store, path: Path) -> dict[str, bytes]:
+            keys = copy(store, path)
+            backups.rotate(NOW, "admin-1")
+            return keys
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "backup", slowly)
+            with pytest.raises(BackupError, match="rotated"):
+                await backups.take()
+        assert verify(before).faults == ()
+        assert verify(await backups.take()).faults == ()
+
+
+async def test_a_key_file_that_counts_no_more_is_not_kept_with_backups(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who moves from the file to the environment may leave the file: backups open all the same."""
+    texts = [base64.b64encode(k).decode() for k in (b"n" * 32, (data / KEY_FILE).read_bytes())]
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", ",".join(texts))
+    store = Store(data)
+    backups = Backups(store, data)
+    backups.rotate(NOW, "admin-1")
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", texts[0])
+    backup = await backups.take()
+    store.close()
+    assert verify(backup).faults == ()
+    assert restore(data, backup, NOW).sessions == 1
