@@ -16,6 +16,7 @@ from schemas.seals import ExportFormat, Paper
 from schemas.topics import AssignmentTopic, StateTopic, Topic
 from schemas.views import SessionStatus
 from session_controller.acts import Act
+from session_controller.batch import Batch
 from session_controller.delivery.deliveries import queued
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
@@ -24,7 +25,6 @@ from session_controller.engine.session import Session
 from session_controller.engine.state import Document, SessionState
 from session_controller.link import Message
 from session_controller.records import Code, Device, LoggedAct
-from session_controller.store import Batch
 from session_controller.world import Granted, World
 
 _FOLLOWED = ("participants", "status", "code", "documents")
