@@ -193,7 +193,12 @@ def restore(
     from session_controller.restoring import restore as put_back
 
     with _explaining(data):
-        done = put_back(data, file, datetime.now(UTC))
+        try:
+            done = put_back(data, file, datetime.now(UTC))
+        except OSError as error:
+            raise Failure(
+                f"cannot restore into {data}: {error.strerror}; see to that, and do it again"
+            ) from None
     if as_json:
         print_json({"epoch": done.epoch, "sessions": done.sessions, "kept": str(done.replaced)})
         return

@@ -251,28 +251,24 @@ def purge_sessions(
     names = list(request.sessions)
     if request.older_than_s is not None:
         names += store.ended_before(work.at - timedelta(seconds=request.older_than_s))
-    found = {name: _state(work, store, name) for name in dict.fromkeys(names)}
+    found = {name: _state(work, store, name) for name in names}
     if None in found.values():
         return _UNKNOWN
-    states = [state for state in found.values() if state is not None]
-    if not all(state.status.ended for state in states):
+    states = {name: state for name, state in found.items() if state is not None}
+    if not all(state.status.ended for state in states.values()):
         return Refusal(RejectionCode.UNAVAILABLE, "An open session is ended before it is purged.")
-    waiting = {} if request.undelivered else {name: store.undelivered(name) for name in found}
-    for name in request.sessions:
-        if waiting.get(name):
-            return _undelivered(waiting[name])
-    kept = tuple(name for name in found if waiting.get(name))
-    purged = [state for state in states if state.session not in kept]
-    for state in purged:
-        clear_topics(work, state)
-        _forget_guests(work, state.session)
-        work.note(SessionPurged(), device=device.device, session=state.session)
-    work.batch.purged += [state.session for state in purged]
-    return r.SessionsPurged(
-        request_id=request.request_id,
-        sessions=tuple(state.session for state in purged),
-        kept=kept,
-    )
+    waiting = {} if request.undelivered else {name: store.undelivered(name) for name in states}
+    kept = [name for name, destinations in waiting.items() if destinations]
+    named = next((name for name in kept if name in request.sessions), None)
+    if named is not None:
+        return _undelivered(waiting[named])
+    purged = [name for name in states if name not in kept]
+    for name in purged:
+        clear_topics(work, states[name])
+        _forget_guests(work, name)
+        work.note(SessionPurged(), device=device.device, session=name)
+    work.batch.purged += purged
+    return r.SessionsPurged(request_id=request.request_id, sessions=tuple(purged), kept=tuple(kept))
 
 
 def _state(work: Work, store: Store, name: str) -> SessionState | None:

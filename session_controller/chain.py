@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 GENESIS = bytes(32)
 """What the first entry follows."""
 
-_written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _MAX_ENTRY = 1 << 63
+_written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _CONTEXT = b"handrail log checkpoint v1"
 
 

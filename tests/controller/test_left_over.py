@@ -1,8 +1,10 @@
 """What a kill leaves over is cleared away, above all what could bring a purged session back."""
 
+import asyncio
 import json
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -230,3 +232,29 @@ async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
         assert kinds.index("SessionPurged") > max(
             n for n, kind in enumerate(kinds) if kind == "SessionExported"
         )
+
+
+async def test_a_purge_during_a_backup_reaches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the database is copied already, with the key; the documents are not."""
+    begun, purged = threading.Event(), threading.Event()
+
+    def wait_for_the_purge(*_: object) -> None:
+        begun.set()
+        assert purged.wait(20)
+
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        key = await _ended(stage)
+        backups = stage.service._caretaker.backups = Backups(stage.store, tmp_path)
+        monkeypatch.setattr("session_controller.store._PAGES", 8)
+        monkeypatch.setattr("session_controller.store._backing_up", wait_for_the_purge)
+        taking = asyncio.create_task(backups.take())
+        assert await asyncio.to_thread(begun.wait, 20)
+        await purge(stage)
+        purged.set()
+        backup = await taking
+        assert found_in(tmp_path, [key]) == []
+    assert read_keyring(tmp_path / "backups" / KEYRING).keys.keys() == {"codes", "log"}
+    assert verify(backup).faults == ()
+    assert restore(tmp_path, backup, NOW).sessions == 0
