@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.base import Versioned
+from schemas.given_out import KeyRotated, LogSigned
 from schemas.rejections import Rejection, RejectionCode
-from schemas.requests import BackedUp, KeyRotated, LogSigned
+from schemas.requests import BackedUp
 from schemas.topics import InboxTopic
 from session_controller.acts import BackupTaken
 from session_controller.audit import Receipt

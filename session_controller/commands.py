@@ -157,7 +157,10 @@ def _outcome(
 ) -> Fact | Refusal:
     if isinstance(command, Unreadable):
         return Refusal(command.code, command.message)
-    outcome = decide(session, command, _context(work, store, session, sent, command))
+    context = _context(work, store, session, sent, command)
+    outcome = decide(session, command, context)
+    if isinstance(command, FinishUpload) and isinstance(outcome, Refusal):
+        work.let_go(session.state.session, command.upload, outcome, context.stored)
     if isinstance(outcome, PatientDeviceReplaced) and outcome.code:
         keep_code(work, session.state.session, outcome.code.serial)
     if isinstance(command, FetchDocument) and isinstance(outcome, DocumentFetched):

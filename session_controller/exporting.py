@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.base import Versioned
+from schemas.given_out import SessionExported
 from schemas.rejections import Rejection, RejectionCode
-from schemas.requests import SessionExported
 from schemas.seals import Seal, sealed_bytes
 from schemas.topics import InboxTopic
 from session_controller.acts import SessionExported as ExportAct

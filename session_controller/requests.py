@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas import deliveries as d
+from schemas import given_out as g
 from schemas import requests as r
 from schemas.base import Role
 from schemas.reading import Unreadable, read_request
@@ -35,11 +36,11 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.ListSessions: (_STAFF, admin.list_sessions),
     r.ShowSession: (_STAFF, admin.show_session),
     r.SessionTimeline: (_STAFF, admin.session_timeline),
-    r.ExportSession: (_ADMIN, giving_out.export_session),
-    r.ReadExport: (_ADMIN, giving_out.read_export),
-    r.ListDocuments: (_ADMIN, giving_out.list_documents),
-    r.RotateKey: (_ADMIN, giving_out.rotate_key),
-    r.SignLog: (_ADMIN, giving_out.sign_log),
+    g.ExportSession: (_ADMIN, giving_out.export_session),
+    g.ReadExport: (_ADMIN, giving_out.read_export),
+    g.ListDocuments: (_ADMIN, giving_out.list_documents),
+    g.RotateKey: (_ADMIN, giving_out.rotate_key),
+    g.SignLog: (_ADMIN, giving_out.sign_log),
     r.EnrolDevice: (_ADMIN, enrolment.enrol_device),
     r.RevokeDevice: (_ADMIN, enrolment.revoke_device),
     r.AddFlow: (_ADMIN, admin.add_flow),

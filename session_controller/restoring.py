@@ -35,7 +35,7 @@ from session_controller.reading import BACKUP_DOCUMENTS, Reader
 from session_controller.records import Entry, LoggedAct
 from session_controller.rows import act_place, entry_row
 from session_controller.sealing import BoxKeys, new_key
-from session_controller.store import INSERT_EVENT, INSERT_KEY, PURGE
+from session_controller.statements import INSERT_EVENT, INSERT_KEY, PURGE
 from session_controller.vault import FOLDER as DOCUMENTS
 from session_controller.vault import is_document
 from session_controller.verification import verify

@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.base import rfc3339
 from session_controller import points
+from session_controller.batch import Batch
 from session_controller.chain import Checkpoint, Head, Place, content_hash, follow, sign
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
@@ -33,7 +33,6 @@ from session_controller.opening import (
 from session_controller.outbox import (
     DROP_DESTINATION,
     INSERT_DELIVERY,
-    PURGE_DELIVERIES,
     UPDATE_DELIVERY,
     queued_row,
     updated_row,
@@ -42,12 +41,8 @@ from session_controller.points import Point
 from session_controller.reading import BACKUP_DOCUMENTS, Reader
 from session_controller.records import (
     Chunk,
-    Code,
-    Device,
     Entry,
     LoggedAct,
-    StoredAnswer,
-    StoredFlow,
 )
 from session_controller.rows import (
     act_place,
@@ -65,48 +60,22 @@ from session_controller.rows import (
     session_row,
 )
 from session_controller.sealing import BoxKeys, Sealer, new_key
+from session_controller.statements import (
+    DELETE_KEY,
+    INSERT_CHECKPOINT,
+    INSERT_EVENT,
+    INSERT_KEY,
+    PURGE,
+    UPSERT_DEVICE,
+    UPSERT_SESSION,
+)
 from session_controller.vault import Vault, is_document
-
-__all__ = [
-    "INSERT_EVENT",
-    "INSERT_KEY",
-    "PURGE",
-    "Batch",
-    "Store",
-]
 
 _log = logging.getLogger(__name__)
 
 _PAGES = 256
 _PAUSE_S = 0.005
 """A backup takes a megabyte at a time, and waits this long while a batch is being written."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """All that one transaction writes. A later entry of a key takes the place of an earlier."""
-
-    events: list[Event] = field(default_factory=list)
-    acts: list[LoggedAct] = field(default_factory=list)
-    states: dict[str, SessionState] = field(default_factory=dict)
-    cleared: dict[str, datetime] = field(default_factory=dict)
-    devices: dict[str, Device] = field(default_factory=dict)
-    codes: dict[str, Code] = field(default_factory=dict)
-    chunks: list[Chunk] = field(default_factory=list)
-    dropped_uploads: list[tuple[str, str]] = field(default_factory=list)
-    dropped_documents: list[tuple[str, str]] = field(default_factory=list)
-    """Sessions, and the names of files that are no document of theirs any more."""
-    answers: list[StoredAnswer] = field(default_factory=list)
-    flows: list[StoredFlow] = field(default_factory=list)
-    queued: list[Delivery] = field(default_factory=list)
-    """Deliveries of sessions that have just completed."""
-    deliveries: list[Delivery] = field(default_factory=list)
-    """How deliveries that are known stand now."""
-    dropped_destinations: list[str] = field(default_factory=list)
-    purged: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
 
 
 class Store(Reader):
@@ -210,9 +179,9 @@ class Store(Reader):
 
     def _write(self, batch: Batch) -> None:
         self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?,?)", flow_row, batch.flows)
-        self._many(_UPSERT_DEVICE, device_row, batch.devices.values())
+        self._many(UPSERT_DEVICE, device_row, batch.devices.values())
         self._many(INSERT_KEY, tuple, self._new_keys(batch))
-        self._many(_UPSERT_SESSION, self._session_row, batch.states.values())
+        self._many(UPSERT_SESSION, self._session_row, batch.states.values())
         self._log(batch)
         self._many("DELETE FROM chunks WHERE session=? AND upload=?", tuple, batch.dropped_uploads)
         self._many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", self._chunk_row, batch.chunks)
@@ -226,7 +195,7 @@ class Store(Reader):
         self._write_deliveries(batch)
         for statement in PURGE:
             self._many(statement, key_row, batch.purged)
-        self._many(_DELETE_KEY, key_row, [session_key(name) for name in batch.purged])
+        self._many(DELETE_KEY, key_row, [session_key(name) for name in batch.purged])
 
     def _write_deliveries(self, batch: Batch) -> None:
         self._many(INSERT_DELIVERY, queued_row, batch.queued)
@@ -343,7 +312,7 @@ class Store(Reader):
         """Sign the log's head as it is on disk, and keep that."""
         checkpoint = sign(self._signing, self._stored_head, rfc3339(at))
         with self._db.atomic():
-            self._db.execute(_INSERT_CHECKPOINT, checkpoint_row(checkpoint))
+            self._db.execute(INSERT_CHECKPOINT, checkpoint_row(checkpoint))
         self._signed = checkpoint.head.entry
         return checkpoint
 
@@ -414,29 +383,5 @@ class Store(Reader):
         return dict(keys)
 
 
-_UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?)"
-_UPSERT_SESSION = """
-    INSERT INTO sessions (session, status, opened_at, ended_at, revision, state)
-    VALUES (?,?,?,?,?,?)
-    ON CONFLICT (session) DO UPDATE SET status=excluded.status, ended_at=excluded.ended_at,
-        revision=excluded.revision, state=excluded.state
-"""
-INSERT_EVENT = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-INSERT_KEY = "INSERT INTO keys VALUES (?,?)"
-_DELETE_KEY = "DELETE FROM keys WHERE name=?"
-_INSERT_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints VALUES (?,?,?,?,?)"
-
-
 def _backing_up(_: int, __: int, ___: int) -> None:
     points.reached(Point.BACKING_UP)
-
-
-PURGE = (
-    PURGE_DELIVERIES,
-    "DELETE FROM chunks WHERE session=?",
-    "UPDATE events SET content=NULL WHERE session=? AND revision IS NOT NULL",
-    "DELETE FROM sessions WHERE session=?",
-    "DELETE FROM codes WHERE subject=?",
-    "UPDATE devices SET name='' WHERE guest_of=?",
-)
-"""What leaves nothing of a session but its entries in the log; its key goes beside."""

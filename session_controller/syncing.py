@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from session_controller.store import Batch
+from session_controller.batch import Batch
 
 _T = TypeVar("_T")
 

@@ -12,19 +12,21 @@ from schemas.base import Versioned
 from schemas.deliveries import AddDestination, DeliverNow, RemoveDestination
 from schemas.devices import Assignment
 from schemas.questionnaire import Flow
+from schemas.rejections import RejectionCode
 from schemas.seals import ExportFormat, Paper
 from schemas.topics import AssignmentTopic, StateTopic, Topic
 from schemas.views import SessionStatus
 from session_controller.acts import Act
+from session_controller.batch import Batch
 from session_controller.delivery.deliveries import queued
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
 from session_controller.engine.facts import CommandRefused, Event, Fact
+from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import Document, SessionState
 from session_controller.link import Message
 from session_controller.records import Code, Device, LoggedAct
-from session_controller.store import Batch
 from session_controller.world import Granted, World
 
 _FOLLOWED = ("participants", "status", "code", "documents")
@@ -191,6 +193,8 @@ class Work:
             self._close_code(before.state.session, old.serial)
         if after.state.status is SessionStatus.COMPLETED is not before.state.status:
             self.queue(after.state.session)
+        if ended and not before.state.status.ended:
+            self._end_uploads(after.state)
         if before.state.documents is not after.state.documents:
             self._follow_documents(before.state, after.state)
 
@@ -204,6 +208,25 @@ class Work:
                 self._drop_chunks(before.session, old.upload)
             if old.stored and (new is None or new.stored is None):
                 self.batch.dropped_documents.append((before.session, old.stored.file))
+
+    def _end_uploads(self, state: SessionState) -> None:
+        """Forget what has arrived of documents that will never be whole."""
+        for document in state.documents.values():
+            if document.stored is None:
+                self._drop_chunks(state.session, document.upload)
+
+    def let_go(
+        self, session: str, upload: str, refusal: Refusal, looked: StoredUpload | None
+    ) -> None:
+        """Forget the bytes of a document that is refused: its parts, and the file made of them.
+
+        One that is only not whole yet goes on. The state stays as it is, as after any refusal:
+        who begins the same upload again starts it over.
+        """
+        if refusal.code is RejectionCode.UPLOAD_CORRUPT:
+            self._drop_chunks(session, upload)
+        if looked is not None and looked.document is not None:
+            self.batch.dropped_documents.append((session, looked.document.file))
 
     def queue(self, session: str) -> None:
         """Have a completed session delivered; where it is or was already, nothing changes."""

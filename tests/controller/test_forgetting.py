@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from session_controller.batch import Batch
 from session_controller.records import Code, CodeKind, StoredAnswer
-from session_controller.store import Batch, Store
+from session_controller.store import Store
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

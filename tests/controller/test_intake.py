@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 from schemas.views import DocumentStatus
+from session_controller.batch import Batch
 from session_controller.media.outcome import Inspected, Unfit
-from session_controller.store import Batch
 from session_controller.world import Settings
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.loopback import Stage, staged

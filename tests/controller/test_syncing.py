@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from session_controller.batch import Batch
 from session_controller.engine.facts import Event, Paused
-from session_controller.store import Batch
 from session_controller.syncing import _WARY, Syncing
 
 

@@ -11,10 +11,11 @@ import pytest
 from schemas.commands import Navigate
 from schemas.rejections import Rejection, RejectionCode
 from session_controller import commands, store
+from session_controller.batch import Batch
 from session_controller.engine import facts as f
 from session_controller.engine.moves import MOVES, Party
 from session_controller.service import Service
-from session_controller.store import Batch, Store
+from session_controller.store import Store
 from session_controller.work import Work
 
 from .checks import check

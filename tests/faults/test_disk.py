@@ -11,10 +11,11 @@ import pytest
 
 from cli import embedded_broker
 from session_controller.backups import Backups
+from session_controller.batch import Batch
 from session_controller.box import Box, BoxSettings
 from session_controller.errors import StoreDamagedError, StoreError
 from session_controller.migrations import SCHEMA
-from session_controller.store import Batch, Store
+from session_controller.store import Store
 
 from .checks import check
 from .conftest import FULL, Note
