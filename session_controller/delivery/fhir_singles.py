@@ -7,7 +7,6 @@ it came is kept after each step, so that a connection of minutes is enough to ge
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic import JsonValue
@@ -17,6 +16,7 @@ from session_controller.delivery.fhir_server import FhirServer
 from session_controller.delivery.judging import failure
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, Refused, TryAgain
 from session_controller.delivery.sender import Keep, Resource, Single
+from session_controller.fhir import with_references
 
 Done = dict[str, str]
 """What the server has: the reference under which it knows it, by the SHA-256 of our entry."""
@@ -155,23 +155,3 @@ _SEVERAL: JsonValue = {
         }
     ],
 }
-
-
-def with_references(value: Any, references: Mapping[str, str]) -> Any:
-    """Put the server's references for our `fullUrl`s (FHIR R4, 3.1.0.11.2).
-
-    In references and addresses alone: an identifier that reads like a `fullUrl` stays what it is.
-    """
-    if isinstance(value, list):
-        return [with_references(each, references) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: references.get(each, each)
-        if key in _LINKS and isinstance(each, str)
-        else with_references(each, references)
-        for key, each in value.items()
-    }
-
-
-_LINKS = ("reference", "url")
