@@ -167,10 +167,11 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     from sqlite_utils import Database
 
     from session_controller.migrations import SCHEMA
+    from session_controller.verification import key_problem
 
     known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
-    if not report(examine(data, layout), as_json=as_json):
+    if not report(examine(data, layout, key_problem), as_json=as_json):
         raise typer.Exit(FAILED)
 
 

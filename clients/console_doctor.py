@@ -7,7 +7,7 @@ import shutil
 import socket
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,8 +45,8 @@ class Layout:
     """All that this program knows."""
 
 
-def examine(data: Path, layout: Layout) -> list[Finding]:
-    """Look at everything."""
+def examine(data: Path, layout: Layout, key_problem: Callable[[Path], str | None]) -> list[Finding]:
+    """Look at everything; `key_problem` says why a folder's keys do not open, if they do not."""
     if not data.is_dir():
         text = f"{data} is no folder; the first `handrail serve --data {data}` makes it"
         return [Finding("folder", "bad", text)]
@@ -56,6 +56,7 @@ def examine(data: Path, layout: Layout) -> list[Finding]:
         *_running(data, layout),
         *_sqlite(),
         *_database(data / layout.database, layout),
+        *_keys(data, key_problem),
     ]
 
 
@@ -117,6 +118,14 @@ def _locked(path: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _keys(data: Path, key_problem: Callable[[Path], str | None]) -> Iterator[Finding]:
+    problem = key_problem(data)
+    if problem is None:
+        yield Finding("keys", "ok", "all of them open with the box's key")
+    else:
+        yield Finding("keys", "bad", problem)
 
 
 def _sqlite() -> Iterator[Finding]:

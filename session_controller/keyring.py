@@ -79,7 +79,9 @@ def read_keyring(path: Path) -> Keyring:
             f"its keys are missing: {path} is not there (a copy of a backup has them in FILE.keys)"
         ) from None
     except (OSError, ValidationError, binascii.Error) as error:
-        raise KeyringError(f"{path} cannot be read ({type(error).__name__})") from None
+        raise KeyringError(
+            f"{path} cannot be read ({type(error).__name__}); move it away, and back up anew"
+        ) from None
 
 
 def write_keyring(path: Path, keyring: Keyring) -> None:

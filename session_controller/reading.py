@@ -289,6 +289,10 @@ class Reader:
         rows = self._rows("SELECT DISTINCT session FROM events WHERE revision IS NOT NULL")
         return {row["session"] for row in rows}
 
+    def open_key(self, name: str) -> None:
+        """Try a key. Raises `SealBrokenError`, `BoxKeyError`."""
+        self._keys.key(name)
+
     def wrapped_keys(self) -> dict[str, bytes]:
         """Give all keys by their names, wrapped."""
         return {row["name"]: row["wrapped"] for row in self._rows("SELECT * FROM keys")}

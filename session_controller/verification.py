@@ -71,6 +71,24 @@ def reading(path: Path) -> Iterator[Reader]:
         yield reader
 
 
+def key_problem(data: Path) -> str | None:
+    """Say why a data folder's keys do not open with the box's key; None where they do.
+
+    A folder without a database has no problem yet. Changes nothing; raises nothing.
+    """
+    if not (data / DATABASE).exists():
+        return None
+    try:
+        with reading(data / DATABASE) as reader:
+            for name in reader.wrapped_keys():
+                reader.open_key(name)
+    except (StoreError, SealBrokenError, BoxKeyError) as error:
+        return str(error)
+    except sqlite3.Error as error:
+        return f"the keys cannot be read ({error})"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class FolderAudit:
     """What a look through a data folder found."""
