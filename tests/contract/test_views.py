@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .forms import VISIT, begin, choice, chunks, put, reach, sign, upload
+from .forms import PNG, VISIT, begin, choice, chunks, put, reach, sign, upload
 from .raw import ROOT, Device, Json, Pair, Peer, Room
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -195,7 +195,7 @@ def test_the_facilitys_view_holds_the_whole_flow(pair: Pair) -> None:
 
 def test_a_document_goes_through_its_life(pair: Pair) -> None:
     """missing, receiving with `upload`, `received`, `size`; then received, then reviewed."""
-    data = b"\x89PNG" + bytes(100_000)
+    data = PNG
     reach(pair, "papers")
     assert pair.both()[1]["documents"]["card"] == {"status": "missing"}
     begin(pair, "card", "first", data)
