@@ -34,6 +34,7 @@ class Proxy:
         self._rng = Random(seed)
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name="proxy")
@@ -73,13 +74,24 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection; known from here on, so that an end at any moment leaves none open."""
+        self._writers.add(writer)
+        task = asyncio.ensure_future(self._connect(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._let_go(task, writer))
+
+    def _let_go(self, task: asyncio.Future[None], writer: asyncio.StreamWriter) -> None:
+        self._tasks.discard(task)
+        self._writers.discard(writer)
+        writer.transport.abort()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
-            writer.transport.abort()
             return
-        self._writers |= {writer, up_writer}
+        self._writers.add(up_writer)
         tasks = {
             asyncio.create_task(self._carry(reader, up_writer, up=True)),
             asyncio.create_task(self._carry(up_reader, writer, up=False)),
@@ -90,9 +102,8 @@ class Proxy:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for each in (writer, up_writer):
-                self._writers.discard(each)
-                each.transport.abort()
+            self._writers.discard(up_writer)
+            up_writer.transport.abort()
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
