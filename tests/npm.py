@@ -14,7 +14,8 @@ def install(folder: Path, *packages: str) -> Path:
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("node and npm are not installed")
     folder.mkdir(exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
+    command = ["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    command += ["--prefix", str(folder), *packages]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=_WITHIN_S)
     except subprocess.TimeoutExpired:

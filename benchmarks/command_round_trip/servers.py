@@ -160,7 +160,10 @@ def _node_modules() -> Path:
         raise MissingError("there is no npm")
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), *NODE_PACKAGES],
+        [
+            *(npm, "install", "--no-audit", "--no-fund", "--fetch-retries=0"),
+            *("--prefix", str(folder), *NODE_PACKAGES),
+        ],
         env=os.environ | _node_headers(),
         capture_output=True,
         text=True,
