@@ -215,7 +215,7 @@ def show(
         print_json(plain(shown))
         return
     if not shown.outcomes:
-        say("This session is not to be delivered anywhere.")
+        say("This session is not to be delivered anywhere; `handrail deliver now ID` has it sent.")
     for each in shown.outcomes:
         _print_outcome(each)
 

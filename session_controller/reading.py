@@ -18,7 +18,7 @@ from session_controller.chain import Checkpoint, Head
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
-from session_controller.keychain import LOG, Keychain, KeyGoneError
+from session_controller.keychain import LOG, Keychain
 from session_controller.opening import connect_to_read, refuse_newer_schema
 from session_controller.outbox import read_delivery
 from session_controller.records import Code, CodeKind, Device, Entry, StoredFlow
@@ -329,8 +329,3 @@ def _from_table(db: Database) -> FetchDocument:
         return row["bytes"] if row else None
 
     return fetch
-
-
-def unreadable(error: Exception) -> str:
-    """Say in a word why a session cannot be read."""
-    return "it was purged" if isinstance(error, KeyGoneError) else type(error).__name__

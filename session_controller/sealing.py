@@ -85,10 +85,6 @@ class BoxKeys:
             raise BoxKeyError("another box's key was used here; put the right one back")
         return sealer.open(wrapped[_ID:], name.encode())
 
-    def is_current(self, wrapped: bytes) -> bool:
-        """Tell whether the first key wrapped this."""
-        return wrapped[:_ID] == self._first
-
 
 def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"handrail box key" + key).digest()[:_ID]

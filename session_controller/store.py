@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from schemas.base import rfc3339
 from session_controller import points
 from session_controller.batch import Batch
-from session_controller.chain import Checkpoint, Head, Place, content_hash, follow, sign
+from session_controller.chain import Checkpoint, Place, content_hash, follow, sign
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.state import SessionState
@@ -315,11 +315,6 @@ class Store(Reader):
             self._db.execute(INSERT_CHECKPOINT, checkpoint_row(checkpoint))
         self._signed = checkpoint.head.entry
         return checkpoint
-
-    @property
-    def current_head(self) -> Head:
-        """The log's head as it is on disk."""
-        return self._stored_head
 
     # --- documents and backups -------------------------------------------------------------
 

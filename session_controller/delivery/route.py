@@ -136,7 +136,7 @@ class Route:
                 return replace(tried, next_at=now + wait, outcome=outcome.to_json())
 
     def _wait(self, outcome: TryAgain, attempts: int) -> timedelta:
-        _log.info("%s: %s (%s)", self.name, outcome.reason.value, outcome.status)
+        _log.info("%s: %s (%s)", self.name, outcome.reason.value, outcome.status or "no answer")
         if outcome.everyone:
             return self._trouble(outcome.after_s)
         return timedelta(seconds=_seconds(outcome.after_s, attempts, self._around.draw()))
