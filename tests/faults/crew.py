@@ -53,6 +53,11 @@ class Couple:
             self._act(self._staff_acts)
             self._act(self._patient_acts)
 
+    def say_a_last_word(self) -> None:
+        """Send one more command each: it is decided on a connection that outlived every fault."""
+        self.staff.highlight_field(self.session, None)
+        self.patient.ask_for_help(self.session)
+
     def _act(self, choose: Choose) -> None:
         if self._crew.loop.inside:
             self._crew.loop.later(self._crew.pace_s, lambda: self._go_on(choose))
@@ -163,6 +168,8 @@ class Crew:
         """Send no more, have all decided, and wait until the screens agree; gives the seconds."""
         self.working.clear()
         began = time.monotonic()
+        for couple in self.couples:
+            couple.say_a_last_word()
         for couple in self.couples:
             couple.staff.flush(timeout=within_s)
             couple.patient.flush(timeout=within_s)
