@@ -1,19 +1,17 @@
 """How far the fault tests go, and what they found in figures.
 
-`./run faults` sets HANDRAIL_FAULTS=full: hundreds of rounds, an hour in all. Without it each test
-does a few rounds, so that `./run test` stays short.
+`./run faults` sets HANDRAIL_FAULTS=full: hundreds of rounds, and the hour of soak beside them.
+Without it each test does a few rounds, so that `./run test` stays short.
 """
 
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 FULL = os.environ.get("HANDRAIL_FAULTS") == "full"
-_figures: dict[str, dict[str, Any]] = {}
+_FIGURES = "figures"
 
 Note = Callable[..., None]
 
@@ -29,9 +27,15 @@ def note(request: pytest.FixtureRequest) -> Note:
     """Give `note(name=value, …)`: figures of this test, for the report."""
 
     def noting(**values: Any) -> None:
-        _figures.setdefault(request.node.name, {}).update(values)
+        request.node.user_properties.append((_FIGURES, values))
 
     return noting
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the hour of soak in a full run: the rest is done beside it."""
+    if FULL:
+        items.sort(key=lambda item: item.path.name != "test_soak.py")
 
 
 def spread(seconds: list[float]) -> str:
@@ -44,12 +48,15 @@ def spread(seconds: list[float]) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the figures, and write them where HANDRAIL_FIGURES says."""
-    if not _figures:
+    """Print the figures."""
+    figures: dict[str, dict[str, Any]] = {}
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, values in report.user_properties:
+            if name == _FIGURES:
+                figures.setdefault(report.nodeid.partition("::")[2], {}).update(values)
+    if not figures:
         return
     terminalreporter.section("figures")
-    for name, values in _figures.items():
+    for name, values in figures.items():
         line = ", ".join(f"{key} {value}" for key, value in values.items())
         terminalreporter.write_line(f"{name}: {line}")
-    if "HANDRAIL_FIGURES" in os.environ:
-        Path(os.environ["HANDRAIL_FIGURES"]).write_text(json.dumps(_figures, indent=1))

@@ -16,7 +16,7 @@ from .processes import ROOT
 @pytest.mark.timeout(4000)
 def test_a_soak(note: Note) -> None:
     """Under load, a kill and stalls: all sessions are completed, memory and descriptors flat."""
-    minutes, sessions = ("20", "100") if FULL else ("0.3", "5")
+    minutes, sessions = ("60", "100") if FULL else ("0.3", "5")
     order = [sys.executable, "-P", "-m", "cli", "soak", "--json"]
     done = subprocess.run(
         [*order, "--minutes", minutes, "--sessions", sessions],
