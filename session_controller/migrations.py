@@ -48,7 +48,7 @@ CREATE TABLE sessions (
     cleared_at TEXT,                -- when its retained topics were cleared
     revision INTEGER NOT NULL,
     state BLOB NOT NULL             -- sealed with the session's key
-) WITHOUT ROWID;
+);
 CREATE INDEX sessions_live ON sessions(cleared_at) WHERE cleared_at IS NULL;
 
 -- Keys, wrapped by the box's: `session:{id}`, `codes`, `log`. A backup is made without them.
@@ -73,9 +73,9 @@ CREATE TABLE events (
     content_sha256 BLOB NOT NULL,
     chain BLOB NOT NULL
 );
-CREATE INDEX events_of_session ON events(session, id) WHERE session IS NOT NULL;
--- Exactly once, whatever the program does: a second answer to one seq cannot be stored.
-CREATE UNIQUE INDEX events_once ON events(session, device, seq) WHERE seq IS NOT NULL;
+-- Exactly once, whatever the program does: a second answer to one seq cannot be stored. Events are
+-- found by session with it too: a second index would be one more page to write for each command.
+CREATE UNIQUE INDEX events_once ON events(session, device, seq);
 
 -- Heads of that chain, signed by the box.
 CREATE TABLE checkpoints (

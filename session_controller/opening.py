@@ -31,6 +31,7 @@ _PRAGMAS = {
     "secure_delete": 1,  # what is purged leaves no bytes in free pages
     "trusted_schema": 0,
     "wal_autocheckpoint": 0,  # the service checkpoints when nobody waits
+    "journal_size_limit": 16 << 20,  # bytes that the write-ahead log keeps when it begins anew
 }
 DATABASE = "handrail.sqlite"
 RESTORING = "restoring"

@@ -60,7 +60,7 @@ def _later_migration(db: Database) -> None:
         "ALTER TABLE sessions ADD COLUMN later TEXT",
         "UPDATE sessions SET later = status",
         "UPDATE events SET kind = kind || ''",
-        "DROP INDEX events_of_session",
+        "DROP INDEX events_once",
     ):
         db.execute(statement)
         points.reached(Point.MIGRATING)
