@@ -56,24 +56,29 @@ class Access:
         """Say whether messages to this topic are allowed; `$…` is the broker's own, for nobody."""
         return (
             not topic.startswith("$")
-            and any(covers(pattern, topic) for pattern in self._publish)
-            and not any(covers(pattern, topic) for pattern in self._deny_publish)
+            and _any_covers(self._publish, topic)
+            and not _any_covers(self._deny_publish, topic)
         )
 
     def may_subscribe(self, topic_filter: str) -> bool:
         """Say whether every topic that this filter matches is allowed, denials aside."""
-        return any(covers(pattern, topic_filter) for pattern in self._subscribe) and not any(
-            covers(pattern, topic_filter) for pattern in self._deny_subscribe
+        return _any_covers(self._subscribe, topic_filter) and not _any_covers(
+            self._deny_subscribe, topic_filter
         )
 
     def may_receive(self, topic: str) -> bool:
         """Say whether a message on this topic may be delivered through an allowed wider filter."""
-        return not any(covers(pattern, topic) for pattern in self._deny_subscribe)
+        return not _any_covers(self._deny_subscribe, topic)
 
     @property
     def filters_deliveries(self) -> bool:
         """Say whether `may_receive` can ever say no."""
         return bool(self._deny_subscribe)
+
+
+def _any_covers(patterns: tuple[str, ...], topic_filter: str) -> bool:
+    # Most clients ask for just what their rules say, and every pattern covers itself.
+    return topic_filter in patterns or any(covers(pattern, topic_filter) for pattern in patterns)
 
 
 def _fill(patterns: tuple[str, ...], user: str, client_id: str) -> tuple[str, ...]:
@@ -86,6 +91,8 @@ def _fill_denials(patterns: tuple[str, ...], user: str, client_id: str) -> tuple
 
 
 def _fill_one(pattern: str, user: str, client_id: str) -> str | None:
+    if "%" not in pattern:
+        return pattern
     values = {"%u": user, "%c": client_id}
     if not all(_fits_a_level(value) for mark, value in values.items() if mark in pattern):
         return None

@@ -117,7 +117,7 @@ class Wire(BaseModel):
 
     def to_json(self) -> bytes:
         """Give the object as UTF-8 JSON, as it is published."""
-        return self.model_dump_json().encode()
+        return self.__pydantic_serializer__.to_json(self)
 
 
 # As a Literal, `true` would pass: in Python it equals 1.

@@ -7,8 +7,8 @@ box signs the newest hash at intervals (Ed25519, RFC 8032). Pure: no clock, no I
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,7 +17,6 @@ GENESIS = bytes(32)
 """What the first entry follows."""
 
 _MAX_ENTRY = 1 << 63
-_written = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _CONTEXT = b"handrail log checkpoint v1"
 
 
@@ -49,7 +48,7 @@ def content_hash(content: bytes) -> bytes:
 
 def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     """Give the head after one more entry."""
-    rest = [
+    rest = (
         place.at,
         place.kind,
         place.session,
@@ -57,13 +56,20 @@ def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
         place.device,
         place.seq,
         place.command_id,
-    ]
+    )
     entry = head.entry + 1
     digest = hashlib.sha256(head.chain)
     digest.update(entry.to_bytes(8, "big"))
     digest.update(content_sha256)
-    digest.update(_written(rest).encode())
+    digest.update(b"[%b]" % ",".join(map(_written, rest)).encode())
     return Head(entry, digest.digest())
+
+
+def _written(value: str | int | None) -> str:
+    """Write a value as JSON; what somebody put in its place, in some way that is not its own."""
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
+    return "null" if value is None else repr(value)
 
 
 @dataclass(frozen=True, slots=True)
