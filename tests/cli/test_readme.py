@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,16 @@ def test_the_commands_of_the_readme_work(
             ran = handrail(*(session if each == "s-…" else each for each in arguments))
             assert ran.code == 0, f"{arguments}: {ran.err}"
         assert serving.end() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="./run made no environment here")
+def test_a_part_of_the_full_run_of_the_fault_tests_can_be_chosen() -> None:
+    """`./run faults FILE` is that file's tests, and no others."""
+    chosen = ["./run", "faults", "--collect-only", "-q", "tests/faults/test_power.py"]
+    listed = subprocess.run(chosen, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = {line.partition("::")[0] for line in listed.splitlines() if "::" in line}
+    assert found == {"tests/faults/test_power.py"}
 
 
 def _completed(handrail: Handrail) -> str:
