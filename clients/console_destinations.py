@@ -69,7 +69,7 @@ def _fhir(said: dict[str, Any]) -> dict[str, Any]:
     return {
         "url": said["fhir"],
         "auth": _auth(said),
-        "ca_file": _path(said["ca"]),
+        "ca_file": _file(said["ca"]),
         "transactions": said["transactions"],
         "allow_plain_http": said["plain"],
     }
@@ -79,13 +79,13 @@ def _auth(said: dict[str, Any]) -> dict[str, Any] | None:
     if said["token_file"] is not None and said["client_id"] is not None:
         raise Failure("say --token-file or --client-id, not both", USAGE)
     if said["token_file"] is not None:
-        return {"by": "token", "token_file": _path(said["token_file"])}
+        return {"by": "token", "token_file": _file(said["token_file"])}
     if said["client_id"] is None:
         return None
     if said["key"] is None:
         raise Failure("--client-id needs --key FILE, its private key", USAGE)
     fields = {name: said[name] for name in ("client_id", "key_id", "algorithm", "token_url")}
-    found = {**fields, "scope": said["scope"], "key_file": _path(said["key"])}
+    found = {**fields, "scope": said["scope"], "key_file": _file(said["key"])}
     return {"by": "client-credentials"} | {k: v for k, v in found.items() if v is not None}
 
 
@@ -102,8 +102,8 @@ def _mqtt(said: dict[str, Any]) -> dict[str, Any]:
         "url": said["mqtt"],
         "topic": said["topic"],
         "username": said["username"],
-        "password_file": _path(said["password_file"]),
-        "ca_file": _path(said["ca"]),
+        "password_file": _file(said["password_file"]),
+        "ca_file": _file(said["ca"]),
         "format": said["format"],
         "allow_plain_mqtt": said["plain"],
     }
@@ -115,6 +115,17 @@ _FIELDS = {"fhir": _fhir, "folder": _folder, "mqtt": _mqtt}
 def _path(path: Path | None) -> str | None:
     """Name a file as the box finds it, whose working folder is another."""
     return None if path is None else str(path.resolve())
+
+
+def _file(path: Path | None) -> str | None:
+    """Name a file that has to be there; what only the box may look at, it will tell."""
+    try:
+        missing = path is not None and not path.is_file()
+    except PermissionError:
+        missing = False
+    if missing:
+        raise Failure(f"{path} is no file; make it first", USAGE)
+    return _path(path)
 
 
 def place_of(destination: Destination) -> str:
