@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = timedelta(days=1)
 """How long a request that arrives twice is answered as before."""
 _MAX_COMMITS = 2_000
-"""After which the write-ahead log is emptied though somebody waits: some 100 MB."""
+"""After which the write-ahead log is moved though somebody waits: some 50 MB."""
 _SIGN_EVERY_S = 60.0
 _MAX_UNSIGNED = 1_000
 """Entries of the log after which it is signed before the minute is over."""
@@ -34,7 +34,7 @@ class Caretaker:
     clock: Callable[[], datetime]
     steady: Callable[[], float]
     commits: int = 0
-    """Since the write-ahead log was emptied."""
+    """Since the write-ahead log was moved into the database."""
     _purged: list[str] = field(default_factory=list)
     """Sessions of which something may be left on the disk."""
     _sign_at_s: float = 0.0
