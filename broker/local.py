@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import Violation
 from .logs import logger, place
@@ -23,18 +22,22 @@ def _nothing() -> None:
     """Release what was never held."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalMessage:
+class LocalMessage(NamedTuple):
     """One message as the host program gets it. Its repr has no payload, for logs' sake."""
 
     topic: str
-    payload: bytes = field(repr=False)
+    payload: bytes
     qos: int
     retain: bool
     """True for a retained message that the subscription found; False for one just published."""
     client_id: str
     user: str
-    _acknowledgement: Acknowledgement | None = field(default=None, repr=False, compare=False)
+    acknowledgement: Acknowledgement | None = None
+    """What `defer` holds."""
+
+    def __repr__(self) -> str:
+        """Tell all but what it says."""
+        return f"LocalMessage({self.topic!r}, qos={self.qos}, client_id={self.client_id!r})"
 
     def defer(self) -> Callable[[], None]:
         """Hold the publisher's PUBACK (QoS 1) or PUBREC (QoS 2) until the result is called.
@@ -44,7 +47,7 @@ class LocalMessage:
         (QoS 0, wills, retained and local messages) both do nothing. Acknowledgements go out in
         the order of the messages (4.6.0-2): one that is held holds those behind it.
         """
-        return self._acknowledgement.defer() if self._acknowledgement is not None else _nothing
+        return self.acknowledgement.defer() if self.acknowledgement is not None else _nothing
 
 
 Handler = Callable[[LocalMessage], None]

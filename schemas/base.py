@@ -1,12 +1,16 @@
 """What every object on the wire has in common: the version, identifiers, times, roles."""
 
+import json
 import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
 from math import isfinite
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
+import orjson
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -97,27 +101,9 @@ class Wire(BaseModel):
         frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    @classmethod
-    def trusted(cls, **values: Any) -> Self:
-        """Make an object of values that are right by construction: what we say, not what we hear.
-
-        Validating a view costs more than building and writing it. Tests compare both ways.
-        """
-        made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", cls._defaults() | values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
-
-    @classmethod
-    @cache
-    def _defaults(cls) -> dict[str, Any]:
-        return {k: f.default for k, f in cls.model_fields.items() if not f.is_required()}
-
     def to_json(self) -> bytes:
         """Give the object as UTF-8 JSON, as it is published."""
-        return self.__pydantic_serializer__.to_json(self)
+        return written(self)
 
 
 # As a Literal, `true` would pass: in Python it equals 1.
@@ -133,3 +119,39 @@ class Versioned(Wire):
 def absent(value: object) -> bool:
     """Tell that an optional key is left out of the JSON: it is, where it is None."""
     return value is None
+
+
+def written(value: object) -> bytes:
+    """Write a value as UTF-8 JSON, as pydantic would, in a fraction of its time.
+
+    Models, dataclasses and moments may stand anywhere in it. Raises `TypeError` for what no JSON
+    is, `ValueError` for what no JSON reader takes.
+    """
+    try:
+        return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError:  # a patient may enter an integer of more than 64 bits
+        text = json.dumps(
+            value, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+        return text.encode()
+
+
+def _plain(value: object) -> object:
+    """Give what JSON has in the place of a value."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, BaseModel):
+        optional = _optional_keys(type(value))
+        if not optional:
+            return vars(value)
+        return {k: v for k, v in vars(value).items() if v is not None or k not in optional}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value):
+        return {f.name: getattr(value, f.name) for f in fields(value)}
+    raise TypeError(f"{type(value).__name__} is nothing of JSON")
+
+
+@cache
+def _optional_keys(kind: type[BaseModel]) -> frozenset[str]:
+    return frozenset(k for k, f in kind.model_fields.items() if f.exclude_if is absent)

@@ -134,8 +134,8 @@ class ParticipantView(Wire):
     host: bool
 
 
-class Standing(Versioned):
-    """Where a session stands: what almost every event changes."""
+class View(Versioned):
+    """What a screen of either kind may show."""
 
     session: Identifier
     revision: int
@@ -154,11 +154,6 @@ class Standing(Versioned):
     signature: SignatureView | None
     help_requested: bool
     covered: bool
-
-
-class Entered(Wire):
-    """What was entered, as far as it is shown."""
-
     enabled: tuple[str, ...]
     """All that is on and shown, in order: fields, groups, instances (`meds[0]`) and texts, of this
     step (patient) or of all steps (facility)."""
@@ -169,50 +164,27 @@ class Entered(Wire):
     """For how long each text was on the patient's screen, where that screen told."""
 
 
-class PatientStanding(Standing):
-    """Where a session stands, for the patient's screen."""
+class PatientView(View):
+    """What the patient's screen may show: the values of the current step alone."""
 
     step_signatures: Annotated[Mapping[str, SignatureView] | None, Field(exclude_if=absent)] = None
     """Those of the current step; absent where there is none."""
     host_online: bool
 
 
-class FacilityStanding(Standing):
-    """Where a session stands, for a staff's screen."""
+class FacilityView(View):
+    """What a staff's screen may show: the whole flow, sensitive values masked."""
 
     label: str | None
     patient_focus: str | None
     code: str | None
     code_expires_at: Timestamp | None
-
-
-class Progress(Wire):
-    """How far the form is, for a staff's screen."""
-
     steps: Mapping[str, StepView]
     missing: tuple[str, ...] = ()
     """The fields that keep the current step from being complete, in order."""
     missing_reason: str | None = None
     """The same in a sentence: what NAVIGATE forward would be refused with."""
     signatures: Mapping[str, SignatureView]
-
-
-class Company(Wire):
-    """Who takes part, for a staff's screen."""
-
     participants: Mapping[str, ParticipantView]
-
-
-class Outlook(Wire):
-    """What a staff's screen would be refused now."""
-
     blocked: Mapping[str, str] = Field(default_factory=dict)
     """The commands that this device would be refused now whatever they say, and why."""
-
-
-class PatientView(Entered, PatientStanding):
-    """What the patient's screen may show: the values of the current step alone."""
-
-
-class FacilityView(Outlook, Company, Progress, Entered, FacilityStanding):
-    """What a staff's screen may show: the whole flow, sensitive values masked."""

@@ -8,8 +8,9 @@ box signs the newest hash at intervals (Ed25519, RFC 8032). Pure: no clock, no I
 
 import hashlib
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii
+from typing import NamedTuple
 
+import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -20,17 +21,15 @@ _MAX_ENTRY = 1 << 63
 _CONTEXT = b"handrail log checkpoint v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The newest entry, and the hash of everything up to it."""
 
     entry: int = 0
     chain: bytes = GENESIS
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """All of an entry but its content."""
+class Place(NamedTuple):
+    """All of an entry but its content, in the order of the log's columns."""
 
     at: str
     kind: str
@@ -48,28 +47,20 @@ def content_hash(content: bytes) -> bytes:
 
 def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     """Give the head after one more entry."""
-    rest = (
-        place.at,
-        place.kind,
-        place.session,
-        place.revision,
-        place.device,
-        place.seq,
-        place.command_id,
-    )
     entry = head.entry + 1
     digest = hashlib.sha256(head.chain)
     digest.update(entry.to_bytes(8, "big"))
     digest.update(content_sha256)
-    digest.update(b"[%b]" % ",".join(map(_written, rest)).encode())
+    digest.update(_written(tuple(place)))
     return Head(entry, digest.digest())
 
 
-def _written(value: str | int | None) -> str:
-    """Write a value as JSON; what somebody put in its place, in some way that is not its own."""
-    if isinstance(value, str):
-        return encode_basestring_ascii(value)
-    return "null" if value is None else repr(value)
+def _written(rest: tuple[str | int | None, ...]) -> bytes:
+    """Write values as JSON; what somebody put in their place, in some way that is not its own."""
+    try:
+        return orjson.dumps(rest)
+    except orjson.JSONEncodeError:  # bytes, or text that is none
+        return repr(rest).encode(errors="surrogatepass")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One command's way: read, in sequence, decided, recorded; answered by view or refusal."""
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.commands import (
     BeginUpload,
@@ -32,8 +32,7 @@ from session_controller.store import Store
 from session_controller.work import Work
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """A command as it came: who sent it, where to, and its place in the sequence."""
 
     topic: CommandTopic
@@ -52,7 +51,7 @@ def handle_command(work: Work, store: Store, topic: CommandTopic, payload: bytes
         return  # no broker of ours lets it in, and nobody is listening; a guest stays a moment
     command = read_command(payload)
     sent = _Sent(topic, device, command.seq, command.command_id)
-    excuse_command(work, topic, payload)
+    excuse_command(work, topic, command)
     session = work.session(topic.session)
     if session is None:
         _turn_away(work, sent, _unknown_session(store, topic.session))
@@ -72,9 +71,8 @@ def _turn_away(work: Work, sent: _Sent, refusal: Refusal) -> None:
     work.note(act, device=sent.topic.device, session=sent.topic.session)
 
 
-def excuse_command(work: Work, topic: CommandTopic, payload: bytes) -> None:
+def excuse_command(work: Work, topic: CommandTopic, command: Command | Unreadable) -> None:
     """Have the sender told, should this command not be stored."""
-    command = read_command(payload)
     work.excuse(_rejections(topic), command_id=command.command_id, seq=command.seq)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from schemas.base import Role
 from session_controller.acts import Act
@@ -89,8 +90,7 @@ class LoggedAct:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A row of the log as it is stored."""
 
     entry: int

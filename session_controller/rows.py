@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas.base import Role, rfc3339
+from schemas.base import Role, rfc3339, written
 from session_controller.chain import Checkpoint, Head, Place
 from session_controller.engine.facts import FACT, Event
 from session_controller.engine.state import SessionState
@@ -26,7 +26,7 @@ from session_controller.sealing import Sealer
 Row = tuple[object, ...]
 
 STATE: TypeAdapter[SessionState] = TypeAdapter(SessionState)
-"""Reads and writes a session's state as JSON."""
+"""Reads a session's state from JSON."""
 
 
 def read_time(text: str) -> datetime:
@@ -104,7 +104,7 @@ def session_columns(state: SessionState) -> Row:
 
 def session_row(state: SessionState, sealer: Sealer) -> Row:
     """Write a session's newest state."""
-    sealed = sealer.seal(STATE.dump_json(state), _about_state(state.session))
+    sealed = sealer.seal(written(state), _about_state(state.session))
     return (*session_columns(state), sealed)
 
 
@@ -119,7 +119,7 @@ def _about_state(session: str) -> bytes:
 
 def event_content(event: Event, entry: int, sealer: Sealer) -> bytes:
     """Seal what an event says."""
-    return sealer.seal(event.fact.model_dump_json().encode(), _about_event(event.session, entry))
+    return sealer.seal(written(event.fact), _about_event(event.session, entry))
 
 
 def _about_event(session: str, entry: int) -> bytes:
@@ -140,20 +140,8 @@ def act_place(logged: LoggedAct) -> Place:
 
 def entry_row(entry: Entry) -> Row:
     """Write an entry of the log."""
-    p = entry.place
-    return (
-        entry.entry,
-        p.at,
-        p.kind,
-        p.session,
-        p.revision,
-        p.device,
-        p.seq,
-        p.command_id,
-        entry.content,
-        entry.content_sha256,
-        entry.chain,
-    )
+    number, place, content, digest, chain = entry
+    return number, *place, content, digest, chain
 
 
 def read_entry(row: dict[str, Any]) -> Entry:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from schemas.reading import read_command
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import (
     ClaimTopic,
@@ -265,7 +266,7 @@ class Service:
         for message in messages:
             topic = parse(self.world.settings.site, message.topic)
             if isinstance(topic, CommandTopic):
-                excuse_command(work, topic, message.payload)
+                excuse_command(work, topic, read_command(message.payload))
             message.done()
         self._excuse(work)
         if isinstance(error, OSError | sqlite3.Error):
@@ -325,7 +326,7 @@ class Service:
         # Only presence is retained; anything else that was would be done again at each start.
         stale = item.retained and not isinstance(topic, PresenceTopic)
         if isinstance(topic, CommandTopic) and self._intake.holds(work, topic, item):
-            excuse_command(work, topic, item.payload)
+            excuse_command(work, topic, read_command(item.payload))
             return
         useful = not stale and self._dispatch(work, topic, item.payload)
         if not useful:

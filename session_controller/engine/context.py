@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.base import Role
 from session_controller.engine.state import StoredDocument
@@ -37,8 +38,7 @@ class Candidate:
     online: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """The sender, the time, and what the caller looked up for this very command."""
 
     device: str

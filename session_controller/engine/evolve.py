@@ -36,9 +36,21 @@ def evolve(session: Session, event: Event) -> Session:
 
 
 def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912
-    """One case per fact: long, and straight."""
+    """One case per fact, what most events are first: long, and straight."""
     state, fact = session.state, event.fact
     match fact:
+        case f.FieldEntered():
+            entered = enter(session.flow, state, fact.field_id, fact.value)
+            return entered.but(
+                patient_focus=fact.field_id,
+                corrections=_without(state.corrections, fact.field_id),
+            )
+        case f.Navigated(step_index=index):
+            return _at_step(state, index)
+        case f.FieldHighlighted():
+            return state.but(highlight=fact.field_id)
+        case f.FieldFocused():
+            return state.but(patient_focus=fact.field_id)
         case f.DocumentFetched() | f.CommandRefused():
             return state
         case f.SessionOpened():
@@ -54,10 +66,6 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _code(state, fact)
         case f.CodeClosed():
             return state.but(code=None)
-        case f.Navigated(step_index=index):
-            return _at_step(state, index)
-        case f.FieldHighlighted():
-            return state.but(highlight=fact.field_id)
         case f.SignatureRequested():
             return _signature_requested(state, event, fact)
         case f.SignatureCancelled():
@@ -93,16 +101,8 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _ended(state, SessionStatus.CANCELLED)
         case f.Expired():
             return _ended(state, SessionStatus.EXPIRED)
-        case f.FieldEntered():
-            entered = enter(session.flow, state, fact.field_id, fact.value)
-            return entered.but(
-                patient_focus=fact.field_id,
-                corrections=_without(state.corrections, fact.field_id),
-            )
         case f.FieldCleared():
             return clear(session.flow, state, fact.field_id)
-        case f.FieldFocused():
-            return state.but(patient_focus=fact.field_id)
         case f.ReadingReported():
             return _read(state, fact)
         case f.UploadBegun():

@@ -1,8 +1,7 @@
 """What can happen in a session. Every state is these facts, applied in order by `evolve`."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     AwareDatetime,
@@ -335,8 +334,7 @@ Fact = (
 FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="type")])
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A fact in its place: which session, when, and which command it answers."""
 
     session: str

@@ -6,7 +6,7 @@ what was written of those for the view before stands in the next one as it is.
 
 from collections.abc import Callable
 
-from schemas.base import Role, Wire
+from schemas.base import Role, written
 from schemas.views import FacilityView, PatientView
 from session_controller.engine import view_parts as parts
 from session_controller.engine.moves import phase_of
@@ -24,10 +24,8 @@ def view(
     if participant is None:
         return None
     if participant.role is Role.PATIENT:
-        return PatientView.trusted(
-            **vars(parts.patient_standing(session, device, epoch)),
-            **vars(parts.entered_here(session)),
-        )
+        standing = parts.patient_standing(session, device, epoch)
+        return PatientView.model_validate(standing | parts.entered_here(session))
     return facility_view(session, device, epoch=epoch, code=code)
 
 
@@ -35,12 +33,12 @@ def facility_view(
     session: Session, device: str, *, epoch: int, code: str | None = None
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
-    return FacilityView.trusted(
-        **vars(parts.facility_standing(session, device, epoch, code)),
-        **vars(parts.entered_anywhere(session)),
-        **vars(parts.progress(session)),
-        **vars(parts.company(session)),
-        **vars(parts.outlook(session, device)),
+    return FacilityView.model_validate(
+        parts.facility_standing(session, device, epoch, code)
+        | parts.entered_anywhere(session)
+        | parts.progress(session)
+        | parts.company(session)
+        | parts.outlook(session, device)
     )
 
 
@@ -52,10 +50,12 @@ def written_view(
     if participant is None:
         return None
     if participant.role is Role.PATIENT:
-        standing = parts.patient_standing(session, device, epoch).to_json()
-        return _joined(standing, *_patient_parts(session))
-    standing = parts.facility_standing(session, device, epoch, code).to_json()
-    return _joined(standing, *_staff_parts(session, device))
+        standing = parts.patient_standing(session, device, epoch)
+        others = _patient_parts(session)
+    else:
+        standing = parts.facility_standing(session, device, epoch, code)
+        others = _staff_parts(session, device)
+    return b"{%b}" % b",".join((_inside(standing), *others))
 
 
 def _patient_parts(session: Session) -> tuple[bytes, ...]:
@@ -79,12 +79,15 @@ def _staff_parts(session: Session, device: str) -> tuple[bytes, ...]:
 
 
 def _written(
-    session: Session, part: Callable[..., Wire], *arguments: str, depends: tuple[object, ...]
+    session: Session,
+    part: Callable[..., parts.Members],
+    *arguments: str,
+    depends: tuple[object, ...],
 ) -> bytes:
     """Write a part, unless what it depends on is as it was when it was written last."""
-    return session.once((part, *arguments), depends, lambda: part(session, *arguments).to_json())
+    return session.once((part, *arguments), depends, lambda: _inside(part(session, *arguments)))
 
 
-def _joined(*objects: bytes) -> bytes:
-    """Write one JSON object with the members of several, none of which is empty."""
-    return b"{%b}" % b",".join([each[1:-1] for each in objects])
+def _inside(members: parts.Members) -> bytes:
+    """Write members as they stand in an object; there is at least one."""
+    return written(members)[1:-1]

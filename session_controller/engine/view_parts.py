@@ -1,63 +1,52 @@
-"""The parts of a view, each made of a session and of nothing else; `view` puts them together."""
+"""The parts of a view, each made of a session and of nothing else; `view` puts them together.
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+A part is the members that it brings to the view, as JSON has them; no model is made of what is only
+to be written. Those that may be absent are left out where they are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
-from schemas.views import (
-    Company,
-    DocumentStatus,
-    DocumentView,
-    Entered,
-    FacilityStanding,
-    FieldView,
-    Masked,
-    Outlook,
-    ParticipantView,
-    PatientStanding,
-    Progress,
-    SignatureStatus,
-    SignatureView,
-    StepStatus,
-    StepView,
-)
+from schemas.base import VERSION
+from schemas.views import DocumentStatus, SignatureStatus, StepStatus
 from session_controller.engine.outlook import blocked
 from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState, Signature
 
+Members = dict[str, Any]
 
-def patient_standing(session: Session, device: str, epoch: int) -> PatientStanding:
+
+def patient_standing(session: Session, device: str, epoch: int) -> Members:
     """Tell the patient's screen where the session stands."""
     state = session.state
     host = state.participants.get(state.host) if state.host else None
-    return PatientStanding.trusted(
-        **_standing(session, device, epoch),
-        signature=_current_signature(session, for_staff=False),
-        step_signatures=_signatures_here(session),
-        host_online=host is not None and host.online,
-    )
+    standing = _standing(session, device, epoch)
+    standing["signature"] = _current_signature(session, for_staff=False)
+    standing["host_online"] = host is not None and host.online
+    if given := _given_here(session):
+        standing["step_signatures"] = {k: _signature(session, k, for_staff=False) for k in given}
+    return standing
 
 
-def facility_standing(
-    session: Session, device: str, epoch: int, code: str | None
-) -> FacilityStanding:
+def facility_standing(session: Session, device: str, epoch: int, code: str | None) -> Members:
     """Tell a staff's screen where the session stands."""
     state = session.state
-    return FacilityStanding.trusted(
-        **_standing(session, device, epoch),
-        signature=_current_signature(session, for_staff=True),
-        label=state.label,
-        patient_focus=state.patient_focus,
-        code=code if state.code else None,
-        code_expires_at=state.code.expires_at if state.code else None,
-    )
+    standing = _standing(session, device, epoch)
+    standing["signature"] = _current_signature(session, for_staff=True)
+    standing["label"] = state.label
+    standing["patient_focus"] = state.patient_focus
+    standing["code"] = code if state.code else None
+    standing["code_expires_at"] = state.code.expires_at if state.code else None
+    return standing
 
 
-def _standing(session: Session, device: str, epoch: int) -> dict[str, Any]:
+def _standing(session: Session, device: str, epoch: int) -> Members:
+    """Tell where the session stands: what almost every event changes."""
     state = session.state
     return {
+        "v": VERSION,
         "session": state.session,
         "revision": state.revision,
         "epoch": epoch,
@@ -75,80 +64,81 @@ def _standing(session: Session, device: str, epoch: int) -> dict[str, Any]:
     }
 
 
-def entered_here(session: Session) -> Entered:
+def entered_here(session: Session) -> Members:
     """Hold the current step alone: values, documents and reading of others stay away."""
     enabled, reading = session.shown_here, session.state.reading
-    return Entered.trusted(
-        enabled=enabled,
-        fields=_fields(session, enabled, mask=False),
-        documents=_documents(session, enabled),
-        reading={k: reading[k] for k in enabled if k in reading},
-        reading_seconds=_seconds(session.state, enabled),
-    )
+    return {
+        "enabled": enabled,
+        "fields": _fields(session, enabled, mask=False),
+        "documents": _documents(session, enabled),
+        "reading": {k: reading[k] for k in enabled if k in reading},
+        **_seconds(session.state, enabled),
+    }
 
 
-def entered_anywhere(session: Session) -> Entered:
+def entered_anywhere(session: Session) -> Members:
     """Hold all steps, with sensitive values masked."""
     enabled = tuple(session.assessment.enabled_ids)
-    return Entered.trusted(
-        enabled=enabled,
-        fields=_fields(session, enabled, mask=True),
-        documents=_documents(session, enabled),
-        reading=session.state.reading,
-        reading_seconds=_seconds(session.state, session.state.reading_seconds),
-    )
+    return {
+        "enabled": enabled,
+        "fields": _fields(session, enabled, mask=True),
+        "documents": _documents(session, enabled),
+        "reading": session.state.reading,
+        **_seconds(session.state, session.state.reading_seconds),
+    }
 
 
-def progress(session: Session) -> Progress:
+def progress(session: Session) -> Members:
     """Tell how far each step is, and what the current one lacks."""
     faults = session.assessment.steps[session.state.step_index].faults
-    return Progress.trusted(
-        steps=_steps(session),
-        missing=tuple(dict.fromkeys(fault.field_id for fault in faults)),
-        missing_reason=explain(faults) if faults else None,
-        signatures=_signatures(session),
-    )
+    return {
+        "steps": _steps(session),
+        "missing": tuple(dict.fromkeys(fault.field_id for fault in faults)),
+        "missing_reason": explain(faults) if faults else None,
+        "signatures": _signatures(session),
+    }
 
 
-def company(session: Session) -> Company:
+def company(session: Session) -> Members:
     """Tell who takes part."""
-    return Company.trusted(participants=_participants(session.state))
+    return {"participants": _participants(session.state)}
 
 
-def outlook(session: Session, device: str) -> Outlook:
+def outlook(session: Session, device: str) -> Members:
     """Tell what this staff's screen would be refused now."""
-    return Outlook.trusted(blocked=blocked(session, device))
+    return {"blocked": blocked(session, device)}
 
 
-def _seconds(state: SessionState, wanted: Iterable[str]) -> Mapping[str, float] | None:
+def _seconds(state: SessionState, wanted: Iterable[str]) -> Members:
     """Tell how long texts were read; nothing before the patient's screen told any."""
     known = state.reading_seconds
-    return {k: known[k] for k in wanted if k in known} or None if known else None
+    found = {k: known[k] for k in wanted if k in known} if known else {}
+    return {"reading_seconds": found} if found else {}
 
 
-def _current_signature(session: Session, *, for_staff: bool) -> SignatureView | None:
+def _current_signature(session: Session, *, for_staff: bool) -> Members | None:
     """Tell of the signature asked for; else of the last one of this step that was answered."""
     state = session.state
     if state.signing:
-        return _signature_view(session, state.signing, for_staff=for_staff)
-    given = [k for k in session.shown_here if k in state.signatures]
+        return _signature(session, state.signing, for_staff=for_staff)
+    given = _given_here(session)
     if not given:
         return None
     newest = max(given, key=lambda k: state.signatures[k].at)
-    return _signature_view(session, newest, for_staff=for_staff)
+    return _signature(session, newest, for_staff=for_staff)
 
 
-def _signatures_here(session: Session) -> dict[str, SignatureView] | None:
+def _given_here(session: Session) -> Sequence[str]:
+    """List the signatures of the current step, in its order."""
     given = session.state.signatures
-    here = [k for k in session.shown_here if k in given] if given else ()
-    return {k: _signature_view(session, k, for_staff=False) for k in here} or None
+    return [k for k in session.shown_here if k in given] if given else ()
 
 
-def _signatures(session: Session) -> dict[str, SignatureView]:
-    return {k: _signature_view(session, k, for_staff=True) for k in session.state.signatures}
+def _signatures(session: Session) -> Members:
+    return {k: _signature(session, k, for_staff=True) for k in session.state.signatures}
 
 
-def _signature_view(session: Session, field_id: str, *, for_staff: bool) -> SignatureView:
+def _signature(session: Session, field_id: str, *, for_staff: bool) -> Members:
     signature = session.state.signatures[field_id]
     shown = {
         "field_id": field_id,
@@ -157,9 +147,8 @@ def _signature_view(session: Session, field_id: str, *, for_staff: bool) -> Sign
     }
     if signature.status is SignatureStatus.REQUESTED:
         hashes = _document_hashes(session, field_id)
-        return SignatureView.trusted(**shown, documents_sha256=hashes)
-    who = _who_signed(signature) if for_staff else {}
-    return SignatureView.trusted(**shown, **who)
+        return {**shown, "documents_sha256": hashes} if hashes else shown
+    return {**shown, **_who_signed(signature)} if for_staff else shown
 
 
 def _document_hashes(session: Session, field_id: str) -> Mapping[str, str] | None:
@@ -169,48 +158,54 @@ def _document_hashes(session: Session, field_id: str) -> Mapping[str, str] | Non
     )
 
 
-def _who_signed(signature: Signature) -> dict[str, Any]:
-    return {
-        "at": signature.at,
-        "language": signature.language,
-        "printed_name": signature.printed_name,
-        "relationship": signature.relationship,
-        "staff_name": signature.staff_name,
-        "reason": signature.reason,
-    }
+def _who_signed(signature: Signature) -> Members:
+    return _those_there(
+        at=signature.at,
+        language=signature.language,
+        printed_name=signature.printed_name,
+        relationship=signature.relationship,
+        staff_name=signature.staff_name,
+        reason=signature.reason,
+    )
 
 
-def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> dict[str, FieldView]:
-    state, judged = session.state, session.assessment
-    shown = {}
+def _those_there(**members: object) -> Members:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
+    answers, corrections = session.state.answers, session.state.corrections
+    errors, shown = session.assessment.errors, {}
     for field_id in enabled:
-        if field_id not in state.answers and field_id not in state.corrections:
+        if field_id not in answers and field_id not in corrections:
             continue
-        value = state.answers.get(field_id)
-        shown[field_id] = FieldView.trusted(
-            value=_masked(session, field_id, value) if mask else value,
-            error=judged.errors.get(field_id),
-            correction=state.corrections.get(field_id),
-        )
+        value = answers.get(field_id)
+        field = {"value": _masked(session, field_id, value) if mask else value}
+        if field_id in errors:
+            field["error"] = errors[field_id]
+        if field_id in corrections:
+            field["correction"] = corrections[field_id]
+        shown[field_id] = field
     return shown
 
 
-def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue | Masked:
+def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue:
+    """Give a value as the staff may see it: of a sensitive one, that it is there and how long."""
     if value is None or not session.assessment.item(field_id).sensitive:
         return value
-    return Masked.trusted(length=len(value if isinstance(value, str) else str(value)))
+    return {"masked": True, "length": len(value if isinstance(value, str) else str(value))}
 
 
-def _documents(session: Session, wanted: Iterable[str]) -> dict[str, DocumentView]:
+def _documents(session: Session, wanted: Iterable[str]) -> Members:
     documents, attachments = session.state.documents, session.assessment.attachments
     return {f: _document(documents.get(f)) for f in wanted if f in attachments}
 
 
-def _document(document: Document | None) -> DocumentView:
+def _document(document: Document | None) -> Members:
     if document is None:
-        return _MISSING
+        return {"status": DocumentStatus.MISSING}
     kept = document.stored  # what FETCH_DOCUMENT sends; metadata of images is gone
-    return DocumentView.trusted(
+    return _those_there(
         status=document.status,
         upload=document.upload,
         received=kept.size if kept else document.received,
@@ -221,21 +216,15 @@ def _document(document: Document | None) -> DocumentView:
     )
 
 
-_MISSING = DocumentView.trusted(status=DocumentStatus.MISSING)
-
-
-def _steps(session: Session) -> dict[str, StepView]:
+def _steps(session: Session) -> Members:
     return {
-        step.step_id: _step_view(
-            _step_status(session, step.index), judged.required_filled, judged.required
-        )
+        step.step_id: {
+            "status": _step_status(session, step.index),
+            "filled": judged.required_filled,
+            "required": judged.required,
+        }
         for step, judged in zip(session.flow.steps, session.assessment.steps, strict=True)
     }
-
-
-@lru_cache(4096)
-def _step_view(status: StepStatus, filled: int, required: int) -> StepView:
-    return StepView.trusted(status=status, filled=filled, required=required)
 
 
 def _step_status(session: Session, index: int) -> StepStatus:
@@ -248,13 +237,13 @@ def _step_status(session: Session, index: int) -> StepStatus:
     return StepStatus.COMPLETE if complete else StepStatus.INCOMPLETE
 
 
-def _participants(state: SessionState) -> Mapping[str, ParticipantView]:
+def _participants(state: SessionState) -> Members:
     return {
-        device: ParticipantView.trusted(
-            role=participant.role,
-            online=participant.online,
-            since=participant.since,
-            host=device == state.host,
-        )
+        device: {
+            "role": participant.role,
+            "online": participant.online,
+            "since": participant.since,
+            "host": device == state.host,
+        }
         for device, participant in state.participants.items()
     }
