@@ -146,7 +146,7 @@ def list_sessions(
     work: Work, store: Store, _: Device, request: r.ListSessions
 ) -> r.Answer | Refusal:
     """List the open sessions, or all that are stored."""
-    states = store.states(ended=True) if request.ended else [s.state for s in work.open_sessions()]
+    states = store.states() if request.ended else [s.state for s in work.open_sessions()]
     lines = [lobby_line(state, work.world.flows[state.flow_ref]) for state in states]
     return r.Sessions(request_id=request.request_id, sessions=tuple(lines))
 

@@ -39,7 +39,8 @@ CREATE TABLE devices (
     connection INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
--- The newest state of each session, derived from its events; kept so that a start is fast.
+-- Each session as of an entry of the log, derived from its events, so that a start is fast: at most
+-- a few of its events stand behind that. What ended stands there as of its last.
 CREATE TABLE sessions (
     session TEXT PRIMARY KEY,
     status TEXT NOT NULL,
@@ -47,7 +48,8 @@ CREATE TABLE sessions (
     ended_at TEXT,
     cleared_at TEXT,                -- when its retained topics were cleared
     revision INTEGER NOT NULL,
-    state BLOB NOT NULL             -- sealed with the session's key
+    entry INTEGER NOT NULL,         -- the log's, when the state was written
+    state BLOB NOT NULL             -- sealed with the session's key, and bound to the entry
 );
 CREATE INDEX sessions_live ON sessions(cleared_at) WHERE cleared_at IS NULL;
 

@@ -14,9 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlite_utils import Database
 
 from schemas.base import rfc3339
+from schemas.flow import load_flow
+from schemas.questionnaire import Flow
 from session_controller.chain import Checkpoint, Head
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
+from session_controller.engine.forms import BrokenLogError
+from session_controller.engine.history import carry_on
 from session_controller.engine.state import SessionState
 from session_controller.keychain import LOG, Keychain
 from session_controller.opening import connect_to_read, refuse_newer_schema
@@ -135,20 +139,48 @@ class Reader:
 
     def live_states(self) -> list[SessionState]:
         """Give the sessions whose topics are retained: the open, and those that ended lately."""
-        return self._states("WHERE cleared_at IS NULL")
+        return [state for state, _ in self.caught_up("WHERE cleared_at IS NULL")]
 
-    def states(self, *, ended: bool) -> list[SessionState]:
-        """Give all sessions, or those that have not ended."""
-        return self._states("" if ended else "WHERE ended_at IS NULL")
-
-    def _states(self, where: str) -> list[SessionState]:
-        rows = self._rows(f"SELECT session, state FROM sessions {where} ORDER BY opened_at")  # noqa: S608
-        return [read_state(row, self._keys.sealer(row["session"])) for row in rows]
+    def states(self) -> list[SessionState]:
+        """Give all sessions, each in its newest state."""
+        return [state for state, _ in self.caught_up("")]
 
     def state(self, session: str) -> SessionState | None:
         """Give a session's newest state."""
-        row = self._one("SELECT session, state FROM sessions WHERE session=?", session)
-        return read_state(row, self._keys.sealer(session)) if row else None
+        found = self.caught_up("WHERE session=?", session)
+        return found[0][0] if found else None
+
+    def snapshot(self, session: str) -> tuple[SessionState, int] | None:
+        """Give a session's state as it was written, and the entry of the log that it was at."""
+        row = self._one("SELECT session, entry, state FROM sessions WHERE session=?", session)
+        return (read_state(row, self._keys.sealer(session)), row["entry"]) if row else None
+
+    def caught_up(self, where: str, *values: object) -> list[tuple[SessionState, int]]:
+        """Give newest states, each with how many events had to be taken up from the log.
+
+        Raises `SealBrokenError`, `BrokenLogError`.
+        """
+        sql = f"SELECT session, entry, state FROM sessions {where} ORDER BY opened_at"  # noqa: S608
+        flows: dict[str, Flow] = {}
+        return [self._caught_up(row, flows) for row in list(self._rows(sql, *values))]
+
+    def _caught_up(self, row: dict[str, Any], flows: dict[str, Flow]) -> tuple[SessionState, int]:
+        state = read_state(row, self._keys.sealer(row["session"]))
+        if state.status.ended:  # written with whatever comes after
+            return state, 0
+        events = list(self.events(row["session"], after_entry=row["entry"]))
+        if not events:
+            return state, 0
+        if state.flow_ref not in flows:
+            flows[state.flow_ref] = self._flow(state.flow_ref)
+        return carry_on(flows[state.flow_ref], state, events), len(events)
+
+    def _flow(self, flow_ref: str) -> Flow:
+        row = self._one("SELECT * FROM flows WHERE flow_ref=?", flow_ref)
+        if row is None:
+            raise BrokenLogError("the log is of a flow that is not there")
+        stored = read_flow(row)
+        return load_flow(stored.canonical, fallback_id=stored.flow_id)
 
     def session_names(self) -> list[str]:
         """Give the sessions that are stored."""
@@ -167,18 +199,22 @@ class Reader:
         """Tell whether a session can be read at all."""
         return self._keys.knows(session)
 
-    def events(self, session: str, after: int = 0, limit: int | None = None) -> Iterator[Event]:
-        """Give a session's events in order, from those of a higher revision on."""
-        return (event for event, _ in self.chained_events(session, after, limit))
+    def events(
+        self, session: str, after: int = 0, limit: int | None = None, *, after_entry: int = 0
+    ) -> Iterator[Event]:
+        """Give a session's events in order: of a higher revision, and a later entry of the log."""
+        chained = self.chained_events(session, after, limit, after_entry=after_entry)
+        return (event for event, _ in chained)
 
     def chained_events(
-        self, session: str, after: int = 0, limit: int | None = None
+        self, session: str, after: int = 0, limit: int | None = None, *, after_entry: int = 0
     ) -> Iterator[tuple[Event, Head]]:
         """Give a session's events in order, each with the log's head at it."""
         rows = self._rows(
-            "SELECT * FROM events WHERE session=? AND revision > ? AND content IS NOT NULL"
+            "SELECT * FROM events WHERE session=? AND id>? AND revision>? AND content IS NOT NULL"
             " ORDER BY id LIMIT ?",
             session,
+            after_entry,
             after,
             -1 if limit is None else limit,
         )

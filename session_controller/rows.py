@@ -102,19 +102,20 @@ def session_columns(state: SessionState) -> Row:
     return state.session, state.status.value, opened_at, ended_at, state.revision
 
 
-def session_row(state: SessionState, sealer: Sealer) -> Row:
-    """Write a session's newest state."""
-    sealed = sealer.seal(written(state), _about_state(state.session))
-    return (*session_columns(state), sealed)
+def session_row(state: SessionState, entry: int, sealer: Sealer) -> Row:
+    """Write a session's state as of an entry of the log."""
+    sealed = sealer.seal(written(state), _about_state(state.session, entry))
+    return (*session_columns(state), entry, sealed)
 
 
 def read_state(row: dict[str, Any], sealer: Sealer) -> SessionState:
-    """Read a session's newest state. Raises `SealBrokenError`."""
-    return STATE.validate_json(sealer.open(row["state"], _about_state(row["session"])))
+    """Read a session's state as it was written. Raises `SealBrokenError`."""
+    about = _about_state(row["session"], row["entry"])
+    return STATE.validate_json(sealer.open(row["state"], about))
 
 
-def _about_state(session: str) -> bytes:
-    return f"state:{session}".encode()
+def _about_state(session: str, entry: int) -> bytes:
+    return f"state:{session}:{entry}".encode()
 
 
 def event_content(event: Event, entry: int, sealer: Sealer) -> bytes:

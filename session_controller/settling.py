@@ -1,5 +1,6 @@
 """What a box on a data folder is called, and what it remembers of how it was started."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from schemas.base import is_identifier
-from session_controller.errors import SiteError, StoreBusyError
+from session_controller.errors import SiteError, StoreBusyError, StoreError
 from session_controller.store import Store
 from session_controller.world import Settings
 
@@ -39,8 +40,11 @@ def settle(data: Path, site: str | None, idle_limit: timedelta) -> Settled:
                 f"{data} is of site {known!r}, which its devices know; use another --data"
             )
         name = site or known or "main"
-        store.set_meta("site", name)
-        store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
+        try:
+            store.set_meta("site", name)
+            store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
+        except sqlite3.Error as error:
+            raise StoreError(f"{data} cannot be written to: {error}") from error
         return Settled(Settings(site=name, idle_limit=idle_limit), not store.flows())
 
 

@@ -4,10 +4,10 @@ from session_controller.outbox import PURGE_DELIVERIES
 
 UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?)"
 UPSERT_SESSION = """
-    INSERT INTO sessions (session, status, opened_at, ended_at, revision, state)
-    VALUES (?,?,?,?,?,?)
+    INSERT INTO sessions (session, status, opened_at, ended_at, revision, entry, state)
+    VALUES (?,?,?,?,?,?,?)
     ON CONFLICT (session) DO UPDATE SET status=excluded.status, ended_at=excluded.ended_at,
-        revision=excluded.revision, state=excluded.state
+        revision=excluded.revision, entry=excluded.entry, state=excluded.state
 """
 INSERT_EVENT = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_KEY = "INSERT INTO keys VALUES (?,?)"

@@ -21,7 +21,9 @@ from session_controller.batch import Batch
 from session_controller.chain import Checkpoint, Place, content_hash, follow, sign
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
+from session_controller.engine.forms import BrokenLogError
 from session_controller.engine.state import SessionState
+from session_controller.errors import StoreDamagedError
 from session_controller.keychain import CODES, LOG, Keychain, session_key
 from session_controller.opening import (
     BUSY_MS,
@@ -59,7 +61,8 @@ from session_controller.rows import (
     key_row,
     session_row,
 )
-from session_controller.sealing import BoxKeys, Sealer, new_key
+from session_controller.sealing import BoxKeyError, BoxKeys, SealBrokenError, Sealer, new_key
+from session_controller.snapshots import Snapshots
 from session_controller.statements import (
     DELETE_KEY,
     INSERT_CHECKPOINT,
@@ -101,6 +104,8 @@ class Store(Reader):
             self._signing = Ed25519PrivateKey.from_private_bytes(self._own_key(LOG))
             self._head = self._stored_head = self.head()
             self._signed = max((c.head.entry for c in self.checkpoints()), default=0)
+            self._snapshots = Snapshots()
+            self._catch_up()
         except BaseException:
             db.conn.close()
             raise
@@ -120,10 +125,26 @@ class Store(Reader):
                 self._db.execute(INSERT_KEY, [name, self._keys.box.wrap(key, name)])
         return key
 
-    def close(self) -> None:
-        """Checkpoint where the disk lets it, close, and give the folder's lock back."""
+    def _catch_up(self) -> None:
+        """Write what the last run left behind its log, so that it is taken up once."""
         try:
-            with suppress(sqlite3.Error):  # the write-ahead log stays, and is read at the start
+            states = [state for state, events in self.caught_up("WHERE ended_at IS NULL") if events]
+        except (SealBrokenError, BoxKeyError, BrokenLogError, ValueError) as error:
+            raise StoreDamagedError("A session cannot be read; restore a backup") from error
+        with suppress(sqlite3.Error):  # a full disk: then all readers take it up themselves
+            self._write_states(states)
+
+    def _write_states(self, states: Collection[SessionState]) -> None:
+        self._refuse_if_damaged()
+        if states:
+            with self._db.atomic():
+                self._many(UPSERT_SESSION, self._session_row, states)
+
+    def close(self) -> None:
+        """Bring all states up to date where the disk lets it, and give the folder's lock back."""
+        try:
+            with suppress(sqlite3.Error):  # the next start takes up what is left
+                self._write_states(self._snapshots.behind())
                 self.checkpoint()
             self._db.conn.close()
         finally:
@@ -153,6 +174,7 @@ class Store(Reader):
             points.reached(Point.COMMITTING)
             self._db.conn.execute("COMMIT")
         self._stored_head = self._head
+        self._snapshots.stored()
         self._discard(batch.dropped_documents)
         for session in batch.cleared:
             self._keys.forget(session)
@@ -181,8 +203,8 @@ class Store(Reader):
         self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?,?)", flow_row, batch.flows)
         self._many(UPSERT_DEVICE, device_row, batch.devices.values())
         self._many(INSERT_KEY, tuple, self._new_keys(batch))
-        self._many(UPSERT_SESSION, self._session_row, batch.states.values())
         self._log(batch)
+        self._many(UPSERT_SESSION, self._session_row, self._snapshots.due(batch))
         self._many("DELETE FROM chunks WHERE session=? AND upload=?", tuple, batch.dropped_uploads)
         self._many("INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", self._chunk_row, batch.chunks)
         self._many(
@@ -210,7 +232,7 @@ class Store(Reader):
         return [self._keys.make(s) for s in batch.states if not self._keys.knows(s)]
 
     def _session_row(self, state: SessionState) -> tuple[object, ...]:
-        return session_row(state, self._keys.sealer(state.session))
+        return session_row(state, self._head.entry, self._keys.sealer(state.session))
 
     def _chunk_row(self, chunk: Chunk) -> tuple[object, ...]:
         return chunk_row(chunk, self._keys.sealer(chunk.session))
@@ -273,7 +295,9 @@ class Store(Reader):
             self._db.execute("DELETE FROM codes WHERE expires_at < ?", [rfc3339(before)])
 
     def set_meta(self, key: str, value: str) -> None:
-        """Keep a fact about the box."""
+        """Keep a fact about the box; one that is known is not written again."""
+        if self.meta(key) == value:
+            return
         with self._db.atomic():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", [key, value])
 
@@ -336,7 +360,7 @@ class Store(Reader):
         """Remove files that a crash left over. For the start, before anything is written."""
         wanted = (
             (state.session, document.stored.file)
-            for state in self.states(ended=True)
+            for state in self.states()
             for document in state.documents.values()
             if document.stored
         )

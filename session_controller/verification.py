@@ -20,7 +20,7 @@ from schemas.questionnaire import Flow
 from session_controller.audit import Receipt, audit, read_receipt, told
 from session_controller.engine.facts import CommandRefused, Event
 from session_controller.engine.forms import BrokenLogError
-from session_controller.engine.history import replay
+from session_controller.engine.history import carry_on, replay
 from session_controller.engine.state import SessionState
 from session_controller.errors import KeyringError, StoreDamagedError, StoreError
 from session_controller.keyring import keyring_of, read_keyring
@@ -185,15 +185,27 @@ def _key_faults(reader: Reader) -> Iterator[str]:
 
 def _session_faults(reader: Reader, flows: dict[str, Flow], name: str) -> Iterator[str]:
     try:
-        state, events = reader.state(name), list(reader.events(name))
+        snapshot, chained = reader.snapshot(name), list(reader.chained_events(name))
     except (SealBrokenError, BoxKeyError, ValueError):
         yield f"{name}: what it holds does not open with its key"
         return
-    if state is None:
+    if snapshot is None:
         return
-    if reader.described(name) != session_columns(state):
+    stored, entry = snapshot
+    if reader.described(name) != session_columns(stored):
         yield f"{name}: what stands beside its state was changed"
-    yield from log_faults(flows.get(state.flow_ref), state, events)
+    flow = flows.get(stored.flow_ref)
+    events = [event for event, _ in chained]
+    after = sum(head.entry <= entry for _, head in chained)
+    faults = list(log_faults(flow, stored, events, after))
+    yield from faults
+    if faults or flow is None:
+        return
+    try:
+        state = carry_on(flow, stored, events[after:])
+    except (BrokenLogError, KeyError, ValueError) as error:
+        yield _unplayable(name, error)
+        return
     for field_id, document in state.documents.items():
         if document.stored is None:
             continue
@@ -204,8 +216,10 @@ def _session_faults(reader: Reader, flows: dict[str, Flow], name: str) -> Iterat
             yield f"{name}: the document of {field_id} was changed"
 
 
-def log_faults(flow: Flow | None, state: SessionState, events: list[Event]) -> Iterator[str]:
-    """Say where a session's log and its stored state disagree."""
+def log_faults(
+    flow: Flow | None, state: SessionState, events: list[Event], after: int | None = None
+) -> Iterator[str]:
+    """Say where a session's log and its state after so many events disagree, or after all."""
     if flow is None:
         yield f"{state.session}: its flow is missing"
         return
@@ -216,12 +230,16 @@ def log_faults(flow: Flow | None, state: SessionState, events: list[Event]) -> I
             yield f"{state.session}: revision {event.revision} where {expected} is due"
             return
     try:
-        rebuilt = replay(flow, events).state
+        rebuilt = replay(flow, events[:after]).state
     except (BrokenLogError, KeyError, ValueError) as error:
-        yield f"{state.session}: the log cannot be replayed ({type(error).__name__})"
+        yield _unplayable(state.session, error)
         return
     if rebuilt != state:
         yield f"{state.session}: the stored state is not what the log gives"
+
+
+def _unplayable(session: str, error: Exception) -> str:
+    return f"{session}: the log cannot be replayed ({type(error).__name__})"
 
 
 def main() -> int:

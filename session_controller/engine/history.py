@@ -36,7 +36,15 @@ def replay(flow: Flow, events: Iterable[Event]) -> Session:
     first = next(rest, None)
     if first is None or not isinstance(first.fact, SessionOpened):
         raise BrokenLogError("the log does not begin with the opening of the session")
-    session = before_the_first(flow, first.session, first.fact, first.at)
-    for event in chain([first], rest):
+    return _after(before_the_first(flow, first.session, first.fact, first.at), chain([first], rest))
+
+
+def carry_on(flow: Flow, state: SessionState, events: Iterable[Event]) -> SessionState:
+    """Give the state after further events, in order. Raises `BrokenLogError`."""
+    return _after(Session.of(flow, state), events).state
+
+
+def _after(session: Session, events: Iterable[Event]) -> Session:
+    for event in events:
         session = evolve(session, event)
     return session

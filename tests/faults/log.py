@@ -69,7 +69,7 @@ class Log:
             state.session: SessionLog(
                 flows[state.flow_ref], state, tuple(store.events(state.session))
             )
-            for state in store.states(ended=True)
+            for state in store.states()
         }
         return cls(sessions, {d.device: d.role for d in store.devices()}, store.epoch)
 
