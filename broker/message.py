@@ -42,6 +42,17 @@ class Message:
             packet = self._packet = b"%c%b%b" % (0x30 | self.retain, head, self.payload)
         return packet
 
+    def forget_packet(self) -> None:
+        """Let go of the packet, which holds the payload a second time."""
+        self._packet = None
+
+    def as_retained(self) -> Message:
+        """Give it as a new subscription gets it (3.3.1-8)."""
+        if self.retain:
+            return self
+        topic, payload, qos, publisher = self.topic, self.payload, self.qos, self.publisher
+        return Message(topic, payload, qos, publisher, retain=True, head=self._head)
+
     def packet_with_id(self, qos: int, packet_id: int, *, again: bool = False) -> bytes:
         """Give the whole packet at QoS 1 or 2; `again` sets DUP (3.3.1-1)."""
         head = self._head

@@ -143,9 +143,8 @@ def _receive_qos0(
     # What came is, byte for byte, what receivers get, unless it must lose its retain flag
     # (3.3.1-9) or spells its length with idle bytes (2.2.3 does not forbid them).
     packet = data[start:stop] if first == 0x30 and data[body - 1] else None  # noqa: PLR2004
-    if first & 1:
-        router.retain(topic.name, payload, 0, connection.publisher)
-    router.route(topic, Message(topic.name, payload, 0, connection.publisher, packet=packet))
+    message = Message(topic.name, payload, 0, connection.publisher, packet=packet)
+    router.route(topic, message, keep=bool(first & 1))
 
 
 def _receive_qos2(
@@ -178,12 +177,10 @@ def _route(
     if topic is FORBIDDEN:  # 3.3.5-2: acknowledged all the same
         return None
     router = connection.engine.router
-    if keep:
-        router.retain(topic.name, message.payload, message.qos, message.publisher)
     acknowledgement = None
     if router.reaches_host(topic):
         acknowledgement = Acknowledgement(connection, connection.require_session(), header, number)
-    router.route(topic, message, acknowledgement)
+    router.route(topic, message, acknowledgement, keep=keep)
     return acknowledgement
 
 

@@ -22,7 +22,7 @@ class RetainedMessages:
 
     def __init__(self, max_count: int, max_bytes: int) -> None:
         self._root = _Node()
-        self._by_last_level: dict[str, dict[str, Message]] = {}
+        self._by_last_level: dict[str, dict[str, _Node]] = {}
         self._max_count = max_count
         self._max_bytes = max_bytes
         self.count = 0
@@ -33,10 +33,10 @@ class RetainedMessages:
 
         The one before it is dropped even then: an old state must not pass for the newest.
         """
-        levels = message.topic.split("/")
-        if self._replace(message, levels):
+        if self._replace(message):
             return True
         self.remove(message.topic)
+        levels = message.topic.split("/")
         if self.count >= self._max_count or self.bytes + message.size > self._max_bytes:
             return False
         node = self._root
@@ -46,22 +46,22 @@ class RetainedMessages:
                 child = node.children[level] = _Node()
             node = child
         node.message = message
-        self._by_last_level.setdefault(level, {})[message.topic] = message
+        self._by_last_level.setdefault(level, {})[message.topic] = node
         self.count += 1
         self.bytes += message.size
         return True
 
-    def _replace(self, message: Message, levels: list[str]) -> bool:
+    def _replace(self, message: Message) -> bool:
         """Put a message in the place of its topic's last one, where there is one and room."""
-        alike = self._by_last_level.get(levels[-1])
-        old = alike.get(message.topic) if alike else None
-        if alike is None or old is None or self.bytes - old.size + message.size > self._max_bytes:
+        alike = self._by_last_level.get(message.topic.rpartition("/")[2])
+        node = alike.get(message.topic) if alike else None
+        if node is None or node.message is None:
             return False
-        node = self._root
-        for level in levels:
-            node = node.children[level]
-        node.message = alike[message.topic] = message
-        self.bytes += message.size - old.size
+        total = self.bytes - node.message.size + message.size
+        if total > self._max_bytes:
+            return False
+        node.message = message
+        self.bytes = total
         return True
 
     def remove(self, topic: str) -> None:
@@ -88,13 +88,15 @@ class RetainedMessages:
             del path[index - 1].children[levels[index - 1]]
 
     def match(self, topic_filter: str) -> Iterator[Message]:
-        """Give the retained messages whose topics a filter matches (4.7)."""
+        """Give the retained messages whose topics a filter matches (4.7), flagged as such."""
         levels = topic_filter.split("/")
         if "+" in levels and levels[-1] not in {"+", "#"}:
             # Everyone's last level is often a name of their own: `sessions/+/state/{device}`
             # has one match among all sessions, and a walk would look at each of them.
             alike = self._by_last_level.get(levels[-1], {})
-            yield from (m for m in list(alike.values()) if _matches(levels, m.topic.split("/")))
+            for topic, node in list(alike.items()):
+                if node.message is not None and _matches(levels, topic.split("/")):
+                    yield node.message.as_retained()
             return
         nodes: list[_Node] = [self._root]
         for depth, level in enumerate(levels):
@@ -105,7 +107,7 @@ class RetainedMessages:
             nodes = list(_step(nodes, level, hide_dollar=depth == 0))
         for node in nodes:
             if node.message is not None:
-                yield node.message
+                yield node.message.as_retained()
 
     def __iter__(self) -> Iterator[Message]:
         """Give all of them."""
@@ -139,6 +141,6 @@ def _below(top: _Node, *, hide_dollar: bool) -> Iterator[Message]:
     while waiting:
         node = waiting.pop()
         if node.message is not None:
-            yield node.message
+            yield node.message.as_retained()
         hide = hide_dollar and node is top
         waiting.extend(_children(node, hide_dollar=hide))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .codec import MAX_QOS
+from .codec import MAX_QOS, encode_length, encode_text
 from .counters import Counters
 from .message import Message
 from .reports import Reports
@@ -24,13 +24,21 @@ MAX_CACHED_TOPICS = 20_000
 class Topic:
     """A topic name with its receivers as of one version of the subscriptions."""
 
-    __slots__ = ("locals", "name", "sessions", "version")
+    __slots__ = ("_text", "locals", "name", "sessions", "version")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._text: bytes | None = None  # made when the host first publishes to it
         self.version = -1
         self.sessions: list[tuple[Session, int]] = []
         self.locals: list[LocalSubscription] = []
+
+    def head(self, payload_bytes: int) -> bytes:
+        """Give what stands before the packet id of its PUBLISH with such a payload (3.3)."""
+        text = self._text
+        if text is None:
+            text = self._text = encode_text(self.name)
+        return encode_length(len(text) + 2 + payload_bytes) + text
 
 
 class Router:
@@ -73,14 +81,26 @@ class Router:
         self._rules_version += 1
 
     def route(
-        self, topic: Topic, message: Message, acknowledgement: Acknowledgement | None = None
+        self,
+        topic: Topic,
+        message: Message,
+        acknowledgement: Acknowledgement | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
-        """Hand a message to every session and local subscription that its topic reaches."""
+        """Hand a message to every session and local subscription that its topic reaches.
+
+        `keep`: it becomes its topic's retained message, or clears that if it is empty (3.3.1.3).
+        """
+        if keep:
+            self._retain(message)
         self._bring_up_to_date(topic)
         for session, granted in topic.sessions:
             session.deliver(message, granted)
         for subscription in topic.locals:
             subscription.deliver(message, acknowledgement)
+        if keep:
+            message.forget_packet()
 
     def reaches_host(self, topic: Topic) -> bool:
         """Say whether a local subscription gets this topic."""
@@ -104,15 +124,12 @@ class Router:
         topic.locals = list(self.local_subscriptions.match(topic.name))
         topic.version = version
 
-    def retain(self, topic: str, payload: bytes, qos: int, publisher: tuple[str, str]) -> None:
-        """Keep a message as its topic's newest, or forget the topic if it is empty (3.3.1.3)."""
-        if not payload:
-            self.retained.remove(topic)
-            return
-        message = Message(topic, payload, qos, publisher, retain=True)
-        if not self.retained.put(message):
+    def _retain(self, message: Message) -> None:
+        if not message.payload:
+            self.retained.remove(message.topic)
+        elif not self.retained.put(message):
             self._counters.dropped_retained_full += 1
-            self._reports.once(publisher[0], "no room for its retained messages")
+            self._reports.once(message.publisher[0], "no room for its retained messages")
 
     def publish(
         self,
@@ -124,7 +141,7 @@ class Router:
         publisher: tuple[str, str],
     ) -> None:
         """Route what does not come from a socket's PUBLISH: wills, local and `$SYS` messages."""
-        qos = min(qos, MAX_QOS)
-        if retain:
-            self.retain(name, payload, qos, publisher)
-        self.route(self.topic(name), Message(name, payload, qos, publisher))
+        topic = self.topic(name)
+        head = topic.head(len(payload))
+        message = Message(name, payload, min(qos, MAX_QOS), publisher, head=head)
+        self.route(topic, message, keep=retain)

@@ -65,10 +65,10 @@ async def test_row_21_what_is_idle_costs_nothing() -> None:
         for i, topic_filter in enumerate(filters):
             if with_idle:
                 idle.feed(subscribe_packet((topic_filter, 0), packet_id=i + 1))
-                engine.router.retain(f"idle/{i}", b"x", 0, ("", ""))
+                engine.router.publish(f"idle/{i}", b"x", qos=0, retain=True, publisher=("", ""))
             else:
                 idle.feed(unsubscribe_packet(topic_filter, packet_id=i + 1))
-                engine.router.retain(f"idle/{i}", b"", 0, ("", ""))
+                engine.router.publish(f"idle/{i}", b"", qos=0, retain=True, publisher=("", ""))
         return min(spent() for _ in range(5))
 
     spent()
@@ -90,7 +90,7 @@ async def test_row_21_a_connect_costs_the_same_with_much_retained() -> None:
 
     bare, full = make_engine(), make_engine()
     for i in range(4_000):
-        full.router.retain(f"idle/{i}/x", b"x", 0, ("", ""))
+        full.router.publish(f"idle/{i}/x", b"x", qos=0, retain=True, publisher=("", ""))
     await spent(bare)
     best = min([await spent(full) / await spent(bare) for _ in range(7)])
     assert best < 1.2
