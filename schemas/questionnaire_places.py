@@ -10,7 +10,7 @@ where a flow has repeating groups, so that a field id can be read in one way onl
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.questionnaire import FieldKind, Flow, Item
 
@@ -19,8 +19,7 @@ _INSTANCE = re.compile(r"\[(0|[1-9][0-9]{0,4})\](?:\.|$)", re.ASCII)
 LOOKS_LIKE_INSTANCE = re.compile(r"\[[0-9]+\](?:\.|$)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a field id points.
 
     `containers` are the repeating groups' instances around it, outermost first, each as the key

@@ -4,11 +4,7 @@ import logging
 from typing import NamedTuple
 
 from schemas.commands import (
-    BeginUpload,
     Command,
-    FetchDocument,
-    FinishUpload,
-    ReplacePatientDevice,
     TakeOver,
 )
 from schemas.reading import Unreadable, read_command
@@ -157,11 +153,12 @@ def _outcome(
         return Refusal(command.code, command.message)
     context = _context(work, store, session, sent, command)
     outcome = decide(session, command, context)
-    if isinstance(command, FinishUpload) and isinstance(outcome, Refusal):
+    if command.type == "FINISH_UPLOAD" and isinstance(outcome, Refusal):
         work.let_go(session.state.session, command.upload, outcome, context.stored)
-    if isinstance(outcome, PatientDeviceReplaced) and outcome.code:
-        keep_code(work, session.state.session, outcome.code.serial)
-    if isinstance(command, FetchDocument) and isinstance(outcome, DocumentFetched):
+    elif command.type == "REPLACE_PATIENT_DEVICE" and isinstance(outcome, PatientDeviceReplaced):
+        if outcome.code:
+            keep_code(work, session.state.session, outcome.code.serial)
+    elif command.type == "FETCH_DOCUMENT" and isinstance(outcome, DocumentFetched):
         return _send_document(work, store, session, sent.topic, command.field_id) or outcome
     return outcome
 
@@ -185,11 +182,11 @@ def _context(work: Work, store: Store, session: Session, sent: _Sent, command: C
     device = sent.device
     expires_at = work.at + work.world.settings.code_lifetime
     stored = candidate = room = None
-    if isinstance(command, BeginUpload):
+    if command.type == "BEGIN_UPLOAD":
         room = _room(work, store, command.upload)
-    if isinstance(command, FinishUpload):
+    elif command.type == "FINISH_UPLOAD":
         stored = _stored(work, session, command.upload)
-    if isinstance(command, ReplacePatientDevice) and command.device:
+    elif command.type == "REPLACE_PATIENT_DEVICE" and command.device:
         candidate = _candidate(work, command.device)
     return Context(
         device=device.device,

@@ -55,7 +55,8 @@ class Publisher:
     def _send_view(self, session: Session | None, device: str) -> None:
         if session is None:
             return
-        shown = written_view(session, device, epoch=self._world.epoch, code=self._code(session))
+        code = self._code(session) if session.state.code else None
+        shown = written_view(session, device, epoch=self._world.epoch, code=code)
         if shown is not None:
             self.send(StateTopic(session.state.session, device), shown)
 

@@ -21,7 +21,7 @@ from session_controller.batch import Batch
 from session_controller.delivery.deliveries import queued
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.evolve import evolve
-from session_controller.engine.facts import CommandRefused, Event, Fact
+from session_controller.engine.facts import Event, Fact
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import Document, SessionState
@@ -162,7 +162,7 @@ class Work:
     ) -> Session:
         """Make a fact true: in the log, in the state, and in the views to be published."""
         before = session.state
-        refused = isinstance(fact, CommandRefused)
+        refused = fact.type == "CommandRefused"
         revision = before.revision + (not refused)
         event = Event(before.session, revision, self.at, fact, device, seq, command_id)
         after = evolve(session, event)

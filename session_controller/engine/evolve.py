@@ -28,7 +28,7 @@ def evolve(session: Session, event: Event) -> Session:
     acknowledged = changed.acknowledged
     if event.seq is not None and event.device is not None:
         acknowledged = {**acknowledged, event.device: event.seq}
-    if isinstance(event.fact, f.CommandRefused):
+    if event.fact.type == "CommandRefused":
         return session.moved_to(changed.but(acknowledged=acknowledged))
     return session.moved_to(
         changed.but(revision=event.revision, updated_at=event.at, acknowledged=acknowledged)

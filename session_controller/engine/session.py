@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypedDict, TypeVar
 
 from pydantic import JsonValue
@@ -37,9 +38,9 @@ class Session:
 
     def moved_to(self, state: SessionState) -> "Session":
         """Give the session in a later state, judging again only what changed."""
-        changed = set(_changed(self.state, state))
-        if not changed:
+        if _judged(self.state) == _judged(state):
             return Session(self.flow, state, self.assessment, self._once)
+        changed = set(_changed(self.state, state))
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),
@@ -109,6 +110,7 @@ def fields_of(faults: Iterable[Fault]) -> list[JsonValue]:
 
 
 _JUDGED = ("answers", "instances", "documents", "signatures", "reading", "corrections")
+_judged = attrgetter(*_JUDGED)
 
 
 def _changed(before: SessionState, after: SessionState) -> Iterable[str]:

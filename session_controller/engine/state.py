@@ -117,10 +117,12 @@ class SessionState:
 
         Each event makes one or two, and nothing else in `decide` and `evolve` cost as much.
         """
-        made = object.__new__(SessionState)
-        made.__dict__.update(self.__dict__, **changes)
-        if len(made.__dict__) != len(self.__dict__):
+        members = self.__dict__.copy()
+        members.update(changes)
+        if len(members) != len(self.__dict__):
             raise TypeError(f"no fields of a session: {changes.keys() - self.__dict__.keys()}")
+        made = object.__new__(SessionState)
+        object.__setattr__(made, "__dict__", members)
         return made
 
     @property

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from schemas.base import Role, written
 from schemas.views import FacilityView, PatientView
 from session_controller.engine import view_parts as parts
-from session_controller.engine.moves import phase_of
 from session_controller.engine.session import Session
 
 
@@ -36,9 +35,7 @@ def facility_view(
     return FacilityView.model_validate(
         parts.facility_standing(session, device, epoch, code)
         | parts.entered_anywhere(session)
-        | parts.progress(session)
-        | parts.company(session)
-        | parts.outlook(session, device)
+        | parts.around(session, device)
     )
 
 
@@ -68,13 +65,11 @@ def _staff_parts(session: Session, device: str) -> tuple[bytes, ...]:
     state, judged = session.state, session.assessment
     # A signature that is asked for shows the hash of a text, and that has answers in it.
     judgement = judged if state.signatures else judged.steps
-    steps = judgement, state.step_index, state.furthest_step, state.status.ended
-    moves = judged.steps, phase_of(state), state.is_led, state.host
+    course = judgement, state.step_index, state.furthest_step, state.status, state.signatures
+    company = state.participants, state.host, state.paused, state.signing
     return (
         _written(session, parts.entered_anywhere, depends=(judged, state.reading_seconds)),
-        _written(session, parts.progress, depends=(steps, state.signatures)),
-        _written(session, parts.company, depends=(state.participants, state.host)),
-        _written(session, parts.outlook, device, depends=moves),
+        _written(session, parts.around, device, depends=(course, company)),
     )
 
 

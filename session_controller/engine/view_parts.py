@@ -88,25 +88,17 @@ def entered_anywhere(session: Session) -> Members:
     }
 
 
-def progress(session: Session) -> Members:
-    """Tell how far each step is, and what the current one lacks."""
+def around(session: Session, device: str) -> Members:
+    """Tell how far each step is, who takes part, and what this staff's screen may not do now."""
     faults = session.assessment.steps[session.state.step_index].faults
     return {
         "steps": _steps(session),
         "missing": tuple(dict.fromkeys(fault.field_id for fault in faults)),
         "missing_reason": explain(faults) if faults else None,
         "signatures": _signatures(session),
+        "participants": _participants(session.state),
+        "blocked": blocked(session, device),
     }
-
-
-def company(session: Session) -> Members:
-    """Tell who takes part."""
-    return {"participants": _participants(session.state)}
-
-
-def outlook(session: Session, device: str) -> Members:
-    """Tell what this staff's screen would be refused now."""
-    return {"blocked": blocked(session, device)}
 
 
 def _seconds(state: SessionState, wanted: Iterable[str]) -> Members:
