@@ -151,6 +151,8 @@ def encode_length(length: int) -> bytes:
     """Encode a remaining length (2.2.3)."""
     if length < 0x80:  # noqa: PLR2004 - fits one byte
         return bytes((length,))
+    if length < 0x4000:  # noqa: PLR2004 - fits two, as most do
+        return bytes((length & 0x7F | 0x80, length >> 7))
     encoded = bytearray()
     while length > 0x7F:  # noqa: PLR2004 - seven bits a byte
         encoded.append(length & 0x7F | 0x80)

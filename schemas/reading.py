@@ -55,7 +55,7 @@ def read_claim(payload: bytes) -> PairingClaim | Unreadable:
 
 def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
     try:
-        found = adapter.validate_json(payload)
+        found: _T = adapter.validator.validate_json(payload)
     except ValidationError as error:
         return _why(payload, error)
     # The types give `v` themselves when we write; what comes to us has to bear it.

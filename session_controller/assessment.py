@@ -36,6 +36,9 @@ class StepAssessment:
         return not self.faults
 
 
+_OF_WHAT_IS_ON = ("enabled_ids", "fields", "attachments")
+
+
 @dataclass(frozen=True, eq=False)
 class Assessment:
     """A flow with all that was entered, judged. Immutable; `after` makes the next one."""
@@ -84,6 +87,12 @@ class Assessment:
     def item(self, field_id: str) -> Item:
         """Give the item behind a field that exists."""
         return self.layout.nodes[self.layout.index[field_id]].item
+
+    def take_over(self, before: "Assessment") -> None:
+        """Keep what was worked out of the same fields being on: most entries change none."""
+        for name in _OF_WHAT_IS_ON:
+            if name in before.__dict__:
+                self.__dict__[name] = before.__dict__[name]
 
     @property
     def complete(self) -> bool:
@@ -160,7 +169,10 @@ def _assess_again(before: Assessment, held: Held, changed: list[int]) -> Assessm
     now = _Now(held, on, states)
     for number in touched:
         steps[number] = _summary(before.flow, layout, number, now)
-    return Assessment(before.flow, held, layout, on, states, tuple(steps))
+    made = Assessment(before.flow, held, layout, on, states, tuple(steps))
+    if all(steps[number].enabled == before.steps[number].enabled for number in touched):
+        made.take_over(before)
+    return made
 
 
 def _push(layout: Layout, index: int, waiting: list[int]) -> None:

@@ -48,11 +48,9 @@ def content_hash(content: bytes) -> bytes:
 def follow(head: Head, place: Place, content_sha256: bytes) -> Head:
     """Give the head after one more entry."""
     entry = head.entry + 1
-    digest = hashlib.sha256(head.chain)
-    digest.update(entry.to_bytes(8, "big"))
-    digest.update(content_sha256)
-    digest.update(_written(tuple(place)))
-    return Head(entry, digest.digest())
+    number = entry.to_bytes(8, "big")
+    chained = b"%b%b%b%b" % (head.chain, number, content_sha256, _written(tuple(place)))
+    return Head(entry, hashlib.sha256(chained).digest())
 
 
 def _written(rest: tuple[str | int | None, ...]) -> bytes:

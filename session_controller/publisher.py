@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 
 from schemas.base import Versioned
 from schemas.devices import ControllerStatus, Lobby, show_code
@@ -29,7 +30,10 @@ class Publisher:
 
     def send(self, topic: Topic, payload: bytes) -> None:
         """Publish bytes; an empty payload clears a retained topic (MQTT 3.1.1, 3.3.1.3)."""
-        self._link.publish(topic.under(self._world.settings.site), payload, retain=topic.RETAINED)
+        self._send(topic.under(self._world.settings.site), payload, retain=topic.RETAINED)
+
+    def _send(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        self._link.publish(topic, payload, retain=retain)
         points.reached(Point.PUBLISHED)
 
     def publish(self, work: Work) -> None:
@@ -58,7 +62,8 @@ class Publisher:
         code = self._code(session) if session.state.code else None
         shown = written_view(session, device, epoch=self._world.epoch, code=code)
         if shown is not None:
-            self.send(StateTopic(session.state.session, device), shown)
+            topic = _state_topic(session.state.session, device, self._world.settings.site)
+            self._send(topic, shown, retain=True)
 
     def _code(self, session: Session) -> str | None:
         code = session.state.code
@@ -130,6 +135,11 @@ class Publisher:
         """Let go of the timer."""
         if self._lobby_timer is not None:
             self._lobby_timer.cancel()
+
+
+@lru_cache(8_192)
+def _state_topic(session: str, device: str, site: str) -> str:
+    return StateTopic(session, device).under(site)
 
 
 def _bytes(payload: Versioned | bytes | None) -> bytes:

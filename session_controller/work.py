@@ -7,6 +7,7 @@ outside until the commit has returned. Where the commit fails, the whole of it i
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from schemas.base import Versioned
 from schemas.deliveries import AddDestination, DeliverNow, RemoveDestination
@@ -29,7 +30,7 @@ from session_controller.link import Message
 from session_controller.records import Code, Device, LoggedAct
 from session_controller.world import Granted, World
 
-_FOLLOWED = ("participants", "status", "code", "documents")
+_followed = attrgetter("participants", "status", "code", "documents")
 """What of a session matters to anyone beyond its own views."""
 
 
@@ -177,7 +178,7 @@ class Work:
 
     def _follow(self, before: Session, after: Session) -> None:
         """Say what a change means for those who came, went, or are done."""
-        if not any(getattr(before.state, f) is not getattr(after.state, f) for f in _FOLLOWED):
+        if _followed(before.state) == _followed(after.state):
             return
         gone = before.state.participants.keys() - after.state.participants.keys()
         for device in gone:

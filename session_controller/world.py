@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from schemas.base import Role
 from schemas.destinations import Destinations
@@ -37,6 +38,9 @@ class Settings:
     max_documents_bytes: int = 32 << 30
     """What the documents of all sessions together may take of the disk."""
     max_devices: int = 5_000
+
+
+_company = attrgetter("participants", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class World:
         state = session.state
         before = self.sessions.get(state.session)
         self.sessions[state.session] = session
+        if before is not None and _company(before.state) == _company(state):
+            return
         if before is None or before.state.participants.keys() != state.participants.keys():
             self._forget_devices(before)
             for device in state.participants:

@@ -23,8 +23,11 @@ def view(
     if participant is None:
         return None
     if participant.role is Role.PATIENT:
-        standing = parts.patient_standing(session, device, epoch)
-        return PatientView.model_validate(standing | parts.entered_here(session))
+        return PatientView.model_validate(
+            parts.standing(session, epoch)
+            | parts.patient_standing(session, device)
+            | parts.entered_here(session)
+        )
     return facility_view(session, device, epoch=epoch, code=code)
 
 
@@ -33,7 +36,8 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     return FacilityView.model_validate(
-        parts.facility_standing(session, device, epoch, code)
+        parts.standing(session, epoch)
+        | parts.facility_standing(session, device, code)
         | parts.entered_anywhere(session)
         | parts.around(session, device)
     )
@@ -47,12 +51,15 @@ def written_view(
     if participant is None:
         return None
     if participant.role is Role.PATIENT:
-        standing = parts.patient_standing(session, device, epoch)
+        own = parts.patient_standing(session, device)
         others = _patient_parts(session)
     else:
-        standing = parts.facility_standing(session, device, epoch, code)
+        own = parts.facility_standing(session, device, code)
         others = _staff_parts(session, device)
-    return b"{%b}" % b",".join((_inside(standing), *others))
+    # One revision has one content (a refusal changes what is acknowledged, and nothing here).
+    moment = session.state.revision, session.state.updated_at
+    standing = _written(session, parts.standing, epoch, depends=moment)
+    return b"{%b}" % b",".join((standing, _inside(own), *others))
 
 
 def _patient_parts(session: Session) -> tuple[bytes, ...]:
@@ -76,8 +83,8 @@ def _staff_parts(session: Session, device: str) -> tuple[bytes, ...]:
 def _written(
     session: Session,
     part: Callable[..., parts.Members],
-    *arguments: str,
-    depends: tuple[object, ...],
+    *arguments: str | int,
+    depends: object,
 ) -> bytes:
     """Write a part, unless what it depends on is as it was when it was written last."""
     return session.once((part, *arguments), depends, lambda: _inside(part(session, *arguments)))

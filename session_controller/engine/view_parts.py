@@ -18,32 +18,33 @@ from session_controller.engine.state import Document, SessionState, Signature
 Members = dict[str, Any]
 
 
-def patient_standing(session: Session, device: str, epoch: int) -> Members:
-    """Tell the patient's screen where the session stands."""
-    state = session.state
-    host = state.participants.get(state.host) if state.host else None
-    standing = _standing(session, device, epoch)
-    standing["signature"] = _current_signature(session, for_staff=False)
-    standing["host_online"] = host is not None and host.online
+def patient_standing(session: Session, device: str) -> Members:
+    """Tell what beside `standing` changes for the patient's screen."""
+    standing: Members = {
+        "acknowledged_seq": session.state.acknowledged.get(device, 0),
+        "signature": _current_signature(session, for_staff=False),
+        "host_online": session.state.is_led,
+    }
     if given := _given_here(session):
         standing["step_signatures"] = {k: _signature(session, k, for_staff=False) for k in given}
     return standing
 
 
-def facility_standing(session: Session, device: str, epoch: int, code: str | None) -> Members:
-    """Tell a staff's screen where the session stands."""
+def facility_standing(session: Session, device: str, code: str | None) -> Members:
+    """Tell what beside `standing` changes for a staff's screen."""
     state = session.state
-    standing = _standing(session, device, epoch)
-    standing["signature"] = _current_signature(session, for_staff=True)
-    standing["label"] = state.label
-    standing["patient_focus"] = state.patient_focus
-    standing["code"] = code if state.code else None
-    standing["code_expires_at"] = state.code.expires_at if state.code else None
-    return standing
+    return {
+        "acknowledged_seq": state.acknowledged.get(device, 0),
+        "signature": _current_signature(session, for_staff=True),
+        "label": state.label,
+        "patient_focus": state.patient_focus,
+        "code": code if state.code else None,
+        "code_expires_at": state.code.expires_at if state.code else None,
+    }
 
 
-def _standing(session: Session, device: str, epoch: int) -> Members:
-    """Tell where the session stands: what almost every event changes."""
+def standing(session: Session, epoch: int) -> Members:
+    """Tell every screen where the session stands; almost every event changes it."""
     state = session.state
     return {
         "v": VERSION,
@@ -51,7 +52,6 @@ def _standing(session: Session, device: str, epoch: int) -> Members:
         "revision": state.revision,
         "epoch": epoch,
         "updated_at": state.updated_at,
-        "acknowledged_seq": state.acknowledged.get(device, 0),
         "status": state.shown_status,
         "flow_ref": state.flow_ref,
         "step_id": session.step.step_id,
