@@ -146,7 +146,11 @@ def list_sessions(
     work: Work, store: Store, _: Device, request: r.ListSessions
 ) -> r.Answer | Refusal:
     """List the open sessions, or all that are stored."""
-    states = store.states() if request.ended else [s.state for s in work.open_sessions()]
+    states = [session.state for session in work.open_sessions()]
+    if request.ended:
+        live = [session.state for session in {**work.world.sessions, **work.sessions}.values()]
+        known = {state.session: state for state in (*store.ended_states(), *live)}
+        states = sorted(known.values(), key=lambda state: state.opened_at)
     lines = [lobby_line(state, work.world.flows[state.flow_ref]) for state in states]
     return r.Sessions(request_id=request.request_id, sessions=tuple(lines))
 

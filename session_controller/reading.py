@@ -145,6 +145,10 @@ class Reader:
         """Give all sessions, each in its newest state."""
         return [state for state, _ in self.caught_up("")]
 
+    def ended_states(self) -> list[SessionState]:
+        """Give the sessions that have ended."""
+        return [state for state, _ in self.caught_up("WHERE ended_at IS NOT NULL")]
+
     def state(self, session: str) -> SessionState | None:
         """Give a session's newest state."""
         found = self.caught_up("WHERE session=?", session)

@@ -7,8 +7,8 @@ lock. WAL with `synchronous=FULL`: what `sync` returned from has survived a powe
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from schemas.base import rfc3339
 from session_controller import points
 from session_controller.batch import Batch
 from session_controller.chain import Checkpoint, Place, content_hash, follow, sign
+from session_controller.copying import copy_database
 from session_controller.delivery.deliveries import Delivery
 from session_controller.engine.facts import Event
 from session_controller.engine.forms import BrokenLogError
@@ -40,7 +41,7 @@ from session_controller.outbox import (
     updated_row,
 )
 from session_controller.points import Point
-from session_controller.reading import BACKUP_DOCUMENTS, Reader
+from session_controller.reading import Reader
 from session_controller.records import (
     Chunk,
     Entry,
@@ -72,13 +73,18 @@ from session_controller.statements import (
     UPSERT_DEVICE,
     UPSERT_SESSION,
 )
-from session_controller.vault import Vault, is_document
+from session_controller.vault import Vault
 
 _log = logging.getLogger(__name__)
 
-_PAGES = 256
-_PAUSE_S = 0.005
-"""A backup takes a megabyte at a time, and waits this long while a batch is being written."""
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what shows that a session cannot be read into what a person reads."""
+    try:
+        yield
+    except (SealBrokenError, BoxKeyError, BrokenLogError, LookupError, ValueError) as error:
+        raise StoreDamagedError("A session cannot be read; restore a backup") from error
 
 
 class Store(Reader):
@@ -127,10 +133,8 @@ class Store(Reader):
 
     def _catch_up(self) -> None:
         """Write what the last run left behind its log, so that it is taken up once."""
-        try:
+        with _readable():
             states = [state for state, events in self.caught_up("WHERE ended_at IS NULL") if events]
-        except (SealBrokenError, BoxKeyError, BrokenLogError, ValueError) as error:
-            raise StoreDamagedError("A session cannot be read; restore a backup") from error
         with suppress(sqlite3.Error):  # a full disk: then all readers take it up themselves
             self._write_states(states)
 
@@ -357,10 +361,15 @@ class Store(Reader):
                 _log.warning("a document's file stays: %s", error.strerror)
 
     def sweep(self) -> None:
-        """Remove files that a crash left over. For the start, before anything is written."""
+        """Remove files that a crash left over. For the start, before anything is written.
+
+        It reads every session: raises `StoreDamagedError` where one cannot be read.
+        """
+        with _readable():
+            states = self.states()
         wanted = (
             (state.session, document.stored.file)
-            for state in self.states()
+            for state in states
             for document in state.documents.values()
             if document.stored
         )
@@ -374,35 +383,8 @@ class Store(Reader):
         time; SQLite hands it what is written meanwhile, and no second connection comes near the
         write-ahead log. Raises `sqlite3.Error`, `OSError`.
         """
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
         self._copying = True
         try:
-            with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-                self._db.conn.backup(copy, pages=_PAGES, sleep=_PAUSE_S, progress=_backing_up)
-                return self._finish_backup(copy)
+            return copy_database(self._db.conn, self.vault, path)
         finally:
             self._copying = False
-
-    def _finish_backup(self, copy: sqlite3.Connection) -> dict[str, bytes]:
-        """Take the keys out and the documents in."""
-        copy.execute("PRAGMA journal_mode=delete")  # one file, and nothing beside it
-        copy.execute("PRAGMA synchronous=FULL")
-        copy.execute("PRAGMA secure_delete=ON")
-        copy.execute("BEGIN")
-        keys: Mapping[str, bytes] = dict(copy.execute("SELECT name, wrapped FROM keys"))
-        copy.execute("DELETE FROM keys")
-        copy.execute(
-            f"CREATE TABLE {BACKUP_DOCUMENTS}"
-            " (session TEXT, file TEXT, bytes BLOB, PRIMARY KEY (session, file))"
-        )
-        for session, name in list(self.vault.names()):
-            sealed = self.vault.sealed(session, name)
-            if sealed is not None and is_document(session, name):
-                values = (session, name, sealed)
-                copy.execute(f"INSERT INTO {BACKUP_DOCUMENTS} VALUES (?,?,?)", values)  # noqa: S608
-        copy.execute("COMMIT")
-        return dict(keys)
-
-
-def _backing_up(_: int, __: int, ___: int) -> None:
-    points.reached(Point.BACKING_UP)

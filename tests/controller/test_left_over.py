@@ -84,7 +84,7 @@ async def test_a_draft_of_a_backup_does_not_stay(
         def full(*_: object) -> None:
             raise sqlite3.OperationalError("disk is full")
 
-        monkeypatch.setattr(Store, "_finish_backup", full)
+        monkeypatch.setattr("session_controller.copying._put_documents_in", full)
         with pytest.raises(Exception, match="disk is full"):
             await backups.take()
         assert list((tmp_path / "backups").iterdir()) == []
@@ -247,8 +247,8 @@ async def test_a_purge_during_a_backup_reaches_it(
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         key = await _ended(stage)
         backups = stage.service._caretaker.backups = Backups(stage.store, tmp_path)
-        monkeypatch.setattr("session_controller.store._PAGES", 8)
-        monkeypatch.setattr("session_controller.store._backing_up", wait_for_the_purge)
+        monkeypatch.setattr("session_controller.copying._PAGES", 8)
+        monkeypatch.setattr("session_controller.copying._backing_up", wait_for_the_purge)
         taking = asyncio.create_task(backups.take())
         assert await asyncio.to_thread(begun.wait, 20)
         await purge(stage)

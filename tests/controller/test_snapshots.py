@@ -112,6 +112,7 @@ async def test_a_batch_that_failed_counts_for_nothing(stage: Stage) -> None:
         "UPDATE sessions SET entry=entry-1",
         "UPDATE sessions SET entry='text'",
         "DELETE FROM flows",
+        "DELETE FROM keys WHERE name LIKE 'session:%'",
     ],
 )
 async def test_what_cannot_be_taken_up_is_said(stage: Stage, tmp_path: Path, change: str) -> None:
