@@ -4,7 +4,6 @@ A state is written with what opens or ends its session, and once so many events 
 that to take them up would delay a start; all others when the box stops.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from session_controller.batch import Batch
@@ -25,13 +24,15 @@ class Snapshots:
 
     def due(self, batch: Batch) -> list[SessionState]:
         """Give the states that are to be written with a batch."""
-        events = Counter(event.session for event in batch.events)
-        opened = {event.session for event in batch.events if event.revision == 1}
+        events = dict.fromkeys(batch.states, 0)
+        for event in batch.events:
+            events[event.session] += 1 if event.revision > 1 else MAX_BEHIND  # the first opens it
         due = []
         self._coming = {}
         for name, state in batch.states.items():
-            behind = events[name] + self._behind.get(name, (0, state))[0]
-            if behind >= MAX_BEHIND or state.status.ended or name in opened:
+            known = self._behind.get(name)
+            behind = events[name] + (known[0] if known else 0)
+            if behind >= MAX_BEHIND or state.status.ended:
                 behind = 0
                 due.append(state)
             self._coming[name] = behind, state

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
@@ -19,27 +18,25 @@ _STALE = "stale"
 """A signature whose text has changed since: to the judgement it is no longer signed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """A state with what follows from it. `moved_to` is the only way on."""
 
     flow: Flow
     state: SessionState
     assessment: Assessment
-    _once: dict[Hashable, tuple[object, Any]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    known: dict[Hashable, tuple[object, Any]]
     """What was worked out of this state or an earlier one, with what that depends on."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
         """Take up a state, judging all of its answers."""
-        return cls(flow, state, assess(flow, state.answers, state.instances, **_held(flow, state)))
+        judged = assess(flow, state.answers, state.instances, **_held(flow, state))
+        return cls(flow, state, judged, {})
 
     def moved_to(self, state: SessionState) -> "Session":
         """Give the session in a later state, judging again only what changed."""
         if _judged(self.state) == _judged(state):
-            return Session(self.flow, state, self.assessment, self._once)
+            return Session(self.flow, state, self.assessment, self.known)
         changed = set(_changed(self.state, state))
         # A signature is judged again each time: what it signed may read otherwise now.
         assessment = self.assessment.after(
@@ -48,13 +45,13 @@ class Session:
             state.instances,
             **_held(self.flow, state),
         )
-        return Session(self.flow, state, assessment, self._once)
+        return Session(self.flow, state, assessment, self.known)
 
     def once(self, key: Hashable, depends: object, make: Callable[[], _T]) -> _T:
         """Give what `make` gave last for this key, unless what it depends on is another now."""
-        known = self._once.get(key)
+        known = self.known.get(key)
         if known is None or known[0] != depends:
-            known = self._once[key] = depends, make()
+            known = self.known[key] = depends, make()
         made: _T = known[1]
         return made
 
