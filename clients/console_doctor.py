@@ -170,7 +170,7 @@ def _integrity(database: sqlite3.Connection) -> Iterator[Finding]:
 def _schema(database: sqlite3.Connection, layout: Layout) -> Iterator[Finding]:
     applied = {row[0] for row in database.execute("SELECT name FROM _sqlite_migrations")}
     if applied - layout.migrations:
-        text = "the database is of a newer Handrail; update the program"
+        text = "the database is of a newer Handrail, or of one never released; update the program"
         yield Finding("schema", "bad", text)
     elif layout.migrations - applied:
         yield Finding("schema", "note", "the next start brings the database up to date")

@@ -124,8 +124,8 @@ def absent(value: object) -> bool:
 def written(value: object) -> bytes:
     """Write a value as UTF-8 JSON, as pydantic would, in a fraction of its time.
 
-    Models, dataclasses and moments may stand anywhere in it. Raises `TypeError` for what no JSON
-    is, `ValueError` for what no JSON reader takes.
+    Models, dataclasses and moments may stand anywhere in it; who reads what comes in has refused
+    NaN and infinities. Raises `TypeError` for what is nothing of JSON.
     """
     try:
         return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATETIME)

@@ -10,7 +10,7 @@ from session_controller.points import Point
 
 SCHEMA = Migrations("handrail")
 
-_V1 = """
+_BASE = """
 -- One row per fact about the box itself: site, epoch, when it was made.
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -119,14 +119,14 @@ CREATE TABLE answers (
 """
 
 
-@SCHEMA(name="v1")
-def _v1(db: Database) -> None:
-    for statement in _statements(_V1):
+@SCHEMA(name="base")
+def _base(db: Database) -> None:
+    for statement in _statements(_BASE):
         points.reached(Point.MIGRATING)
         db.execute(statement)
 
 
-_V2 = """
+_OUTBOX = """
 -- The outbox: each completed session's way to each destination.
 CREATE TABLE deliveries (
     session TEXT NOT NULL REFERENCES sessions(session) DEFERRABLE INITIALLY DEFERRED,
@@ -143,9 +143,9 @@ CREATE INDEX deliveries_waiting ON deliveries(destination, next_at) WHERE status
 """
 
 
-@SCHEMA(name="v2")
-def _v2(db: Database) -> None:
-    for statement in _statements(_V2):
+@SCHEMA(name="outbox")
+def _outbox(db: Database) -> None:
+    for statement in _statements(_OUTBOX):
         points.reached(Point.MIGRATING)
         db.execute(statement)
 

@@ -110,7 +110,8 @@ def refuse_newer_schema(db: Database) -> None:
     newer = [m.name for m in SCHEMA.applied(db) if m.name not in known]
     if newer:
         raise StoreError(
-            f"This database is of a newer Handrail (schema {newer[-1]}); update the program"
+            f"This database is of a Handrail that is newer, or that was never released (schema "
+            f"{newer[-1]}); update the program"
         )
 
 

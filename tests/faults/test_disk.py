@@ -202,7 +202,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     db.close()
     before = _digests(tmp_path)
     for _ in range(2):
-        with pytest.raises(StoreError, match="newer Handrail"):
+        with pytest.raises(StoreError, match="that is newer"):
             Store(tmp_path)
     assert _digests(tmp_path) == before
     assert SCHEMA
