@@ -59,8 +59,7 @@ class Publisher:
     def _send_view(self, session: Session | None, device: str) -> None:
         if session is None:
             return
-        code = self._code(session) if session.state.code else None
-        shown = written_view(session, device, epoch=self._world.epoch, code=code)
+        shown = written_view(session, device, epoch=self._world.epoch, code=self._code(session))
         if shown is not None:
             topic = _state_topic(session.state.session, device, self._world.settings.site)
             self._send(topic, shown, retain=True)

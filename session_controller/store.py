@@ -79,12 +79,14 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(folder: Path) -> Iterator[None]:
     """Turn what shows that a session cannot be read into what a person reads."""
     try:
         yield
     except (SealBrokenError, BoxKeyError, BrokenLogError, LookupError, ValueError) as error:
-        raise StoreDamagedError("A session cannot be read; restore a backup") from error
+        raise StoreDamagedError(
+            f"A session in {folder} cannot be read; `handrail audit verify` says which"
+        ) from error
 
 
 class Store(Reader):
@@ -93,6 +95,7 @@ class Store(Reader):
     _damaged = False
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._lock: int | None = lock_folder(folder)
         try:
             self._set_up(folder)
@@ -133,7 +136,7 @@ class Store(Reader):
 
     def _catch_up(self) -> None:
         """Write what the last run left behind its log, so that it is taken up once."""
-        with _readable():
+        with _readable(self._folder):
             states = [state for state, events in self.caught_up("WHERE ended_at IS NULL") if events]
         with suppress(sqlite3.Error):  # a full disk: then all readers take it up themselves
             self._write_states(states)
@@ -365,7 +368,7 @@ class Store(Reader):
 
         It reads every session: raises `StoreDamagedError` where one cannot be read.
         """
-        with _readable():
+        with _readable(self._folder):
             states = self.states()
         wanted = (
             (state.session, document.stored.file)

@@ -122,7 +122,7 @@ async def test_what_cannot_be_taken_up_is_said(stage: Stage, tmp_path: Path, cha
     with closing(sqlite3.connect(copy / "handrail.sqlite", isolation_level=None)) as db:
         assert db.execute(change).rowcount > 0
     assert verify(copy / "handrail.sqlite").faults
-    with pytest.raises(StoreDamagedError, match="restore a backup"):
+    with pytest.raises(StoreDamagedError, match="audit verify"):
         Store(copy)
 
 
