@@ -1,7 +1,7 @@
 """What goes out: views, lobby, status, flows. Called after a commit, and again on each connect."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from schemas.base import Versioned
@@ -10,7 +10,7 @@ from schemas.topics import ControllerStatusTopic, FlowTopic, LobbyTopic, StateTo
 from session_controller import points
 from session_controller.admin import lobby_line
 from session_controller.engine.session import Session
-from session_controller.engine.view import written_view
+from session_controller.engine.view import written_views
 from session_controller.link import Link
 from session_controller.points import Point
 from session_controller.presence import say_assignment
@@ -40,29 +40,30 @@ class Publisher:
         """Publish what a batch said, and the newest view of everyone it touched."""
         for topic, payload in work.said:
             self.send(topic, _bytes(payload))
-        for name, device in self._audience(work):
-            self._send_view(work.sessions.get(name) or self._world.sessions.get(name), device)
+        for name, devices in self._audience(work).items():
+            session = work.sessions.get(name) or self._world.sessions.get(name)
+            if session is not None:
+                self._send_views(session, devices)
         if work.batch.states or work.batch.devices or work.batch.cleared:
             self._lobby_soon()
 
-    def _audience(self, work: Work) -> Iterable[tuple[str, str]]:
-        """Give each session and device whose view changed or was asked for, once."""
-        changed = {
-            (event.session, device): None
-            for event in work.batch.events
-            if event.revision == work.sessions[event.session].state.revision
-            and event.fact.type != "CommandRefused"
-            for device in work.sessions[event.session].state.participants
-        }
-        return {**changed, **work.refreshed}
+    def _audience(self, work: Work) -> Mapping[str, Collection[str]]:
+        """Give each session with the devices whose view of it changed or was asked for."""
+        audience: dict[str, Collection[str]] = {}
+        for event in work.batch.events:
+            state = work.batch.states[event.session]
+            if event.revision == state.revision and event.fact.type != "CommandRefused":
+                audience[event.session] = state.participants
+        for name, device in work.refreshed:
+            audience[name] = {**dict.fromkeys(audience.get(name, ())), device: None}
+        return audience
 
-    def _send_view(self, session: Session | None, device: str) -> None:
-        if session is None:
-            return
-        shown = written_view(session, device, epoch=self._world.epoch, code=self._code(session))
-        if shown is not None:
-            topic = _state_topic(session.state.session, device, self._world.settings.site)
-            self._send(topic, shown, retain=True)
+    def _send_views(self, session: Session, devices: Collection[str]) -> None:
+        world, name = self._world, session.state.session
+        for device, shown in written_views(
+            session, devices, epoch=world.epoch, code=self._code(session)
+        ):
+            self._send(_state_topic(name, device, world.settings.site), shown, retain=True)
 
     def _code(self, session: Session) -> str | None:
         code = session.state.code

@@ -4,12 +4,14 @@ A view is made of parts, and written part by part: most events leave most parts 
 what was written of those for the view before stands in the next one as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
-from schemas.base import Role, written
+from schemas.base import Role, rfc3339, written
 from schemas.views import FacilityView, PatientView
 from session_controller.engine import view_parts as parts
 from session_controller.engine.session import Session
+
+_PATIENT = Role.PATIENT
 
 
 def view(
@@ -22,9 +24,10 @@ def view(
     participant = session.state.participants.get(device)
     if participant is None:
         return None
-    if participant.role is Role.PATIENT:
+    if participant.role is _PATIENT:
         return PatientView.model_validate(
-            parts.standing(session, epoch)
+            parts.fixed(session, epoch)
+            | parts.standing(session)
             | parts.patient_standing(session, device)
             | parts.entered_here(session)
         )
@@ -36,48 +39,52 @@ def facility_view(
 ) -> FacilityView:
     """Give the staff's view, also to who only asks and takes no part."""
     return FacilityView.model_validate(
-        parts.standing(session, epoch)
+        parts.fixed(session, epoch)
+        | parts.standing(session)
         | parts.facility_standing(session, device, code)
         | parts.entered_anywhere(session)
         | parts.around(session, device)
     )
 
 
-def written_view(
-    session: Session, device: str, *, epoch: int, code: str | None = None
-) -> bytes | None:
-    """Give what `view` gives as JSON, at less cost: only what has changed is written anew."""
-    participant = session.state.participants.get(device)
-    if participant is None:
-        return None
-    if participant.role is Role.PATIENT:
-        own = parts.patient_standing(session, device)
-        others = _patient_parts(session)
-    else:
-        own = parts.facility_standing(session, device, code)
-        others = _staff_parts(session, device)
-    # One revision has one content (a refusal changes what is acknowledged, and nothing here).
-    moment = session.state.revision, session.state.updated_at
-    standing = _written(session, parts.standing, epoch, depends=moment)
-    return b"{%b}" % b",".join((standing, _inside(own), *others))
+def written_views(
+    session: Session, devices: Iterable[str], *, epoch: int, code: str | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Give what `view` gives each of the devices that take part, as JSON, at less cost.
+
+    Only what has changed is written anew, and what all of them are told once.
+    """
+    participants = session.state.participants
+    fixed = _written(session, parts.fixed, epoch, depends=())
+    standing = parts.standing(session)
+    standing["updated_at"] = rfc3339(session.state.updated_at)
+    for device in devices:
+        participant = participants.get(device)
+        if participant is None:
+            continue
+        if participant.role is _PATIENT:
+            own = parts.patient_standing(session, device)
+            others = _patient_parts(session)
+        else:
+            own = parts.facility_standing(session, device, code)
+            others = _staff_parts(session, device)
+        yield device, b"{%b%b%b" % (fixed, others, written(standing | own)[1:])
 
 
-def _patient_parts(session: Session) -> tuple[bytes, ...]:
+def _patient_parts(session: Session) -> bytes:
     state = session.state
     depends = session.assessment, state.reading_seconds, state.step_index
-    return (_written(session, parts.entered_here, depends=depends),)
+    return _written(session, parts.entered_here, depends=depends)
 
 
-def _staff_parts(session: Session, device: str) -> tuple[bytes, ...]:
+def _staff_parts(session: Session, device: str) -> bytes:
     state, judged = session.state, session.assessment
     # A signature that is asked for shows the hash of a text, and that has answers in it.
     judgement = judged if state.signatures else judged.steps
     course = judgement, state.step_index, state.furthest_step, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
-    return (
-        _written(session, parts.entered_anywhere, depends=(judged, state.reading_seconds)),
-        _written(session, parts.around, device, depends=(course, company)),
-    )
+    entered = _written(session, parts.entered_anywhere, depends=(judged, state.reading_seconds))
+    return entered + _written(session, parts.around, device, depends=(course, company))
 
 
 def _written(
@@ -86,10 +93,9 @@ def _written(
     *arguments: str | int,
     depends: object,
 ) -> bytes:
-    """Write a part, unless what it depends on is as it was when it was written last."""
-    return session.once((part, *arguments), depends, lambda: _inside(part(session, *arguments)))
-
-
-def _inside(members: parts.Members) -> bytes:
-    """Write members as they stand in an object; there is at least one."""
-    return written(members)[1:-1]
+    """Write a part as it stands in an object before others, unless it is as it was last time."""
+    return session.once(
+        (part, *arguments),
+        depends,
+        lambda: b"%b," % written(part(session, *arguments))[1:-1],
+    )

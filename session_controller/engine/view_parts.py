@@ -18,6 +18,34 @@ from session_controller.engine.state import Document, SessionState, Signature
 Members = dict[str, Any]
 
 
+def fixed(session: Session, epoch: int) -> Members:
+    """Tell every screen what stays as it is while the session lives."""
+    state = session.state
+    return {
+        "v": VERSION,
+        "session": state.session,
+        "epoch": epoch,
+        "flow_ref": state.flow_ref,
+        "steps_total": len(session.flow.steps),
+        "check_words": state.check_words,
+    }
+
+
+def standing(session: Session) -> Members:
+    """Tell every screen where the session stands; almost every event changes it."""
+    state = session.state
+    return {
+        "revision": state.revision,
+        "updated_at": state.updated_at,
+        "status": state.shown_status,
+        "step_id": session.step.step_id,
+        "step_index": state.step_index,
+        "highlight": state.highlight,
+        "help_requested": state.help_requested,
+        "covered": state.covered,
+    }
+
+
 def patient_standing(session: Session, device: str) -> Members:
     """Tell what beside `standing` changes for the patient's screen."""
     standing: Members = {
@@ -40,27 +68,6 @@ def facility_standing(session: Session, device: str, code: str | None) -> Member
         "patient_focus": state.patient_focus,
         "code": code if state.code else None,
         "code_expires_at": state.code.expires_at if state.code else None,
-    }
-
-
-def standing(session: Session, epoch: int) -> Members:
-    """Tell every screen where the session stands; almost every event changes it."""
-    state = session.state
-    return {
-        "v": VERSION,
-        "session": state.session,
-        "revision": state.revision,
-        "epoch": epoch,
-        "updated_at": state.updated_at,
-        "status": state.shown_status,
-        "flow_ref": state.flow_ref,
-        "step_id": session.step.step_id,
-        "step_index": state.step_index,
-        "steps_total": len(session.flow.steps),
-        "check_words": state.check_words,
-        "highlight": state.highlight,
-        "help_requested": state.help_requested,
-        "covered": state.covered,
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.views import FacilityView, PatientView
 from session_controller.engine.facts import PresenceChanged
-from session_controller.engine.view import view, written_view
+from session_controller.engine.view import view, written_views
 from tests.engine.play import HOST, PATIENT
 from tests.engine.test_moves import FLOW, Play, at_step, signing
 
@@ -29,8 +29,8 @@ def test_what_is_written_is_a_valid_view(ended: bool) -> None:
     if ended:
         play.host("CANCEL", reason="enough")
     for kind, device in ((FacilityView, HOST), (PatientView, PATIENT)):
-        shown = written_view(play.session, device, epoch=1, code="WDJB-MJHT")
-        assert shown is not None
+        written = written_views(play.session, [device], epoch=1, code="WDJB-MJHT")
+        ((_, shown),) = written
         again = kind.model_validate_json(shown)
         assert json.loads(again.to_json()) == json.loads(shown)
         assert again == view(play.session, device, epoch=1, code="WDJB-MJHT")
