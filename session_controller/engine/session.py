@@ -47,11 +47,12 @@ class Session(NamedTuple):
         )
         return Session(self.flow, state, assessment, self.known)
 
-    def once(self, key: Hashable, depends: object, make: Callable[[], _T]) -> _T:
-        """Give what `make` gave last for this key, unless what it depends on is another now."""
+    def once(self, depends: object, make: Callable[..., _T], *arguments: str | int) -> _T:
+        """Give what `make` gave last of this session, unless what it depends on is another now."""
+        key = (make, *arguments)
         known = self.known.get(key)
         if known is None or known[0] != depends:
-            known = self.known[key] = depends, make()
+            known = self.known[key] = depends, make(self, *arguments)
         made: _T = known[1]
         return made
 

@@ -4,7 +4,7 @@ A view is made of parts, and written part by part: most events leave most parts 
 what was written of those for the view before stands in the next one as it is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from schemas.base import Role, rfc3339, written
 from schemas.views import FacilityView, PatientView
@@ -55,7 +55,7 @@ def written_views(
     Only what has changed is written anew, and what all of them are told once.
     """
     participants = session.state.participants
-    fixed = _written(session, parts.fixed, epoch, depends=())
+    fixed = session.once((), _fixed, epoch)
     standing = parts.standing(session)
     standing["updated_at"] = rfc3339(session.state.updated_at)
     for device in devices:
@@ -74,7 +74,7 @@ def written_views(
 def _patient_parts(session: Session) -> bytes:
     state = session.state
     depends = session.assessment, state.reading_seconds, state.step_index
-    return _written(session, parts.entered_here, depends=depends)
+    return session.once(depends, _entered_here)
 
 
 def _staff_parts(session: Session, device: str) -> bytes:
@@ -83,19 +83,26 @@ def _staff_parts(session: Session, device: str) -> bytes:
     judgement = judged if state.signatures else judged.steps
     course = judgement, state.step_index, state.furthest_step, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
-    entered = _written(session, parts.entered_anywhere, depends=(judged, state.reading_seconds))
-    return entered + _written(session, parts.around, device, depends=(course, company))
+    entered = session.once((judged, state.reading_seconds), _entered_anywhere)
+    return entered + session.once((course, company), _around, device)
 
 
-def _written(
-    session: Session,
-    part: Callable[..., parts.Members],
-    *arguments: str | int,
-    depends: object,
-) -> bytes:
-    """Write a part as it stands in an object before others, unless it is as it was last time."""
-    return session.once(
-        (part, *arguments),
-        depends,
-        lambda: b"%b," % written(part(session, *arguments))[1:-1],
-    )
+def _fixed(session: Session, epoch: int) -> bytes:
+    return _inside(parts.fixed(session, epoch))
+
+
+def _entered_here(session: Session) -> bytes:
+    return _inside(parts.entered_here(session))
+
+
+def _entered_anywhere(session: Session) -> bytes:
+    return _inside(parts.entered_anywhere(session))
+
+
+def _around(session: Session, device: str) -> bytes:
+    return _inside(parts.around(session, device))
+
+
+def _inside(members: parts.Members) -> bytes:
+    """Write members as they stand in an object, before others."""
+    return b"%b," % written(members)[1:-1]

@@ -145,16 +145,10 @@ def _signature(session: Session, field_id: str, *, for_staff: bool) -> Members:
         "document_sha256": signature.document_sha256,
     }
     if signature.status is SignatureStatus.REQUESTED:
-        hashes = _document_hashes(session, field_id)
+        # Once, while nothing else is entered.
+        hashes = session.once(session.assessment, Session.documents_sha256, field_id)
         return {**shown, "documents_sha256": hashes} if hashes else shown
     return {**shown, **_who_signed(signature)} if for_staff else shown
-
-
-def _document_hashes(session: Session, field_id: str) -> Mapping[str, str] | None:
-    """Hash what is to be signed in every language; once, while nothing else is entered."""
-    return session.once(
-        ("to sign", field_id), session.assessment, lambda: session.documents_sha256(field_id)
-    )
 
 
 def _who_signed(signature: Signature) -> Members:
