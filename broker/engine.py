@@ -113,7 +113,7 @@ class Engine:
             return
         self.counters.wills_published += 1
         self.router.publish(
-            will.topic,
+            self.router.topic(will.topic),
             will.payload,
             qos=will.qos,
             retain=will.retain,

@@ -121,6 +121,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
     def _publish(self, topic: str, data: bytes, qos: int | None, *, retain: bool) -> None:
         publisher = ("", "plugin")
         require_name(topic, self._engine.limits.topic_levels)
-        self._engine.router.publish(
-            topic, bytes(data), qos=qos or 0, retain=retain, publisher=publisher
+        router = self._engine.router
+        router.publish(
+            router.topic(topic), bytes(data), qos=qos or 0, retain=retain, publisher=publisher
         )

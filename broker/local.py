@@ -90,6 +90,7 @@ class LocalClient:
         self.user = user
         self._router = router
         self._counters = counters
+        self._publisher = (client_id, user)
         self._subscriptions: dict[str, LocalSubscription] = {}
 
     def subscribe(self, topic_filter: str, handler: Handler) -> None:
@@ -120,11 +121,12 @@ class LocalClient:
 
         Raises ValueError for what names no topic.
         """
-        if not self._router.knows(topic):
+        router = self._router
+        known = router.known(topic)
+        if known is None:
             require_name(topic, _MAX_LEVELS)
-        self._router.publish(
-            topic, payload, qos=qos, retain=retain, publisher=(self.client_id, self.user)
-        )
+            known = router.topic(topic)
+        router.publish(known, payload, qos=qos, retain=retain, publisher=self._publisher)
 
     def close(self) -> None:
         """Drop all subscriptions."""

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from .message import Message
 
 
-class _Node:
+class Place:
+    """One level of a topic; where a topic ends here, its retained message."""
+
     __slots__ = ("children", "message")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node] = {}
+        self.children: dict[str, Place] = {}
         self.message: Message | None = None
 
 
@@ -21,46 +23,46 @@ class RetainedMessages:
     __slots__ = ("_by_last_level", "_max_bytes", "_max_count", "_root", "bytes", "count")
 
     def __init__(self, max_count: int, max_bytes: int) -> None:
-        self._root = _Node()
-        self._by_last_level: dict[str, dict[str, _Node]] = {}
+        self._root = Place()
+        self._by_last_level: dict[str, dict[str, Place]] = {}
         self._max_count = max_count
         self._max_bytes = max_bytes
         self.count = 0
         self.bytes = 0
 
-    def put(self, message: Message) -> bool:
-        """Keep this as its topic's retained message; False when a limit does not allow it.
+    def put(self, message: Message) -> Place | None:
+        """Keep this as its topic's retained message; gives where, or None beyond a limit.
 
         The one before it is dropped even then: an old state must not pass for the newest.
         """
-        if self._replace(message):
-            return True
         self.remove(message.topic)
         levels = message.topic.split("/")
         if self.count >= self._max_count or self.bytes + message.size > self._max_bytes:
-            return False
-        node = self._root
+            return None
+        place = self._root
         for level in levels:
-            child = node.children.get(level)
+            child = place.children.get(level)
             if child is None:
-                child = node.children[level] = _Node()
-            node = child
-        node.message = message
-        self._by_last_level.setdefault(level, {})[message.topic] = node
+                child = place.children[level] = Place()
+            place = child
+        place.message = message
+        self._by_last_level.setdefault(level, {})[message.topic] = place
         self.count += 1
         self.bytes += message.size
-        return True
+        return place
 
-    def _replace(self, message: Message) -> bool:
-        """Put a message in the place of its topic's last one, where there is one and room."""
-        alike = self._by_last_level.get(message.topic.rpartition("/")[2])
-        node = alike.get(message.topic) if alike else None
-        if node is None or node.message is None:
+    def replace(self, place: Place, message: Message) -> bool:
+        """Put a message in the place of its topic's last one, where there still is one, and room.
+
+        `place` is what `put` gave for that one.
+        """
+        last = place.message
+        if last is None:
             return False
-        total = self.bytes - node.message.size + message.size
+        total = self.bytes - last.size + message.size
         if total > self._max_bytes:
             return False
-        node.message = message
+        place.message = message
         self.bytes = total
         return True
 
@@ -98,7 +100,7 @@ class RetainedMessages:
                 if node.message is not None and _matches(levels, topic.split("/")):
                     yield node.message.as_retained()
             return
-        nodes: list[_Node] = [self._root]
+        nodes: list[Place] = [self._root]
         for depth, level in enumerate(levels):
             if level == "#":
                 for node in nodes:
@@ -121,7 +123,7 @@ def _matches(levels: list[str], topic: list[str]) -> bool:
     return all(wanted in ("+", level) for wanted, level in zip(levels, topic, strict=True))
 
 
-def _step(nodes: list[_Node], level: str, *, hide_dollar: bool) -> Iterator[_Node]:
+def _step(nodes: list[Place], level: str, *, hide_dollar: bool) -> Iterator[Place]:
     for node in nodes:
         if level == "+":
             yield from _children(node, hide_dollar=hide_dollar)
@@ -129,13 +131,13 @@ def _step(nodes: list[_Node], level: str, *, hide_dollar: bool) -> Iterator[_Nod
             yield child
 
 
-def _children(node: _Node, *, hide_dollar: bool) -> Iterator[_Node]:
+def _children(node: Place, *, hide_dollar: bool) -> Iterator[Place]:
     for level, child in node.children.items():
         if not (hide_dollar and level.startswith("$")):  # 4.7.2-1
             yield child
 
 
-def _below(top: _Node, *, hide_dollar: bool) -> Iterator[Message]:
+def _below(top: Place, *, hide_dollar: bool) -> Iterator[Message]:
     """Give all messages at and below a node; iterative, for topics may be deep."""
     waiting = [top]
     while waiting:

@@ -8,7 +8,7 @@ from .codec import MAX_QOS, encode_length, encode_text
 from .counters import Counters
 from .message import Message
 from .reports import Reports
-from .retained import RetainedMessages
+from .retained import Place, RetainedMessages
 from .settings import Limits
 from .subscriptions import SubscriptionTrie
 
@@ -24,7 +24,7 @@ MAX_CACHED_TOPICS = 20_000
 class Topic:
     """A topic name with its receivers as of one version of the subscriptions."""
 
-    __slots__ = ("_text", "locals", "name", "sessions", "version")
+    __slots__ = ("_text", "locals", "name", "place", "sessions", "version")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,6 +32,8 @@ class Topic:
         self.version = -1
         self.sessions: list[tuple[Session, int]] = []
         self.locals: list[LocalSubscription] = []
+        self.place: Place | None = None
+        """Where its retained message was put, if it ever had one."""
 
     def head(self, payload_bytes: int) -> bytes:
         """Give what stands before the packet id of its PUBLISH with such a payload (3.3)."""
@@ -55,17 +57,17 @@ class Router:
         self.forget_retained()
         self._counters = counters
         self._reports = reports
-        self._topics: dict[str, Topic] = {}
         self._rules_version = 0
 
     def forget_retained(self) -> None:
         """Begin without retained messages."""
         limits = self._limits
         self.retained = RetainedMessages(limits.retained_messages, limits.retained_bytes)
+        self._topics: dict[str, Topic] = {}  # which know where their retained messages were
 
-    def knows(self, name: str) -> bool:
-        """Say whether this was a topic before: what stands here was checked to name one."""
-        return name in self._topics
+    def known(self, name: str) -> Topic | None:
+        """Give the Topic of a name that was one before: what stands here was checked."""
+        return self._topics.get(name)
 
     def topic(self, name: str) -> Topic:
         """Give the one Topic of this name, which names a topic."""
@@ -93,7 +95,7 @@ class Router:
         `keep`: it becomes its topic's retained message, or clears that if it is empty (3.3.1.3).
         """
         if keep:
-            self._retain(message)
+            self._retain(topic, message)
         self._bring_up_to_date(topic)
         for session, granted in topic.sessions:
             session.deliver(message, granted)
@@ -124,16 +126,20 @@ class Router:
         topic.locals = list(self.local_subscriptions.match(topic.name))
         topic.version = version
 
-    def _retain(self, message: Message) -> None:
+    def _retain(self, topic: Topic, message: Message) -> None:
         if not message.payload:
             self.retained.remove(message.topic)
-        elif not self.retained.put(message):
+            return
+        if topic.place is not None and self.retained.replace(topic.place, message):
+            return
+        topic.place = self.retained.put(message)
+        if topic.place is None:
             self._counters.dropped_retained_full += 1
             self._reports.once(message.publisher[0], "no room for its retained messages")
 
     def publish(
         self,
-        name: str,
+        topic: Topic,
         payload: bytes,
         *,
         qos: int,
@@ -141,7 +147,6 @@ class Router:
         publisher: tuple[str, str],
     ) -> None:
         """Route what does not come from a socket's PUBLISH: wills, local and `$SYS` messages."""
-        topic = self.topic(name)
         head = topic.head(len(payload))
-        message = Message(name, payload, min(qos, MAX_QOS), publisher, head=head)
+        message = Message(topic.name, payload, min(qos, MAX_QOS), publisher, head=head)
         self.route(topic, message, keep=retain)

@@ -113,12 +113,11 @@ class Session:
 
     def _free_id(self) -> int:
         """Give a packet id that is not in use (2.3.1-4)."""
-        packet_id = self._last_id
-        while True:
+        packet_id = self._last_id % MAX_PACKET_ID + 1
+        while packet_id in self.inflight or packet_id in self.releasing:
             packet_id = packet_id % MAX_PACKET_ID + 1
-            if packet_id not in self.inflight and packet_id not in self.releasing:
-                self._last_id = packet_id
-                return packet_id
+        self._last_id = packet_id
+        return packet_id
 
     def deliver_retained(self, message: Message, granted: int) -> None:
         """Send a retained message for a SUBSCRIBE, or keep it, at QoS 0 too, until it can be sent.

@@ -31,6 +31,7 @@ class SysTopics:
         for name, value in self._engine.gauges().snapshot().items():
             if self._said.get(name) != value:
                 self._said[name] = value
+                topic = self._engine.router.topic(PREFIX + name)
                 self._engine.router.publish(
-                    PREFIX + name, b"%d" % value, qos=0, retain=True, publisher=_PUBLISHER
+                    topic, b"%d" % value, qos=0, retain=True, publisher=_PUBLISHER
                 )

@@ -45,6 +45,11 @@ def make_engine(**limits_: Any) -> Engine:
     return engine
 
 
+def _retain(engine: Engine, name: str, payload: bytes) -> None:
+    topic = engine.router.topic(name)
+    engine.router.publish(topic, payload, qos=0, retain=True, publisher=("", ""))
+
+
 async def test_row_21_what_is_idle_costs_nothing() -> None:
     """4,000 idle subscriptions and 4,000 retained messages cost less than 1.2 times none."""
     engine = make_engine()
@@ -65,10 +70,10 @@ async def test_row_21_what_is_idle_costs_nothing() -> None:
         for i, topic_filter in enumerate(filters):
             if with_idle:
                 idle.feed(subscribe_packet((topic_filter, 0), packet_id=i + 1))
-                engine.router.publish(f"idle/{i}", b"x", qos=0, retain=True, publisher=("", ""))
+                _retain(engine, f"idle/{i}", b"x")
             else:
                 idle.feed(unsubscribe_packet(topic_filter, packet_id=i + 1))
-                engine.router.publish(f"idle/{i}", b"", qos=0, retain=True, publisher=("", ""))
+                _retain(engine, f"idle/{i}", b"")
         return min(spent() for _ in range(5))
 
     spent()
@@ -90,7 +95,7 @@ async def test_row_21_a_connect_costs_the_same_with_much_retained() -> None:
 
     bare, full = make_engine(), make_engine()
     for i in range(4_000):
-        full.router.publish(f"idle/{i}/x", b"x", qos=0, retain=True, publisher=("", ""))
+        _retain(full, f"idle/{i}/x", b"x")
     await spent(bare)
     best = min([await spent(full) / await spent(bare) for _ in range(7)])
     assert best < 1.2
