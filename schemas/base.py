@@ -103,7 +103,8 @@ class Wire(BaseModel):
 
     def to_json(self) -> bytes:
         """Give the object as UTF-8 JSON, as it is published."""
-        return written(self)
+        # A copy: orjson leaves what it wrote in a buffer of 4 kB, and this may be kept for long.
+        return bytes(memoryview(written(self)))
 
 
 # As a Literal, `true` would pass: in Python it equals 1.

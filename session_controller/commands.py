@@ -180,14 +180,14 @@ def _answer(work: Work, session: Session, sent: _Sent, outcome: Fact | Refusal) 
 
 def _context(work: Work, store: Store, session: Session, sent: _Sent, command: Command) -> Context:
     device = sent.device
-    expires_at = work.at + work.world.settings.code_lifetime
-    stored = candidate = room = None
+    stored = candidate = room = expires_at = None
     if command.type == "BEGIN_UPLOAD":
         room = _room(work, store, command.upload)
     elif command.type == "FINISH_UPLOAD":
         stored = _stored(work, session, command.upload)
-    elif command.type == "REPLACE_PATIENT_DEVICE" and command.device:
-        candidate = _candidate(work, command.device)
+    elif command.type == "REPLACE_PATIENT_DEVICE":
+        expires_at = work.at + work.world.settings.code_lifetime
+        candidate = _candidate(work, command.device) if command.device else None
     return Context(
         device=device.device,
         role=device.role,
