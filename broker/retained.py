@@ -13,8 +13,12 @@ class Place:
     __slots__ = ("children", "message")
 
     def __init__(self) -> None:
-        self.children: dict[str, Place] = {}
+        self.children: dict[str, Place] | None = None  # most are the last
         self.message: Message | None = None
+
+    def child(self, level: str) -> Place | None:
+        """Give the place below on a level, or None."""
+        return self.children.get(level) if self.children else None
 
 
 class RetainedMessages:
@@ -41,6 +45,8 @@ class RetainedMessages:
             return None
         place = self._root
         for level in levels:
+            if place.children is None:
+                place.children = {}
             child = place.children.get(level)
             if child is None:
                 child = place.children[level] = Place()
@@ -71,7 +77,7 @@ class RetainedMessages:
         path = [self._root]
         levels = topic.split("/")
         for level in levels:
-            child = path[-1].children.get(level)
+            child = path[-1].child(level)
             if child is None:
                 return
             path.append(child)
@@ -85,9 +91,10 @@ class RetainedMessages:
         if not alike:
             del self._by_last_level[levels[-1]]
         for index in range(len(levels), 0, -1):
-            if path[index].message is not None or path[index].children:
+            above = path[index - 1].children
+            if path[index].message is not None or path[index].children or above is None:
                 return
-            del path[index - 1].children[levels[index - 1]]
+            del above[levels[index - 1]]
 
     def match(self, topic_filter: str) -> Iterator[Message]:
         """Give the retained messages whose topics a filter matches (4.7), flagged as such."""
@@ -127,12 +134,12 @@ def _step(nodes: list[Place], level: str, *, hide_dollar: bool) -> Iterator[Plac
     for node in nodes:
         if level == "+":
             yield from _children(node, hide_dollar=hide_dollar)
-        elif child := node.children.get(level):
+        elif child := node.child(level):
             yield child
 
 
 def _children(node: Place, *, hide_dollar: bool) -> Iterator[Place]:
-    for level, child in node.children.items():
+    for level, child in (node.children or {}).items():
         if not (hide_dollar and level.startswith("$")):  # 4.7.2-1
             yield child
 

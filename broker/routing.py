@@ -30,8 +30,8 @@ class Topic:
         self.name = name
         self._text: bytes | None = None  # made when the host first publishes to it
         self.version = -1
-        self.sessions: list[tuple[Session, int]] = []
-        self.locals: list[LocalSubscription] = []
+        self.sessions: tuple[tuple[Session, int], ...] = ()
+        self.locals: tuple[LocalSubscription, ...] = ()
         self.place: Place | None = None
         """Where its retained message was put, if it ever had one."""
 
@@ -117,13 +117,12 @@ class Router:
             self._refresh(topic, version)
 
     def _refresh(self, topic: Topic, version: int) -> None:
-        # New lists, never changed ones: a handler may subscribe while the old ones are walked.
-        topic.sessions = [
+        topic.sessions = tuple(
             (session, qos)
             for session, qos in self.subscriptions.match(topic.name).items()
             if not session.access.filters_deliveries or session.access.may_receive(topic.name)
-        ]
-        topic.locals = list(self.local_subscriptions.match(topic.name))
+        )
+        topic.locals = tuple(self.local_subscriptions.match(topic.name))
         topic.version = version
 
     def _retain(self, topic: Topic, message: Message) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .topics import covers, is_filter
 
@@ -43,11 +44,12 @@ NOTHING = Rules()
 class Access:
     """The rules of one role with one user's name and client id filled in."""
 
-    __slots__ = ("_deny_publish", "_deny_subscribe", "_publish", "_subscribe")
+    __slots__ = ("_client_id", "_deny_publish", "_deny_subscribe", "_rules", "_user")
 
     def __init__(self, rules: Rules, user: str, client_id: str) -> None:
-        self._publish = _fill(rules.publish, user, client_id)
-        self._subscribe = _fill(rules.subscribe, user, client_id)
+        self._rules = rules
+        self._user = user
+        self._client_id = client_id
         # A denial that cannot be filled in would deny nothing where something was meant.
         self._deny_publish = _fill_denials(rules.deny_publish, user, client_id)
         self._deny_subscribe = _fill_denials(rules.deny_subscribe, user, client_id)
@@ -56,19 +58,22 @@ class Access:
         """Say whether messages to this topic are allowed; `$…` is the broker's own, for nobody."""
         return (
             not topic.startswith("$")
-            and _any_covers(self._publish, topic)
+            and _any_covers(self._filled(self._rules.publish), topic)
             and not _any_covers(self._deny_publish, topic)
         )
 
     def may_subscribe(self, topic_filter: str) -> bool:
         """Say whether every topic that this filter matches is allowed, denials aside."""
-        return _any_covers(self._subscribe, topic_filter) and not _any_covers(
-            self._deny_subscribe, topic_filter
-        )
+        return _any_covers(
+            self._filled(self._rules.subscribe), topic_filter
+        ) and not _any_covers(self._deny_subscribe, topic_filter)
 
     def may_receive(self, topic: str) -> bool:
         """Say whether a message on this topic may be delivered through an allowed wider filter."""
         return not _any_covers(self._deny_subscribe, topic)
+
+    def _filled(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return _fill(patterns, self._user, self._client_id)
 
     @property
     def filters_deliveries(self) -> bool:
@@ -81,7 +86,9 @@ def _any_covers(patterns: tuple[str, ...], topic_filter: str) -> bool:
     return topic_filter in patterns or any(covers(pattern, topic_filter) for pattern in patterns)
 
 
+@lru_cache(256)
 def _fill(patterns: tuple[str, ...], user: str, client_id: str) -> tuple[str, ...]:
+    """Fill patterns in for a client; of many that are connected, most are not asked for again."""
     filled = (_fill_one(pattern, user, client_id) for pattern in patterns)
     return tuple(pattern for pattern in filled if pattern is not None)
 

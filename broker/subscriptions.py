@@ -9,13 +9,20 @@ S = TypeVar("S", bound=Hashable)
 
 
 class _Node(Generic[S]):
-    """One level. `members` are the subscribers whose filter ends here, with their QoS."""
+    """One level. `members` are the subscribers whose filter ends here, with their QoS.
+
+    Most have but one of the two: the other is made when it is needed.
+    """
 
     __slots__ = ("children", "members")
 
     def __init__(self) -> None:
-        self.children: dict[str, _Node[S]] = {}
-        self.members: dict[S, int] = {}
+        self.children: dict[str, _Node[S]] | None = None
+        self.members: dict[S, int] | None = None
+
+    def child(self, level: str) -> _Node[S] | None:
+        """Give what is below on a level, or None."""
+        return self.children.get(level) if self.children else None
 
 
 class SubscriptionTrie(Generic[S]):
@@ -32,10 +39,14 @@ class SubscriptionTrie(Generic[S]):
         """Subscribe, or change the QoS of what is subscribed already (3.8.4-3)."""
         node = self._root
         for level in topic_filter.split("/"):
+            if node.children is None:
+                node.children = {}
             child = node.children.get(level)
             if child is None:
                 child = node.children[level] = _Node()
             node = child
+        if node.members is None:
+            node.members = {}
         self.count += subscriber not in node.members
         node.members[subscriber] = qos
         self.version += 1
@@ -45,11 +56,12 @@ class SubscriptionTrie(Generic[S]):
         path = [self._root]
         levels = topic_filter.split("/")
         for level in levels:
-            child = path[-1].children.get(level)
+            child = path[-1].child(level)
             if child is None:
                 return
             path.append(child)
-        if path[-1].members.pop(subscriber, None) is None:
+        members = path[-1].members
+        if members is None or members.pop(subscriber, None) is None:
             return
         self.count -= 1
         self.version += 1
@@ -58,15 +70,16 @@ class SubscriptionTrie(Generic[S]):
     @staticmethod
     def _prune(path: list[_Node[S]], levels: list[str]) -> None:
         for index in range(len(levels), 0, -1):
-            if path[index].members or path[index].children:
+            above = path[index - 1].children
+            if path[index].members or path[index].children or above is None:
                 return
-            del path[index - 1].children[levels[index - 1]]
+            del above[levels[index - 1]]
 
     def match(self, topic: str) -> dict[S, int]:
         """Give each subscriber of a topic once, with the highest QoS it was granted (3.3.5-1)."""
         found: dict[S, int] = {}
         for node in self._matching_nodes(topic):
-            for subscriber, qos in node.members.items():
+            for subscriber, qos in (node.members or {}).items():
                 if qos >= found.get(subscriber, 0):
                     found[subscriber] = qos
         return found
@@ -80,6 +93,8 @@ class SubscriptionTrie(Generic[S]):
             below: list[_Node[S]] = []
             for node in nodes:
                 children = node.children
+                if children is None:
+                    continue
                 if wild and (rest := children.get("#")):
                     yield rest
                 if wild and (any_one := children.get("+")):
@@ -91,5 +106,5 @@ class SubscriptionTrie(Generic[S]):
             nodes = below
         for node in nodes:
             yield node
-            if parent_too := node.children.get("#"):  # a/# matches a (4.7.1.2)
+            if parent_too := node.child("#"):  # a/# matches a (4.7.1.2)
                 yield parent_too

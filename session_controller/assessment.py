@@ -11,6 +11,8 @@ from session_controller.judgement import Fault, State, fault_of, judge
 from session_controller.layout import Layout, Node, layout_of
 
 _NONE: Mapping[str, Json] = {}
+_NOTHING = Held()
+"""What every session begins with; its assessment is remembered on the flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,15 @@ def assess(
 
 
 def _assess(flow: Flow, held: Held) -> Assessment:
+    if held != _NOTHING:
+        return _assess_all(flow, held)
+    blank: Assessment | None = flow.cache.get("blank")
+    if blank is None:
+        blank = flow.cache["blank"] = _assess_all(flow, held)
+    return blank
+
+
+def _assess_all(flow: Flow, held: Held) -> Assessment:
     layout = layout_of(flow, held.instances)
     on = evaluate(layout, held)
     states = [judge(node, held) for node in layout.nodes]

@@ -192,19 +192,23 @@ def test_the_retained_trie_matches_as_the_standard_says(
 ) -> None:
     """The trie finds exactly the retained messages whose topics match, and forgets all."""
     retained = RetainedMessages(100, 10_000)
-    for topic, payload in kept.items():
-        assert retained.put(Message(topic, payload, 1, retain=True))
+    places = {t: retained.put(Message(t, payload, 1, retain=True)) for t, payload in kept.items()}
     found = {message.topic: message.payload for message in retained.match(topic_filter)}
     assert found == {t: p for t, p in kept.items() if slow_match(topic_filter, t)}
     assert {message.topic for message in retained} == set(kept)
-    for topic in kept:
-        assert retained.put(Message(topic, b"another", 1, retain=True))
+    for number, (topic, place) in enumerate(places.items()):
+        another = Message(topic, b"another", 1, retain=True)
+        assert place
+        assert retained.replace(place, another) if number % 2 else retained.put(another)
     assert {(m.topic, m.payload) for m in retained} == {(topic, b"another") for topic in kept}
     assert {m.payload for m in retained.match(topic_filter)} <= {b"another"}
     assert retained.bytes == sum(len(topic) + len(b"another") for topic in kept)
     for topic in kept:
         retained.remove(topic)
-    assert (retained.count, retained.bytes, retained._root.children) == (0, 0, {})
+    assert (retained.count, retained.bytes, retained._root.children or {}) == (0, 0, {})
+    for topic, place in places.items():
+        assert place
+        assert not retained.replace(place, Message(topic, b"late", 1)), "what is gone stays gone"
 
 
 @given(FILTERS, FILTERS, st.lists(NAMES, max_size=20))
