@@ -64,9 +64,9 @@ class Access:
 
     def may_subscribe(self, topic_filter: str) -> bool:
         """Say whether every topic that this filter matches is allowed, denials aside."""
-        return _any_covers(
-            self._filled(self._rules.subscribe), topic_filter
-        ) and not _any_covers(self._deny_subscribe, topic_filter)
+        return _any_covers(self._filled(self._rules.subscribe), topic_filter) and not _any_covers(
+            self._deny_subscribe, topic_filter
+        )
 
     def may_receive(self, topic: str) -> bool:
         """Say whether a message on this topic may be delivered through an allowed wider filter."""

@@ -4,7 +4,7 @@ A part is the members that it brings to the view, as JSON has them; no model is 
 to be written. Those that may be absent are left out where they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import JsonValue
