@@ -167,9 +167,12 @@ class Store(Reader):
         for its turn. Raises `sqlite3.Error` (disk full, read-only, I/O error); then none is left.
         """
         self._refuse_if_damaged()
-        with self._undone_on_error(batch):
+        try:
             self._db.conn.execute("BEGIN IMMEDIATE")
             self._write(batch)
+        except BaseException:
+            self._undo(batch)
+            raise
         points.reached(Point.WRITTEN)
 
     def sync(self, batch: Batch) -> None:
@@ -177,26 +180,25 @@ class Store(Reader):
 
         One statement, which waits for the disk: for a thread of its own. Raises `sqlite3.Error`.
         """
-        with self._undone_on_error(batch):
+        try:
             points.reached(Point.COMMITTING)
             self._db.conn.execute("COMMIT")
+        except BaseException:
+            self._undo(batch)
+            raise
         self._stored_head = self._head
         self._snapshots.stored()
         self._discard(batch.dropped_documents)
         for session in batch.cleared:
             self._keys.forget(session)
 
-    @contextmanager
-    def _undone_on_error(self, batch: Batch) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            if self._db.conn.in_transaction:
-                self._db.conn.execute("ROLLBACK")
-            self._head = self._stored_head
-            for session in batch.states:  # a key that was made is not stored
-                self._keys.forget(session)
-            raise
+    def _undo(self, batch: Batch) -> None:
+        """Be as before a batch that could not be written or committed."""
+        if self._db.conn.in_transaction:
+            self._db.conn.execute("ROLLBACK")
+        self._head = self._stored_head
+        for session in batch.states:  # a key that was made is not stored
+            self._keys.forget(session)
 
     def distrust(self, error: sqlite3.Error) -> None:
         """Write no more, where an error shows that the file is damaged: a restore is due."""
@@ -318,11 +320,14 @@ class Store(Reader):
         """Wrap all keys by the first of `box`, in one transaction; gives how many it were."""
         keys = {name: self._keys.key(name) for name in self.wrapped_keys()}
         batch = Batch(acts=[act])
-        with self._undone_on_error(batch):
+        try:
             self._db.conn.execute("BEGIN IMMEDIATE")
             rows = [(box.wrap(key, name), name) for name, key in keys.items() if key]
             self._db.conn.executemany("UPDATE keys SET wrapped=? WHERE name=?", rows)
             self._write(batch)
+        except BaseException:
+            self._undo(batch)
+            raise
         self.sync(batch)
         self._keys.box = box
         return len(rows)
