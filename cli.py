@@ -8,24 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from broker.commands import app as broker_app
-from clients import (
-    Credential,
-    console_deliver,
-    console_device,
-    console_flow,
-    console_keys,
-    console_record,
-    console_session,
-)
 from clients import console_serve_options as o
-from clients.address import Address
 from clients.console import (
     DATA,
     FAILED,
@@ -38,19 +26,8 @@ from clients.console import (
     Place,
     Program,
     bare,
-    print_json,
-    say,
 )
-from clients.console_doctor import Layout, examine, report
-from clients.console_errors import FriendlyGroup
-from clients.console_reference import reference
-from clients.console_reliability import backup, soak
-from clients.console_schema import acl, schema
-from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
-from clients.console_simulate import simulate
-from clients.demo import demo
-from schemas.access import PAIRING_USER
-from schemas.base import Role
+from clients.console_loading import LazyGroup
 from session_controller.errors import (
     BrokerUrlError,
     KeyringError,
@@ -67,7 +44,7 @@ if TYPE_CHECKING:
     from session_controller.box import BrokerOrder, EmbeddedBroker
     from session_controller.world import Settings
 
-# A command loads what it needs when it runs: the whole of it takes a second and more.
+# A command loads what it needs when it runs: all of it takes a second and 20 MB more.
 
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
@@ -76,23 +53,41 @@ _PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", B
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
+
+class Commands(LazyGroup):
+    """What the program can do, in the order of its help."""
+
+    places: ClassVar = {
+        "serve": None,
+        "doctor": None,
+        "backup": "clients.console_reliability",
+        "soak": "clients.console_reliability",
+        "restore": None,
+        "simulate": "clients.console_simulate",
+        "demo": "clients.demo",
+        "schema": "clients.console_schema",
+        "acl": "clients.console_schema",
+        "reference": "clients.console_reference",
+        "session": "clients.console_session:app",
+        "device": "clients.console_device:app",
+        "flow": "clients.console_flow:app",
+        "deliver": "clients.console_deliver:app",
+        "document": "clients.console_record:documents",
+        "record": "clients.console_record:app",
+        "key": "clients.console_keys:keys",
+        "audit": "clients.console_keys:app",
+        "broker": "broker.commands:app",
+    }
+
+
 app = typer.Typer(
-    cls=FriendlyGroup,
+    cls=Commands,
     help="Two paired screens for one guided patient pre-registration.",
     epilog="Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 no box can be reached.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(console_session.app, name="session")
-app.add_typer(console_device.app, name="device")
-app.add_typer(console_flow.app, name="flow")
-app.add_typer(console_deliver.app, name="deliver")
-app.add_typer(console_record.documents, name="document")
-app.add_typer(console_record.app, name="record")
-app.add_typer(console_keys.keys, name="key")
-app.add_typer(console_keys.app, name="audit")
-app.add_typer(broker_app, name="broker")
 
 
 def main() -> None:
@@ -102,6 +97,8 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"handrail {version('handrail')}")
         raise typer.Exit
 
@@ -139,6 +136,7 @@ def serve(
     Prints a line with `ready` and the addresses when it serves.
     """
     from broker import Tls, tls_problem
+    from clients.console_serving import log_to_stderr, run_until_told
     from session_controller.backups import BackupPlan
     from session_controller.box import Box, BoxSettings, TlsFiles
 
@@ -166,6 +164,7 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
     from sqlite_utils import Database
 
+    from clients.console_doctor import Layout, examine, report
     from session_controller.migrations import SCHEMA
     from session_controller.verification import key_problem
 
@@ -173,10 +172,6 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
     if not report(examine(data, layout, key_problem), as_json=as_json):
         raise typer.Exit(FAILED)
-
-
-app.command(epilog="Example: handrail backup --to /mnt/usb/handrail.backup")(backup)
-app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")(soak)
 
 
 @app.command(epilog="Example: handrail restore /mnt/usb/handrail.backup")
@@ -191,6 +186,7 @@ def restore(
     What was there is kept beside it. Screens that know more accept the older truth, and send again
     what they still hold.
     """
+    from clients.console_printing import print_json, say
     from session_controller.restoring import restore as put_back
 
     with _explaining(data):
@@ -206,13 +202,6 @@ def restore(
     say(f"restored {done.sessions} sessions from {file}")
     if done.replaced is not None:
         say(f"the database that was there is kept in {done.replaced}")
-
-
-app.command(epilog="Example: handrail simulate pre-registration --sessions 9")(simulate)
-app.command(epilog="Example: handrail demo --once")(demo)
-app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
-app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
-app.command(hidden=True, epilog="Example: handrail reference > docs/command-line.md")(reference)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -234,6 +223,7 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Tls,
     )
     from clients.pages import pages
+    from schemas.access import PAIRING_USER
 
     class Departures(Observer):
         def disconnected(self, client: Client, _: Reason) -> None:
@@ -338,6 +328,8 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
+    from clients import console_flow
+    from clients.console_serving import hold_all, in_a_thread
     from session_controller.box import Box, BoxSettings
     from session_controller.settling import remembered
 
@@ -356,6 +348,10 @@ def _private(data: Path) -> Iterator[Place]:
 @contextmanager
 def _knock(data: Path) -> Iterator[Place]:
     """Take an admin's device, and give the box that the folder names, if it is there."""
+    from clients.address import Address
+    from clients.credential import Credential
+    from schemas.base import Role
+
     with take_slot(data) as (device, secret):
         where = json.loads((data / BOX_FILE).read_text())
         url = bare(where["mqtt"])

@@ -7,21 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from clients.admin import AdminClient
-from clients.console import (
-    DATA,
-    FAILED,
-    AsJson,
-    Data,
-    Place,
-    Unused,
-    moment,
-    plain,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, FAILED, AsJson, Data, Place, Unused, program
+from clients.console_printing import moment, plain, print_facts, print_json, say
+from clients.console_printing import print_table as table
 from schemas.flow import Flow, FlowError, load_flow, parse_json
 from schemas.requests import FlowAdded
 
