@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -42,7 +42,6 @@ from session_controller.reaching import BOX_FILE, SLOTS, take_slot
 
 if TYPE_CHECKING:
     from session_controller.box import BrokerOrder, EmbeddedBroker
-    from session_controller.world import Settings
 
 # A command loads what it needs when it runs: all of it takes a second and 20 MB more.
 
@@ -139,20 +138,24 @@ def serve(
     from clients.console_serving import log_to_stderr, run_until_told
     from session_controller.backups import BackupPlan
     from session_controller.box import Box, BoxSettings, TlsFiles
+    from session_controller.settling import settle
 
     tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
     if tls and (problem := tls_problem(Tls(*tls))):
         raise Failure(f"cannot speak TLS: {problem}", USAGE)
     log_to_stderr()
+    with _explaining(data):
+        settled = settle(data, site, idle_limit)
     settings = BoxSettings(
         data,
         astuple(mqtt),
         astuple(http),
         broker,
-        prepare(data, site, idle_limit),
+        settled.settings,
         BackupPlan(backup_every or None, keep_backups),
         TlsFiles(*tls) if tls else None,
         deliver=True,
+        examples=FLOWS if settled.fresh else None,
     )
 
     with _explaining(data):
@@ -288,18 +291,6 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(f"cannot serve on {data}: {what}; choose another", UNAVAILABLE) from None
 
 
-def prepare(data: Path, site: str | None, idle_limit: timedelta) -> "Settings":
-    """Settle what a box on this folder is called; at the first start, add the example flows."""
-    from session_controller.settling import settle
-
-    with _explaining(data):
-        settled = settle(data, site, idle_limit)
-    if settled.fresh:
-        with visit(data):
-            pass
-    return settled.settings
-
-
 @contextmanager
 def visit(data: Path) -> Iterator[Place]:
     """Give the box that runs on a folder; where none does, start one there meanwhile.
@@ -328,18 +319,21 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
-    from clients import console_flow
     from clients.console_serving import hold_all, in_a_thread
     from session_controller.box import Box, BoxSettings
     from session_controller.settling import remembered
 
     settled = remembered(data)
-    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settled.settings)
+    order = BoxSettings(
+        data,
+        ("127.0.0.1", 0),
+        None,
+        session=settled.settings,
+        examples=FLOWS if settled.fresh else None,
+    )
     with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
         try:
             with _knock(data) as place:
-                if settled.fresh:
-                    console_flow.add_folder(place, FLOWS)
                 yield place
         finally:  # let others finish who use this box too, and no more in
             hold_all(lambda: take_slot(data), len(SLOTS), NoFreeSlotError, slots)

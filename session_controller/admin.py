@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -66,6 +67,14 @@ def _bad_mapping(flow: Flow, mapping: dict[str, JsonValue] | None) -> Refusal | 
             {"problems": problems},
         )
     return None
+
+
+def add_examples(work: Work, folder: Path) -> None:
+    """Add a folder's questionnaires as the box itself."""
+    for path in sorted(folder.glob("*.json")):
+        flow = load_flow(path.read_bytes(), fallback_id=path.stem)
+        keep_flow(work, flow)
+        work.note(FlowAdded(flow_ref=flow.flow_ref, mapping=False))
 
 
 def keep_flow(work: Work, flow: Flow, mapping: dict[str, JsonValue] | None = None) -> None:

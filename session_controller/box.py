@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
+from session_controller.admin import add_examples
 from session_controller.admins import enrol_admins, load_admins
 from session_controller.backups import BackupPlan, Backups
 from session_controller.errors import KeyringError
@@ -92,6 +93,8 @@ class BoxSettings:
     tls: TlsFiles | None = None
     deliver: bool = False
     """Whether completed sessions are delivered by themselves, or only when asked."""
+    examples: Path | None = None
+    """A folder of questionnaires that are added at the start."""
 
 
 class Box:
@@ -137,6 +140,8 @@ class Box:
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
+        if (folder := self.settings.examples) is not None:
+            self._service.submit(lambda work: add_examples(work, folder))
         await self._service.start()
         if self._broker is not None:
             await self._broker.start()
