@@ -21,7 +21,6 @@ from session_controller.errors import KeyringError
 from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
-from session_controller.mqtt_link import BrokerUrl, MqttLink
 from session_controller.presence import Departure
 from session_controller.reaching import BOX_FILE
 from session_controller.service import Service
@@ -158,6 +157,9 @@ class Box:
     def _link(self) -> Link:
         site = self.settings.session.site
         if self.settings.broker_url is not None:
+            # Loaded here, with paho: most boxes have a broker of their own.
+            from session_controller.mqtt_link import BrokerUrl, MqttLink  # noqa: PLC0415
+
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
         self._broker = broker = self._make_broker(
             BrokerOrder(
