@@ -7,25 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from broker.commands import app as broker_app
-from clients import (
-    Credential,
-    console_deliver,
-    console_device,
-    console_flow,
-    console_keys,
-    console_record,
-    console_session,
-)
 from clients import console_serve_options as o
-from clients.address import Address
 from clients.console import (
     DATA,
     FAILED,
@@ -38,19 +26,8 @@ from clients.console import (
     Place,
     Program,
     bare,
-    print_json,
-    say,
 )
-from clients.console_doctor import Layout, examine, report
-from clients.console_errors import FriendlyGroup
-from clients.console_reference import reference
-from clients.console_reliability import backup, soak
-from clients.console_schema import acl, schema
-from clients.console_serving import hold_all, in_a_thread, log_to_stderr, run_until_told
-from clients.console_simulate import simulate
-from clients.demo import demo
-from schemas.access import PAIRING_USER
-from schemas.base import Role
+from clients.console_loading import LazyGroup
 from session_controller.errors import (
     BrokerUrlError,
     KeyringError,
@@ -65,9 +42,8 @@ from session_controller.reaching import BOX_FILE, SLOTS, take_slot
 
 if TYPE_CHECKING:
     from session_controller.box import BrokerOrder, EmbeddedBroker
-    from session_controller.world import Settings
 
-# A command loads what it needs when it runs: the whole of it takes a second and more.
+# A command loads what it needs when it runs: all of it takes a second and 20 MB more.
 
 FLOWS = Path(__file__).parent / "flows"
 """Our own example questionnaires, in a checkout and in an installed wheel alike."""
@@ -76,23 +52,41 @@ _PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", B
 _PATIENCE_S = 10.0
 """For another command's box to give way, or a starting one to be ready."""
 
+
+class Commands(LazyGroup):
+    """What the program can do, in the order of its help."""
+
+    places: ClassVar = {
+        "serve": None,
+        "doctor": None,
+        "backup": "clients.console_reliability",
+        "soak": "clients.console_reliability",
+        "restore": None,
+        "simulate": "clients.console_simulate",
+        "demo": "clients.demo",
+        "schema": "clients.console_schema",
+        "acl": "clients.console_schema",
+        "reference": "clients.console_reference",
+        "session": "clients.console_session:app",
+        "device": "clients.console_device:app",
+        "flow": "clients.console_flow:app",
+        "deliver": "clients.console_deliver:app",
+        "document": "clients.console_record:documents",
+        "record": "clients.console_record:app",
+        "key": "clients.console_keys:keys",
+        "audit": "clients.console_keys:app",
+        "broker": "broker.commands:app",
+    }
+
+
 app = typer.Typer(
-    cls=FriendlyGroup,
+    cls=Commands,
     help="Two paired screens for one guided patient pre-registration.",
     epilog="Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 no box can be reached.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(console_session.app, name="session")
-app.add_typer(console_device.app, name="device")
-app.add_typer(console_flow.app, name="flow")
-app.add_typer(console_deliver.app, name="deliver")
-app.add_typer(console_record.documents, name="document")
-app.add_typer(console_record.app, name="record")
-app.add_typer(console_keys.keys, name="key")
-app.add_typer(console_keys.app, name="audit")
-app.add_typer(broker_app, name="broker")
 
 
 def main() -> None:
@@ -102,6 +96,8 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"handrail {version('handrail')}")
         raise typer.Exit
 
@@ -139,22 +135,27 @@ def serve(
     Prints a line with `ready` and the addresses when it serves.
     """
     from broker import Tls, tls_problem
+    from clients.console_serving import log_to_stderr, run_until_told
     from session_controller.backups import BackupPlan
     from session_controller.box import Box, BoxSettings, TlsFiles
+    from session_controller.settling import settle
 
     tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
     if tls and (problem := tls_problem(Tls(*tls))):
         raise Failure(f"cannot speak TLS: {problem}", USAGE)
     log_to_stderr()
+    with _explaining(data):
+        settled = settle(data, site, idle_limit)
     settings = BoxSettings(
         data,
         astuple(mqtt),
         astuple(http),
         broker,
-        prepare(data, site, idle_limit),
+        settled.settings,
         BackupPlan(backup_every or None, keep_backups),
         TlsFiles(*tls) if tls else None,
         deliver=True,
+        examples=FLOWS if settled.fresh else None,
     )
 
     with _explaining(data):
@@ -166,6 +167,7 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
     from sqlite_utils import Database
 
+    from clients.console_doctor import Layout, examine, report
     from session_controller.migrations import SCHEMA
     from session_controller.verification import key_problem
 
@@ -173,10 +175,6 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
     if not report(examine(data, layout, key_problem), as_json=as_json):
         raise typer.Exit(FAILED)
-
-
-app.command(epilog="Example: handrail backup --to /mnt/usb/handrail.backup")(backup)
-app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")(soak)
 
 
 @app.command(epilog="Example: handrail restore /mnt/usb/handrail.backup")
@@ -191,6 +189,7 @@ def restore(
     What was there is kept beside it. Screens that know more accept the older truth, and send again
     what they still hold.
     """
+    from clients.console_printing import print_json, say
     from session_controller.restoring import restore as put_back
 
     with _explaining(data):
@@ -206,13 +205,6 @@ def restore(
     say(f"restored {done.sessions} sessions from {file}")
     if done.replaced is not None:
         say(f"the database that was there is kept in {done.replaced}")
-
-
-app.command(epilog="Example: handrail simulate pre-registration --sessions 9")(simulate)
-app.command(epilog="Example: handrail demo --once")(demo)
-app.command(epilog="Example: handrail schema --write docs/protocol")(schema)
-app.command(epilog="Example: handrail acl --site main > handrail.acl")(acl)
-app.command(hidden=True, epilog="Example: handrail reference > docs/command-line.md")(reference)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -234,6 +226,7 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Tls,
     )
     from clients.pages import pages
+    from schemas.access import PAIRING_USER
 
     class Departures(Observer):
         def disconnected(self, client: Client, _: Reason) -> None:
@@ -298,18 +291,6 @@ def _explaining(data: Path) -> Iterator[None]:
         raise Failure(f"cannot serve on {data}: {what}; choose another", UNAVAILABLE) from None
 
 
-def prepare(data: Path, site: str | None, idle_limit: timedelta) -> "Settings":
-    """Settle what a box on this folder is called; at the first start, add the example flows."""
-    from session_controller.settling import settle
-
-    with _explaining(data):
-        settled = settle(data, site, idle_limit)
-    if settled.fresh:
-        with visit(data):
-            pass
-    return settled.settings
-
-
 @contextmanager
 def visit(data: Path) -> Iterator[Place]:
     """Give the box that runs on a folder; where none does, start one there meanwhile.
@@ -338,16 +319,21 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until the command, and all that joined it, are done."""
+    from clients.console_serving import hold_all, in_a_thread
     from session_controller.box import Box, BoxSettings
     from session_controller.settling import remembered
 
     settled = remembered(data)
-    order = BoxSettings(data, ("127.0.0.1", 0), None, None, settled.settings)
+    order = BoxSettings(
+        data,
+        ("127.0.0.1", 0),
+        None,
+        session=settled.settings,
+        examples=FLOWS if settled.fresh else None,
+    )
     with ExitStack() as slots, in_a_thread(lambda: Box(order, embedded_broker)):
         try:
             with _knock(data) as place:
-                if settled.fresh:
-                    console_flow.add_folder(place, FLOWS)
                 yield place
         finally:  # let others finish who use this box too, and no more in
             hold_all(lambda: take_slot(data), len(SLOTS), NoFreeSlotError, slots)
@@ -356,6 +342,10 @@ def _private(data: Path) -> Iterator[Place]:
 @contextmanager
 def _knock(data: Path) -> Iterator[Place]:
     """Take an admin's device, and give the box that the folder names, if it is there."""
+    from clients.address import Address
+    from clients.credential import Credential
+    from schemas.base import Role
+
     with take_slot(data) as (device, secret):
         where = json.loads((data / BOX_FILE).read_text())
         url = bare(where["mqtt"])

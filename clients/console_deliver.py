@@ -6,22 +6,9 @@ from typing import Annotated
 import typer
 
 from clients import console_destinations as o
-from clients.console import (
-    DATA,
-    FAILED,
-    USAGE,
-    AsJson,
-    Data,
-    Failure,
-    moment,
-    out,
-    plain,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, FAILED, USAGE, AsJson, Data, Failure, program
+from clients.console_printing import moment, out, plain, print_facts, print_json, say
+from clients.console_printing import print_table as table
 from schemas.deliveries import DeliveryLine, DeliveryOutcome, Standing
 
 app = typer.Typer(help="Send completed sessions on, for days if need be.", no_args_is_help=True)

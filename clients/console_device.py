@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from clients.console import DATA, AsJson, Data, moment, plain, print_facts, print_json, program
-from clients.console import print_table as table
+from clients.console import DATA, AsJson, Data, program
+from clients.console_printing import moment, plain, print_facts, print_json
+from clients.console_printing import print_table as table
 from schemas.base import Role
 from schemas.requests import DeviceLine
 

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from clients.address import Address
-from clients.console import bare, out, print_json
+from clients.console import bare
+from clients.console_printing import out, print_json
 
 _LITTLE = 1 << 30
 _TOO_LITTLE = 100 << 20

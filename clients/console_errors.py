@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from clients.console import FAILED, UNAVAILABLE, Failure, say
+from clients.console import FAILED, UNAVAILABLE, Failure
 from clients.errors import (
     ConnectFailed,
     HandrailError,
@@ -46,6 +46,8 @@ class FriendlyGroup(TyperGroup):
             if type(error).__module__.split(".")[0] in ("typer", "click"):
                 raise
             message, code = explained(error)
+            from clients.console_printing import say  # noqa: PLC0415 - most commands do not fail
+
             say(f"handrail: {message}")
             raise typer.Exit(code) from None
 

@@ -7,21 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from clients.admin import AdminClient
-from clients.console import (
-    DATA,
-    FAILED,
-    AsJson,
-    Data,
-    Place,
-    Unused,
-    moment,
-    plain,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, FAILED, AsJson, Data, Unused, program
+from clients.console_printing import moment, plain, print_facts, print_json, say
+from clients.console_printing import print_table as table
 from schemas.flow import Flow, FlowError, load_flow, parse_json
 from schemas.requests import FlowAdded
 
@@ -52,13 +40,6 @@ def add_flow(admin: AdminClient, flow: Flow, mapping: dict[str, Any] | None = No
     """Add a flow that was read: sent as it was understood, which is never larger."""
     questionnaire: dict[str, Any] = json.loads(flow.canonical)
     return admin.add_flow(questionnaire, mapping=mapping)
-
-
-def add_folder(place: Place, folder: Path) -> None:
-    """Add all questionnaires of a folder."""
-    with AdminClient(place.url, place.credential) as admin:
-        for path in sorted(folder.glob("*.json")):
-            add_flow(admin, read_flow(path))
 
 
 @app.command(epilog="Example: handrail flow add intake.json --mapping intake.mapping.json")

@@ -8,19 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from clients.console import (
-    DATA,
-    FAILED,
-    AsJson,
-    Data,
-    Failure,
-    print_facts,
-    print_json,
-    print_line,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, FAILED, AsJson, Data, Failure, program
+from clients.console_printing import print_facts, print_json, print_line, say
+from clients.console_printing import print_table as table
 from clients.files import write_private
 
 keys = typer.Typer(help="Show and rotate the box's keys.", no_args_is_help=True)

@@ -11,22 +11,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
-from clients.console import (
-    DATA,
-    FAILED,
-    USAGE,
-    AsJson,
-    Data,
-    Failure,
-    Unused,
-    moment,
-    plain,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, FAILED, USAGE, AsJson, Data, Failure, Unused, program
+from clients.console_printing import moment, plain, print_facts, print_json, say
+from clients.console_printing import print_table as table
 from clients.files import write_private
 from schemas.seals import Seal, sealed_bytes
 

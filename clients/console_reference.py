@@ -27,7 +27,10 @@ as long as it takes, and does the same.
 After a failure stderr says what to do next; with `HANDRAIL_DEBUG=1` a defect shows its traceback.
 """
 
+app = typer.Typer()
 
+
+@app.command(hidden=True, epilog="Example: handrail reference > docs/command-line.md")
 def reference(context: typer.Context, data: Unused = None) -> None:  # noqa: ARG001
     """Print the reference of all commands, as Markdown."""
     sys.stdout.write(command_reference(context.find_root().command))

@@ -10,17 +10,8 @@ from typing import Annotated
 
 import typer
 
-from clients.console import (
-    DATA,
-    FAILED,
-    AsJson,
-    Data,
-    Failure,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
+from clients.console import DATA, FAILED, AsJson, Data, Failure, program
+from clients.console_printing import print_facts, print_json, say
 from clients.credential import Credential
 from clients.files import PRIVATE, sync_folder
 from clients.soak import BoxUnderSoak, SoakReport
@@ -30,12 +21,14 @@ from schemas.base import Role
 BACKUPS = "backups"
 KEYRING = "keyring"
 
+app = typer.Typer()
 To = Annotated[
     Path | None,
     typer.Option("--to", help="Copy it here as well.", dir_okay=False, metavar="FILE"),
 ]
 
 
+@app.command(epilog="Example: handrail backup --to /mnt/usb/handrail.backup")
 def backup(
     context: typer.Context, *, to: To = None, data: Data = DATA, as_json: AsJson = False
 ) -> None:
@@ -84,6 +77,7 @@ def _copied(path: Path, to: Path) -> Path:
     return to
 
 
+@app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")
 def soak(
     context: typer.Context,
     *,

@@ -9,12 +9,16 @@ from typing import Annotated
 
 import typer
 
-from clients.console import USAGE, Failure, Unused, print_json, say
+from clients.console import USAGE, Failure, Unused
+from clients.console_printing import print_json, say
 from schemas.access import PAIRING_USER, Access, access_rules, controller_access, controller_user
 from schemas.base import Role, is_identifier
 from schemas.published import ASYNCAPI_FILE, SCHEMA_FILE, documents
 
+app = typer.Typer()
 
+
+@app.command(epilog="Example: handrail schema --write docs/protocol")
 def schema(
     write: Annotated[
         Path | None,
@@ -43,6 +47,7 @@ class AclFormat(StrEnum):
     JSON = "json"
 
 
+@app.command(epilog="Example: handrail acl --site main > handrail.acl")
 def acl(
     written_as: Annotated[
         AclFormat,

@@ -7,20 +7,9 @@ from typing import Annotated
 
 import typer
 
-from clients.console import (
-    DATA,
-    USAGE,
-    AsJson,
-    Data,
-    Failure,
-    moment,
-    plain,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
-from clients.console import print_table as table
+from clients.console import DATA, USAGE, AsJson, Data, Failure, program
+from clients.console_printing import moment, plain, print_facts, print_json, say
+from clients.console_printing import print_table as table
 from clients.console_record import PaperSize, RecordFormat, hand_out
 from clients.console_show import print_session
 from clients.console_types import span

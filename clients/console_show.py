@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from clients.console import moment, out
+from clients.console_printing import moment, out
 from schemas.flow import Flow
 from schemas.questionnaire_places import resolve
 from schemas.views import FacilityView, FieldView, Masked, SignatureView, StepStatus

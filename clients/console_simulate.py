@@ -15,25 +15,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from clients.admin import AdminClient
-from clients.console import (
-    DATA,
-    FAILED,
-    AsJson,
-    Failure,
-    Place,
-    Program,
-    print_facts,
-    print_json,
-    program,
-    say,
-)
+from clients.console import DATA, FAILED, AsJson, Failure, Place, Program, program
 from clients.console_flow import add_flow, read_flow
+from clients.console_printing import print_facts, print_json, say
 from clients.console_types import span
 from clients.files import write_private
 from clients.simulator import SessionResult, outcomes
 from clients.simulator import simulate as play
 
+app = typer.Typer()
 
+
+@app.command(epilog="Example: handrail simulate pre-registration --sessions 9")
 def simulate(
     context: typer.Context,
     flow: Annotated[

@@ -11,18 +11,8 @@ import typer
 from rich.live import Live
 
 from clients.admin import AdminClient
-from clients.console import (
-    DATA,
-    AsJson,
-    Data,
-    Failure,
-    Program,
-    out,
-    plain,
-    print_line,
-    program,
-    say,
-)
+from clients.console import DATA, AsJson, Data, Failure, Program, program
+from clients.console_printing import out, plain, print_line, say
 from clients.console_show import session_page
 from clients.errors import ConnectFailed, HandrailError, RequestRefused, TimedOut
 from schemas.rejections import RejectionCode

@@ -28,7 +28,10 @@ FLOW = "pre-registration"
 _BEAT_S = 0.4
 _FAST_BEAT_S = 0.02
 
+app = typer.Typer()
 
+
+@app.command(epilog="Example: handrail demo --once")
 def demo(
     context: typer.Context,
     *,

@@ -95,24 +95,27 @@ def _broken(reason: str) -> FlowError:
     return FlowError((Note("Questionnaire", reason),))
 
 
-def load_flow(source: bytes | dict[str, Json], *, fallback_id: str | None = None) -> Flow:
+def load_flow(
+    source: bytes | dict[str, Json], *, fallback_id: str | None = None, accepted: bool = False
+) -> Flow:
     """Read a questionnaire; `fallback_id` (a file's stem) names one that names itself nowhere.
 
-    Raises `FlowError` with all problems found.
+    Raises `FlowError` with all problems found. Patterns of one that was `accepted` before are not
+    tried again: that takes `regex`, which a box that only waits need not load.
     """
     value = parse_json(source) if isinstance(source, bytes) else source
     if value.get("resourceType") != "Questionnaire":
         raise FlowError((Note("Questionnaire.resourceType", 'must be "Questionnaire"'),))
     try:
-        return _load(value, fallback_id)
+        return _load(value, fallback_id, accepted=accepted)
     except RecursionError as error:
         raise _broken("is nested too deeply") from error
 
 
-def _load(value: dict[str, Json], fallback_id: str | None) -> Flow:
+def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) -> Flow:
     report = Report()
     root = Cursor(value, "Questionnaire", report)
-    reading = Reading(read_contained(root))
+    reading = Reading(read_contained(root), accepted)
     steps = read_steps(root, reading)
     items, order = bind_conditions(reading)
     flow_id = find_flow_id(root, fallback_id)

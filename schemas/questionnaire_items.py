@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import regex
-
 from schemas import questionnaire_extensions as ext
 from schemas.questionnaire import Coding, FieldKind, Item, Json
 from schemas.questionnaire_conditions import WrittenCondition, read_behavior, read_conditions
@@ -27,6 +25,8 @@ class Reading:
     """What is gathered while one questionnaire is read, in document order."""
 
     contained: dict[str, Cursor]
+    accepted: bool = False
+    """Whether its patterns are known to be good."""
     items: dict[str, Item] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     conditions: dict[str, tuple[WrittenCondition, ...]] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         step_id=around.step_id or link_id,
         translations=cursor.translations("text"),
         **_screen(cursor),
-        **_limits(cursor),
+        **_limits(cursor, reading),
         **_units(cursor),
     )
 
@@ -193,7 +193,7 @@ def _fraction(cursor: Cursor) -> float:
     return 1.0 if number is None else float(number)
 
 
-def _limits(cursor: Cursor) -> dict[str, Json]:
+def _limits(cursor: Cursor, reading: Reading) -> dict[str, Json]:
     return {
         "max_length": cursor.count("maxLength"),
         "min_length": cursor.extension_count(ext.MIN_LENGTH),
@@ -204,7 +204,7 @@ def _limits(cursor: Cursor) -> dict[str, Json]:
         "max_occurs": cursor.extension_count(ext.MAX_OCCURS),
         "max_size": cursor.extension_count(ext.MAX_SIZE),
         "media_types": tuple(_texts(cursor, ext.MIME_TYPE)),
-        "regex": _regex(cursor),
+        "regex": _regex(cursor, reading),
     }
 
 
@@ -226,10 +226,12 @@ def _bound(cursor: Cursor, url: str) -> Json:
     return None
 
 
-def _regex(cursor: Cursor) -> str | None:
+def _regex(cursor: Cursor, reading: Reading) -> str | None:
     pattern = cursor.extension_text(ext.REGEX)
-    if pattern is None:
-        return None
+    if pattern is None or reading.accepted:
+        return pattern
+    import regex  # noqa: PLC0415 - for flows that have patterns
+
     try:
         regex.compile(pattern)
     except (regex.error, ValueError, OverflowError, RecursionError, KeyError, IndexError):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import takewhile
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -21,7 +22,6 @@ from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import facility_view
-from session_controller.fhir import MappingError, load_mapping
 from session_controller.records import Device, StoredFlow
 from session_controller.store import Store
 from session_controller.work import Work
@@ -55,9 +55,12 @@ def add_flow(work: Work, _: Store, device: Device, request: r.AddFlow) -> r.Answ
 
 
 def _bad_mapping(flow: Flow, mapping: dict[str, JsonValue] | None) -> Refusal | None:
+    if mapping is None:
+        return None
+    from session_controller.fhir import MappingError, load_mapping  # noqa: PLC0415 - 4 MB
+
     try:
-        if mapping is not None:
-            load_mapping(mapping, flow)
+        load_mapping(mapping, flow)
     except MappingError as error:
         problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
         return Refusal(
@@ -66,6 +69,14 @@ def _bad_mapping(flow: Flow, mapping: dict[str, JsonValue] | None) -> Refusal | 
             {"problems": problems},
         )
     return None
+
+
+def add_examples(work: Work, folder: Path) -> None:
+    """Add a folder's questionnaires, which are known to be good, as the box itself."""
+    for path in sorted(folder.glob("*.json")):
+        flow = load_flow(path.read_bytes(), fallback_id=path.stem, accepted=True)
+        keep_flow(work, flow)
+        work.note(FlowAdded(flow_ref=flow.flow_ref, mapping=False))
 
 
 def keep_flow(work: Work, flow: Flow, mapping: dict[str, JsonValue] | None = None) -> None:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
+from session_controller.admin import add_examples
 from session_controller.admins import enrol_admins, load_admins
 from session_controller.backups import BackupPlan, Backups
 from session_controller.errors import KeyringError
 from session_controller.files import write_private
 from session_controller.gate import role_of
 from session_controller.link import InProcessLink, Link, LocalClient
-from session_controller.mqtt_link import BrokerUrl, MqttLink
 from session_controller.presence import Departure
 from session_controller.reaching import BOX_FILE
 from session_controller.service import Service
@@ -92,6 +92,8 @@ class BoxSettings:
     tls: TlsFiles | None = None
     deliver: bool = False
     """Whether completed sessions are delivered by themselves, or only when asked."""
+    examples: Path | None = None
+    """A folder of questionnaires that are added at the start."""
 
 
 class Box:
@@ -137,6 +139,8 @@ class Box:
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
+        if (folder := self.settings.examples) is not None:
+            self._service.submit(lambda work: add_examples(work, folder))
         await self._service.start()
         if self._broker is not None:
             await self._broker.start()
@@ -153,6 +157,9 @@ class Box:
     def _link(self) -> Link:
         site = self.settings.session.site
         if self.settings.broker_url is not None:
+            # Loaded here, with paho: most boxes have a broker of their own.
+            from session_controller.mqtt_link import BrokerUrl, MqttLink  # noqa: PLC0415
+
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
         self._broker = broker = self._make_broker(
             BrokerOrder(

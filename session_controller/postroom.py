@@ -1,7 +1,6 @@
 """The courier in a box: the outbox in its database, the destinations in its data folder."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 from schemas import deliveries as d
 from schemas.base import Versioned
-from schemas.destinations import Destinations
+from schemas.destinations import Destination, Destinations
 from schemas.rejections import Rejection, RejectionCode
 from schemas.topics import InboxTopic
 from session_controller.acts import DeliveryChanged, DestinationChanged
@@ -23,12 +22,8 @@ from session_controller.delivery.configuration import (
 from session_controller.delivery.courier import Courier
 from session_controller.delivery.deliveries import Delivery, DeliveryStatus
 from session_controller.delivery.route import Circumstances
-from session_controller.delivery.sender import Formats, Resource, UnwritableError
-from session_controller.delivery.senders import Senders
-from session_controller.fhir import ExportError, MappingError, singles, transaction
-from session_controller.formats import as_csv, as_json
+from session_controller.delivery.sender import Sender
 from session_controller.gathering import gather
-from session_controller.printing import TypesettingError, render_apart
 from session_controller.record import Record
 from session_controller.store import Store
 from session_controller.turns import StoresTurn
@@ -41,32 +36,6 @@ _BY = "courier"
 
 _T = TypeVar("_T")
 Submit = Callable[[Callable[[Work], None]], None]
-
-
-def _transaction(record: Record) -> Resource:
-    try:
-        return transaction(record)
-    except (MappingError, ExportError) as error:
-        raise UnwritableError(str(error)) from None
-
-
-def _pdf(record: Record) -> bytes:
-    try:
-        return render_apart(record)
-    except TypesettingError as error:
-        raise UnwritableError(str(error)) from None
-
-
-FORMATS = Formats(
-    transaction=_transaction,
-    singles=singles,
-    files={
-        "fhir": lambda record: json.dumps(_transaction(record), ensure_ascii=False).encode(),
-        "json": as_json,
-        "csv": as_csv,
-        "pdf": _pdf,
-    },
-)
 
 
 class StoreOutbox:
@@ -149,12 +118,19 @@ class PostRoom:
         self._world = world
         self._submit = submit
         self._count = count
-        site = world.settings.site
-        senders = Senders(data, site, FORMATS, clock=clock)
+        self._clock = clock
         around = Circumstances(clock, SystemRandom().random)
-        self._courier = Courier(site, outbox, senders.open, around)
+        self._courier = Courier(world.settings.site, outbox, self._sender, around)
         self._tasks: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
+
+    def _sender(self, destination: Destination) -> Sender:
+        # Loaded here, for the boxes that deliver: with JWTs, FHIR and paper they take 8 MB.
+        from session_controller.delivery.senders import Senders  # noqa: PLC0415
+        from session_controller.writing import FORMATS  # noqa: PLC0415
+
+        senders = Senders(self._data, self._world.settings.site, FORMATS, clock=self._clock)
+        return senders.open(destination)
 
     async def start(self, *, by_itself: bool) -> None:
         """Serve the destinations; deliver by itself, or only when asked."""

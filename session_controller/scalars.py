@@ -1,14 +1,17 @@
 """Answers of one JSON value: text, numbers, dates, yes and no."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-
-import regex
+from typing import TYPE_CHECKING
 
 from schemas.questionnaire import FieldKind, Item, Json
 from schemas.questionnaire_times import Span, date_span, date_time_span, time_of_day
 from session_controller.verdicts import Problem, Verdict, WrongKind, check_characters, is_number
+
+if TYPE_CHECKING:
+    import regex
 
 MAX_LENGTHS = {FieldKind.STRING: 5_000, FieldKind.TEXT: 16_000, FieldKind.URL: 2_000}
 """In code points, where the questionnaire gives no maxLength."""
@@ -18,7 +21,7 @@ _FHIR_INTEGER = 2**31 - 1
 _REGEX_SECONDS = 0.1
 """A pattern that takes longer on one answer is hostile or broken: real ones take microseconds."""
 
-_URL = regex.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
 
 
 # -- text --------------------------------------------------------------------------------------
@@ -47,7 +50,9 @@ def _check_length(item: Item, value: str) -> Problem | None:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> regex.Pattern[str]:
+def _compiled(pattern: str) -> "regex.Pattern[str]":
+    import regex  # noqa: PLC0415 - for flows that have patterns
+
     return regex.compile(pattern)
 
 

@@ -1,9 +1,8 @@
 """What can be said of a value, and the checks that every kind of value shares."""
 
+import re
 from dataclasses import dataclass
 from math import isfinite
-
-import regex
 
 from schemas.questionnaire import Json
 
@@ -13,8 +12,8 @@ MAX_BYTES = 16 * 1024
 _EXACT = 2**53 - 1
 """Integers beyond are not the same number in every JSON reader (RFC 8259, 6)."""
 
-_CONTROLS = regex.compile(r"[\x01-\x1f\x7f-\x9f]")
-_CONTROLS_IN_TEXT = regex.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x01-\x1f\x7f-\x9f]")
+_CONTROLS_IN_TEXT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)

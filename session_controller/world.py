@@ -93,7 +93,8 @@ class World:
         world = cls(settings, codes, epoch=store.epoch, started_at=at)
         world.devices = {device.device: device for device in store.devices()}
         for stored in store.flows():
-            world.add_flow(load_flow(stored.canonical, fallback_id=stored.flow_id), stored.added_at)
+            flow = load_flow(stored.canonical, fallback_id=stored.flow_id, accepted=True)
+            world.add_flow(flow, stored.added_at)
         world.open_codes = {code.code_hash: code for code in store.open_codes(at)}
         for state in store.live_states():
             world.put(Session.of(world.flows[state.flow_ref], state))

@@ -1,0 +1,73 @@
+"""What is seldom needed is loaded when it is needed."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import clients
+from cli import Commands, app
+
+from .conftest import STOP_WITHIN_S
+
+SELDOM = {
+    "clients.client",
+    "clients.console_simulate",
+    "clients.demo",
+    "jwt",
+    "paho",
+    "regex",
+    "rich",
+    "session_controller.fhir",
+    "session_controller.mqtt_link",
+    "session_controller.printing",
+}
+"""What a box needs for other commands, external brokers, deliveries, exports, patterns."""
+
+_PROGRAM = """
+import atexit, sys
+atexit.register(lambda: print(*sys.modules))
+import cli
+cli.main()
+"""
+"""Tells at its end what it has loaded."""
+
+
+def _loaded_by_a_box(data: Path) -> set[str]:
+    free = ("--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0")
+    order = [sys.executable, "-P", "-c", _PROGRAM, "serve", "--data", str(data), *free]
+    with subprocess.Popen(
+        order, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        return set(process.communicate(timeout=STOP_WITHIN_S)[0].split())
+
+
+def test_a_box_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Neither at its first start, when it adds the example flows, nor at the next."""
+    for _ in range(2):
+        loaded = _loaded_by_a_box(tmp_path / "data")
+        assert {"session_controller.box", "broker.broker"} <= loaded
+        assert loaded & SELDOM == set()
+
+
+def test_each_command_is_where_it_is_said_to_be() -> None:
+    """All that the help lists can be loaded, and none that `cli.py` has is left out."""
+    commands = typer.main.get_command(app).commands
+    assert {name: command.name for name, command in commands.items()} == {
+        name: name for name in Commands.places
+    }
+    here = {info.name or info.callback.__name__ for info in app.registered_commands}
+    assert here == {name for name, place in Commands.places.items() if place is None}
+
+
+def test_the_sdk_gives_all_that_it_names() -> None:
+    """`from clients import …` works for each public name, and for no other."""
+    assert all(getattr(clients, name) is not None for name in clients.__all__)
+    with pytest.raises(AttributeError):
+        clients.no_such_thing  # noqa: B018
