@@ -232,15 +232,17 @@ class Connection:
 
     # ---- bytes out
 
-    def send(self, packet: bytes) -> None:
-        """Send a packet with all others of this loop turn, in one write."""
+    def send(self, packet: bytes, payload: bytes = b"") -> None:
+        """Send a packet, in one or two pieces, with all others of this loop turn in one write."""
         if self.closed:
             return
         out = self._out
         if not out:
             self.engine.flush_soon(self)
         out.append(packet)
-        self._out_bytes += len(packet)
+        if payload:
+            out.append(payload)
+        self._out_bytes += len(packet) + len(payload)
         if self._out_bytes > FLUSH_BYTES:
             self.flush()
 

@@ -53,10 +53,10 @@ class Message:
         topic, payload, qos, publisher = self.topic, self.payload, self.qos, self.publisher
         return Message(topic, payload, qos, publisher, retain=True, head=self._head)
 
-    def packet_with_id(self, qos: int, packet_id: int, *, again: bool = False) -> bytes:
-        """Give the whole packet at QoS 1 or 2; `again` sets DUP (3.3.1-1)."""
+    def head_with_id(self, qos: int, packet_id: int, *, again: bool = False) -> bytes:
+        """Give the packet at QoS 1 or 2 up to its payload; `again` sets DUP (3.3.1-1)."""
         head = self._head
         if head is None:
             head = self._head = encode_publish_head(self.topic, 2 + len(self.payload))
         first = 0x30 | qos << 1 | self.retain | again << 3
-        return b"%c%b%b%b" % (first, head, packet_id.to_bytes(2, "big"), self.payload)
+        return b"%c%b%b" % (first, head, packet_id.to_bytes(2, "big"))

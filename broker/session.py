@@ -108,7 +108,7 @@ class Session:
     def _send(self, connection: Connection, message: Message, qos: int) -> None:
         packet_id = self._free_id()
         self.inflight[packet_id] = (message, qos)
-        connection.send(message.packet_with_id(qos, packet_id))
+        connection.send(message.head_with_id(qos, packet_id), message.payload)
         self._counters.messages_sent += 1
 
     def _free_id(self) -> int:
@@ -190,7 +190,7 @@ class Session:
         if connection is None:
             return
         for packet_id, (message, qos) in self.inflight.items():
-            connection.send(message.packet_with_id(qos, packet_id, again=True))
+            connection.send(message.head_with_id(qos, packet_id, again=True), message.payload)
         for packet_id in self.releasing:
             connection.send(encode_ack(PUBREL, packet_id))
         self.pump()

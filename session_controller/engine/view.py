@@ -55,7 +55,6 @@ def written_views(
     Only what has changed is written anew, and what all of them are told once.
     """
     participants = session.state.participants
-    fixed = session.once((), _fixed, epoch)
     standing = parts.standing(session)
     standing["updated_at"] = rfc3339(session.state.updated_at)
     for device in devices:
@@ -64,39 +63,35 @@ def written_views(
             continue
         if participant.role is _PATIENT:
             own = parts.patient_standing(session, device)
-            others = _patient_parts(session)
+            others = _patient_parts(session, epoch)
         else:
             own = parts.facility_standing(session, device, code)
-            others = _staff_parts(session, device)
-        yield device, b"{%b%b%b" % (fixed, others, written(standing | own)[1:])
+            others = _staff_parts(session, epoch, device)
+        yield device, b"".join((b"{", *others, written(standing | own)[1:]))
 
 
-def _patient_parts(session: Session) -> bytes:
+def _patient_parts(session: Session, epoch: int) -> tuple[bytes, ...]:
     state = session.state
     depends = session.assessment, state.reading_seconds, state.step_index
-    return session.once(depends, _entered_here)
+    return (session.once(depends, _entered_here, epoch),)
 
 
-def _staff_parts(session: Session, device: str) -> bytes:
+def _staff_parts(session: Session, epoch: int, device: str) -> tuple[bytes, ...]:
     state, judged = session.state, session.assessment
     # A signature that is asked for shows the hash of a text, and that has answers in it.
     judgement = judged if state.signatures else judged.steps
     course = judgement, state.step_index, state.furthest_step, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
-    entered = session.once((judged, state.reading_seconds), _entered_anywhere)
-    return entered + session.once((course, company), _around, device)
+    entered = session.once((judged, state.reading_seconds), _entered_anywhere, epoch)
+    return entered, session.once((course, company), _around, device)
 
 
-def _fixed(session: Session, epoch: int) -> bytes:
-    return _inside(parts.fixed(session, epoch))
+def _entered_here(session: Session, epoch: int) -> bytes:
+    return _inside(parts.fixed(session, epoch) | parts.entered_here(session))
 
 
-def _entered_here(session: Session) -> bytes:
-    return _inside(parts.entered_here(session))
-
-
-def _entered_anywhere(session: Session) -> bytes:
-    return _inside(parts.entered_anywhere(session))
+def _entered_anywhere(session: Session, epoch: int) -> bytes:
+    return _inside(parts.fixed(session, epoch) | parts.entered_anywhere(session))
 
 
 def _around(session: Session, device: str) -> bytes:

@@ -144,7 +144,9 @@ def test_a_message_is_encoded_as_the_standard_says(  # noqa: PLR0917
     """A message's wire form has its topic, payload, QoS, DUP, retain flag and packet id (3.3)."""
     message = Message(topic, payload, qos, retain=retain)
     again = again and qos > 0
-    raw = message.packet_with_id(qos, packet_id, again=again) if qos else message.packet()
+    raw = message.packet()
+    if qos:
+        raw = message.head_with_id(qos, packet_id, again=again) + message.payload
     assert raw == publish_packet(
         topic, payload, qos=qos, packet_id=packet_id, retain=retain, dup=again
     )
