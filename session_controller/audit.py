@@ -166,7 +166,7 @@ def told(entry: Entry) -> dict[str, JsonValue]:
     place = entry.place
     about: dict[str, JsonValue] = {}
     if place.revision is None and entry.content is not None:
-        about = ACT.validate_json(entry.content).model_dump(mode="json", exclude={"type"})
+        about = {k: v for k, v in vars(ACT.validate_json(entry.content)).items() if k != "type"}
     return {
         "entry": entry.entry,
         "at": place.at,

@@ -92,8 +92,9 @@ class StoreOutbox:
                 return
             work.batch.deliveries.append(delivery)
             if delivery.status is not DeliveryStatus.WAITING:
+                taken = delivery.status is DeliveryStatus.DELIVERED
                 act = DeliveryChanged(
-                    destination=delivery.destination, status=delivery.status.value
+                    destination=delivery.destination, status="delivered" if taken else "refused"
                 )
                 work.note(act, session=delivery.session)
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
+from schemas.base import written
 from session_controller.acts import Act, Restored, SessionPurged
 from session_controller.backups import ASIDE, KEPT_FILES
 from session_controller.chain import Head, content_hash, follow
@@ -153,7 +154,7 @@ class _Draft:
         head = Head(*row) if row else Head()
         for act, session in acts:
             place = act_place(LoggedAct(self.at, act, session=session))
-            content = act.model_dump_json().encode()
+            content = written(act)
             digest = content_hash(content)
             head = follow(head, place, digest)
             entry = Entry(head.entry, place, content, digest, head.chain)

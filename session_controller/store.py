@@ -15,7 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schemas.base import rfc3339
+from schemas.base import rfc3339, written
 from session_controller import points
 from session_controller.batch import Batch
 from session_controller.chain import Checkpoint, Place, content_hash, follow, sign
@@ -249,9 +249,7 @@ class Store(Reader):
     def _log(self, batch: Batch) -> None:
         """Continue the chain with what the batch says."""
         entries = [self._event_entry(event) for event in batch.events]
-        entries += [
-            self._entry(act_place(act), act.act.model_dump_json().encode()) for act in batch.acts
-        ]
+        entries += [self._entry(act_place(act), written(act.act)) for act in batch.acts]
         self._many(INSERT_EVENT, entry_row, entries)
 
     def _event_entry(self, event: Event) -> Entry:

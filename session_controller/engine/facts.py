@@ -1,17 +1,10 @@
 """What can happen in a session. Every state is these facts, applied in order by `evolve`."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    SerializeAsAny,
-    TypeAdapter,
-)
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
 
 from schemas.base import Role
 from schemas.commands import Strokes
@@ -19,10 +12,17 @@ from schemas.rejections import RejectionCode
 from session_controller.engine.state import StoredDocument
 
 
-class FactBase(BaseModel):
-    """A fact is stored as JSON and read again years later: unknown keys are errors."""
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class FactBase:
+    """A fact is stored as JSON and read again years later: unknown keys are errors.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Each is a frozen dataclass, checked when it is read: what makes one has checked its parts.
+    """
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
 
 class SessionOpened(FactBase):
@@ -232,7 +232,7 @@ class FieldEntered(FactBase):
 
     type: Literal["FieldEntered"] = "FieldEntered"
     field_id: str
-    value: SerializeAsAny[JsonValue]
+    value: JsonValue
 
 
 class FieldCleared(FactBase):
@@ -292,7 +292,7 @@ class CommandRefused(FactBase):
     type: Literal["CommandRefused"] = "CommandRefused"
     code: RejectionCode
     message: str
-    details: dict[str, JsonValue] = Field(default_factory=dict)
+    details: dict[str, JsonValue] = field(default_factory=dict)
 
 
 Fact = (

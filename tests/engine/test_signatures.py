@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from schemas.base import written
 from schemas.rejections import RejectionCode as Code
 from schemas.views import SignatureStatus
 from session_controller.engine import facts as f
@@ -248,7 +249,7 @@ OLD = {
 def test_a_fact_of_an_old_log_is_read(kind: str) -> None:
     """What was written before there were names and languages is read as it was meant."""
     fact = FACT.validate_python({"type": kind, **OLD[kind]})
-    assert FACT.validate_json(fact.model_dump_json()) == fact
+    assert FACT.validate_json(written(fact)) == fact
 
 
 def test_a_state_of_an_old_database_is_read(play: Play) -> None:
