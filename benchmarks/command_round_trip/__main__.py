@@ -31,7 +31,13 @@ def run(arguments: argparse.Namespace) -> tuple[Rounds, dict[str, str]]:
                 if server in missing:
                     continue
                 try:
-                    results = measure(server, sessions, tasks, lobby=arguments.lobby)
+                    results = measure(
+                        server,
+                        sessions,
+                        tasks,
+                        lobby=arguments.lobby,
+                        sync_ms=arguments.sync_ms,
+                    )
                 except MissingError as error:
                     missing[server] = str(error)
                     print(f"{server} is left out: {error}", flush=True)
@@ -62,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--peers", type=_servers, default=list(PEERS), help=",".join(SERVERS))
     made.add_argument("--gather", type=int, default=1_000, help="pairs to connect; 0 for none")
     made.add_argument("--lobby", action="store_true", help="hosts read the lobby meanwhile")
+    made.add_argument("--sync-ms", type=float, default=0.0, help="more that each sync takes")
     made.add_argument("--json", type=Path, default=Path("command_round_trip.json"))
     return made
 
@@ -77,6 +84,7 @@ def main() -> None:
         print(line)
     document = {
         "machine": {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+        "sync_ms": arguments.sync_ms,
         "missing": missing,
         "rounds": [
             {"server": server, "sessions": sessions, "tasks": tasks}

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from .servers import SERVERS
+from .servers import SERVERS, with_slower_syncs
 
 PACED_RATE = 200.0
 LOAD_S = 600.0
@@ -33,12 +33,21 @@ def tasks_for(sessions: int, seconds: float, most: int) -> list[dict[str, Any]]:
 
 
 def measure(
-    server: str, sessions: int, tasks: list[dict[str, Any]], *, lobby: bool = False
+    server: str,
+    sessions: int,
+    tasks: list[dict[str, Any]],
+    *,
+    lobby: bool = False,
+    sync_ms: float = 0.0,
 ) -> dict[str, Figures]:
-    """Run a load against a fresh server; raises where a command was lost or counted twice."""
+    """Run a load against a fresh server; raises where a command was lost or counted twice.
+
+    `sync_ms`: how much longer each of its syncs is to take.
+    """
     with tempfile.TemporaryDirectory(prefix="handrail-bench-") as name:
         folder = Path(name)
-        with SERVERS[server](folder, sessions) as serving:
+        around = with_slower_syncs(sync_ms, folder)
+        with SERVERS[server](folder, sessions, around) as serving:
             order = {**serving.order, "sessions": sessions, "tasks": tasks, "lobby": lobby}
             results = _load(order)
         stored = _stored(serving.database)

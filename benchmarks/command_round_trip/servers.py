@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ HERE = Path(__file__).parent
 FLOW = HERE.parents[1] / "flows" / "pre-registration.json"
 START_S = 30.0
 NODE_PACKAGES = ("ws@8", "better-sqlite3@12")
+
+
+Around = Sequence[str]
+"""The beginning of a server's command line: what it is run by."""
 
 
 class MissingError(Exception):
@@ -35,25 +39,25 @@ class Serving:
 
 
 @contextmanager
-def handrail(folder: Path, _: int) -> Iterator[Serving]:
+def handrail(folder: Path, _: int, around: Around) -> Iterator[Serving]:
     """Run a box; its devices are enrolled by the load."""
-    with _box(folder, "cli") as serving:
+    with _box(folder, "cli", around) as serving:
         yield serving
 
 
 @contextmanager
-def unsealed(folder: Path, _: int) -> Iterator[Serving]:
+def unsealed(folder: Path, _: int, around: Around) -> Iterator[Serving]:
     """Run a box that seals nothing and chains no log: what is missing from it is their cost."""
-    with _box(folder, "benchmarks.command_round_trip.unsealed") as serving:
+    with _box(folder, "benchmarks.command_round_trip.unsealed", around) as serving:
         yield serving
 
 
 @contextmanager
-def _box(folder: Path, program: str) -> Iterator[Serving]:
+def _box(folder: Path, program: str, around: Around) -> Iterator[Serving]:
     data = folder / "data"
     free = "127.0.0.1:0"
     serve = ["serve", "--data", str(data), "--mqtt", free, "--http", free]
-    command = [sys.executable, "-m", program, *serve]
+    command = [*around, sys.executable, "-m", program, *serve]
     with _running(command, folder) as pid:
         _wait(lambda: "handrail ready" in (folder / "log").read_text(encoding="utf-8"))
         where = json.loads((data / "box.json").read_text(encoding="utf-8"))
@@ -64,28 +68,29 @@ def _box(folder: Path, program: str) -> Iterator[Serving]:
 
 
 @contextmanager
-def websocket(folder: Path, sessions: int) -> Iterator[Serving]:
+def websocket(folder: Path, sessions: int, around: Around) -> Iterator[Serving]:
     """Run the Node peer."""
     program = shutil.which("node")
     if program is None:
         raise MissingError("there is no node")
     modules = _node_modules()
     order, file = _peer_order(folder, sessions)
-    command = [program, str(HERE / "peers" / "websocket.cjs"), str(file)]
+    command = [*around, program, str(HERE / "peers" / "websocket.cjs"), str(file)]
     with _running(command, folder, NODE_PATH=str(modules)) as pid:
         _wait_for_port(order["port"])
         yield Serving({**order, "over": "websocket", "pids": [pid]}, Path(order["database"]))
 
 
 @contextmanager
-def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
+def mosquitto(folder: Path, sessions: int, around: Around) -> Iterator[Serving]:
     """Run Mosquitto with passwords and rules, and the controller beside it."""
     program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("mosquitto_passwd") is None:
         raise MissingError("there is no mosquitto")
     order, file = _peer_order(folder, sessions)
     config = _mosquitto_config(folder, order)
-    controller = [sys.executable, "-m", "benchmarks.command_round_trip.peers.mosquitto", str(file)]
+    peer = "benchmarks.command_round_trip.peers.mosquitto"
+    controller = [*around, sys.executable, "-m", peer, str(file)]
     with ExitStack() as stack:
         broker = stack.enter_context(_running([program, "-c", str(config)], folder))
         _wait_for_port(order["port"])
@@ -93,7 +98,7 @@ def mosquitto(folder: Path, sessions: int) -> Iterator[Serving]:
         yield Serving({**order, "over": "mqtt", "pids": pids}, Path(order["database"]))
 
 
-Start = Callable[[Path, int], Any]
+Start = Callable[[Path, int, Around], Any]
 PEERS = ("handrail", "ws", "mosquitto")
 SERVERS: dict[str, Start] = {
     "handrail": handrail,
@@ -101,6 +106,22 @@ SERVERS: dict[str, Start] = {
     "ws": websocket,
     "mosquitto": mosquitto,
 }
+
+
+def with_slower_syncs(more_ms: float, folder: Path) -> Around:
+    """Give what a server is run by so that each of its syncs takes so much longer.
+
+    For machines whose disk says that all is safe before it is. It keeps the server's process id,
+    and slows no other call (seccomp). Raises `MissingError`.
+    """
+    if not more_ms:
+        return ()
+    if shutil.which("strace") is None:
+        raise MissingError("there is no strace")
+    calls = "fsync,fdatasync"
+    options = ("-D", "-f", "--seccomp-bpf", "-qq", "-o", str(folder / "syncs"))
+    what = ("-e", f"trace={calls}", "-e", f"inject={calls}:delay_exit={more_ms * 1_000:.0f}")
+    return ("strace", *options, *what)
 
 
 def _peer_order(folder: Path, sessions: int) -> tuple[dict[str, Any], Path]:

@@ -30,6 +30,17 @@ def test_every_command_of_a_run_is_on_disk_once(server: str) -> None:
     assert results["guided"]["load_cpu_share"] < 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("server", SERVERS)
+def test_syncs_can_take_longer(server: str) -> None:
+    """No screen is shown a command before the sync that makes it durable has returned."""
+    try:
+        results = measure(server, 2, TASKS[:1], sync_ms=20.0)
+    except MissingError as missing:
+        pytest.skip(str(missing))
+    assert results["guided"]["p50_ms"] > 20
+
+
 def test_the_table_compares_medians_with_the_better_peer() -> None:
     """A ratio stands against the higher throughput and against the lower latency."""
 
