@@ -35,6 +35,17 @@ def test_what_is_required_and_on_must_be_there():
     assert str(assess(flow, {}).faults[0]) == "Sure?: an answer is needed"
 
 
+def test_sessions_in_which_nothing_was_entered_share_an_assessment():
+    """A hall of screens that wait holds it once; the first answer makes one of its own."""
+    flow = flow_of({"linkId": "a", "type": "string", "required": True})
+    blank = assess(flow, {})
+    assert assess(flow, {}) is blank
+    begun = blank.after(["a"], {"a": "x"})
+    assert begun.complete
+    assert not blank.complete
+    assert assess(flow, {}) is blank
+
+
 def test_what_is_there_must_be_valid():
     """An optional answer that breaks a rule blocks too, with its sentence beside the field."""
     flow = flow_of({"linkId": "a", "type": "string", "maxLength": 2})

@@ -1,6 +1,7 @@
 """Payloads: what goes out comes back, and nothing that is not of the contract gets in."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas.base import rfc3339, written
 from schemas.commands import EnterField
-from schemas.devices import CODE_ALPHABET, CODE_LENGTH, normalize_code, show_code
+from schemas.devices import CODE_ALPHABET, CODE_LENGTH, Assignment, normalize_code, show_code
 from schemas.reading import (
     Unreadable,
     read_claim,
@@ -68,6 +69,19 @@ def test_any_value_that_json_has_is_written(value):
     entered = EnterField(command_id=COMMAND_ID, seq=1, field_id="f", value=value)
     assert json.loads(entered.to_json())["value"] == value
     assert read_command(entered.to_json()) == entered
+
+
+def test_a_payload_that_is_kept_takes_no_more_than_it_has():
+    """The broker holds one for each topic that is retained: no writer's buffer stays behind it."""
+    assignment = Assignment(session=None)
+    assignment.to_json()
+    tracemalloc.start()
+    try:
+        kept = [assignment.to_json() for _ in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 100 * (len(kept[0]) + 200)
 
 
 def test_what_is_not_json_is_not_written():
