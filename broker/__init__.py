@@ -1,19 +1,19 @@
-"""A trustworthy MQTT 3.1.1 broker on amqtt; knows nothing of sessions.
+"""An embeddable MQTT 3.1.1 broker, independent of the rest of Handrail.
 
-What is named here is loaded when it is first used: commands that need no broker need not wait.
+Its public names are loaded on first use, so that commands without a broker start fast.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access.identity import Authenticate, Credentials, Identity
+    from .access.rules import Rules
     from .broker import Broker
-    from .errors import Reason
-    from .identity import Authenticate, Credentials, Identity
-    from .listeners import tls_problem
     from .local import LocalClient, LocalMessage
-    from .observer import Client, Observer
-    from .rules import Rules
+    from .monitoring.observer import Client, Observer
+    from .network.listeners import tls_problem
+    from .packets.errors import Reason
     from .settings import BrokerSettings, Limits, Listener, Tls
 
 __all__ = [
@@ -34,21 +34,21 @@ __all__ = [
     "tls_problem",
 ]
 
-_PLACES = {
+_EXPORTS = {
     "broker": ("Broker",),
-    "errors": ("Reason",),
-    "identity": ("Authenticate", "Credentials", "Identity"),
-    "listeners": ("tls_problem",),
+    "packets.errors": ("Reason",),
+    "access.identity": ("Authenticate", "Credentials", "Identity"),
+    "network.listeners": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
-    "observer": ("Client", "Observer"),
-    "rules": ("Rules",),
+    "monitoring.observer": ("Client", "Observer"),
+    "access.rules": ("Rules",),
     "settings": ("BrokerSettings", "Limits", "Listener", "Tls"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for (PEP 562)."""
-    for module, names in _PLACES.items():
+    """Import a public name on first use (PEP 562)."""
+    for module, names in _EXPORTS.items():
         if name in names:
             return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

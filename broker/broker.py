@@ -1,4 +1,4 @@
-"""The broker as the host program holds it."""
+"""The broker as a host program embeds it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from .engine import Engine
-from .frame import Frame
-from .identity import Authenticate
-from .listeners import Listeners
+from .access.identity import Authenticate
+from .access.rules import Rules
+from .amqtt_frame import Frame
 from .local import LocalClient
-from .observer import Observer
-from .rules import Rules
+from .monitoring.observer import Observer
+from .network.listeners import Listeners
+from .protocol.engine import Engine
 from .settings import BrokerSettings
 
 
 class Broker:
-    """An MQTT 3.1.1 broker in this process. All calls from one event loop.
+    """An MQTT 3.1.1 broker in this process. Call it from one event loop only.
 
-    Sessions, queues and retained messages are in memory: nothing survives a stop.
+    Sessions, queues and retained messages are kept in memory and do not survive a stop.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Broker:
         self._frame: Frame | None = None
 
     async def start(self) -> None:
-        """Open the listeners. Raises OSError when an address cannot be bound."""
+        """Open the listeners. Raises OSError if an address cannot be bound."""
         if self._frame is not None:
-            raise RuntimeError("the broker is started already")
+            raise RuntimeError("the broker is already started")
         self._engine.bind_loop(asyncio.get_running_loop())
         frame = Frame(self._engine, self._listeners)
         await frame.open()
@@ -49,8 +49,8 @@ class Broker:
     async def stop(self) -> None:
         """Stop gracefully; a second call does nothing.
 
-        No new connections; what is in flight is handed over, for `stop_seconds` at most; clients
-        are disconnected without their wills, for they did not fail.
+        New connections are refused. Messages in flight are delivered, within `stop_seconds` at
+        most. Then clients are disconnected without publishing their wills: they did not fail.
         """
         frame, self._frame = self._frame, None
         if frame is not None:
@@ -58,30 +58,30 @@ class Broker:
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
-        """Where each listener is bound, by its name: host and port."""
+        """The host and port of each listener, by name."""
         return MappingProxyType(self._listeners.addresses)
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """A snapshot of everything that is counted."""
+        """A snapshot of all counters."""
         return MappingProxyType(self._engine.gauges().snapshot())
 
     def set_rules(self, role: str, rules: Rules) -> None:
-        """Change the rules of a role; they hold for the next packet of everyone.
+        """Replace the rules of a role, with effect from the next packet of every client.
 
-        Subscriptions that are no longer allowed end at once, without notice to the client: the
-        protocol has no word for it.
+        Subscriptions that are no longer allowed end at once. The client is not told: MQTT 3.1.1
+        has no packet for it.
         """
         self._engine.set_rules(role, rules)
 
     def revoke(self, user: str) -> None:
-        """Disconnect a user at once, and forget its sessions, subscriptions and queues.
+        """Disconnect a user at once and delete its sessions, subscriptions and queues.
 
-        Its will is published, as for any connection that ends without DISCONNECT (3.1.2-8): others
-        must learn that it is gone. A CONNECT of this user that is being decided is refused.
+        Its will is published, as for any connection that ends without DISCONNECT (3.1.2-8), so
+        that others learn that it is gone. A CONNECT of this user in progress is refused.
         """
         self._engine.revoke(user)
 
     def attach(self, client_id: str, user: str) -> LocalClient:
-        """Give a client without a socket. It is trusted: no rules are asked."""
+        """Return an in-process client. It is trusted: no rules apply to it."""
         return LocalClient(client_id, user, self._engine.router, self._engine.counters)

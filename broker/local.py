@@ -1,51 +1,48 @@
-"""The in-process link: the host program as a client without a socket, trusted, without rules."""
+"""The in-process client of the host program: no socket, trusted, not subject to rules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from .errors import Violation
-from .logs import logger, place
-from .message import Message
-from .topics import check_filter, require_name
-
-if TYPE_CHECKING:
-    from .counters import Counters
-    from .publishing import Acknowledgement
-    from .routing import Router
+from .monitoring.counters import Counters
+from .monitoring.logs import logger, traceback_location
+from .packets.errors import Violation
+from .packets.message import Acknowledgement, Message
+from .packets.topics import check_filter, require_name
+from .routing.router import Router
 
 _MAX_LEVELS = 128
 
 
 def _nothing() -> None:
-    """Release what was never held."""
+    """Do nothing: there is no acknowledgement to release."""
 
 
 class LocalMessage(NamedTuple):
-    """One message as the host program gets it. Its repr has no payload, for logs' sake."""
+    """One message as the host program receives it. Its repr omits the payload, for logs."""
 
     topic: str
     payload: bytes
     qos: int
     retain: bool
-    """True for a retained message that the subscription found; False for one just published."""
+    """True for a message that was retained before the subscription (3.3.1-8)."""
     client_id: str
     user: str
     acknowledgement: Acknowledgement | None = None
-    """What `defer` holds."""
+    """What `defer` defers; None if nothing is to be acknowledged."""
 
     def __repr__(self) -> str:
-        """Tell all but what it says."""
+        """Return a representation without the payload."""
         return f"LocalMessage({self.topic!r}, qos={self.qos}, client_id={self.client_id!r})"
 
     def defer(self) -> Callable[[], None]:
-        """Hold the publisher's PUBACK (QoS 1) or PUBREC (QoS 2) until the result is called.
+        """Defer the publisher's PUBACK (QoS 1) or PUBREC (QoS 2) until the result is called.
 
-        To be called within the handler. The result may be called from the event loop's thread
-        only, more than once, and after the connection has gone. For what has no acknowledgement
-        (QoS 0, wills, retained and local messages) both do nothing. Acknowledgements go out in
-        the order of the messages (4.6.0-2): one that is held holds those behind it.
+        Call it within the handler. The result may be called from the event loop's thread only,
+        more than once, and after the connection has closed. For messages without acknowledgement
+        (QoS 0, wills, retained and local messages) both do nothing. Acknowledgements are sent in
+        the order of the messages (4.6.0-2): a deferred one delays those behind it.
         """
         return self.acknowledgement.defer() if self.acknowledgement is not None else _nothing
 
@@ -63,7 +60,7 @@ class LocalSubscription:
         self._counters = counters
 
     def deliver(self, message: Message, acknowledgement: Acknowledgement | None = None) -> None:
-        """Call the handler; what it raises is logged without the payload, and counted."""
+        """Call the handler; an exception is counted, and logged without the payload."""
         client_id, user = message.publisher
         self._counters.messages_local += 1
         local = LocalMessage(
@@ -79,11 +76,11 @@ class LocalSubscription:
             self.handler(local)
         except Exception as error:  # noqa: BLE001 - a handler must not harm a publisher
             self._counters.handler_errors += 1
-            logger.error("handler failed: %s", place(error))
+            logger.error("handler failed: %s", traceback_location(error))
 
 
 class LocalClient:
-    """Made by `Broker.attach`. All calls from the broker's event loop."""
+    """A client made by `Broker.attach`. Call it from the broker's event loop only."""
 
     def __init__(self, client_id: str, user: str, router: Router, counters: Counters) -> None:
         self.client_id = client_id
@@ -96,8 +93,9 @@ class LocalClient:
     def subscribe(self, topic_filter: str, handler: Handler) -> None:
         """Call `handler` for each matching message, first for the retained ones.
 
-        It runs in the event loop while the publisher's message is routed, so it must be quick.
-        A second call for one filter replaces the handler. Raises ValueError for what is no filter.
+        The handler runs in the event loop while the message is routed, so it must be quick.
+        A second call for the same filter replaces the handler. Raises ValueError for an invalid
+        filter.
         """
         try:
             check_filter(topic_filter, _MAX_LEVELS)
@@ -111,15 +109,15 @@ class LocalClient:
             subscription.deliver(message)
 
     def unsubscribe(self, topic_filter: str) -> None:
-        """Take a subscription away; one that is not there is no error."""
+        """Remove a subscription, if there is one."""
         subscription = self._subscriptions.pop(topic_filter, None)
         if subscription is not None:
             self._router.local_subscriptions.remove(topic_filter, subscription)
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Route a message; when this returns, every matching session holds it.
+        """Route a message; on return, every matching session has it.
 
-        Raises ValueError for what names no topic.
+        Raises ValueError for an invalid topic name.
         """
         router = self._router
         known = router.known(topic)
@@ -129,6 +127,6 @@ class LocalClient:
         router.publish(known, payload, qos=qos, retain=retain, publisher=self._publisher)
 
     def close(self) -> None:
-        """Drop all subscriptions."""
+        """Remove all subscriptions."""
         for topic_filter in list(self._subscriptions):
             self.unsubscribe(topic_filter)

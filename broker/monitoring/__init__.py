@@ -1,0 +1,1 @@
+"""Counters, logs, observers and `$SYS` topics."""

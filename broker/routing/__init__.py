@@ -1,0 +1,1 @@
+"""Subscriptions, retained messages, and routing of messages to their receivers."""
