@@ -1,4 +1,4 @@
-"""The static access rules of the contract, as data that any broker can be given.
+"""The protocol's static access rules, as data for any broker.
 
 `%u` stands for the user name, `%c` for the MQTT client id. A will is a publication.
 """
@@ -24,9 +24,9 @@ from schemas.topics import (
 )
 
 PAIRING_USER = "pairing"
-"""The user name of every device that is not enrolled yet."""
+"""User name of every device that is not enrolled yet."""
 PAIRING_PREFIX = "pairing-"
-"""Its client id: this and 32 random hex digits."""
+"""Prefix of its client id, followed by 32 random hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Access:
 
 
 def controller_user(site: str) -> str:
-    """Give the user name of a site's controller."""
+    """Return the user name of a site's controller."""
     return f"controller-{site}"
 
 
 def access_rules(site: str) -> dict[str, Access]:
-    """Give the rules of each role: patient, facility, admin, and the unenrolled `pairing`."""
+    """Return the rules of each role: patient, facility, admin, and the unenrolled `pairing`."""
     device = _device_access(site)
     pairing = Access(
         publish=(ClaimTopic.rule(site, client_id="%c"),),
@@ -77,7 +77,7 @@ def _device_access(site: str) -> Access:
 
 
 def controller_access(site: str) -> Access:
-    """Give the rules of the controller's own user, for a broker that is not embedded."""
+    """Return the rules of the controller's user, for an external broker."""
     written = (
         ControllerStatusTopic,
         FlowTopic,
@@ -90,8 +90,9 @@ def controller_access(site: str) -> Access:
         DocumentTopic,
     )
     read = (ClaimTopic, PresenceTopic, RequestTopic, CommandTopic, UploadTopic)
-    # It also clears the presence of a device that was revoked.
+    # The controller also clears the presence of a revoked device, and looks whether the status is
+    # that of another controller.
     return Access(
         publish=tuple(topic.rule(site) for topic in (*written, PresenceTopic)),
-        subscribe=tuple(topic.rule(site) for topic in read),
+        subscribe=tuple(topic.rule(site) for topic in (*read, ControllerStatusTopic)),
     )

@@ -1,4 +1,4 @@
-"""What every object on the wire has in common: the version, identifiers, times, roles."""
+"""Common types of the protocol: version, identifiers, timestamps, roles, JSON encoding."""
 
 import json
 import re
@@ -23,28 +23,32 @@ from pydantic import (
 )
 
 VERSION: Literal[1] = 1
-"""The contract's version: the `v` of every object and a level of every topic."""
+"""The protocol version: the `v` of every payload and a level of every topic."""
 
 ID_PATTERN = r"[a-z0-9-]{1,64}"
+ID_LIMIT = "must be 1 to 64 characters of a-z, 0-9 and -"
+"""`ID_PATTERN` in words, for messages."""
 Identifier = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
-"""A site, device, session, upload or flow: what may stand as a level of a topic."""
+"""The id of a site, device, session, upload or flow; valid as a topic level."""
 
 _IDENTIFIER = re.compile(ID_PATTERN)
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 CommandId = Annotated[str, Field(pattern=_UUID)]
+PageMark = Annotated[str, Field(pattern=rf"^[0-9TZ:.+-]{{20,35}} {ID_PATTERN}$")]
+"""The last line of a page of a list: its time and its id, with a space between."""
 RequestId = Annotated[str, Field(min_length=1, max_length=64)]
 FieldId = Annotated[str, Field(min_length=1, max_length=1024)]
-"""The linkId of an item, with the instance where a group repeats: `{group}[{n}].{linkId}`."""
+"""The linkId of an item, with the instance in a repeating group: `{group}[{n}].{linkId}`."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 MAX_SEQ = 2**53 - 1
-"""The largest integer that every JSON reader keeps exact (RFC 8259, 6)."""
+"""The largest integer that every JSON parser represents exactly (RFC 8259, 6)."""
 Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
 
 
 @lru_cache(4096)
 def rfc3339(moment: datetime) -> str:
-    """Write an aware datetime as RFC 3339 in UTC with milliseconds; a view repeats most of them."""
+    """Return an aware datetime as RFC 3339 in UTC with milliseconds; cached, as views repeat it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -59,16 +63,16 @@ Timestamp = Annotated[
     PlainSerializer(rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment by the box's clock; on the wire RFC 3339 in UTC with milliseconds."""
+"""A time of the box's clock; encoded as RFC 3339 in UTC with milliseconds."""
 
 
 def is_identifier(text: str) -> bool:
-    """Tell whether a text may stand as a site, device, session or upload in a topic."""
+    """Return whether a text is valid as a site, device, session or upload id in a topic."""
     return _IDENTIFIER.fullmatch(text) is not None
 
 
 class Role(StrEnum):
-    """What a device was enrolled as."""
+    """The role that a device was enrolled with."""
 
     FACILITY = "facility"
     PATIENT = "patient"
@@ -76,12 +80,12 @@ class Role(StrEnum):
 
     @property
     def leads(self) -> bool:
-        """Whether the device may do what a staff's screen may: admin is as facility."""
+        """Whether the device may do what a staff screen may; an admin may."""
         return self is not Role.PATIENT
 
 
 def _finite(value: JsonValue) -> JsonValue:
-    """Refuse NaN and infinities, which no JSON has (RFC 8259, 6) but many a parser takes."""
+    """Reject NaN and infinities, which are not JSON (RFC 8259, 6) but accepted by many parsers."""
     if isinstance(value, float) and not isfinite(value):
         raise ValueError("not a finite number")
     if isinstance(value, dict | list):
@@ -91,42 +95,42 @@ def _finite(value: JsonValue) -> JsonValue:
 
 
 AnyJson = Annotated[JsonValue, AfterValidator(_finite)]
-"""Any JSON value, and nothing that only looks like one."""
+"""Any JSON value; NaN and infinities are rejected."""
 
 
 class Wire(BaseModel):
-    """A frozen object of the wire; a reader ignores fields that it does not know."""
+    """A frozen protocol object; readers ignore unknown fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
     def to_json(self) -> bytes:
-        """Give the object as UTF-8 JSON, as it is published."""
-        # A copy: orjson leaves what it wrote in a buffer of 4 kB, and this may be kept for long.
+        """Return the object as UTF-8 JSON, as it is published."""
+        # A copy: orjson's result occupies a buffer of 4 kB, and this may be kept for a long time.
         return bytes(memoryview(written(self)))
 
 
-# As a Literal, `true` would pass: in Python it equals 1.
+# A Literal would accept `true`, which equals 1 in Python.
 Version = Annotated[int, Field(ge=VERSION, le=VERSION), WithJsonSchema({"const": VERSION})]
 
 
 class Versioned(Wire):
-    """An object that is a whole payload."""
+    """An object that is a complete payload."""
 
     v: Version = VERSION
 
 
 def absent(value: object) -> bool:
-    """Tell that an optional key is left out of the JSON: it is, where it is None."""
+    """Return whether an optional key is omitted from the JSON: if its value is None."""
     return value is None
 
 
 def written(value: object) -> bytes:
-    """Write a value as UTF-8 JSON, as pydantic would, in a fraction of its time.
+    """Encode a value as UTF-8 JSON, as pydantic would but several times faster.
 
-    Models, dataclasses and moments may stand anywhere in it; who reads what comes in has refused
-    NaN and infinities. Raises `TypeError` for what is nothing of JSON.
+    It may contain models, dataclasses and datetimes. NaN and infinities were rejected on input.
+    Raises `TypeError` for values that JSON cannot represent.
     """
     try:
         return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATETIME)
@@ -138,7 +142,7 @@ def written(value: object) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Give what JSON has in the place of a value."""
+    """Return the JSON equivalent of a value."""
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, BaseModel):
@@ -150,7 +154,7 @@ def _plain(value: object) -> object:
         return dict(value)
     if is_dataclass(value):
         return {f.name: getattr(value, f.name) for f in fields(value)}
-    raise TypeError(f"{type(value).__name__} is nothing of JSON")
+    raise TypeError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
 @cache

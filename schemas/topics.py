@@ -1,7 +1,7 @@
-"""Every MQTT topic of the contract, as a value; the only place that spells one.
+"""Every MQTT topic of the protocol, as a value; the only module that spells topics.
 
-A topic is written by `topic.under(site)` and read by `parse(site, text)`. `Topic.rule(site)`
-gives the subscription and the pattern of the access rules, from the same text.
+`topic.under(site)` formats a topic, and `parse(site, text)` parses one. `Topic.rule(site)` returns
+the subscription filter and the pattern of the access rules, from the same text.
 """
 
 from dataclasses import dataclass, fields
@@ -13,10 +13,10 @@ from schemas.base import VERSION, is_identifier
 _ROOT = f"handrail/v{VERSION}"
 
 _CACHED = 8_192
-"""Topics remembered in both directions: those of 2,000 open sessions."""
+"""Topics cached in each direction: those of 2,000 open sessions."""
 
 MAX_CHUNK = 64 * 1024
-"""Bytes of a document in one message, either way: what a slow link gets through in a keepalive."""
+"""Bytes of a document per message; a slow link transmits this within a keepalive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,19 @@ class Topic:
 
     @lru_cache(_CACHED)  # noqa: B019 - topics are values, and the cache is bounded
     def under(self, site: str) -> str:
-        """Write the topic out for a site."""
+        """Return the topic as text, for a site."""
         levels = self.PATTERN.format(**{f.name: getattr(self, f.name) for f in fields(self)})
         return f"{_ROOT}/{site}/{levels}"
 
     @classmethod
     def rule(cls, site: str, **levels: str) -> str:
-        """Write a topic filter: the named levels as given, the others as `+`."""
+        """Return a topic filter: the named levels as given, the others as `+`."""
         wanted = {f.name: levels.get(f.name, "+") for f in fields(cls)}
         return f"{_ROOT}/{site}/{cls.PATTERN.format(**wanted)}"
 
     @classmethod
     def read(cls, levels: list[str]) -> Self | None:
-        """Read the levels in braces; None where one is not an identifier."""
+        """Parse the levels in braces; return None if one is not an identifier."""
         values = [
             level
             for name, level in zip(cls.PATTERN.split("/"), levels, strict=True)
@@ -68,7 +68,7 @@ class FlowTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class ClaimTopic(Topic):
-    """A device that is not enrolled shows its code."""
+    """The pairing code of a device that is not enrolled."""
 
     PATTERN: ClassVar[str] = "pairing/{client_id}/claim"
     client_id: str
@@ -84,7 +84,7 @@ class GrantTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class PresenceTopic(Topic):
-    """Whether a device is there; retained, and the device's will."""
+    """Whether a device is online; retained, and the device's will."""
 
     PATTERN: ClassVar[str] = "devices/{device}/presence"
     RETAINED: ClassVar[bool] = True
@@ -93,7 +93,7 @@ class PresenceTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class RequestTopic(Topic):
-    """What a device asks for outside any session."""
+    """A device's requests outside any session."""
 
     PATTERN: ClassVar[str] = "devices/{device}/requests"
     device: str
@@ -109,7 +109,7 @@ class InboxTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class AssignmentTopic(Topic):
-    """The session that a patient's device is in."""
+    """The session that a patient device is in."""
 
     PATTERN: ClassVar[str] = "devices/{device}/assignment"
     RETAINED: ClassVar[bool] = True
@@ -155,7 +155,7 @@ class RejectionTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class UploadTopic(Topic):
-    """Bytes of a document on their way in, from `offset` on."""
+    """Bytes of an uploaded document, from `offset` on."""
 
     PATTERN: ClassVar[str] = "sessions/{session}/uploads/{device}/{upload}/{offset}"
     session: str
@@ -166,7 +166,7 @@ class UploadTopic(Topic):
 
 @dataclass(frozen=True, slots=True)
 class DocumentTopic(Topic):
-    """Bytes of a document on their way to a staff's screen, from `offset` on."""
+    """Bytes of a document sent to a staff screen, from `offset` on."""
 
     PATTERN: ClassVar[str] = "sessions/{session}/documents/{device}/{upload}/{offset}"
     session: str
@@ -194,7 +194,7 @@ ALL: tuple[type[Topic], ...] = (
 
 
 def _shape(levels: list[str]) -> tuple[int, str, str]:
-    """Key a topic by its length, first level and third level: unique among the patterns."""
+    """Return a topic's length, first and third level: a unique key among the patterns."""
     return len(levels), levels[0], levels[2] if len(levels) > 2 else ""  # noqa: PLR2004
 
 
@@ -203,7 +203,7 @@ _BY_SHAPE = {_shape(topic.PATTERN.split("/")): topic for topic in ALL}
 
 @lru_cache(_CACHED)
 def parse(site: str, text: str) -> Any:
-    """Read a topic into its value; None where it is none of this site's."""
+    """Parse a topic; return None if it is not one of this site's."""
     root = f"{_ROOT}/{site}/"
     if not text.startswith(root):
         return None
@@ -214,6 +214,6 @@ def parse(site: str, text: str) -> Any:
 
 
 def controller_subscriptions(site: str) -> tuple[str, ...]:
-    """Give the filters that the controller reads."""
+    """Return the filters that the controller subscribes to."""
     readable = (ClaimTopic, PresenceTopic, RequestTopic, CommandTopic, UploadTopic)
     return tuple(topic.rule(site) for topic in readable)

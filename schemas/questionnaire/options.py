@@ -2,27 +2,27 @@
 
 from collections.abc import Iterator
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import CHOICES, Coding, FieldKind, Json, Option, Translations
-from schemas.questionnaire_cursor import Cursor
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.json_path import Cursor
+from schemas.questionnaire.model import CHOICES, Coding, FieldKind, Json, Option, Translations
 
 _SCALARS = {"string", "date", "time"}
 _MAX_OPTIONS = 5_000
-"""Options of one question: a longer list needs a terminology server, not a form."""
+"""Options per question; a longer list needs a terminology server."""
 
 
 def read_options(
     item: Cursor, kind: FieldKind, contained: dict[str, Cursor]
 ) -> tuple[Option, ...] | None:
-    """Give the permitted answers; None where they are not known here."""
+    """Return the permitted answers, or None if they are unknown."""
     listed = tuple(_each_option(item))
     value_set = item.text("answerValueSet")
     if listed and value_set is not None:
-        item.refuse("answerValueSet", "stands beside answerOption (FHIR rule que-4)")
+        item.refuse("answerValueSet", "must not be combined with answerOption (FHIR rule que-4)")
     if len(listed) > _MAX_OPTIONS:
         item.refuse("answerOption", f"has more than {_MAX_OPTIONS} options")
     if not listed and value_set is None and kind in CHOICES:
-        item.note("answerOption", "is missing; any answer is taken")
+        item.note("answerOption", "is missing; any answer is accepted")
     if listed or value_set is None:
         return listed or None
     return _from_value_set(item, value_set, contained)
@@ -61,7 +61,7 @@ def _coding_value(option: Cursor, key: str) -> Coding | None:
         below.refuse("code", "is missing, and so is display")
         return None
     if not coding.code:
-        below.note("code", "is missing; the option is told by its display")
+        below.note("code", "is missing; the option is identified by its display")
     return coding
 
 
@@ -96,14 +96,16 @@ def _from_value_set(
     if value_set is not None and value_set.value.get("resourceType") == "ValueSet":
         return _concepts(value_set)
     if reference.startswith("#"):
-        item.refuse("answerValueSet", "refers to no contained ValueSet")
+        item.refuse("answerValueSet", "does not refer to a contained ValueSet")
     else:
-        item.note("answerValueSet", "external answerValueSet is not fetched; any answer is taken")
+        item.note(
+            "answerValueSet", "external answerValueSet is not fetched; any answer is accepted"
+        )
     return None
 
 
 def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
-    """Take the expansion where there is one (it is complete), else what compose spells out."""
+    """Yield the concepts of the expansion (which is complete), or else those listed in compose."""
     expansion, compose = value_set.below("expansion"), value_set.below("compose")
     found: tuple[Option, ...] = ()
     if expansion is not None and expansion.value.get("contains"):
@@ -111,7 +113,7 @@ def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
     elif compose is not None:
         includes = list(compose.each("include"))
         if compose.value.get("exclude") or any(not part.value.get("concept") for part in includes):
-            compose.note("include", "needs a terminology server; any answer is taken")
+            compose.note("include", "needs a terminology server; any answer is accepted")
             return None
         found = tuple(
             _concept(concept, part.text("system"))
@@ -119,7 +121,7 @@ def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
             for concept in part.each("concept")
         )
     if not found:
-        value_set.note("", "lists no concepts; any answer is taken")
+        value_set.note("", "lists no concepts; any answer is accepted")
     return found or None
 
 
@@ -153,7 +155,7 @@ def _designations(concept: Cursor) -> Translations:
 
 
 def initial_values(item: Cursor, options: tuple[Option, ...] | None) -> tuple[Json, ...]:
-    """Give `initial` and the options selected at first, as ENTER_FIELD would bring them."""
+    """Return `initial` and the initially selected options, as in ENTER_FIELD."""
     written = (_initial(entry) for entry in item.each("initial"))
     values = tuple(value for value in written if value is not None)
     return values or tuple(option.to_json() for option in options or () if option.initial)

@@ -1,10 +1,10 @@
-"""`enableWhen`: reading it, finding the question it names, and the circles among conditions."""
+"""`enableWhen`: parsing, resolving the question it names, and cycles among conditions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.questionnaire import Condition, Json
-from schemas.questionnaire_cursor import Cursor
+from schemas.questionnaire.json_path import Cursor
+from schemas.questionnaire.model import Condition, Json
 
 OPERATORS = frozenset({"exists", "=", "!=", ">", "<", ">=", "<="})
 
@@ -14,7 +14,7 @@ _PARTS = {"Coding", "Quantity", "Reference"}
 
 @dataclass(frozen=True, slots=True)
 class WrittenCondition:
-    """One enableWhen as it stands in the form, before its question is looked up."""
+    """One enableWhen as written in the form, before its question is resolved."""
 
     cursor: Cursor
     question: str
@@ -24,13 +24,13 @@ class WrittenCondition:
 
 
 def read_conditions(item: Cursor) -> tuple[WrittenCondition, ...]:
-    """Read the conditions of an item; each that cannot be read is refused with its place."""
+    """Parse the conditions of an item; report each invalid one with its path."""
     read = (_condition(entry) for entry in item.each("enableWhen"))
     return tuple(condition for condition in read if condition is not None)
 
 
 def read_behavior(item: Cursor) -> str:
-    """Read `enableBehavior`; a missing one is read as `any`, as in STU3 and in form editors."""
+    """Parse `enableBehavior`; the default is `any`, as in STU3 and in form editors."""
     conditions = item.value.get("enableWhen")
     behavior = item.text("enableBehavior")
     if behavior in {"any", "all"}:
@@ -38,7 +38,7 @@ def read_behavior(item: Cursor) -> str:
     if behavior is not None:
         item.refuse("enableBehavior", 'must be "any" or "all"')
     elif isinstance(conditions, list) and len(conditions) > 1:
-        item.note("enableBehavior", "is missing beside several conditions; read as any")
+        item.note("enableBehavior", "is missing although there are several conditions; read as any")
     return "any"
 
 
@@ -55,7 +55,7 @@ def _condition(entry: Cursor) -> WrittenCondition | None:
         return None
     answer = _answer(entry, *found)
     if operator == "exists" and found[0] != "boolean":
-        entry.refuse(found[1], "exists compares with a boolean (FHIR rule que-7)")
+        entry.refuse(found[1], "exists requires a boolean (FHIR rule que-7)")
     return WrittenCondition(entry, question, str(operator), found[0], answer)
 
 
@@ -67,17 +67,17 @@ def _answer(entry: Cursor, kind: str, key: str) -> Json:
     if kind in _TEXTS:
         return entry.text(key)
     if kind not in _PARTS:
-        entry.refuse(key, f"{kind} is no answer that a condition can compare with")
+        entry.refuse(key, f"{kind} is not an answer type that a condition can compare with")
         return None
     below = entry.below(key)
     return None if below is None else below.value
 
 
 def find_question(name: str, parents: Mapping[str, str | None]) -> str | None:
-    """Find the linkId that `enableWhen.question` means.
+    """Return the linkId that `enableWhen.question` refers to, or None if absent.
 
-    A linkId stands for itself. `page.question`, as some form builders write it, is the question
-    of that linkId somewhere below the group of the other.
+    Normally the linkId itself. `page.question`, as some form builders write it, is the question
+    with the second linkId, anywhere below the group with the first.
     """
     if name in parents:
         return name
@@ -102,14 +102,14 @@ def _ancestors(link_id: str, parents: Mapping[str, str | None]) -> set[str]:
 
 
 def bind(written: WrittenCondition, link_id: str | None, *, raw: bool) -> Condition:
-    """Make the condition that is evaluated from the one that was written."""
+    """Return the condition to evaluate, from the written one and its resolved question."""
     return Condition(link_id, written.operator, written.type, written.answer, raw=raw)
 
 
 def components(edges: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, ...]]:
-    """Give the strongly connected components, each after all that it depends on (Tarjan, 1972).
+    """Return the strongly connected components, each after its dependencies (Tarjan, 1972).
 
-    `edges` names what each node depends on. Without recursion: a form may chain 2,000 items.
+    `edges` maps each node to its dependencies. Iterative: a form may chain 2,000 items.
     """
     index: dict[str, int] = {}
     low: dict[str, int] = {}

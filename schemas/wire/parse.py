@@ -1,4 +1,4 @@
-"""Bytes from the wire into frozen types, once, at the edge; what cannot be read, as a value."""
+"""Parses payloads into frozen types, once, at the edge; invalid ones become `Unreadable`."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -7,19 +7,19 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from schemas.base import MAX_SEQ, VERSION, Versioned
-from schemas.commands import COMMAND, Command
-from schemas.devices import PairingClaim, Presence
-from schemas.rejections import RejectionCode
-from schemas.requests import REQUEST, Request
+from schemas.wire.commands import COMMAND, Command
+from schemas.wire.devices import ControllerStatus, PairingClaim, Presence
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.requests import REQUEST, Request
 
 _T = TypeVar("_T", bound=Versioned)
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A payload that is none of the contract's, with what could be read of it.
+    """An invalid payload, with what could be parsed of it.
 
-    `message` names the keys that are wrong and never repeats a value.
+    `message` names the invalid keys and never repeats a value.
     """
 
     code: RejectionCode
@@ -30,27 +30,33 @@ class Unreadable:
 
 
 def read_command(payload: bytes) -> Command | Unreadable:
-    """Read a command."""
+    """Parse a command."""
     return _read(COMMAND, payload)
 
 
 def read_request(payload: bytes) -> Request | Unreadable:
-    """Read a request."""
+    """Parse a request."""
     return _read(REQUEST, payload)
 
 
 _PRESENCE = TypeAdapter(Presence)
 _CLAIM = TypeAdapter(PairingClaim)
+_STATUS = TypeAdapter(ControllerStatus)
 
 
 def read_presence(payload: bytes) -> Presence | Unreadable:
-    """Read a device's presence."""
+    """Parse a device's presence."""
     return _read(_PRESENCE, payload)
 
 
 def read_claim(payload: bytes) -> PairingClaim | Unreadable:
-    """Read a pairing claim."""
+    """Parse a pairing claim."""
     return _read(_CLAIM, payload)
+
+
+def read_status(payload: bytes) -> ControllerStatus | Unreadable:
+    """Parse a controller's status."""
+    return _read(_STATUS, payload)
 
 
 def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
@@ -58,7 +64,7 @@ def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
         found: _T = adapter.validator.validate_json(payload)
     except ValidationError as error:
         return _why(payload, error)
-    # The types give `v` themselves when we write; what comes to us has to bear it.
+    # `v` has a default for writing; a received payload must contain it.
     if "v" not in found.model_fields_set:
         return _unreadable(from_json(payload), RejectionCode.MALFORMED, _wrong("v"))
     return found
@@ -68,9 +74,9 @@ def _why(payload: bytes, error: ValidationError) -> Unreadable:
     try:
         found = from_json(payload)
     except ValueError:
-        return Unreadable(RejectionCode.MALFORMED, "This is not JSON.")
+        return Unreadable(RejectionCode.MALFORMED, "The payload is not JSON.")
     if not isinstance(found, dict):
-        return Unreadable(RejectionCode.MALFORMED, "This is not a JSON object.")
+        return Unreadable(RejectionCode.MALFORMED, "The payload is not a JSON object.")
     return _unreadable(found, *_verdict(found, error))
 
 
@@ -87,20 +93,23 @@ def _unreadable(found: dict[str, Any], code: RejectionCode, message: str) -> Unr
 def _verdict(found: dict[str, Any], error: ValidationError) -> tuple[RejectionCode, str]:
     version = found.get("v")
     if type(version) is int and version != VERSION:
-        return RejectionCode.UNSUPPORTED_VERSION, f"Only version {VERSION} is understood."
+        return (
+            RejectionCode.UNSUPPORTED_VERSION,
+            f"Unsupported version; only version {VERSION} is supported.",
+        )
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     if any(problem["type"] == "union_tag_invalid" for problem in problems):
-        return RejectionCode.UNKNOWN_TYPE, "The type is none that is known here."
+        return RejectionCode.UNKNOWN_TYPE, "Unknown message type."
     keys = sorted({_key(problem["loc"]) for problem in problems})
     return RejectionCode.MALFORMED, _wrong(", ".join(keys))
 
 
 def _wrong(keys: str) -> str:
-    return f"Missing or not as the contract says: {keys}."
+    return f"Missing or invalid: {keys}."
 
 
 def _key(location: tuple[int | str, ...]) -> str:
-    """Name the key of a problem: the first lower-case level, since a union's tag comes before."""
+    """Return the key of a problem: the first lower-case level, after a union's tag."""
     names = [str(part) for part in location if isinstance(part, str) and not part.isupper()]
     return names[0] if names and names[0].isidentifier() else "type"
 

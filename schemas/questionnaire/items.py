@@ -1,19 +1,20 @@
-"""Reading `Questionnaire.item`: each element and extension of FHIR R4 that a flow honours."""
+"""Parser of `Questionnaire.item`: the FHIR R4 elements and extensions that a flow supports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import Coding, FieldKind, Item, Json
-from schemas.questionnaire_conditions import WrittenCondition, read_behavior, read_conditions
-from schemas.questionnaire_cursor import Cursor
-from schemas.questionnaire_extraction import read_extraction
-from schemas.questionnaire_options import initial_values, read_options
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.conditions import WrittenCondition, read_behavior, read_conditions
+from schemas.questionnaire.extraction import read_extraction
+from schemas.questionnaire.json_path import Cursor
+from schemas.questionnaire.linked import with_documents
+from schemas.questionnaire.model import STRUCTURE, TODAY, Coding, FieldKind, Item, Json
+from schemas.questionnaire.options import initial_values, read_options
 
 MAX_DEPTH = 20
 MAX_ITEMS = 2_000
 MAX_LINK_ID = 255
-"""FHIR R5 says so; R4 is silent, and a field id stands in every view."""
+"""The limit of FHIR R5; R4 has none, but every view contains field ids."""
 
 _TYPES = {kind.value: kind for kind in FieldKind} | {"coding": None, "question": None}
 _OURS_ONLY = {FieldKind.CONSENT, FieldKind.SIGNATURE}
@@ -22,11 +23,11 @@ _HINTS = {"help", "flyover"}
 
 @dataclass(slots=True)
 class Reading:
-    """What is gathered while one questionnaire is read, in document order."""
+    """What is collected while parsing one questionnaire, in document order."""
 
     contained: dict[str, Cursor]
     accepted: bool = False
-    """Whether its patterns are known to be good."""
+    """Whether its patterns were already checked."""
     items: dict[str, Item] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     conditions: dict[str, tuple[WrittenCondition, ...]] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """Where an item stands."""
+    """The position of an item in the form."""
 
     parent: Item | None = None
     depth: int = 1
@@ -44,7 +45,7 @@ class Around:
 
 
 def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
-    """Read one item and all below it into `reading`; gives its linkId if it has a usable one."""
+    """Parse an item and its descendants into `reading`; return its linkId if it is usable."""
     reading.seen += 1
     if reading.seen > MAX_ITEMS or around.depth > MAX_DEPTH:
         _refuse_size(cursor, around, reading)
@@ -70,7 +71,7 @@ def _refuse_size(cursor: Cursor, around: Around, reading: Reading) -> None:
     if around.depth > MAX_DEPTH:
         cursor.refuse("", f"is nested deeper than {MAX_DEPTH}")
     elif reading.seen == MAX_ITEMS + 1:
-        cursor.refuse("", f"is one more than {MAX_ITEMS} items")
+        cursor.refuse("", f"exceeds the limit of {MAX_ITEMS} items")
 
 
 def _link_id(cursor: Cursor, reading: Reading) -> str | None:
@@ -93,11 +94,11 @@ def _type(cursor: Cursor) -> FieldKind | None:
     if kind is not None and kind not in _OURS_ONLY:
         return kind
     if written == "coding":
-        cursor.refuse("type", '"coding" is FHIR R5; R4 says "choice" or "open-choice"')
+        cursor.refuse("type", '"coding" is FHIR R5; R4 uses "choice" or "open-choice"')
     elif not written:
         cursor.refuse("type", "is missing")
     else:
-        cursor.refuse("type", f'"{written}" is no item type of FHIR R4')
+        cursor.refuse("type", f'"{written}" is not an item type of FHIR R4')
     return None
 
 
@@ -123,7 +124,6 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         link_id=link_id,
         type=kind,
         kind=offered,
-        text=cursor.text("text") or "",
         prefix=cursor.text("prefix"),
         required=_required(cursor, kind, offered),
         repeats=bool(cursor.flag("repeats")),
@@ -138,11 +138,24 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         parent=None if around.parent is None else around.parent.link_id,
         repeating_ancestors=around.repeating,
         step_id=around.step_id or link_id,
-        translations=cursor.translations("text"),
+        **_texts_of(cursor, offered, reading),
+        review=cursor.extension_flag(ext.REVIEW) and kind in STRUCTURE,
+        attestation=cursor.extension_flag(ext.ATTESTATION) and kind is FieldKind.BOOLEAN,
         **_screen(cursor),
         **_limits(cursor, reading),
         **_units(cursor),
     )
+
+
+def _texts_of(cursor: Cursor, offered: FieldKind, reading: Reading) -> dict[str, Json]:
+    text, translations = cursor.text("text") or "", cursor.translations("text")
+    if offered in _OURS_ONLY:
+        text = with_documents(text, reading.contained)
+        translations = {
+            language: with_documents(one, reading.contained)
+            for language, one in translations.items()
+        }
+    return {"text": text, "translations": translations}
 
 
 def _offered(cursor: Cursor, kind: FieldKind) -> FieldKind:
@@ -154,9 +167,9 @@ def _offered(cursor: Cursor, kind: FieldKind) -> FieldKind:
 
 
 def _required(cursor: Cursor, kind: FieldKind, offered: FieldKind) -> bool:
-    """Read `required`. FHIR forbids it on display (que-6), where our kinds imply it.
+    """Parse `required`. FHIR forbids it on display (que-6), where our kinds imply it.
 
-    signatureRequired says that a signature is needed, so only an explicit `false` frees from it.
+    signatureRequired implies that a signature is required, unless `required` is `false`.
     """
     required = cursor.flag("required")
     if kind is FieldKind.DISPLAY:
@@ -167,7 +180,7 @@ def _required(cursor: Cursor, kind: FieldKind, offered: FieldKind) -> bool:
 
 
 def _open(cursor: Cursor) -> bool:
-    """FHIR R5's `answerConstraint`, which R4 forms sometimes bear already."""
+    """Parse FHIR R5's `answerConstraint`, which some R4 forms already use."""
     return cursor.text("answerConstraint") in {"optionsOrString", "optionsOrType"}
 
 
@@ -176,6 +189,7 @@ def _screen(cursor: Cursor) -> dict[str, Json]:
         "hidden": cursor.extension_flag(ext.HIDDEN),
         "sensitive": cursor.extension_flag(ext.SENSITIVE),
         "skippable": cursor.extension_flag(ext.SKIPPABLE),
+        "signs_all": cursor.extension_flag(ext.SIGNS_ALL),
         "item_control": cursor.extension_code(ext.ITEM_CONTROL),
         "choice_orientation": cursor.extension_text(ext.CHOICE_ORIENTATION),
         "entry_format": cursor.extension_text(ext.ENTRY_FORMAT),
@@ -209,13 +223,18 @@ def _limits(cursor: Cursor, reading: Reading) -> dict[str, Json]:
 
 
 _TEXT_BOUNDS = {"date", "dateTime", "time", "instant"}
+_DATED = {"date", "dateTime"}
 
 
 def _bound(cursor: Cursor, url: str) -> Json:
     for extension in cursor.extensions(url):
         found = extension.choice("value")
-        if found is None:
-            extension.note("value[x]", "is missing or calculated; the bound is not kept")
+        if ext.is_today(extension.value):
+            if cursor.value.get("type") in _DATED:
+                return TODAY
+            extension.note("value[x]", "today() bounds a date only; ignored")
+        elif found is None:
+            extension.note("value[x]", "is missing or calculated; the bound is ignored")
         elif found[0] in _TEXT_BOUNDS:
             return extension.text(found[1])
         elif found[0] == "Quantity":
@@ -235,7 +254,7 @@ def _regex(cursor: Cursor, reading: Reading) -> str | None:
     try:
         regex.compile(pattern)
     except (regex.error, ValueError, OverflowError, RecursionError, KeyError, IndexError):
-        cursor.refuse("extension(regex)", "is no regular expression that can be read")
+        cursor.refuse("extension(regex)", "is not a supported regular expression")
         return None
     return pattern
 
@@ -267,18 +286,22 @@ def _codings(cursor: Cursor, url: str) -> Iterator[Coding]:
 def _remark(cursor: Cursor, item: Item, around: Around) -> None:
     parent = around.parent
     if parent is not None and parent.type is FieldKind.DISPLAY:
-        cursor.note("", "stands under a display item, which holds none in FHIR (que-1); kept")
+        cursor.note("", "is below a display item, which has no items in FHIR (que-1); kept")
     asked = item.type is not FieldKind.DISPLAY
     if parent is not None and parent.repeats and parent.type is not FieldKind.GROUP and asked:
-        cursor.note("", "stands under a repeating question; it hangs on the first answer")
+        cursor.note("", "is below a repeating question; it belongs to the first answer")
     _remark_values(cursor, item)
 
 
 def _remark_values(cursor: Cursor, item: Item) -> None:
+    if cursor.extension_flag(ext.REVIEW) and not item.review:
+        cursor.note("extension(review)", "only a group or a display item shows answers; ignored")
+    if cursor.extension_flag(ext.ATTESTATION) and not item.attestation:
+        cursor.note("extension(attestation)", "only a boolean can be an attestation; ignored")
     if item.skippable and item.parent is not None:
         cursor.note("extension(skippable)", "only a top-level group can be skipped; ignored")
     if item.kind is FieldKind.CONSENT and item.type is FieldKind.GROUP:
-        cursor.note("extension(consent)", "on a group: the group's text is what is read")
+        cursor.note("extension(consent)", "on a group: the group's text is what the patient reads")
     if item.type is FieldKind.DISPLAY and (cursor.value.get("required") or item.repeats):
         cursor.note("", "is a display item with required or repeats (FHIR rule que-6); ignored")
     if item.initial and len(item.initial) > 1 and not item.repeats:
@@ -286,7 +309,7 @@ def _remark_values(cursor: Cursor, item: Item) -> None:
 
 
 def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, Json]:
-    """Find the help and flyover texts that FHIR hangs below a question as display items."""
+    """Return the help and flyover texts, which FHIR puts below a question as display items."""
     found: dict[str, list[str]] = {"help": [], "flyover": []}
     for child in children:
         below = reading.items[child]

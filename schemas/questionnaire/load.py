@@ -1,19 +1,32 @@
-"""A FHIR R4 Questionnaire becomes a flow.
+"""Loads a FHIR R4 Questionnaire as a flow.
 
     load_flow(source, fallback_id=None) -> Flow    JSON bytes, or the object already parsed
-    parse_json(source) -> dict                     strict JSON: no duplicate keys, no NaN
+    parse_json(source, place) -> dict              strict JSON: no duplicate keys, no NaN
 
-Both raise `FlowError`, whose `problems` name every place that is wrong; what is merely bent or
-not supported stands in `flow.notes`. Loading `flow.canonical` again gives the same `flow_ref`.
-The types (`Flow`, `Step`, `Item`, `Option`, `Condition`, `FieldKind`, `Note`) are of
-`schemas.questionnaire`.
+Both raise `FlowError`, whose `problems` list every error with its path; reinterpreted or
+unsupported features are listed in `flow.notes`. Loading `flow.canonical` again yields the same
+`flow_ref`. The types (`Flow`, `Step`, `Item`, `Option`, `Condition`, `FieldKind`, `Note`) are in
+`schemas.questionnaire.model`.
 """
 
 import hashlib
 import json
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import (
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.assemble import (
+    MAX_CANONICAL,
+    bind_conditions,
+    find_flow_id,
+    find_languages,
+    read_contained,
+    read_steps,
+)
+from schemas.questionnaire.canonical import canonical_json, check_extensions, understood
+from schemas.questionnaire.consents import check_consents
+from schemas.questionnaire.extraction import read_extraction
+from schemas.questionnaire.items import Reading
+from schemas.questionnaire.json_path import Cursor, Report
+from schemas.questionnaire.model import (
     Coding,
     Condition,
     FieldKind,
@@ -24,22 +37,6 @@ from schemas.questionnaire import (
     Note,
     Option,
     Step,
-)
-from schemas.questionnaire_assembly import (
-    MAX_CANONICAL,
-    bind_conditions,
-    find_flow_id,
-    find_languages,
-    read_contained,
-    read_steps,
-)
-from schemas.questionnaire_cursor import Cursor, Report
-from schemas.questionnaire_extraction import read_extraction
-from schemas.questionnaire_items import Reading
-from schemas.questionnaire_published import (
-    canonical_json,
-    check_extensions,
-    understood,
 )
 
 __all__ = [
@@ -58,19 +55,19 @@ __all__ = [
 ]
 
 _MAX_SOURCE = 8 * MAX_CANONICAL
-"""Indented JSON is larger than canonical JSON, but not by more than this."""
+"""Bytes; indented JSON is at most about 8 times as large as canonical JSON."""
 
 
-def parse_json(source: bytes) -> dict[str, Json]:
-    """Read strict JSON; raises `FlowError`."""
+def parse_json(source: bytes, place: str = "Questionnaire") -> dict[str, Json]:
+    """Parse strict JSON; `place` names it in messages. Raises `FlowError`."""
     if len(source) > _MAX_SOURCE:
-        raise _broken(f"is larger than {_MAX_SOURCE} bytes")
+        raise _broken(f"is larger than {_MAX_SOURCE} bytes", place)
     try:
         value = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise _broken(f"is not JSON: {_said(error)}") from error
+        raise _broken(f"is not JSON: {_said(error)}", place) from error
     if not isinstance(value, dict):
-        raise _broken("must be a JSON object")
+        raise _broken("must be a JSON object", place)
     return value
 
 
@@ -83,25 +80,26 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(found) < len(pairs):
         names = [key for key, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'"{twice}" stands twice in one object')
+        raise ValueError(f'"{twice}" occurs twice in one object')
     return found
 
 
 def _no_constant(name: str) -> Json:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _broken(reason: str) -> FlowError:
-    return FlowError((Note("Questionnaire", reason),))
+def _broken(reason: str, place: str = "Questionnaire") -> FlowError:
+    return FlowError((Note(place, reason),))
 
 
 def load_flow(
     source: bytes | dict[str, Json], *, fallback_id: str | None = None, accepted: bool = False
 ) -> Flow:
-    """Read a questionnaire; `fallback_id` (a file's stem) names one that names itself nowhere.
+    """Load a questionnaire; `fallback_id` (a file's stem) is used if it has no id of its own.
 
-    Raises `FlowError` with all problems found. Patterns of one that was `accepted` before are not
-    tried again: that takes `regex`, which a box that only waits need not load.
+    Raises `FlowError` with all problems found. The patterns and consents of a questionnaire that
+    was `accepted` before are not checked again: sessions of it stay readable, and patterns would
+    import `regex`, which an idle box does not need.
     """
     value = parse_json(source) if isinstance(source, bytes) else source
     if value.get("resourceType") != "Questionnaire":
@@ -118,6 +116,7 @@ def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) ->
     reading = Reading(read_contained(root), accepted)
     steps = read_steps(root, reading)
     items, order = bind_conditions(reading)
+    check_consents(reading)
     flow_id = find_flow_id(root, fallback_id)
     check_extensions(root)
     title = root.text("title") or root.text("name") or flow_id

@@ -1,4 +1,4 @@
-"""Reading what SDC says of extraction by definition: contexts and values of the form itself.
+"""Definition-based extraction (SDC): contexts and fixed values of the form.
 
 SDC 3 has `itemExtractionContext`, SDC 4 `definitionExtract` for the same
 (hl7.org/fhir/uv/sdc/extraction.html); `definitionExtractValue` is SDC 4's.
@@ -6,19 +6,19 @@ SDC 3 has `itemExtractionContext`, SDC 4 `definitionExtract` for the same
 
 from collections.abc import Iterator
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import ExtractedValue, Extraction
-from schemas.questionnaire_cursor import Cursor
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.json_path import Cursor
+from schemas.questionnaire.model import ExtractedValue, Extraction
 
 EXTRACTABLE = ("Patient", "RelatedPerson", "Coverage")
-"""The resources that answers are made into."""
+"""The resource types that answers can be extracted into."""
 
 
 def read_extraction(cursor: Cursor) -> Extraction:
-    """Read the context that an item (or the whole form) opens, and the values it gives."""
+    """Parse the context and the fixed values of an item or of the whole form."""
     contexts = [*_contexts(cursor), *_profiles(cursor)]
     if len(contexts) > 1:
-        cursor.note("extension", "opens several contexts of extraction; the first is kept")
+        cursor.note("extension", "has several extraction contexts; the first is kept")
     return Extraction(contexts[0] if contexts else None, tuple(_values(cursor)))
 
 
@@ -34,10 +34,10 @@ def _contexts(cursor: Cursor) -> Iterator[str]:
 
 
 def _queried(extension: Cursor, key: str) -> Iterator[str]:
-    """Read the type that a query asks for; which one it finds, only the server could say."""
+    """Return the resource type of a query; only a server could run the query itself."""
     expression = extension.below(key)
     text = (expression.text("expression") or "") if expression else ""
-    extension.note(key, "the query is not run; a new resource of its type is made")
+    extension.note(key, "the query is not run; a new resource of its type is created")
     yield from _known(extension, text.partition("?")[0])
 
 
@@ -53,7 +53,7 @@ def _known(cursor: Cursor, name: str | None) -> Iterator[str]:
     if name in EXTRACTABLE:
         yield name
     else:
-        cursor.note("", f"extraction makes {', '.join(EXTRACTABLE)}; nothing else")
+        cursor.note("", f"only {', '.join(EXTRACTABLE)} can be extracted")
 
 
 def _values(cursor: Cursor) -> Iterator[ExtractedValue]:

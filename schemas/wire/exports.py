@@ -1,34 +1,45 @@
-"""Facility IT asks for records, documents, keys and signatures of the log; and the answers."""
+"""Admin requests for records, documents, keys and log signatures, and their answers."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import AnyJson, FieldId, Identifier, Sha256, Timestamp, Wire, absent
-from schemas.request_base import RequestBase
-from schemas.seals import ExportFormat, Paper, Seal
-from schemas.views import DocumentStatus
+from schemas.wire.request_base import RequestBase
+from schemas.wire.seals import ExportFormat, Paper, Seal
+from schemas.wire.views import DocumentStatus
 
 
 class ExportSession(RequestBase):
-    """Give a session's record, or a document of it, in a format; `READ_EXPORT` gives its bytes."""
+    """Export a session's record or one document; `READ_EXPORT` then sends its bytes."""
 
     type: Literal["EXPORT_SESSION"] = "EXPORT_SESSION"
     session: Identifier
     format: ExportFormat
     field_id: Annotated[FieldId | None, Field(exclude_if=absent)] = None
-    """Of the document, where that is the format."""
+    """The document's field, if the format is `document`."""
     paper: Paper = "us-letter"
 
     @model_validator(mode="after")
     def _document_or_not(self) -> Self:
         if (self.format == "document") != (self.field_id is not None):
-            raise ValueError("a document has a `field_id`, and nothing else does")
+            raise ValueError("`field_id` is required for documents and not allowed otherwise")
         return self
 
 
+class ExportDelivery(RequestBase):
+    """Export a session's record once more as it is delivered to a destination, byte by byte.
+
+    It is the same as what was sent, unless the form's mapping or the program changed since.
+    """
+
+    type: Literal["EXPORT_DELIVERY"] = "EXPORT_DELIVERY"
+    session: Identifier
+    destination: Identifier
+
+
 class ReadExport(RequestBase):
-    """Have the next bytes of an export sent, as those of a document are: `…/{export}/{offset}`."""
+    """Request the next bytes of an export, sent like a document's: `…/{export}/{offset}`."""
 
     type: Literal["READ_EXPORT"] = "READ_EXPORT"
     session: Identifier
@@ -37,26 +48,26 @@ class ReadExport(RequestBase):
 
 
 class ListDocuments(RequestBase):
-    """List the documents of a session, whether open or ended."""
+    """List the documents of an open or ended session."""
 
     type: Literal["LIST_DOCUMENTS"] = "LIST_DOCUMENTS"
     session: Identifier
 
 
 class RotateKey(RequestBase):
-    """Wrap all keys anew: by a new key of the box, or by the newest that it was given."""
+    """Re-encrypt all keys with a new box key, or with the first configured one."""
 
     type: Literal["ROTATE_KEY"] = "ROTATE_KEY"
 
 
 class SignLog(RequestBase):
-    """Sign the log's head now, as a receipt to be kept elsewhere."""
+    """Sign the log's head, as a receipt to be stored off the box."""
 
     type: Literal["SIGN_LOG"] = "SIGN_LOG"
 
 
 class SessionExported(RequestBase):
-    """An export is ready to be read, for some minutes."""
+    """An export is ready to be read, for a few minutes."""
 
     type: Literal["SESSION_EXPORTED"] = "SESSION_EXPORTED"
     export: Identifier
@@ -64,7 +75,7 @@ class SessionExported(RequestBase):
 
 
 class ExportRead(RequestBase):
-    """So many bytes from `offset` on were sent; none is left where it is the end."""
+    """The number of bytes sent from `offset` on; 0 at the end."""
 
     type: Literal["EXPORT_READ"] = "EXPORT_READ"
     export: Identifier
@@ -73,17 +84,17 @@ class ExportRead(RequestBase):
 
 
 class DocumentLine(Wire):
-    """A document in a line."""
+    """A summary of a document."""
 
     field_id: FieldId
     status: DocumentStatus
     media_type: str
     size: int
-    """Bytes, as it is kept."""
+    """Bytes, as stored."""
     sha256: Sha256
-    """Of the document as it is kept."""
+    """Of the document as stored."""
     original_sha256: Sha256
-    """Of what the patient's screen sent."""
+    """Of the document as the patient screen sent it."""
     received_at: Timestamp | None
 
 
@@ -96,7 +107,7 @@ class Documents(RequestBase):
 
 
 class KeyRotated(RequestBase):
-    """All keys are wrapped by another key of the box."""
+    """All keys were re-encrypted with another box key."""
 
     type: Literal["KEY_ROTATED"] = "KEY_ROTATED"
     keys: int
@@ -109,5 +120,5 @@ class LogSigned(RequestBase):
     receipt: dict[str, AnyJson]
 
 
-RecordRequest = ExportSession | ReadExport | ListDocuments | RotateKey | SignLog
+RecordRequest = ExportSession | ExportDelivery | ReadExport | ListDocuments | RotateKey | SignLog
 RecordAnswer = SessionExported | ExportRead | Documents | KeyRotated | LogSigned

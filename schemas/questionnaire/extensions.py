@@ -1,14 +1,19 @@
-"""The extensions of FHIR R4 and SDC that a flow honours, our own, and those known but not kept."""
+"""Extensions of FHIR R4 and SDC that a flow supports, our own, and the unsupported ones."""
+
+from schemas.questionnaire.model import TODAY, Json
 
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
 _SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
 _OURS = "urn:handrail:fhir:"
 
-# Ours: what FHIR has no word for.
+# Ours: for what FHIR does not define.
 SENSITIVE = _OURS + "sensitive"
 CONSENT = _OURS + "consent"
 MINIMUM_FRACTION = _OURS + "minimum-fraction"
 SKIPPABLE = _OURS + "skippable"
+SIGNS_ALL = _OURS + "signs-all-answers"
+REVIEW = _OURS + "review"
+ATTESTATION = _OURS + "attestation"
 
 HIDDEN = _CORE + "questionnaire-hidden"
 ITEM_CONTROL = _CORE + "questionnaire-itemControl"
@@ -35,9 +40,12 @@ EXTRACTION_CONTEXT = _SDC + "sdc-questionnaire-itemExtractionContext"
 EXTRACT = _SDC + "sdc-questionnaire-definitionExtract"
 EXTRACT_VALUE = _SDC + "sdc-questionnaire-definitionExtractValue"
 
+CALCULATED_VALUE = _CORE + "cqf-calculatedValue"
+"""Of a bound alone, and the expression `today()` alone; anything else is reported."""
+
 RESPONSE_SIGNATURE = _CORE + "questionnaireresponse-signature"
 
-# Reported by name when a flow is loaded: each changes what a form asks, accepts or fills in.
+# Reported by name when a flow is loaded: each would change what a form asks, accepts or fills in.
 _UNSUPPORTED_NAMES = {
     _CORE: (
         "targetConstraint",
@@ -89,8 +97,24 @@ _UNSUPPORTED = {
 }
 
 
+def is_today(bound: dict[str, Json]) -> bool:
+    """Return whether a minValue or maxValue is calculated as `today()` (SDC, form behavior)."""
+    siblings = [bound.get(key) for key in ("_valueDate", "_valueDateTime")]
+    found = [one.get("extension") for one in siblings if isinstance(one, dict)]
+    inner = [one for ones in found if isinstance(ones, list) for one in ones]
+    return any(_calculates_today(one) for one in inner if isinstance(one, dict))
+
+
+def _calculates_today(extension: dict[str, Json]) -> bool:
+    """Return whether an extension says `today()`; its value is a string in R4, then Expression."""
+    expression = extension.get("valueExpression")
+    said = expression.get("expression") if isinstance(expression, dict) else None
+    said = said or extension.get("valueString")
+    return extension.get("url") == CALCULATED_VALUE and said == TODAY
+
+
 def unsupported_name(url: str) -> str | None:
-    """Name a known extension whose meaning a flow does not keep; None for any other."""
+    """Return the name of a known but unsupported extension, or None for any other."""
     name = _UNSUPPORTED.get(url)
     if name is None and url.startswith(_CORE + "cqf-"):
         name = url.removeprefix(_CORE)

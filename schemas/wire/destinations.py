@@ -1,6 +1,6 @@
-"""Where completed sessions are delivered to, as it is configured: a FHIR server, a folder, a topic.
+"""Configuration of the destinations of completed sessions: a FHIR server, a folder, a topic.
 
-No secret stands here: a destination names the files that hold its keys, tokens and passwords.
+It contains no secrets: a destination names the files with its keys, tokens and passwords.
 """
 
 from ipaddress import ip_address
@@ -8,18 +8,19 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import Identifier, Versioned, Wire, absent
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f]+$")]
-"""A path on the box; a relative one starts at the data folder."""
+"""A path on the box; a relative one is relative to the data folder."""
 OptionalFile = Annotated[FileName | None, Field(exclude_if=absent)]
 OptionalText = Annotated[str | None, Field(max_length=1024, exclude_if=absent)]
 FileFormat = Literal["fhir", "json", "csv", "pdf"]
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine: what is said to it crosses no network."""
+    """Return whether a host is this machine, reached without a network."""
     if host == "localhost":
         return True
     try:
@@ -31,9 +32,9 @@ def is_loopback(host: str) -> bool:
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address reads https://host/path")
+        raise ValueError("must be an address such as https://host/path")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("an address holds no password, no query and no fragment")
+        raise ValueError("must not contain a password, query or fragment")
     return url.rstrip("/")
 
 
@@ -42,9 +43,9 @@ WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)
 
 def _bare_topic(topic: str) -> str:
     if any(sign in topic for sign in "+#\x00") or topic.startswith("$"):
-        raise ValueError("a topic to publish on has no wildcard (MQTT 3.1.1, 4.7.1)")
+        raise ValueError("must not contain wildcards or begin with $ (MQTT 3.1.1, 4.7)")
     if set(_placeholders(topic)) - {"site", "session"}:
-        raise ValueError("a topic may hold {site} and {session}, and no other braces")
+        raise ValueError("may contain the placeholders {site} and {session} only")
     return topic
 
 
@@ -56,7 +57,7 @@ Topic = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_bar
 
 
 class StaticToken(Wire, extra="forbid"):
-    """A bearer token that somebody else keeps valid (RFC 6750)."""
+    """A bearer token that is renewed elsewhere (RFC 6750)."""
 
     by: Literal["token"] = "token"
     token_file: FileName
@@ -70,10 +71,10 @@ class ClientCredentials(Wire, extra="forbid"):
     key_file: FileName
     """The private key, as PEM or as a JWK."""
     key_id: OptionalText = None
-    """The `kid` under which the server knows the public key; a JWK may name it itself."""
+    """The public key's `kid` at the server; a JWK may contain it."""
     algorithm: Literal["ES384", "RS384"] = "ES384"
     token_url: Annotated[WebAddress | None, Field(exclude_if=absent)] = None
-    """None: as `.well-known/smart-configuration` of the server says."""
+    """None: taken from the server's `.well-known/smart-configuration`."""
     scope: Annotated[str, Field(max_length=2048)] = "system/*.cruds"
 
 
@@ -84,19 +85,31 @@ class _Named(Wire, extra="forbid"):
     name: Identifier
 
 
+NOT_ENCRYPTED = "not_encrypted"
+"""The type of the validation error for an unencrypted address."""
+
+
+def _not_encrypted(url: str, protocol: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        NOT_ENCRYPTED,
+        "{url} is not encrypted; use {protocol}s, or set allow_plain_{protocol}",
+        {"url": url, "protocol": protocol},
+    )
+
+
 class FhirDestination(_Named):
     """A FHIR R4 server."""
 
     kind: Literal["fhir"] = "fhir"
     url: WebAddress
-    """Its base address: `[base]` (FHIR R4, 3.1.0.1.2)."""
+    """The server's base URL: `[base]` (FHIR R4, 3.1.0.1.2)."""
     auth: Annotated[Auth | None, Field(exclude_if=absent)] = None
     ca_file: OptionalFile = None
-    """Who signs its certificate, where that is nobody whom this machine trusts."""
+    """CA certificates for its certificate, if this machine does not trust the CA."""
     transactions: Literal["auto", "always", "never"] = "auto"
-    """Whether a session goes as one transaction, or its resources one by one."""
+    """Whether a session is sent as one transaction or as single resources."""
     allow_plain_http: bool = False
-    """Patient data crosses the network readable: for a network that is trusted whole."""
+    """Patient data crosses the network unencrypted; for fully trusted networks only."""
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
@@ -106,16 +119,16 @@ class FhirDestination(_Named):
             if parts.scheme == "https" or is_loopback(parts.hostname or ""):
                 continue
             if not self.allow_plain_http:
-                raise ValueError(f"{url} is not encrypted; use https, or allow plain http")
+                raise _not_encrypted(url, "http")
         return self
 
 
 class FolderDestination(_Named):
-    """A folder on this machine, or one that is mounted from another."""
+    """A folder on this machine, or mounted from another."""
 
     kind: Literal["folder"] = "folder"
     folder: FileName
-    """It has to be there: where a mount is missing, nothing is written beside it."""
+    """It must exist, so that nothing is written locally if a mount is missing."""
     format: FileFormat = "fhir"
 
 
@@ -124,22 +137,22 @@ class MqttDestination(_Named):
 
     kind: Literal["mqtt"] = "mqtt"
     url: Annotated[str, Field(max_length=2048, pattern=r"^mqtts?://[^/?#@\s]+$")]
-    """`mqtts://host:8883`, or `mqtt://` for a broker that is reached unencrypted."""
+    """`mqtts://host:8883`, or `mqtt://` for an unencrypted connection."""
     topic: Topic
-    """May hold `{site}` and `{session}`."""
+    """May contain `{site}` and `{session}`."""
     username: OptionalText = None
     password_file: OptionalFile = None
     ca_file: OptionalFile = None
     format: FileFormat = "fhir"
     allow_plain_mqtt: bool = False
-    """Patient data crosses the network readable: for a network that is trusted whole."""
+    """Patient data crosses the network unencrypted; for fully trusted networks only."""
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
         parts = urlsplit(self.url)
         plain = parts.scheme == "mqtt" and not is_loopback(parts.hostname or "")
         if plain and not self.allow_plain_mqtt:
-            raise ValueError(f"{self.url} is not encrypted; use mqtts, or allow plain mqtt")
+            raise _not_encrypted(self.url, "mqtt")
         return self
 
 
@@ -148,8 +161,24 @@ Destination = Annotated[
 ]
 
 
+def files_of(destination: Destination) -> tuple[str, ...]:
+    """Return the files that a destination names: keys, tokens, passwords, certificates."""
+    holders = (destination, getattr(destination, "auth", None))
+    names = (getattr(holder, field, None) for holder in holders for field in FILE_FIELDS)
+    return tuple(name for name in names if name is not None)
+
+
+def format_of(destination: Destination) -> FileFormat:
+    """Return the format that a destination gets its sessions in."""
+    return "fhir" if isinstance(destination, FhirDestination) else destination.format
+
+
+FILE_FIELDS = ("key_file", "token_file", "password_file", "ca_file")
+"""The fields of a destination, or of its `auth`, that name a file."""
+
+
 class Destinations(Versioned, extra="forbid"):
-    """All of them: the content of `delivery.json`."""
+    """All destinations: the content of `delivery.json`."""
 
     destinations: tuple[Destination, ...] = ()
 
@@ -158,13 +187,13 @@ class Destinations(Versioned, extra="forbid"):
         names = [each.name for each in self.destinations]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"two destinations are called {twice[0]!r}")
+            raise ValueError(f"two destinations have the name {twice[0]!r}")
         return self
 
     def named(self, name: str) -> Destination | None:
-        """Find one."""
+        """Return a destination by name, or None if absent."""
         return next((each for each in self.destinations if each.name == name), None)
 
 
 DESTINATION: TypeAdapter[Destination] = TypeAdapter(Destination)
-"""Reads any destination."""
+"""Parses any destination."""

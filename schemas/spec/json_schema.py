@@ -1,6 +1,6 @@
-"""The published protocol documents, built from the types: JSON Schemas and AsyncAPI.
+"""The published protocol documents, generated from the types: JSON Schemas and AsyncAPI.
 
-`documents()` gives each file's name and text; nothing here writes a file. The command
+`documents()` returns each file's name and text; nothing here writes a file. The command
 `./run handrail schema --write docs/protocol` does, and a test compares.
 """
 
@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from schemas.base import VERSION
-from schemas.commands import Command, FacilityCommand, PatientCommand
-from schemas.devices import (
+from schemas.spec.asyncapi import asyncapi
+from schemas.wire.commands import Command, FacilityCommand, PatientCommand
+from schemas.wire.devices import (
     Assignment,
     ControllerStatus,
     Lobby,
@@ -21,10 +22,9 @@ from schemas.devices import (
     PairingGrant,
     Presence,
 )
-from schemas.published_channels import asyncapi
-from schemas.rejections import Rejection
-from schemas.requests import Answer, Request
-from schemas.views import FacilityView, PatientView
+from schemas.wire.rejections import Rejection
+from schemas.wire.requests import Answer, Request
+from schemas.wire.views import FacilityView, PatientView
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ _FROM_CONTROLLER = (
 
 
 def documents() -> dict[str, str]:
-    """Give the published files: name to text, the same text for the same types."""
+    """Return the published files, name to text; deterministic for the same types."""
     return {
         SCHEMA_FILE: _pretty(json_schemas()),
         ASYNCAPI_FILE: _pretty(asyncapi(SCHEMA_FILE)),
@@ -61,10 +61,10 @@ def documents() -> dict[str, str]:
 
 
 def json_schemas() -> Json:
-    """Build the bundle: each payload, and each union of payloads, below `$defs`.
+    """Return the bundle: each payload, and each union of payloads, below `$defs`.
 
-    What a device sends is described as the controller reads it, what the controller sends as it
-    writes it: there, what has a default is always present.
+    What a device sends is described as the controller accepts it; what the controller sends is
+    described as it is written: there, keys with defaults are always present.
     """
     definitions = {name: _tidy(schema) for name, schema in _definitions().items()}
     definitions |= {name: _union(union) for name, union in _UNIONS.items()}
@@ -93,12 +93,12 @@ def _union(union: Any) -> Json:
     names = [member.__name__ for member in get_args(union)]
     return {
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in names],
-        "description": "Told apart by `type`.",
+        "description": "Distinguished by `type`.",
     }
 
 
 def _tidy(schema: Json) -> Json:
-    """Demand the keys that tell what an object is; drop titles that only repeat a key."""
+    """Require the keys that identify an object; drop titles that only repeat a key."""
     properties: Json = schema.get("properties", {})
     for value in properties.values():
         value.pop("title", None)

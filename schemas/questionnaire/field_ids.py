@@ -1,18 +1,18 @@
-"""Field ids: how the wire names a field, also inside repeating groups.
+"""Field ids: the protocol's names of fields, including those in repeating groups.
 
     resolve(flow, field_id) -> Place | None
     place_of(item, indices) -> Place
 
-`{group}[{n}].{linkId}`, nested `{outer}[{n}].{inner}[{m}].{linkId}`. A linkId may hold dots and
-brackets itself; `schemas.questionnaire_assembly` refuses linkIds that end in `[n]` or hold `[n].`
-where a flow has repeating groups, so that a field id can be read in one way only.
+`{group}[{n}].{linkId}`, nested `{outer}[{n}].{inner}[{m}].{linkId}`. A linkId may itself contain
+dots and brackets; in flows with repeating groups, `schemas.questionnaire.assemble` rejects linkIds
+that end in `[n]` or contain `[n].`, so that every field id is unambiguous.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.questionnaire import FieldKind, Flow, Item
+from schemas.questionnaire.model import FieldKind, Flow, Item
 
 _INSTANCE = re.compile(r"\[(0|[1-9][0-9]{0,4})\](?:\.|$)", re.ASCII)
 
@@ -20,11 +20,11 @@ LOOKS_LIKE_INSTANCE = re.compile(r"\[[0-9]+\](?:\.|$)", re.ASCII)
 
 
 class Place(NamedTuple):
-    """Where a field id points.
+    """The target of a field id.
 
-    `containers` are the repeating groups' instances around it, outermost first, each as the key
-    that `instances` counts it under and its number. With `is_instance`, the field id names the
-    last of them as a whole: `{group}[{n}]`.
+    `containers` are the enclosing instances of repeating groups, outermost first, each as its key
+    in `instances` and its number. With `is_instance`, the field id names the whole last instance:
+    `{group}[{n}]`.
     """
 
     item: Item
@@ -34,22 +34,22 @@ class Place(NamedTuple):
 
     @property
     def step_id(self) -> str:
-        """The step that it belongs to."""
+        """The id of its step."""
         return self.item.step_id
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """The number of the instance of each repeating group around it, outermost first."""
+        """The instance number of each enclosing repeating group, outermost first."""
         return tuple(number for _, number in self.containers)
 
 
 def is_repeating_group(item: Item) -> bool:
-    """Tell whether field ids below this item bear an instance number."""
+    """Return whether field ids below this item have an instance number."""
     return item.repeats and item.type is FieldKind.GROUP
 
 
 def place_of(item: Item, indices: Sequence[int]) -> Place:
-    """Name an item by the instances around it; one number more names an instance of a group."""
+    """Return an item's place by its enclosing instances; one more index names an instance."""
     containers: list[tuple[str, int]] = []
     prefix = ""
     groups = (*item.repeating_ancestors, item.link_id)[: len(indices)]
@@ -62,9 +62,9 @@ def place_of(item: Item, indices: Sequence[int]) -> Place:
 
 
 def resolve(flow: Flow, field_id: str) -> Place | None:
-    """Find what a field id names; None where the flow has no such field.
+    """Return the place that a field id names, or None if the flow has no such field.
 
-    Whether that instance exists yet is not asked here.
+    Does not check whether the instance exists.
     """
     item = flow.items.get(field_id)
     if item is not None and not item.repeating_ancestors:
@@ -94,5 +94,5 @@ def _taken_apart(field_id: str) -> tuple[tuple[str, ...], tuple[int, ...], str]:
 
 
 def has_repeating_groups(items: Mapping[str, Item]) -> bool:
-    """Tell whether any field id of these items bears an instance number."""
+    """Return whether any field id of these items has an instance number."""
     return any(is_repeating_group(item) for item in items.values())

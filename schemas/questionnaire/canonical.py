@@ -1,25 +1,25 @@
-"""What is published of a questionnaire: itself as understood, as canonical JSON."""
+"""The published form of a questionnaire: as interpreted, in canonical JSON."""
 
 import json
 from collections.abc import Iterator, Mapping
 
 import rfc8785
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import Item, Json, Note
-from schemas.questionnaire_assembly import MAX_CANONICAL, slug
-from schemas.questionnaire_cursor import Cursor, Report
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.assemble import MAX_CANONICAL, slug
+from schemas.questionnaire.json_path import Cursor, Report
+from schemas.questionnaire.model import Item, Json, Note
 
 _STATUSES = {"draft", "active", "retired", "unknown"}
 
 
 def understood(root: Cursor, items: Mapping[str, Item], flow_id: str) -> dict[str, Json]:
-    """Give the Questionnaire as it is published: with what was missing filled in."""
+    """Return the Questionnaire as it is published, with missing elements filled in."""
     status = root.text("status")
     if status is None:
         root.note("status", "is missing; read as draft")
     elif status not in _STATUSES:
-        root.note("status", "is none of draft, active, retired, unknown; kept")
+        root.note("status", "is not one of draft, active, retired, unknown; kept")
     filled = {"id": flow_id, "status": "draft"} | {
         key: value for key, value in root.value.items() if value is not None
     }
@@ -46,7 +46,7 @@ def _understood_item(value: Json, items: Mapping[str, Item]) -> Json:
 
 def _understood_conditions(item: Item, written: list[Json]) -> list[Json]:
     if len(written) != len(item.enable_when):
-        return written  # one of them was refused
+        return written  # one of them was rejected
     return [
         one | {"question": condition.question or one["question"]}
         for one, condition in zip(written, item.enable_when, strict=True)
@@ -54,32 +54,36 @@ def _understood_conditions(item: Item, written: list[Json]) -> list[Json]:
 
 
 def canonical_json(value: dict[str, Json], report: Report) -> bytes:
-    """Write it as RFC 8785 says; what cannot be written or is too large is told to `report`."""
+    """Return canonical JSON (RFC 8785); add a problem to `report` if that fails or is too large."""
     try:
         canonical = rfc8785.dumps(value)
-        # 2^53 as a float is written, but as the integer that it reads like it is refused.
+        # 2^53 is accepted as a float but rejected as the integer that it is parsed as.
         rfc8785.dumps(json.loads(canonical))
     except (rfc8785.CanonicalizationError, ValueError) as error:
-        report.problems.append(Note("Questionnaire", f"has no canonical JSON: {error}"))
+        report.problems.append(
+            Note("Questionnaire", f"cannot be written as canonical JSON: {error}")
+        )
         return b""
     if len(canonical) > MAX_CANONICAL:
         report.problems.append(
             Note(
                 "Questionnaire",
-                f"is {len(canonical)} bytes of canonical JSON, of {MAX_CANONICAL} at most",
+                f"is {len(canonical)} bytes of canonical JSON; at most {MAX_CANONICAL} are allowed",
             )
         )
     return bytes(canonical)
 
 
 def check_extensions(root: Cursor) -> None:
-    """Report by name each extension that is known but not kept, wherever it stands.
+    """Report each known but unsupported extension by name, at any depth.
 
-    Refuses modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids to process an element
-    that bears one which is not understood, and none is.
+    Rejects modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids processing an element
+    with an unknown one, and none is known here.
     """
     if any(True for _ in root.extensions(ext.SIGNATURE_REQUIRED)):
-        root.note("extension", "signatureRequired of the whole form is not kept; put it on an item")
+        root.note(
+            "extension", "signatureRequired on the whole form is not supported; put it on an item"
+        )
     for place, key, url in _extensions(root.value, root.path, ""):
         if key == "modifierExtension":
             root.report.problems.append(Note(place, f'modifier extension "{url}" is not known'))
@@ -94,6 +98,8 @@ def _extensions(value: Json, path: str, link_id: str) -> Iterator[tuple[str, str
         for index, one in enumerate(value):
             yield from _extensions(one, f"{path}[{index}]", link_id)
     if not isinstance(value, dict):
+        return
+    if value.get("url") in (ext.MIN_VALUE, ext.MAX_VALUE) and ext.is_today(value):
         return
     link_id = str(value.get("linkId") or link_id)
     for key, below in value.items():

@@ -1,4 +1,4 @@
-"""Refusals: a closed set of codes, a sentence for a person, details for a program."""
+"""Rejections: a closed set of codes, a sentence for people, details for programs."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -41,7 +41,7 @@ class RejectionCode(StrEnum):
 
 
 class Rejection(Versioned):
-    """A refusal, sent to the sender alone."""
+    """A rejection, sent only to the sender."""
 
     type: Literal["REJECTION"] = "REJECTION"
     command_id: Annotated[str | None, Field(exclude_if=absent)] = None
@@ -49,6 +49,6 @@ class Rejection(Versioned):
     request_id: Annotated[RequestId | None, Field(exclude_if=absent)] = None
     code: RejectionCode
     message: str
-    """A sentence for a person; holds no patient data."""
+    """A sentence for people; contains no patient data."""
     details: dict[str, JsonValue] = Field(default_factory=dict)
-    """What a program needs beyond the code: `fields`, `expected_seq`, `revision`, `limit` …"""
+    """Further data for programs: `fields`, `expected_seq`, `revision`, `limit` …"""

@@ -1,16 +1,16 @@
-"""Reading JSON with a finger on the place: every problem is told with its exact path.
+"""JSON reader that tracks the path for error messages.
 
-`Cursor` stands on one JSON object of a Questionnaire. Its readers give the value of an element,
-or None where it is absent; a value of the wrong type is reported and read as absent, so that one
-pass finds all problems.
+A `Cursor` is at one JSON object of a Questionnaire. Its methods return the value of an element, or
+None if absent; a value of the wrong type is reported and treated as absent, so that one pass finds
+all problems.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 
-from schemas import questionnaire_extensions as ext
-from schemas.questionnaire import Coding, Json, Note, Translations
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.model import Coding, Json, Note, Translations
 
 _PRIMITIVES = {
     name[0].upper() + name[1:]: name
@@ -19,12 +19,12 @@ _PRIMITIVES = {
         *("uri", "url", "code", "id", "instant", "canonical", "markdown", "positiveInt"),
     )
 }
-"""FHIR spells primitive types small, but with a capital inside `value[x]`."""
+"""FHIR's primitive types begin with a lower-case letter, but a capital in `value[x]`."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What one reading found: problems refuse the questionnaire, notes do not."""
+    """The findings of one parse: problems make the questionnaire unusable, notes do not."""
 
     problems: list[Note] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """One JSON object, where it stands, and whom to tell."""
+    """One JSON object, its path, and the report for findings."""
 
     value: dict[str, Json]
     path: str
@@ -40,20 +40,20 @@ class Cursor:
     link_id: str | None = None
 
     def place(self, key: str = "") -> str:
-        """Spell the path of an element of this object."""
+        """Return the path of an element of this object."""
         path = f"{self.path}.{key}" if key else self.path
         return path if self.link_id is None else f'{path} (linkId "{self.link_id}")'
 
     def refuse(self, key: str, reason: str) -> None:
-        """Tell a reason why this is no flow."""
+        """Report a problem that makes the questionnaire unusable."""
         self.report.problems.append(Note(self.place(key), reason))
 
     def note(self, key: str, remark: str) -> None:
-        """Tell what the author should know."""
+        """Report a note for the author."""
         self.report.notes.append(Note(self.place(key), remark))
 
     def text(self, key: str) -> str | None:
-        """Read a string."""
+        """Return a string element, or None if absent."""
         value = self.value.get(key)
         if value is None or isinstance(value, str):
             return value
@@ -61,7 +61,7 @@ class Cursor:
         return None
 
     def flag(self, key: str) -> bool | None:
-        """Read a boolean."""
+        """Return a boolean element, or None if absent."""
         value = self.value.get(key)
         if value is None or isinstance(value, bool):
             return value
@@ -69,7 +69,7 @@ class Cursor:
         return None
 
     def count(self, key: str) -> int | None:
-        """Read a whole number from 0 up, also when it is written as 10.0."""
+        """Return an integer element of 0 or more, also if written as 10.0, or None if absent."""
         number = self.number(key)
         if number is None:
             return None
@@ -79,7 +79,7 @@ class Cursor:
         return int(number)
 
     def number(self, key: str) -> int | float | None:
-        """Read a finite number."""
+        """Return a finite number, or None if absent."""
         value = self.value.get(key)
         if value is None:
             return None
@@ -89,7 +89,7 @@ class Cursor:
         return value
 
     def below(self, key: str) -> "Cursor | None":
-        """Step into an object."""
+        """Return a cursor at an object element, or None if absent."""
         value = self.value.get(key)
         if value is None:
             return None
@@ -99,7 +99,7 @@ class Cursor:
         return Cursor(value, f"{self.path}.{key}", self.report, self.link_id)
 
     def each(self, key: str) -> Iterator["Cursor"]:
-        """Step into each object of a list."""
+        """Yield a cursor at each object of a list element."""
         values = self.value.get(key)
         if values is None:
             return
@@ -114,7 +114,7 @@ class Cursor:
                 self.refuse(place, "must be an object")
 
     def choice(self, stem: str) -> tuple[str, str] | None:
-        """Find the one element of a choice type: `("Coding", "valueCoding")` for `value`."""
+        """Return the element of a choice type, such as `("Coding", "valueCoding")` for `value`."""
         for key, value in self.value.items():
             if key.startswith(stem) and len(key) > len(stem) and value is not None:
                 written = key[len(stem) :]
@@ -122,13 +122,13 @@ class Cursor:
         return None
 
     def extensions(self, url: str) -> Iterator["Cursor"]:
-        """Step into each extension with that URL."""
+        """Yield a cursor at each extension with a URL."""
         for extension in self.each("extension"):
             if extension.value.get("url") == url:
                 yield extension
 
     def extension(self, url: str) -> tuple["Cursor", str] | None:
-        """Find the first extension with that URL that bears a value, and the value's key."""
+        """Return the first extension with a URL that has a value, and the value's key."""
         for extension in self.extensions(url):
             found = extension.choice("value")
             if found is not None:
@@ -137,22 +137,22 @@ class Cursor:
         return None
 
     def extension_text(self, url: str) -> str | None:
-        """Read a string from an extension."""
+        """Return the string value of an extension, or None if absent."""
         found = self.extension(url)
         return None if found is None else found[0].text(found[1])
 
     def extension_flag(self, url: str) -> bool:
-        """Read a boolean from an extension; absent is false."""
+        """Return the boolean value of an extension, or False if absent."""
         found = self.extension(url)
         return found is not None and bool(found[0].flag(found[1]))
 
     def extension_count(self, url: str) -> int | None:
-        """Read a whole number from an extension."""
+        """Return the integer value of an extension, or None if absent."""
         found = self.extension(url)
         return None if found is None else found[0].count(found[1])
 
     def extension_code(self, url: str) -> str | None:
-        """Read the first code of a CodeableConcept from an extension."""
+        """Return the first code of an extension's CodeableConcept, or None if absent."""
         found = self.extension(url)
         concept = None if found is None else found[0].below(found[1])
         if concept is None:
@@ -160,11 +160,11 @@ class Cursor:
         return next((coding.text("code") for coding in concept.each("coding")), None)
 
     def coding(self) -> Coding:
-        """Read this object as a Coding."""
+        """Return this object as a Coding."""
         return Coding(self.text("code"), self.text("system"), self.text("display"))
 
     def translations(self, key: str) -> Translations:
-        """Read the translations of a primitive: the extension `translation` on its `_` sibling."""
+        """Return a primitive's translations: the extension `translation` on its `_` sibling."""
         sibling = self.below("_" + key)
         if sibling is None:
             return {}

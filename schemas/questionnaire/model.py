@@ -1,8 +1,8 @@
-"""What a FHIR R4 Questionnaire says, as frozen values: items, options, conditions, steps, flows.
+"""A FHIR R4 Questionnaire as frozen values: items, options, conditions, steps, flows.
 
-Read with `schemas.flow.load_flow`; nothing here reads or checks. An `Item` is one
-`Questionnaire.item` (hl7.org/fhir/R4/questionnaire.html), linked to its parent and children by
-`linkId`; a `Flow` holds them all in document order. `Json` is any JSON value.
+Loaded with `schemas.questionnaire.load.load_flow`; this module neither parses nor validates. An
+`Item` is one `Questionnaire.item` (hl7.org/fhir/R4/questionnaire.html), linked to its parent and
+children by `linkId`; a `Flow` contains all of them in document order. `Json` is any JSON value.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,15 @@ from typing import Any
 
 Json = Any
 
+TODAY = "today()"
+"""A bound that is the date of today, as FHIRPath has it."""
+
 Translations = Mapping[str, str]
 """Language code (BCP 47, as written) to text."""
 
 
 class FieldKind(StrEnum):
-    """What a screen has to offer for an item: FHIR's item types, and two of ours."""
+    """The input that a screen shows for an item: FHIR's item types, and two of ours."""
 
     GROUP = "group"
     DISPLAY = "display"
@@ -41,17 +44,17 @@ class FieldKind(StrEnum):
 
 
 STRUCTURE = frozenset({FieldKind.GROUP, FieldKind.DISPLAY})
-"""Kinds that hold no answer of their own."""
+"""Kinds without an answer of their own."""
 
 CHOICES = frozenset({FieldKind.CHOICE, FieldKind.OPEN_CHOICE})
 
 WITHOUT_VALUE = STRUCTURE | {FieldKind.ATTACHMENT}
-"""FHIR types that ENTER_FIELD cannot fill."""
+"""Kinds that ENTER_FIELD cannot fill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about a questionnaire, and where in it: a reason of refusal, or a remark."""
+    """A problem or a remark about a questionnaire, with its path."""
 
     place: str
     message: str
@@ -61,7 +64,7 @@ class Note:
 
 
 class FlowError(ValueError):
-    """The questionnaire cannot be a flow; `problems` lists every reason, not only the first."""
+    """The questionnaire cannot be used as a flow; `problems` lists every reason."""
 
     def __init__(self, problems: tuple[Note, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -69,7 +72,7 @@ class FlowError(ValueError):
 
 
 def translated(text: str, translations: Translations, language: str | None) -> str:
-    """Give the text in `language`, in its base language (`es` for `es-MX`), or as written."""
+    """Return the text in `language`, in its base language (`es` for `es-MX`), or as written."""
     if language is None or not translations:
         return text
     base = language.partition("-")[0]
@@ -78,14 +81,14 @@ def translated(text: str, translations: Translations, language: str | None) -> s
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """A FHIR Coding as far as an answer needs it."""
+    """A FHIR Coding with the elements that answers need."""
 
     code: str | None = None
     system: str | None = None
     display: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        """Write it as the wire does."""
+        """Return it as protocol JSON."""
         parts = {"code": self.code, "system": self.system, "display": self.display}
         return {key: part for key, part in parts.items() if part is not None}
 
@@ -95,8 +98,8 @@ class Option:
     """One permitted answer (`answerOption`, or a concept of a contained ValueSet).
 
     `type` is FHIR's: Coding, string, integer, date, time or Reference; `value` is a `Coding` for
-    the first, the reference as text for the last. An `exclusive` option stands alone among the
-    answers of a repeating question.
+    the first, the reference as text for the last. An `exclusive` option cannot be combined with
+    other answers of a repeating question.
     """
 
     type: str
@@ -108,7 +111,7 @@ class Option:
     translations: Translations = field(default_factory=dict)
 
     def to_json(self) -> Json:
-        """Write it as the answer that picks it."""
+        """Return the answer that selects it, as protocol JSON."""
         if isinstance(self.value, Coding):
             return self.value.to_json()
         if self.type == "Reference":
@@ -117,7 +120,7 @@ class Option:
         return self.value
 
     def label(self, language: str | None = None) -> str:
-        """Give what a screen shows for it."""
+        """Return its text for display."""
         return translated(self.display or _bare(self.value), self.translations, language)
 
 
@@ -129,10 +132,10 @@ def _bare(value: Coding | str | int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One `enableWhen`. `question` is a linkId, or None where it names no item of this flow.
+    """One `enableWhen`. `question` is a linkId, or None if it names no item of this flow.
 
-    `raw`: the question and the item depend on each other in a circle, so the answer counts
-    whether or not the question itself is switched on.
+    `raw`: the question and the item depend on each other in a cycle, so the answer counts
+    whether or not the question itself is enabled.
     """
 
     question: str | None
@@ -144,7 +147,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedValue:
-    """A value that the form itself gives to an element of a resource: no answer has it."""
+    """A fixed value that the form sets in an element of a resource."""
 
     definition: str
     value: Json
@@ -152,9 +155,9 @@ class ExtractedValue:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What an item, or the form, says of the resources that its answers make (SDC, extraction).
+    """How an item, or the form, extracts its answers into resources (SDC, extraction).
 
-    `context` is the type of the resource that is made of what stands below.
+    `context` is the type of the resource made from the items below.
     """
 
     context: str | None = None
@@ -166,12 +169,13 @@ NO_EXTRACTION = Extraction()
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One item. `type` is FHIR's; `kind` is what a screen offers.
+    """One item. `type` is FHIR's; `kind` is the input that a screen shows.
 
-    `options` is None where the permitted answers are not known here (an external ValueSet, or a
-    choice without any): then any Coding or string is taken. `repeating_ancestors` are the
-    linkIds of the repeating groups around it, outermost first, without itself. Sizes in bytes,
-    lengths in code points. `initial` holds JSON values as ENTER_FIELD would bring them.
+    `options` is None if the permitted answers are unknown (an external ValueSet, or a choice
+    without options): then any Coding or string is accepted. `repeating_ancestors` are the linkIds
+    of the enclosing repeating groups, outermost first. Sizes are in bytes, lengths in code points.
+    `initial` contains JSON values as in ENTER_FIELD. `min_value` and `max_value` of a date may be
+    `TODAY`.
     """
 
     link_id: str
@@ -187,6 +191,11 @@ class Item:
     hidden: bool = False
     sensitive: bool = False
     skippable: bool = False
+    signs_all: bool = False
+    review: bool = False
+    """Shows the answers of the other steps, for the patient to check; a group or a text."""
+    attestation: bool = False
+    """A yes-or-no question that has to be answered with yes."""
     minimum_fraction: float = 1.0
     max_length: int | None = None
     min_length: int | None = None
@@ -218,17 +227,17 @@ class Item:
     translations: Translations = field(default_factory=dict)
 
     def text_in(self, language: str | None = None) -> str:
-        """Give its text in that language, else as the questionnaire has it."""
+        """Return its text in a language, or else as written."""
         return translated(self.text, self.translations, language)
 
     @cached_property
     def label(self) -> str:
-        """Name it for a person: its text, or what stands in for a missing one."""
+        """Return its text for people, or a substitute if it has none."""
         return self.text or self.flyover or self.help or self.link_id
 
     @cached_property
     def options_by_key(self) -> Mapping[Json, tuple[Option, ...]]:
-        """The options by what tells them: code, else display, of a Coding; else the value."""
+        """The options by key: a Coding's code, or else its display; otherwise the value."""
         found: dict[Json, tuple[Option, ...]] = {}
         for option in self.options or ():
             value = option.value
@@ -238,17 +247,17 @@ class Item:
 
     @cached_property
     def takes_value(self) -> bool:
-        """ENTER_FIELD may fill it: a question that is neither a document nor a signature."""
+        """Whether ENTER_FIELD may fill it: a question, but not a document or signature."""
         return self.kind is not FieldKind.SIGNATURE and self.type not in WITHOUT_VALUE
 
     @cached_property
     def is_field(self) -> bool:
-        """It can be filled at all: a question, a document, a consent text or a signature."""
+        """Whether it can be filled: a question, a document, a consent text or a signature."""
         return self.kind not in STRUCTURE
 
     @cached_property
     def fixed(self) -> bool:
-        """It bears a value that nobody may change."""
+        """Whether its value is read-only."""
         return self.read_only and bool(self.initial)
 
 
@@ -264,17 +273,17 @@ class Step:
     translations: Translations = field(default_factory=dict)
 
     def title_in(self, language: str | None = None) -> str:
-        """Give its title in that language, else as the questionnaire has it."""
+        """Return its title in a language, or else as written."""
         return translated(self.title, self.translations, language)
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """A questionnaire that has been read. Equal to another when `flow_ref` is equal.
+    """A loaded questionnaire. Flows are equal if their `flow_ref` is equal.
 
     `canonical` is what is published on `flows/{flow_ref}`: RFC 8785 JSON of the Questionnaire as
-    understood. `items` is in document order. `evaluation_order` lists the linkIds so that each
-    comes after all whose state it depends on (its parent, the questions of its conditions).
+    interpreted. `items` is in document order. `evaluation_order` lists the linkIds so that each
+    follows its dependencies (its parent, and the questions of its conditions).
     """
 
     flow_id: str
@@ -300,7 +309,7 @@ class Flow:
         return hash(self.flow_ref)
 
     def title_in(self, language: str | None = None) -> str:
-        """Give its title in that language, else as the questionnaire has it."""
+        """Return its title in a language, or else as written."""
         return translated(self.title, self.translations, language)
 
     @cached_property
@@ -310,5 +319,5 @@ class Flow:
 
     @cached_property
     def cache(self) -> dict[str, Any]:
-        """Room for what others derive from this flow once; never part of its value."""
+        """Cache for values derived from this flow; not part of its value."""
         return {}

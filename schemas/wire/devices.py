@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Identifier, Role, Timestamp, Versioned, Wire, absent
-from schemas.views import SessionStatus
+from schemas.wire.views import SessionStatus
 
 CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-"""RFC 8628, 6.1: no vowels, nothing that looks like something else."""
+"""RFC 8628, 6.1: no vowels, no easily confused characters."""
 CODE_LENGTH = 8
 
 Label = Annotated[str, Field(min_length=1, max_length=120)]
@@ -20,21 +20,24 @@ class ControllerStatus(Versioned):
 
     online: bool
     epoch: int
-    """Rises when a database is restored."""
+    """Increases when a backup is restored."""
     version: str
     started_at: Timestamp
+    screen_lock_s: int = 600
+    """Seconds that a patient screen may be idle before it is locked; one that has no connection
+    then locks itself."""
 
 
 class Presence(Versioned):
-    """Whether a device is there; the will bears the `connection` that it ends."""
+    """Whether a device is online; the will contains the `connection` that it ends."""
 
     online: bool
     connection: Annotated[int, Field(ge=0, le=2**63 - 1)]
-    """Rises with each connection, so that a late will does not hide a device that is back."""
+    """Increases with each connection, so that a late will does not hide a reconnected device."""
 
 
 class Assignment(Versioned):
-    """The session that a patient's device is in now, or none."""
+    """The session that a patient device is in, or null."""
 
     session: Identifier | None
     flow_ref: str | None = None
@@ -42,7 +45,7 @@ class Assignment(Versioned):
 
 
 class LobbyLine(Wire):
-    """An open session in a line, without patient data beyond the label that staff gave."""
+    """A summary of an open session, without patient data except staff's label."""
 
     session: Identifier
     label: str | None
@@ -52,42 +55,58 @@ class LobbyLine(Wire):
     step_index: int
     steps_total: int
     patient_online: bool
+    patient_idle: bool = False
+    patient_locked: bool = False
     help_requested: bool
     host: str | None
     opened_at: Timestamp
     updated_at: Timestamp
 
 
+class HeldLine(Wire):
+    """A completed session that is not delivered, because its patient is not identified."""
+
+    session: Identifier
+    label: str | None
+    flow_ref: str
+    completed_at: Timestamp
+    destinations: tuple[Identifier, ...]
+    missing: tuple[str, ...]
+    """The elements that the FHIR Patient lacks: `name`, `birthDate`."""
+
+
 class Lobby(Versioned):
-    """The site's open sessions."""
+    """The site's open sessions, and the completed ones that wait for staff."""
 
     sessions: tuple[LobbyLine, ...]
+    held: tuple[HeldLine, ...] = ()
+    """The oldest first, at most 100."""
 
 
 class PairingClaim(Versioned):
-    """A device that is not enrolled shows its code."""
+    """The pairing code of a device that is not enrolled."""
 
     code: Annotated[str, Field(max_length=64)]
     name: Annotated[str | None, Field(max_length=64)] = None
 
 
 class PairingGrant(Versioned):
-    """The credential of a device that showed a live code; `session` where the code was of one."""
+    """The credential for a valid code; `session` is set if the code belonged to one."""
 
     device: Identifier
     role: Role
     secret: str
-    """256 random bits, the MQTT password; only its hash is stored."""
+    """The MQTT password, 256 random bits; only its hash is stored."""
     site: Identifier
     session: Annotated[Identifier | None, Field(exclude_if=absent)] = None
 
 
 def normalize_code(text: str) -> str:
-    """Read a code without regard to case, spaces and hyphens (RFC 8628, 6.1)."""
+    """Normalize a code: ignore case, spaces and hyphens (RFC 8628, 6.1)."""
     return "".join(c for c in text.upper() if c not in " -\t")
 
 
 def show_code(code: str) -> str:
-    """Write a code as a person reads it: `WDJB-MJHT`."""
+    """Format a code for display: `WDJB-MJHT`."""
     half = CODE_LENGTH // 2
     return f"{code[:half]}-{code[half:]}"

@@ -1,7 +1,7 @@
-"""The AsyncAPI 3.0.0 document: every channel, who speaks on it, and what is said.
+"""The AsyncAPI 3.0.0 document: every channel, its senders and receivers, and its messages.
 
-Operations are seen from the device: it sends what the controller reads, and the other way round.
-Payloads are references into the JSON Schema bundle.
+Operations are described from the device's perspective: it sends what the controller receives, and
+vice versa. Payloads are references into the JSON Schema bundle.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas import topics
 from schemas.base import ID_PATTERN, VERSION
-from schemas.questionnaire_assembly import MAX_CANONICAL
+from schemas.questionnaire.assemble import MAX_CANONICAL
 from schemas.topics import MAX_CHUNK, Topic
 
 Json = dict[str, Any]
@@ -21,7 +21,7 @@ _ENROLLED = ("patient", "facility", "admin")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One kind of topic: who sends there, who receives, and the messages by name."""
+    """One kind of topic: its senders, its receivers, and its messages by name."""
 
     topic: type[Topic]
     senders: tuple[str, ...]
@@ -30,13 +30,13 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """Name it in the document: `ControllerStatusTopic` is `controllerStatus`."""
+        """Its name in the document: `ControllerStatusTopic` is `controllerStatus`."""
         name = self.topic.__name__.removesuffix("Topic")
         return name[0].lower() + name[1:]
 
     @property
     def from_device(self) -> bool:
-        """Whether devices send there."""
+        """Whether devices send on it."""
         return "controller" not in self.senders
 
 
@@ -66,20 +66,20 @@ _PARAMETERS = {
     "client_id": "The MQTT client id of a device not yet enrolled: `pairing-` and 32 hex digits.",
     "flow_ref": "The flow's id and the first 12 hex digits of its SHA-256: immutable.",
     "upload": "The upload's id, made by the patient's device.",
-    "offset": "Where in the document these bytes begin, in decimal.",
+    "offset": "Offset of these bytes in the document, in decimal.",
 }
 _LEVELS = tuple(name for name in _PARAMETERS if name != "site")
 
 
 def asyncapi(schema_file: str) -> Json:
-    """Build the document; payloads refer to `schema_file` beside it."""
+    """Return the document; payloads refer to `schema_file` in the same folder."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Handrail protocol",
             "version": f"{VERSION}.0.0",
-            "description": "What a device and the session controller say to each other over "
-            "MQTT 3.1.1. Operations are seen from the device.",
+            "description": "Messages between devices and the session controller over MQTT "
+            "3.1.1. Operations are described from the device's perspective.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",

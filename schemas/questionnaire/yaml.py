@@ -1,6 +1,6 @@
-"""YAML as another spelling of a Questionnaire: for files on the command line, not for the wire.
+"""YAML as an alternative syntax for Questionnaire files; the protocol uses JSON only.
 
-Nothing else imports this module, so the controller runs without a YAML reader.
+Nothing else imports this module, so the controller runs without a YAML parser.
 """
 
 import re
@@ -9,36 +9,36 @@ from math import isfinite
 
 import yaml
 
-from schemas.questionnaire import FlowError, Json, Note
+from schemas.questionnaire.model import FlowError, Json, Note
 
 _MAX_SOURCE = 4 * 1024 * 1024
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's data as JSON has it: no aliases, no key twice, dates stay text."""
+    """A loader for YAML with JSON's data model: no aliases, no duplicate keys, dates are text."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: a few lines of them unfold into gigabytes."""
+        """Reject aliases: a few lines of them expand to gigabytes."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Json]:
-        """Refuse a key that stands twice, or that is no text."""
+        """Reject a key that is duplicate or not text."""
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str) or key in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice or is no text",
+                    problem=f"the key {key!r} is duplicate or not text",
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.1 reads `no` as false, 2026-11-22 as a date and 12:30 as 750. Only what JSON calls null,
-# true, false and a number is one here; everything else is text.
+# YAML 1.1 parses `no` as false, 2026-11-22 as a date and 12:30 as 750. Here, only JSON's null,
+# true, false and numbers are parsed as such; everything else is text.
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"null|~|", ["n", "~", ""]),
@@ -52,7 +52,7 @@ for _tag, _pattern, _first in (
 
 
 def parse_yaml(source: bytes) -> dict[str, Json]:
-    """Read YAML into what `load_flow` takes; raises `FlowError`."""
+    """Parse YAML into an object for `load_flow`. Raises `FlowError`."""
     if len(source) > _MAX_SOURCE:
         raise _broken(f"is larger than {_MAX_SOURCE} bytes")
     try:
@@ -66,16 +66,16 @@ def parse_yaml(source: bytes) -> dict[str, Json]:
 
 
 def _check_plain(value: Json) -> None:
-    """Refuse what JSON cannot say: sets, binary, infinite numbers."""
+    """Reject what JSON cannot represent: sets, binary, infinite numbers."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for one in value:
             _check_plain(one)
     elif isinstance(value, float) and not isfinite(value):
-        raise _broken("holds a number that JSON cannot say")
+        raise _broken("contains a number that JSON cannot represent")
     elif value is not None and not isinstance(value, str | int | float):
-        raise _broken(f"holds a {type(value).__name__}, which JSON cannot say")
+        raise _broken(f"contains a {type(value).__name__}, which JSON cannot represent")
 
 
 def _broken(reason: str) -> FlowError:

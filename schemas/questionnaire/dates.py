@@ -1,13 +1,13 @@
-"""Dates and times as FHIR R4 writes them (2.24.0.1), as spans of seconds that can be compared.
+"""FHIR R4 dates and times (2.24.0.1) as comparable spans of seconds.
 
 A partial date is a span: `2026-11` begins with the month's first second and ends with its last.
-All numbers count seconds from the first day of the calendar, in UTC; a date without an offset is
-taken as UTC, for the day is what a person means by it.
+All numbers are seconds since the first day of the calendar, in UTC; a date without an offset is
+taken as UTC, since it means a calendar day.
 """
 
 import re
 from calendar import monthrange
-from datetime import date
+from datetime import date, datetime
 
 Span = tuple[float, float]
 """First and last second."""
@@ -23,7 +23,7 @@ _TIME = re.compile(_CLOCK, re.ASCII)
 
 
 def date_span(text: str) -> Span | None:
-    """Read `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; None where it is no date."""
+    """Parse `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; return None if it is not a date."""
     found = _DATE_ONLY.fullmatch(text)
     if found is None:
         return None
@@ -41,7 +41,7 @@ def date_span(text: str) -> Span | None:
 
 
 def date_time_span(text: str) -> Span | None:
-    """Read a FHIR dateTime: a date, partial or not, or an instant with its offset."""
+    """Parse a FHIR dateTime: a full or partial date, or an instant with its offset."""
     found = _DATE_TIME.fullmatch(text)
     if found is None:
         return date_span(text)
@@ -52,8 +52,14 @@ def date_time_span(text: str) -> Span | None:
     return moment, moment
 
 
+def days_around(moment: datetime) -> Span:
+    """Return the days that are today where a patient may be: the day in UTC, and one each way."""
+    day = moment.date().toordinal() * _DAY
+    return day - _DAY, day + 2 * _DAY - 1
+
+
 def time_of_day(text: str) -> Span | None:
-    """Read `hh:mm:ss`, as seconds since midnight."""
+    """Parse `hh:mm:ss` as seconds since midnight."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None

@@ -1,30 +1,31 @@
-"""Facility IT's requests about deliveries of completed sessions, and their answers."""
+"""Admin requests about deliveries of completed sessions, and their answers."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.base import Identifier, Timestamp, Wire
-from schemas.destinations import Destination
-from schemas.request_base import RequestBase
+from schemas.base import Identifier, Sha256, Timestamp, Wire
+from schemas.wire.destinations import Destination
+from schemas.wire.request_base import RequestBase
 
-Standing = Literal["waiting", "delivered", "refused"]
+Standing = Literal["waiting", "delivered", "refused", "held"]
+"""`held`: not sent, because the patient is not identified."""
 
 
 class AddDestination(RequestBase):
-    """Deliver sessions that complete from now on to a further destination."""
+    """Add a destination for sessions that complete from now on."""
 
     type: Literal["ADD_DESTINATION"] = "ADD_DESTINATION"
     destination: Destination
 
 
 class RemoveDestination(RequestBase):
-    """Deliver nothing to a destination any more."""
+    """Remove a destination."""
 
     type: Literal["REMOVE_DESTINATION"] = "REMOVE_DESTINATION"
     name: Identifier
     undelivered: bool = False
-    """Even though something still waits for it, or was refused there: it is given up."""
+    """Remove it even if deliveries are waiting, held or were refused; these are given up."""
 
 
 class ListDestinations(RequestBase):
@@ -34,7 +35,7 @@ class ListDestinations(RequestBase):
 
 
 class ListDeliveries(RequestBase):
-    """List how deliveries stand, without what a destination said of them."""
+    """List deliveries with their status, without the destinations' responses."""
 
     type: Literal["LIST_DELIVERIES"] = "LIST_DELIVERIES"
     session: Identifier | None = None
@@ -42,23 +43,23 @@ class ListDeliveries(RequestBase):
 
 
 class ShowDelivery(RequestBase):
-    """Show what destinations said of a session: may quote what a patient entered."""
+    """Show the destinations' responses to a session; they may quote the patient's answers."""
 
     type: Literal["SHOW_DELIVERY"] = "SHOW_DELIVERY"
     session: Identifier
 
 
 class RetryDelivery(RequestBase):
-    """Send again what was refused, made anew from the record: of one session, or of all."""
+    """Retry refused and held deliveries of one session or of all, rebuilt from the record."""
 
     type: Literal["RETRY_DELIVERY"] = "RETRY_DELIVERY"
     session: Identifier | None = None
 
 
 class DeliverNow(RequestBase):
-    """Try now to send what waits; the answer comes once it was tried.
+    """Try waiting deliveries now; the answer follows the attempt.
 
-    A completed session that is named is queued for destinations that were added since.
+    A completed session, if named, is also queued for destinations added since it completed.
     """
 
     type: Literal["DELIVER_NOW"] = "DELIVER_NOW"
@@ -66,26 +67,40 @@ class DeliverNow(RequestBase):
 
 
 class DestinationAdded(RequestBase):
-    """The destination is served."""
+    """The destination was added."""
 
     type: Literal["DESTINATION_ADDED"] = "DESTINATION_ADDED"
     name: Identifier
 
 
 class DestinationRemoved(RequestBase):
-    """The destination is served no more."""
+    """The destination was removed."""
 
     type: Literal["DESTINATION_REMOVED"] = "DESTINATION_REMOVED"
     name: Identifier
 
 
 class DestinationLine(Wire):
-    """A destination, and how many deliveries stand how."""
+    """A destination, with its counts of deliveries by status."""
 
     destination: Destination
     waiting: int
     delivered: int
     refused: int
+    held: int = 0
+
+
+class UnknownDestination(Wire):
+    """A destination that has deliveries and is not configured, with its counts by status.
+
+    It was lost with `delivery.json`: removing a destination removes its deliveries.
+    """
+
+    name: Identifier
+    waiting: int
+    delivered: int
+    refused: int
+    held: int = 0
 
 
 class DestinationList(RequestBase):
@@ -93,25 +108,29 @@ class DestinationList(RequestBase):
 
     type: Literal["DESTINATION_LIST"] = "DESTINATION_LIST"
     destinations: tuple[DestinationLine, ...]
+    unknown: tuple[UnknownDestination, ...] = ()
 
 
 class DeliveryLine(Wire):
-    """A session's way to one destination, in a line."""
+    """A summary of one session's delivery to one destination."""
 
     session: Identifier
     destination: Identifier
     status: Standing
     attempts: int
     next_at: Timestamp | None
-    """When it is tried next, where it waits."""
+    """Time of the next attempt, if it is waiting."""
     updated_at: Timestamp
     reason: str | None
-    """Why the last attempt came to nothing, in a word: `unreachable`, `busy`, `refused` …"""
+    """Why it has not arrived, as one word: `unreachable`, `busy`, `unknown_destination`,
+    `patient_not_identified` …"""
     http_status: int | None
+    sha256: Sha256 | None = None
+    """Of what was delivered or refused last."""
 
 
 class DeliveryList(RequestBase):
-    """Deliveries, the newest first; `more` where there are more of them."""
+    """Deliveries, the newest first; `more` if the list is incomplete."""
 
     type: Literal["DELIVERY_LIST"] = "DELIVERY_LIST"
     deliveries: tuple[DeliveryLine, ...]
@@ -119,15 +138,19 @@ class DeliveryList(RequestBase):
 
 
 class DeliveryOutcome(Wire):
-    """What a destination said."""
+    """A destination's response."""
 
     destination: Identifier
     status: Standing
-    outcome: Annotated[Any, Field(description="As JSON; an OperationOutcome where it refused.")]
+    reason: str | None = None
+    """Why it has not arrived, as one word."""
+    sha256: Sha256 | None = None
+    """Of what was delivered or refused last."""
+    outcome: Annotated[Any, Field(description="JSON; an OperationOutcome if it refused.")]
 
 
 class DeliveryShown(RequestBase):
-    """What destinations said of a session."""
+    """The destinations' responses to a session."""
 
     type: Literal["DELIVERY_SHOWN"] = "DELIVERY_SHOWN"
     session: Identifier
@@ -135,14 +158,14 @@ class DeliveryShown(RequestBase):
 
 
 class DeliveriesRetried(RequestBase):
-    """So many deliveries wait again."""
+    """The number of deliveries that are waiting again."""
 
     type: Literal["DELIVERIES_RETRIED"] = "DELIVERIES_RETRIED"
     count: int
 
 
 class DeliveriesTried(RequestBase):
-    """What was due was tried; so many deliveries still wait."""
+    """Due deliveries were tried; the number still waiting."""
 
     type: Literal["DELIVERIES_TRIED"] = "DELIVERIES_TRIED"
     waiting: int

@@ -1,6 +1,6 @@
-"""The seal of an exported record: what it is of, and the box's signature over that.
+"""The seal of an exported record: a description of the export, signed by the box.
 
-A seal stands beside the file as `FILE.seal.json`. `sealed_bytes` gives what is signed (Ed25519,
+A seal is stored with the file as `FILE.seal.json`. `sealed_bytes` returns what is signed (Ed25519,
 RFC 8032): a context, then RFC 8785 JSON of the seal without its signature.
 """
 
@@ -15,17 +15,20 @@ ExportFormat = Literal["fhir", "questionnaire-response", "pdf", "json", "csv", "
 
 Paper = Literal["us-letter", "a4"]
 
+SEAL_SUFFIX = ".seal.json"
+"""Suffix of a seal's file name, after the record's file name."""
+
 _CONTEXT = b"handrail export seal v1\n"
 
 
 class Seal(Versioned):
-    """What was given out, by which box, and where its log stood."""
+    """What was exported, by which box, and the state of its log."""
 
     site: Identifier
     session: Identifier
     format: ExportFormat
     field_id: Annotated[str | None, Field(exclude_if=absent)] = None
-    """Of a document."""
+    """The document's field, if a document was exported."""
     media_type: str
     sha256: Sha256
     size: int
@@ -33,15 +36,15 @@ class Seal(Versioned):
     exported_at: Timestamp
     exported_by: Identifier
     entry: int
-    """The newest entry of the box's log that is about the session."""
+    """Number of the newest log entry about the session."""
     chain: Sha256
-    """The log's hash at that entry."""
+    """The log's hash chain value at that entry."""
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """The box's Ed25519 key, in hex."""
+    """The box's Ed25519 public key, in hex."""
     signature: Annotated[str, Field(pattern=r"^([0-9a-f]{128})?$")] = ""
     """In hex."""
 
 
 def sealed_bytes(seal: Seal) -> bytes:
-    """Give the bytes that the signature is of."""
+    """Return the bytes that are signed."""
     return _CONTEXT + rfc8785.dumps(seal.model_dump(mode="json", exclude={"signature"}))

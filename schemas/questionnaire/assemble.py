@@ -1,29 +1,25 @@
-"""From items that were read to a whole flow: steps, bound conditions, identity."""
+"""Builds a flow from parsed items: steps, bound conditions, identity."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
-from schemas.questionnaire import Condition, FieldKind, Item, Step
-from schemas.questionnaire_conditions import (
-    WrittenCondition,
-    bind,
-    components,
-    find_question,
-)
-from schemas.questionnaire_cursor import Cursor
-from schemas.questionnaire_items import Around, Reading, read_item
-from schemas.questionnaire_places import LOOKS_LIKE_INSTANCE, has_repeating_groups
+from schemas.questionnaire.conditions import WrittenCondition, bind, components, find_question
+from schemas.questionnaire.field_ids import LOOKS_LIKE_INSTANCE, has_repeating_groups
+from schemas.questionnaire.items import Around, Reading, read_item
+from schemas.questionnaire.json_path import Cursor
+from schemas.questionnaire.model import Condition, FieldKind, Item, Step
 
 MAX_CANONICAL = 512 * 1024
-"""Bytes of canonical JSON: the wire contract's limit for `flows/{flow_ref}`."""
+"""Bytes of canonical JSON: the protocol's limit for `flows/{flow_ref}`."""
 
 _FLOW_ID_LENGTH = 51
-"""A flow_ref adds a hyphen and 12 digits, and has to fit into a topic's 64 characters."""
+"""A flow_ref adds a hyphen and 12 digits, and must fit into a topic level of 64 characters."""
 
 
 def read_contained(root: Cursor) -> dict[str, Cursor]:
-    """Give the contained resources by `#id`, and by their url as well."""
+    """Return the contained resources by `#id` and by url."""
     found: dict[str, Cursor] = {}
     for resource in root.each("contained"):
         name, url = resource.text("id"), resource.text("url")
@@ -36,7 +32,7 @@ def read_contained(root: Cursor) -> dict[str, Cursor]:
 
 
 def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
-    """Read all items, and divide the top level into steps as the wire contract does."""
+    """Parse all items, and divide the top level into steps."""
     pages: list[list[str]] = []
     loose = False
     for child in root.each("item"):
@@ -51,7 +47,7 @@ def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
             pages.append([link_id])
         loose = not is_group
     if not root.value.get("item"):
-        root.refuse("item", "is missing: there is nothing to ask")
+        root.refuse("item", "is missing; a form needs at least one item")
     return tuple(_step(index, page, reading) for index, page in enumerate(pages))
 
 
@@ -71,7 +67,7 @@ def _step(index: int, page: list[str], reading: Reading) -> Step:
 
 
 def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]:
-    """Look up each condition's question, mark circles, and order the items for evaluation."""
+    """Resolve each condition's question, mark cycles, and order the items for evaluation."""
     parents = {link_id: item.parent for link_id, item in reading.items.items()}
     questions = {
         link_id: tuple(_question(one, parents, reading) for one in written)
@@ -83,13 +79,13 @@ def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]
         link_id: replace(item, enable_when=_bound(link_id, reading, questions, circle))
         for link_id, item in reading.items.items()
     }
-    for group in groups:
+    position = {link_id: number for number, link_id in enumerate(items)}
+    # Within a cycle only parent before child matters, which document order ensures.
+    ordered = [sorted(group, key=position.__getitem__) for group in groups]
+    for group in ordered:
         _note_circle(group, items, reading)
     _check_link_ids(items, reading)
-    position = {link_id: number for number, link_id in enumerate(items)}
-    # Within a circle only parent before child matters: document order has it so.
-    order = (link_id for group in groups for link_id in sorted(group, key=position.__getitem__))
-    return items, tuple(order)
+    return items, tuple(chain.from_iterable(ordered))
 
 
 def _question(
@@ -98,7 +94,7 @@ def _question(
     link_id = find_question(written.question, parents)
     if link_id is None:
         written.cursor.note(
-            "question", f'"{written.question}" is no linkId here; treated as unanswered'
+            "question", f'"{written.question}" is not a linkId of this form; treated as unanswered'
         )
         return None
     if link_id != written.question:
@@ -109,7 +105,7 @@ def _question(
 
 def _remark_comparison(written: WrittenCondition, question: Item) -> None:
     if question.kind in {FieldKind.GROUP, FieldKind.DISPLAY}:
-        written.cursor.note("question", f'"{question.link_id}" is no question; never answered')
+        written.cursor.note("question", f'"{question.link_id}" is not a question; never answered')
         return
     codings = question.options is not None and all(o.type == "Coding" for o in question.options)
     strings = question.options is not None and all(o.type == "string" for o in question.options)
@@ -142,14 +138,14 @@ def _bound(
     )
 
 
-def _note_circle(group: tuple[str, ...], items: Mapping[str, Item], reading: Reading) -> None:
-    caught = [link_id for link_id in items if link_id in set(group)]
-    if any(condition.raw for link_id in caught for condition in items[link_id].enable_when):
-        names = ", ".join(caught)
-        reading.cursors[caught[0]].note(
+def _note_circle(group: Sequence[str], items: Mapping[str, Item], reading: Reading) -> None:
+    """Note conditions that depend on each other; `group` is in document order."""
+    if any(condition.raw for link_id in group for condition in items[link_id].enable_when):
+        names = ", ".join(group)
+        reading.cursors[group[0]].note(
             "enableWhen",
-            f"depend on each other in a circle: {names}; there the answers given count, "
-            "whether or not their questions are switched on",
+            f"depend on each other in a cycle: {names}; their answers count "
+            "whether or not their questions are enabled",
         )
 
 
@@ -158,31 +154,31 @@ def _check_link_ids(items: Mapping[str, Item], reading: Reading) -> None:
         return
     for link_id in items:
         if LOOKS_LIKE_INSTANCE.search(link_id):
-            reading.cursors[link_id].refuse("linkId", "reads like an instance of a repeating group")
+            reading.cursors[link_id].refuse("linkId", "looks like an instance of a repeating group")
 
 
 # -- identity ----------------------------------------------------------------------------------
 
 
 def find_flow_id(root: Cursor, fallback_id: str | None) -> str:
-    """Make the flow's id from the first of id, name, url, title and the fallback that serves."""
+    """Derive the flow's id from the first usable of id, name, url, title and the fallback."""
     url = root.text("url") or ""
     last = re.split(r"[/:#|]", url.rstrip("/"))[-1]
     for name in (root.text("id"), root.text("name"), last, root.text("title"), fallback_id):
         found = slug(name or "")
         if found:
             return found
-    root.refuse("id", "is missing, and name, url and title give no name either")
+    root.refuse("id", "is missing, and so is a usable name, url or title")
     return "flow"
 
 
 def slug(name: str) -> str:
-    """Spell a name as topics allow it; empty where nothing is left."""
+    """Return a name in the characters that topics allow; may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_FLOW_ID_LENGTH].strip("-")
 
 
 def find_languages(root: Cursor, items: Mapping[str, Item]) -> tuple[str, ...]:
-    """List the languages that the texts come in, the questionnaire's own first."""
+    """Return the languages of the texts, the questionnaire's own first."""
     found = dict.fromkeys([root.text("language") or ""])
     found |= dict.fromkeys(root.translations("title"))
     for item in items.values():

@@ -1,4 +1,4 @@
-"""Commands: what a device asks of a session it takes part in (`sessions/{session}/commands/…`)."""
+"""Commands of a device to a session that it is in (`sessions/{session}/commands/…`)."""
 
 from typing import Annotated, Literal, Self
 
@@ -13,13 +13,13 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 PersonName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_ONE_LINE)
 ]
-"""What a person is called, or is to the patient: one line."""
+"""A person's name, or relationship to the patient, on one line."""
 OptionalName = Annotated[PersonName | None, Field(exclude_if=absent)]
 Language = Annotated[str, Field(min_length=1, max_length=64)]
-"""BCP 47, as the questionnaire writes it."""
+"""A BCP 47 tag, as written in the questionnaire."""
 
 MAX_SECONDS = 7 * 24 * 3600
-"""Of reading one text: longer than any session is open."""
+"""Limit of the reading time of a text; longer than any session is open."""
 
 MAX_STROKES = 2_000
 MAX_POINTS = 5_000
@@ -35,13 +35,13 @@ Strokes = Annotated[
 
 
 class CommandBase(Versioned):
-    """What every command bears."""
+    """The common fields of all commands."""
 
     command_id: CommandId
     seq: Seq
     """Counts this device's commands in this session: 1, 2, 3 …"""
     sent_at: Annotated[str | None, Field(max_length=64, exclude_if=absent)] = None
-    """By the device's clock; for a person reading, never for ordering."""
+    """By the device's clock; for display, never for ordering."""
     expected_revision: Annotated[int | None, Field(exclude_if=absent)] = None
 
 
@@ -54,19 +54,19 @@ class Navigate(CommandBase):
 
 
 class HighlightField(CommandBase):
-    """Emphasize a field on the patient's screen; null clears it."""
+    """Highlight a field on the patient screen; null clears the highlight."""
 
     type: Literal["HIGHLIGHT_FIELD"] = "HIGHLIGHT_FIELD"
     field_id: FieldId | None
 
 
 class RequestSignature(CommandBase):
-    """Lock the patient's screen into signing."""
+    """Lock the patient screen into signing."""
 
     type: Literal["REQUEST_SIGNATURE"] = "REQUEST_SIGNATURE"
     field_id: FieldId
     staff_name: OptionalName = None
-    """Who asks for it, where several people use the screen."""
+    """The name of the requester, if several people use the screen."""
 
 
 class CancelSignature(CommandBase):
@@ -76,7 +76,7 @@ class CancelSignature(CommandBase):
 
 
 class RequestCorrection(CommandBase):
-    """Mark a field as to be corrected by the patient."""
+    """Mark a field for correction by the patient."""
 
     type: Literal["REQUEST_CORRECTION"] = "REQUEST_CORRECTION"
     field_id: FieldId
@@ -84,7 +84,7 @@ class RequestCorrection(CommandBase):
 
 
 class ReviewDocument(CommandBase):
-    """Accept an uploaded document or send it back."""
+    """Accept or reject an uploaded document."""
 
     type: Literal["REVIEW_DOCUMENT"] = "REVIEW_DOCUMENT"
     field_id: FieldId
@@ -93,39 +93,39 @@ class ReviewDocument(CommandBase):
 
 
 class FetchDocument(CommandBase):
-    """Have a document's bytes sent to this device."""
+    """Request that a document's bytes be sent to this device."""
 
     type: Literal["FETCH_DOCUMENT"] = "FETCH_DOCUMENT"
     field_id: FieldId
 
 
 class AnswerHelp(CommandBase):
-    """Take the patient's call for help down."""
+    """Clear the patient's request for help."""
 
     type: Literal["ANSWER_HELP"] = "ANSWER_HELP"
 
 
 class CoverScreen(CommandBase):
-    """Hide the patient's screen behind a neutral cover, or show it again."""
+    """Hide the patient screen behind a neutral cover, or show it again."""
 
     type: Literal["COVER_SCREEN"] = "COVER_SCREEN"
     covered: bool
 
 
 class Pause(CommandBase):
-    """Hold the session."""
+    """Pause the session."""
 
     type: Literal["PAUSE"] = "PAUSE"
 
 
 class Resume(CommandBase):
-    """Go on after a pause."""
+    """Resume a paused session."""
 
     type: Literal["RESUME"] = "RESUME"
 
 
 class ReplacePatientDevice(CommandBase):
-    """Move the patient's side to another enrolled device, or (null) issue a new code."""
+    """Move the patient's side to another enrolled device, or with null issue a new code."""
 
     type: Literal["REPLACE_PATIENT_DEVICE"] = "REPLACE_PATIENT_DEVICE"
     device: Identifier | None
@@ -141,17 +141,19 @@ class Complete(CommandBase):
     """Submit the session."""
 
     type: Literal["COMPLETE"] = "COMPLETE"
+    override_reason: OptionalReason = None
+    """Needed if the patient declined a signature that the flow requires."""
 
 
 class Cancel(CommandBase):
-    """End the session unsubmitted."""
+    """End the session without submitting it."""
 
     type: Literal["CANCEL"] = "CANCEL"
     reason: Reason
 
 
 class EnterField(CommandBase):
-    """Store a value of a field of the current step."""
+    """Store a value in a field of the current step, or of a step that was current before."""
 
     type: Literal["ENTER_FIELD"] = "ENTER_FIELD"
     field_id: FieldId
@@ -159,43 +161,43 @@ class EnterField(CommandBase):
 
 
 class ClearField(CommandBase):
-    """Empty a field, or take an instance of a repeating group out."""
+    """Clear a field, or remove an instance of a repeating group."""
 
     type: Literal["CLEAR_FIELD"] = "CLEAR_FIELD"
     field_id: FieldId
 
 
 class FocusField(CommandBase):
-    """Tell the staff where the patient is."""
+    """Report which field has the focus."""
 
     type: Literal["FOCUS_FIELD"] = "FOCUS_FIELD"
     field_id: FieldId | None
 
 
 class ReportReading(CommandBase):
-    """Tell how far a consent text was read."""
+    """Report how far a consent text was read."""
 
     type: Literal["REPORT_READING"] = "REPORT_READING"
     field_id: FieldId
     fraction: Unit
     seconds: Annotated[float | None, Field(ge=0, le=MAX_SECONDS, exclude_if=absent)] = None
-    """For which the text was on the screen, in all; like the fraction it never falls."""
+    """Total time that the text was on the screen; like the fraction, it never decreases."""
 
 
 class BeginUpload(CommandBase):
-    """Open an upload of a document."""
+    """Start the upload of a document."""
 
     type: Literal["BEGIN_UPLOAD"] = "BEGIN_UPLOAD"
     field_id: FieldId
     upload: Identifier
     size: Annotated[int, Field(ge=1, le=2**40)]
-    """Bytes in all."""
+    """Total number of bytes."""
     sha256: Sha256
     media_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]{1,63}/[A-Za-z0-9.+-]{1,63}$")]
 
 
 class FinishUpload(CommandBase):
-    """Have an upload's size and SHA-256 checked."""
+    """Finish an upload; the controller then checks its size and SHA-256."""
 
     type: Literal["FINISH_UPLOAD"] = "FINISH_UPLOAD"
     upload: Identifier
@@ -208,19 +210,19 @@ class SubmitSignature(CommandBase):
     field_id: FieldId
     strokes: Strokes
     document_sha256: Sha256
-    """Of the text as it was shown: in `language`, where that is given."""
+    """Of the text as it was shown: in `language`, if present."""
     language: Annotated[Language | None, Field(exclude_if=absent)] = None
-    """In which the text was shown; absent: as the questionnaire is written."""
+    """The language that the text was shown in; absent: the questionnaire's own."""
     printed_name: OptionalName = None
-    """Of who signs."""
+    """The signer's name."""
     relationship: OptionalName = None
-    """Of who signs to the patient, as a code or in words; absent: the patient signs."""
+    """The signer's relationship to the patient, a code or text; absent: the patient signs."""
 
     @model_validator(mode="after")
     def _names_the_representative(self) -> Self:
-        """Refuse a signature for somebody else that does not say whose it is."""
+        """Reject a signature on behalf of the patient without the signer's name."""
         if self.relationship is not None and self.printed_name is None:
-            raise ValueError("who signs for somebody else has a name")
+            raise ValueError("`relationship` requires `printed_name`")
         return self
 
 
@@ -232,7 +234,7 @@ class DeclineSignature(CommandBase):
 
 
 class WithdrawSignature(CommandBase):
-    """Take back a signature of the current step, before the session is submitted."""
+    """Withdraw a signature of the current step, before the session is submitted."""
 
     type: Literal["WITHDRAW_SIGNATURE"] = "WITHDRAW_SIGNATURE"
     field_id: FieldId
@@ -240,9 +242,18 @@ class WithdrawSignature(CommandBase):
 
 
 class AskForHelp(CommandBase):
-    """Raise a flag on the staff's screen."""
+    """Request help from staff, or with `step_id` that they open a step again."""
 
     type: Literal["ASK_FOR_HELP"] = "ASK_FOR_HELP"
+    step_id: Annotated[FieldId | None, Field(exclude_if=absent)] = None
+    """A step that this session has shown, whose answers the patient wants to change."""
+
+
+class ReportIdle(CommandBase):
+    """Report that nobody answers at the patient screen, or that somebody does again."""
+
+    type: Literal["REPORT_IDLE"] = "REPORT_IDLE"
+    idle: bool
 
 
 FacilityCommand = (
@@ -273,8 +284,9 @@ PatientCommand = (
     | DeclineSignature
     | WithdrawSignature
     | AskForHelp
+    | ReportIdle
 )
 Command = FacilityCommand | PatientCommand
 
 COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
-"""Reads any command from JSON."""
+"""Parses any command from JSON."""

@@ -1,0 +1,498 @@
+"""Requests on `devices/{me}/requests`, and their answers on `devices/{me}/inbox`."""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+
+from schemas.base import AnyJson, FieldId, Identifier, PageMark, Role, Timestamp, Wire, absent
+from schemas.wire.commands import OptionalName, PersonName
+from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
+from schemas.wire.devices import DeviceName, Label, LobbyLine
+from schemas.wire.exports import RecordAnswer, RecordRequest
+from schemas.wire.request_base import RequestBase
+from schemas.wire.views import FacilityView, SessionStatus, ShownValue
+
+FlowId = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class OpenSession(RequestBase):
+    """Open a session; the sender is the host unless `host` (admin only) names another."""
+
+    type: Literal["OPEN_SESSION"] = "OPEN_SESSION"
+    flow_id: FlowId
+    label: Label | None = None
+    patient_device: Identifier | None = None
+    host: Identifier | None = None
+
+
+class JoinSession(RequestBase):
+    """Join by `code` (patient) or by `session` (facility, observing)."""
+
+    type: Literal["JOIN_SESSION"] = "JOIN_SESSION"
+    code: Annotated[str | None, Field(max_length=64)] = None
+    session: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.code is None) == (self.session is None):
+            raise ValueError("exactly one of `code` and `session` is required")
+        return self
+
+
+class LeaveSession(RequestBase):
+    """Leave a session without ending it."""
+
+    type: Literal["LEAVE_SESSION"] = "LEAVE_SESSION"
+    session: Identifier
+
+
+class Sync(RequestBase):
+    """Request that this device's view be published again."""
+
+    type: Literal["SYNC"] = "SYNC"
+    session: Identifier
+
+
+class EnrolDevice(RequestBase):
+    """Enroll a device: with a `secret` at once, or with a `code` to type on the device."""
+
+    type: Literal["ENROL_DEVICE"] = "ENROL_DEVICE"
+    name: DeviceName
+    role: Role
+    by: Literal["secret", "code"] = "secret"
+
+
+class RevokeDevice(RequestBase):
+    """Revoke a device's credential; the device is disconnected and leaves its sessions."""
+
+    type: Literal["REVOKE_DEVICE"] = "REVOKE_DEVICE"
+    device: Identifier
+
+
+class ListDevices(RequestBase):
+    """List the devices."""
+
+    type: Literal["LIST_DEVICES"] = "LIST_DEVICES"
+
+
+class ListKiosks(RequestBase):
+    """List the patient screens that a session can be opened on."""
+
+    type: Literal["LIST_KIOSKS"] = "LIST_KIOSKS"
+
+
+class AddFlow(RequestBase):
+    """Add a FHIR R4 Questionnaire as a flow."""
+
+    type: Literal["ADD_FLOW"] = "ADD_FLOW"
+    questionnaire: dict[str, AnyJson]
+    fallback_id: FlowId | None = None
+    mapping: Annotated[dict[str, AnyJson] | None, Field(exclude_if=absent)] = None
+    """Rules for mapping answers to FHIR resources, where the questionnaire has none."""
+
+
+class ListFlows(RequestBase):
+    """List the flows."""
+
+    type: Literal["LIST_FLOWS"] = "LIST_FLOWS"
+
+
+class ListSessions(RequestBase):
+    """List the open sessions, or a page of all, the newest first.
+
+    `ended` includes the ended ones; `status` and `opened_since` limit what is listed; `page`, from
+    the answer before, goes on after it.
+    """
+
+    type: Literal["LIST_SESSIONS"] = "LIST_SESSIONS"
+    ended: bool = False
+    status: SessionStatus | None = None
+    opened_since: Timestamp | None = None
+    page: PageMark | None = None
+
+
+class ShowSession(RequestBase):
+    """Show an open or ended session as staff see it, now or at an earlier `revision`."""
+
+    type: Literal["SHOW_SESSION"] = "SHOW_SESSION"
+    session: Identifier
+    revision: Annotated[int | None, Field(ge=1)] = None
+
+
+class SessionTimeline(RequestBase):
+    """List the events of a session, without entered values."""
+
+    type: Literal["SESSION_TIMELINE"] = "SESSION_TIMELINE"
+    session: Identifier
+    after: Annotated[int, Field(ge=0)] = 0
+    """Only events of a higher revision; a page holds at most 500."""
+
+
+class FieldHistory(RequestBase):
+    """List what was changed in a session's fields, with the values; sensitive ones masked.
+
+    For staff that take part in the session, and facility IT.
+    """
+
+    type: Literal["FIELD_HISTORY"] = "FIELD_HISTORY"
+    session: Identifier
+    field_id: Annotated[FieldId | None, Field(exclude_if=absent)] = None
+    """Only of this field."""
+    after: Annotated[int, Field(ge=0)] = 0
+    """Only changes of a higher revision; a page holds at most about 200 changes."""
+
+
+class CancelSession(RequestBase):
+    """End a session without submitting it, whoever leads it."""
+
+    type: Literal["CANCEL_SESSION"] = "CANCEL_SESSION"
+    session: Identifier
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+def _is_a_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+BirthDate = Annotated[
+    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_is_a_day)
+]
+Gender = Literal["male", "female", "other", "unknown"]
+"""FHIR's AdministrativeGender."""
+
+
+class IdentifyPatient(RequestBase):
+    """State who the patient of a completed session is, as far as the answers do not say it.
+
+    It is recorded who stated it; what is held for lack of it is then delivered.
+    """
+
+    type: Literal["IDENTIFY_PATIENT"] = "IDENTIFY_PATIENT"
+    session: Identifier
+    family: OptionalName = None
+    given: Annotated[tuple[PersonName, ...], Field(max_length=10)] = ()
+    birth_date: Annotated[BirthDate | None, Field(exclude_if=absent)] = None
+    gender: Annotated[Gender | None, Field(exclude_if=absent)] = None
+    staff_name: OptionalName = None
+    """The name of who states it, if several people use the screen."""
+
+
+MAX_NAMED = 100
+"""Sessions that an answer names, of those that it counts."""
+
+
+class PurgeSessions(RequestBase):
+    """Delete ended sessions with everything entered in them; `IN_PROGRESS` may come meanwhile."""
+
+    type: Literal["PURGE_SESSIONS"] = "PURGE_SESSIONS"
+    sessions: tuple[Identifier, ...] = ()
+    older_than_s: Annotated[int | None, Field(ge=0, le=10**10)] = None
+    """Every session that ended longer ago than this many seconds."""
+    undelivered: bool = False
+    """Include those of `sessions` that are not delivered yet; `older_than_s` never does."""
+
+
+class BackUp(RequestBase):
+    """Back up the box; the answer follows once the backup is verified."""
+
+    type: Literal["BACK_UP"] = "BACK_UP"
+
+
+Request = (
+    OpenSession
+    | JoinSession
+    | LeaveSession
+    | Sync
+    | EnrolDevice
+    | RevokeDevice
+    | ListDevices
+    | ListKiosks
+    | AddFlow
+    | ListFlows
+    | ListSessions
+    | ShowSession
+    | SessionTimeline
+    | FieldHistory
+    | CancelSession
+    | IdentifyPatient
+    | PurgeSessions
+    | BackUp
+    | RecordRequest
+    | DeliveryRequest
+)
+REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
+"""Parses any request from JSON."""
+
+
+class SessionOpened(RequestBase):
+    """A session was opened; a patient screen joins it by `code`."""
+
+    type: Literal["SESSION_OPENED"] = "SESSION_OPENED"
+    session: Identifier
+    flow_ref: str
+    code: Annotated[str | None, Field(exclude_if=absent)] = None
+    code_expires_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+
+
+class SessionJoined(RequestBase):
+    """The device joined; its view follows on its state topic."""
+
+    type: Literal["SESSION_JOINED"] = "SESSION_JOINED"
+    session: Identifier
+    flow_ref: str
+
+
+class SessionLeft(RequestBase):
+    """The device left the session."""
+
+    type: Literal["SESSION_LEFT"] = "SESSION_LEFT"
+    session: Identifier
+
+
+class Synced(RequestBase):
+    """The view was published again."""
+
+    type: Literal["SYNCED"] = "SYNCED"
+    session: Identifier
+    revision: int
+
+
+class DeviceEnrolled(RequestBase):
+    """The device may connect with `secret`, or pair with `code`."""
+
+    type: Literal["DEVICE_ENROLLED"] = "DEVICE_ENROLLED"
+    device: Identifier
+    role: Role
+    site: Identifier
+    secret: Annotated[str | None, Field(exclude_if=absent)] = None
+    code: Annotated[str | None, Field(exclude_if=absent)] = None
+    code_expires_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+
+
+class DeviceRevoked(RequestBase):
+    """The device's credential was revoked."""
+
+    type: Literal["DEVICE_REVOKED"] = "DEVICE_REVOKED"
+    device: Identifier
+
+
+class DeviceLine(Wire):
+    """A summary of a device."""
+
+    device: Identifier
+    name: str
+    role: Role
+    enrolled_at: Timestamp
+    guest: bool
+    revoked: bool
+    online: bool
+
+
+class Devices(RequestBase):
+    """The devices."""
+
+    type: Literal["DEVICES"] = "DEVICES"
+    devices: tuple[DeviceLine, ...]
+
+
+class KioskLine(Wire):
+    """A summary of an enrolled patient screen."""
+
+    device: Identifier
+    name: str
+    online: bool
+    session: Identifier | None
+    """The open session that it is in, or null if it is free."""
+
+
+class Kiosks(RequestBase):
+    """The enrolled patient screens."""
+
+    type: Literal["KIOSKS"] = "KIOSKS"
+    kiosks: tuple[KioskLine, ...]
+
+
+class FlowNote(Wire):
+    """A note about something unsupported in a Questionnaire, with its path."""
+
+    place: str
+    message: str
+
+
+class FlowLine(Wire):
+    """A summary of a flow."""
+
+    flow_id: str
+    flow_ref: str
+    title: str
+    steps: int
+    added_at: Timestamp
+
+
+class PatientFields(Wire):
+    """The questions of a flow that say who the patient is, by linkId; empty where none does."""
+
+    name: tuple[str, ...]
+    birth_date: tuple[str, ...]
+    gender: tuple[str, ...]
+
+
+class FlowAdded(RequestBase):
+    """The flow was added and can be used for new sessions."""
+
+    type: Literal["FLOW_ADDED"] = "FLOW_ADDED"
+    flow_id: str
+    flow_ref: str
+    notes: tuple[FlowNote, ...]
+    patient: Annotated[PatientFields | None, Field(exclude_if=absent)] = None
+    """Without a name and a birth date, sessions are held before they are delivered as FHIR."""
+
+
+class Flows(RequestBase):
+    """The flows that new sessions can use."""
+
+    type: Literal["FLOWS"] = "FLOWS"
+    flows: tuple[FlowLine, ...]
+
+
+class Sessions(RequestBase):
+    """Summaries of sessions, the newest first; `next_page` leads to the next ones, if there are."""
+
+    type: Literal["SESSIONS"] = "SESSIONS"
+    sessions: tuple[LobbyLine, ...]
+    next_page: Annotated[PageMark | None, Field(exclude_if=absent)] = None
+
+
+class SessionDelivery(Wire):
+    """How the delivery of a session to one destination stands."""
+
+    destination: Identifier
+    status: Standing
+    reason: str | None
+    """As in `DeliveryLine`."""
+
+
+class SessionShown(RequestBase):
+    """A session as staff see it."""
+
+    type: Literal["SESSION_SHOWN"] = "SESSION_SHOWN"
+    view: FacilityView
+    deliveries: tuple[SessionDelivery, ...] = ()
+
+
+class TimelineLine(Wire):
+    """An event of a session, without entered values."""
+
+    revision: int
+    at: Timestamp
+    device: str | None
+    event: str
+    summary: str
+
+
+class Timeline(RequestBase):
+    """The events of a session; `more` if another page follows."""
+
+    type: Literal["TIMELINE"] = "TIMELINE"
+    session: Identifier
+    events: tuple[TimelineLine, ...]
+    more: bool
+
+
+class FieldChange(Wire):
+    """A change of a field's answer, or of its document, then given by its `sha256`.
+
+    Null before or after: it had, or has, no content.
+    """
+
+    field_id: FieldId
+    """As it is now: removing an instance of a group renumbers the later ones."""
+    revision: int
+    at: Timestamp
+    device: str | None
+    before: ShownValue
+    after: ShownValue
+    removed: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True if the field's instance of a repeating group was removed."""
+
+
+class FieldChanges(RequestBase):
+    """What was changed, in the order of the log; `more` if another page follows."""
+
+    type: Literal["FIELD_CHANGES"] = "FIELD_CHANGES"
+    session: Identifier
+    changes: tuple[FieldChange, ...]
+    more: bool
+
+
+class SessionCancelled(RequestBase):
+    """The session was cancelled."""
+
+    type: Literal["SESSION_CANCELLED"] = "SESSION_CANCELLED"
+    session: Identifier
+
+
+class PatientIdentified(RequestBase):
+    """It is recorded who the patient is; so many deliveries are due again."""
+
+    type: Literal["PATIENT_IDENTIFIED"] = "PATIENT_IDENTIFIED"
+    session: Identifier
+    deliveries: int
+
+
+class SessionsPurged(RequestBase):
+    """The deleted sessions: how many, and the first of them."""
+
+    type: Literal["SESSIONS_PURGED"] = "SESSIONS_PURGED"
+    sessions: Annotated[tuple[Identifier, ...], Field(max_length=MAX_NAMED)]
+    purged: Annotated[int, Field(ge=0)]
+    kept: Annotated[tuple[Identifier, ...], Field(max_length=MAX_NAMED)] = ()
+    """Old enough, but not delivered yet: the first of `kept_count`."""
+    kept_count: Annotated[int, Field(ge=0)] = 0
+
+
+class InProgress(RequestBase):
+    """A request that takes long is being done: `done` of `total`; its answer follows."""
+
+    type: Literal["IN_PROGRESS"] = "IN_PROGRESS"
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+
+
+class BackedUp(RequestBase):
+    """A verified backup is on the box's disk."""
+
+    type: Literal["BACKED_UP"] = "BACKED_UP"
+    file: str
+    """Its name in the data folder's `backups`."""
+    size: int
+    """Bytes."""
+
+
+Answer = (
+    SessionOpened
+    | SessionJoined
+    | SessionLeft
+    | Synced
+    | DeviceEnrolled
+    | DeviceRevoked
+    | Devices
+    | Kiosks
+    | FlowAdded
+    | Flows
+    | Sessions
+    | SessionShown
+    | Timeline
+    | FieldChanges
+    | SessionCancelled
+    | PatientIdentified
+    | SessionsPurged
+    | InProgress
+    | BackedUp
+    | RecordAnswer
+    | DeliveryAnswer
+)
+ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
+"""Parses any answer from JSON."""
