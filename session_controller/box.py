@@ -1,6 +1,6 @@
-"""The box: broker, controller and store in one process, put together and taken apart in order.
+"""The box: broker, controller and store in one process, started and stopped in order.
 
-The embedded broker is handed in by who starts the program: the controller does not know it.
+The program passes in the embedded broker: the controller does not import it.
 """
 
 import asyncio
@@ -14,37 +14,37 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
-from session_controller.admin import add_examples
-from session_controller.admins import enrol_admins, load_admins
-from session_controller.backups import BackupPlan, Backups
+from session_controller.backup.backups import BackupPlan, Backups
+from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
-from session_controller.files import write_private
-from session_controller.gate import role_of
-from session_controller.link import InProcessLink, Link, LocalClient
-from session_controller.presence import Departure
-from session_controller.reaching import BOX_FILE
-from session_controller.service import Service
-from session_controller.store import Store
-from session_controller.world import Settings
+from session_controller.security.files import write_private
+from session_controller.service.authentication import role_of
+from session_controller.service.handlers.admins import enrol_admins, load_admins
+from session_controller.service.handlers.flows import add_examples
+from session_controller.service.handlers.presence import Departure
+from session_controller.service.service import Service
+from session_controller.settings import Settings
+from session_controller.storage.store import Store
+from session_controller.transport.link import InProcessLink, Link, LocalClient
 
 _log = logging.getLogger(__name__)
 
 
 class EmbeddedBroker(Protocol):
-    """What the box needs of a broker in its own process."""
+    """What the box needs from a broker in its own process."""
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
-        """Where `mqtt`, `http` and, beside TLS, `local` are bound."""
+        """The addresses of `mqtt`, `http` and, with TLS, `local`."""
 
     async def start(self) -> None:
         """Open the listeners."""
 
     async def stop(self) -> None:
-        """Close them, gracefully."""
+        """Close the listeners gracefully."""
 
     def attach(self, client_id: str, user: str) -> LocalClient:
-        """Give a client without a socket."""
+        """Return a client without a socket."""
 
     def revoke(self, user: str) -> None:
         """Close a user's connections."""
@@ -52,7 +52,7 @@ class EmbeddedBroker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """What the embedded broker shows of itself, in PEM, and whose screens alone may connect."""
+    """The embedded broker's certificate and key, and the CAs of accepted clients, in PEM."""
 
     certificate: Path
     key: Path
@@ -61,19 +61,19 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOrder:
-    """What the embedded broker has to be: where it listens, who may connect, and do what."""
+    """The configuration of the embedded broker: addresses, authentication and access rules."""
 
     mqtt: tuple[str, int]
     http: tuple[str, int] | None
     tls: TlsFiles | None
-    """With it, both speak TLS alone, and `local` is a third address for the box's own commands."""
+    """If set, `mqtt` and `http` use TLS only, and `local` is a third address for local commands."""
     role_of: Callable[[str, str | None, bytes | None], str | None]
-    """From client id, user name and password to the role; None refuses."""
+    """Returns the role for a client id, user name and password, or None to refuse access."""
     access: Mapping[str, Access]
     site: str
-    """What the web pages have to know before they can ask."""
+    """The site, which web pages need before they can send requests."""
     left: Callable[[str], None]
-    """Hears the client id of each accepted connection that has ended, before its will."""
+    """Called with the client id when an accepted connection has ended, before its will."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -81,7 +81,7 @@ MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
 
 @dataclass(frozen=True, slots=True)
 class BoxSettings:
-    """How a box is started. Loopback only, unless asked otherwise."""
+    """How a box is started; loopback only by default."""
 
     data: Path
     mqtt: tuple[str, int] = ("127.0.0.1", 1883)
@@ -91,13 +91,13 @@ class BoxSettings:
     backups: BackupPlan = field(default_factory=BackupPlan)
     tls: TlsFiles | None = None
     deliver: bool = False
-    """Whether completed sessions are delivered by themselves, or only when asked."""
+    """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
-    """A folder of questionnaires that are added at the start."""
+    """A folder of questionnaires to add at the start."""
 
 
 class Box:
-    """`async with Box(settings, make_broker) as box:` serves until the block ends."""
+    """A box that serves within `async with Box(settings, make_broker) as box:`."""
 
     def __init__(self, settings: BoxSettings, make_broker: MakeBroker) -> None:
         self.settings = settings
@@ -118,7 +118,7 @@ class Box:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop, in the order in which nothing is lost."""
+        """Stop, in an order that loses nothing."""
         await self.stop()
 
     async def _start(self) -> None:
@@ -148,17 +148,19 @@ class Box:
         self._backing_up = asyncio.create_task(self._backups.keep_taking())
 
     def _tidy(self, backups: Backups) -> None:
-        """Complete what a kill cut short; a box serves too where that fails, and says so."""
+        """Complete an interrupted cleanup; if that fails, log an error and start anyway."""
         try:
             backups.tidy()
         except (OSError, sqlite3.Error, KeyringError) as error:
-            _log.error("a purge may not have reached the backups: %s", error)
+            _log.error(
+                "cannot clean up the backups, so purged sessions may still be in them: %s", error
+            )
 
     def _link(self) -> Link:
         site = self.settings.session.site
         if self.settings.broker_url is not None:
-            # Loaded here, with paho: most boxes have a broker of their own.
-            from session_controller.mqtt_link import BrokerUrl, MqttLink  # noqa: PLC0415
+            # Imported here, with paho: most boxes use the embedded broker.
+            from session_controller.transport.mqtt import BrokerUrl, MqttLink  # noqa: PLC0415
 
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
         self._broker = broker = self._make_broker(
@@ -178,15 +180,20 @@ class Box:
     def _role_of(self, client_id: str, username: str | None, password: bytes | None) -> str | None:
         if self._service is None:
             return None
-        return role_of(self._service.world, client_id, username, password)
+        return role_of(self._service.registry, client_id, username, password)
 
     def _left(self, client_id: str) -> None:
-        """Have it noted who is gone: not every client says so, nor has a will."""
+        """Record a client's departure: not every client announces it or has a will."""
         if self._service is not None:
             self._service.submit(Departure(client_id))
 
+    async def displaced(self) -> None:
+        """Wait until another controller serves the site. Raises `SiteTakenError` then."""
+        if self._service is not None:
+            await self._service.displaced()
+
     async def stop(self) -> None:
-        """Stop what was started; a second call does nothing."""
+        """Stop what was started; idempotent."""
         service, broker, store = self._service, self._broker, self._store
         self._service = self._broker = self._store = None
         if self._backing_up is not None:
@@ -202,7 +209,7 @@ class Box:
             store.close()
 
     def where(self) -> dict[str, Any]:
-        """Tell where this box is reached: `mqtt` from this machine, `mqtts` from all over TLS."""
+        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS."""
         site = self.settings.session.site
         if self._broker is None:
             return {"site": site, "mqtt": self.settings.broker_url, "http": None}
@@ -216,7 +223,7 @@ class Box:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Give what was counted since the start."""
+        """Return the counters since the start."""
         return dict(self._service.counters) if self._service else {}
 
 

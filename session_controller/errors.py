@@ -1,4 +1,4 @@
-"""What keeps a box from its data folder or its broker; each message is for a person."""
+"""Errors whose message is for a person, and how a log names all others."""
 
 
 class StoreError(Exception):
@@ -6,23 +6,27 @@ class StoreError(Exception):
 
 
 class StoreBusyError(StoreError):
-    """Another process has the data folder."""
+    """Another process uses the data folder."""
 
 
 class StoreDamagedError(StoreError):
-    """The database is broken or gone: it is left as it is, for a backup to take its place."""
+    """The database is damaged or missing; it is left unchanged, to be replaced by a backup."""
 
 
 class SiteError(StoreError):
-    """The site's name cannot be this one."""
+    """The site's name is not valid, or differs from the folder's."""
+
+
+class SiteTakenError(Exception):
+    """Another controller serves the same site on the same broker."""
 
 
 class BrokerUrlError(ValueError):
-    """A broker's address that cannot be used."""
+    """A broker's address is not valid."""
 
 
 class NoFreeSlotError(Exception):
-    """More commands run at once than there are admin devices."""
+    """More commands run at the same time than there are admin devices."""
 
 
 class KeyringError(Exception):
@@ -30,4 +34,13 @@ class KeyringError(Exception):
 
 
 class ReceiptError(ValueError):
-    """This is no receipt of a log."""
+    """The text is not a receipt of an audit log."""
+
+
+def type_and_place(error: BaseException) -> str:
+    """Return an exception's type and place: its text may quote what a patient entered."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return f"{type(error).__name__} at {place}"

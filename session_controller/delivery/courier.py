@@ -1,9 +1,9 @@
-"""The courier: a route for each destination, so that trouble with one delays no other."""
+"""The courier: one route per destination, so that a failing destination delays no other."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
-from schemas.destinations import Destination
+from schemas.wire.destinations import Destination
 from session_controller.delivery.outbox import Outbox
 from session_controller.delivery.route import Circumstances, Route
 from session_controller.delivery.sender import Sender
@@ -12,9 +12,9 @@ OpenSender = Callable[[Destination], Sender]
 
 
 class Courier:
-    """Delivers what waits in the outbox. Used within one event loop.
+    """Delivers the outbox's waiting sessions. For use within one event loop.
 
-    It carries nothing by itself before `start`; `send_now` works without.
+    It sends nothing automatically before `start`; `send_now` works without.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Courier:
         self._started = False
 
     async def serve(self, destinations: Iterable[Destination]) -> None:
-        """Serve these destinations from now on; routes of those that did not change go on."""
+        """Replace the destinations; routes of unchanged ones keep running."""
         wanted = {each.name: each for each in destinations}
         for name, known in list(self._destinations.items()):
             if wanted.get(name) != known:
@@ -40,23 +40,23 @@ class Courier:
                 self._open(destination)
 
     def start(self) -> None:
-        """Carry by itself, at once and whenever something is due."""
+        """Start automatic delivery: at once, and whenever something is due."""
         self._started = True
         for name in self._routes:
             self._run(name)
 
     async def stop(self) -> None:
-        """End; what is under way is cut, and sent again after the next start."""
+        """Stop; an interrupted delivery is sent again after the next start."""
         for name in list(self._routes):
             await self._close(name)
 
     def wake(self) -> None:
-        """Look at once whether something is due."""
+        """Check at once whether something is due."""
         for route in self._routes.values():
             route.wake()
 
     async def send_now(self) -> None:
-        """Send what is due to all destinations, those too that were to rest."""
+        """Send everything due to all destinations, including those backing off."""
         await asyncio.gather(*(route.send_now() for route in self._routes.values()))
 
     def _open(self, destination: Destination) -> None:

@@ -1,6 +1,6 @@
-"""One HTTP request and its answer: with limits, and with each failure as a value.
+"""A single HTTP request and its response, with limits; failures are returned as values.
 
-No redirect is followed: what a patient entered goes where it was meant to go, or nowhere.
+Redirects are not followed: patient data goes only to the configured address.
 """
 
 import asyncio
@@ -19,47 +19,57 @@ import aiohttp
 from pydantic import JsonValue
 
 from session_controller.delivery.outcomes import Reason, TryAgain
+from session_controller.export.writers import encoded
 
+MAX_EXCERPT = 2_000
+"""In bytes; what is kept of a response that is not FHIR, such as a proxy's page."""
 MAX_ANSWER = 16 * 1024 * 1024
-"""Bytes. The largest that is honest is a CapabilityStatement, of some megabytes."""
+"""In bytes. The largest legitimate response is a CapabilityStatement of some megabytes."""
 _CONNECT_S = 20.0
 _SILENCE_S = 180.0
-"""A server may think about a large transaction for so long before it answers."""
+"""How long a server may process a large transaction before it responds."""
 _TOTAL_S = 2 * 3600.0
-"""Twenty megabytes at thirty kilobits a second take an hour and a half."""
+"""Twenty megabytes at thirty kilobits per second take an hour and a half."""
 _UNACKNOWLEDGED_MS = 60_000
-"""A connection on which nothing arrives any more is given up; TCP itself would take 15 minutes."""
+"""Close a connection without acknowledgements after this time; TCP itself takes 15 minutes."""
 _FHIR_JSON = "application/fhir+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answered."""
+    """A server's response."""
 
     status: int
     headers: Mapping[str, str]
     body: JsonValue
-    """None where it is no JSON."""
+    """None if it is not JSON."""
+    text: str = ""
+    """The beginning of the body."""
+
+    @property
+    def head(self) -> dict[str, JsonValue]:
+        """What of the response is no body: status and type."""
+        return {"status": self.status, "content_type": self.headers.get("Content-Type")}
 
     @property
     def resource_type(self) -> str | None:
-        """Of the FHIR resource that the body is."""
+        """The type of the FHIR resource in the body, or None."""
         found = self.body.get("resourceType") if isinstance(self.body, dict) else None
         return found if isinstance(found, str) else None
 
     @property
     def operation_outcome(self) -> dict[str, JsonValue] | None:
-        """The body, where it is an OperationOutcome."""
+        """The body, if it is an OperationOutcome."""
         wanted = isinstance(self.body, dict) and self.resource_type == "OperationOutcome"
         return self.body if wanted and isinstance(self.body, dict) else None
 
     def retry_after_s(self, now: datetime) -> float | None:
-        """Give for how long the server wants to be left alone (RFC 9110, 10.2.3)."""
+        """Return how long the server asks to wait, in seconds (RFC 9110, 10.2.3), or None."""
         text = self.headers.get("Retry-After", "").strip()
         if text.isascii() and text.isdigit():
             return float(text[:9])
         try:
-            # By the server's own clock where it tells it: the box's may be wrong.
+            # Use the server's own clock if it sends a Date: the box's may be wrong.
             until, at = _date(text), _date(self.headers.get("Date", "")) or now
         except (TypeError, ValueError):
             return None
@@ -74,7 +84,7 @@ def _date(text: str) -> datetime | None:
 
 
 class Exchange:
-    """Requests to one server, over connections that are kept. Used within one event loop."""
+    """Requests to one server over persistent connections. For use within one event loop."""
 
     def __init__(self, ca_file: Path | None = None) -> None:
         self._ca_file = ca_file
@@ -89,13 +99,13 @@ class Exchange:
         form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
-        """Send one request with a FHIR resource, a form or nothing, and read the answer."""
+        """Send one request with a FHIR resource, a form or no body, and read the response."""
         said = {"Accept": f"{_FHIR_JSON}, application/json;q=0.8", **(headers or {})}
         data: Any = None if form is None else aiohttp.FormData(form)
         if resource is not None:
             said["Content-Type"] = f"{_FHIR_JSON}; charset=utf-8"
-            # Encoding megabytes would hold everyone up.
-            data = io.BytesIO(await asyncio.to_thread(_encoded, resource))
+            # Encoding megabytes would block the event loop.
+            data = io.BytesIO(await asyncio.to_thread(encoded, resource))
         try:
             async with self._opened().request(
                 method, url, data=data, headers=said, allow_redirects=False
@@ -106,7 +116,7 @@ class Exchange:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            # Read anew each time that a session is opened: certificates are renewed. OSError.
+            # Read for each new session, since certificates are renewed. May raise OSError.
             context = ssl.create_default_context(cafile=self._ca_file)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -121,14 +131,10 @@ class Exchange:
         return self._session
 
     async def close(self) -> None:
-        """Close the connections; a further request opens new ones."""
+        """Close the connections; another request opens new ones."""
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-
-def _encoded(resource: Any) -> bytes:
-    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _socket(info: Any) -> socket.socket:
@@ -142,13 +148,19 @@ def _socket(info: Any) -> socket.socket:
 
 async def _read(response: aiohttp.ClientResponse) -> Answer | TryAgain:
     if 300 <= response.status < 400:  # noqa: PLR2004 - RFC 9110, 15.4
-        return TryAgain(Reason.REDIRECTED, response.status)
+        where = {"status": response.status, "location": response.headers.get("Location")}
+        return TryAgain(Reason.REDIRECTED, response.status, answer=where)
     body = bytearray()
     async for part in response.content.iter_any():
         body += part
         if len(body) > MAX_ANSWER:
             return TryAgain(Reason.NOT_FHIR, response.status, everyone=False)
-    return Answer(response.status, response.headers, await asyncio.to_thread(_json, bytes(body)))
+    read = await asyncio.to_thread(_json, bytes(body))
+    return Answer(response.status, response.headers, read, _beginning(body))
+
+
+def _beginning(body: bytearray) -> str:
+    return bytes(body[:MAX_EXCERPT]).decode(errors="replace")
 
 
 def _json(body: bytes) -> JsonValue:
@@ -168,10 +180,10 @@ _REASONS: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((aiohttp.ClientPayloadError, aiohttp.ClientConnectionError), Reason.CUT),
     ((ConnectionError,), Reason.CUT),
 )
-"""The first that fits counts: a certificate that fails is a connection that fails, too."""
+"""The first match counts: a certificate error is also a connection error."""
 
 
 def _reason(error: Exception) -> Reason:
-    """Name a failure without its text, which may quote an address."""
+    """Classify an exception, without its text, which may quote an address."""
     found = (reason for kinds, reason in _REASONS if isinstance(error, kinds))
     return next(found, Reason.UNREACHABLE)

@@ -1,15 +1,22 @@
-"""Delivery to a FHIR server: as one transaction where it takes them, else resource by resource."""
+"""Delivery to a FHIR server: as a transaction if supported, else resource by resource."""
 
 import asyncio
+import hashlib
+from dataclasses import replace
 from typing import Literal
 
 from session_controller.delivery.fhir_server import FhirServer
 from session_controller.delivery.fhir_singles import send_singles
 from session_controller.delivery.judging import takes_no_transactions, transaction_outcome
-from session_controller.delivery.outcomes import Outcome, TryAgain
-from session_controller.delivery.sender import Formats, Keep, Parcel, Resource
+from session_controller.delivery.outcomes import Held, Outcome, TryAgain
+from session_controller.delivery.sender import Keep, Parcel
+from session_controller.export.writers import Formats, Resource, encoded
 
 _TOO_LARGE = 413
+
+
+def _sha256(bundle: Resource) -> str:
+    return hashlib.sha256(encoded(bundle)).hexdigest()
 
 
 class FhirSender:
@@ -26,8 +33,17 @@ class FhirSender:
         self._transactions = transactions
 
     async def send(self, parcel: Parcel, keep: Keep) -> Outcome:
-        """Send a session. What began one by one goes on so: part of it is there already."""
+        """Send a session; one begun resource by resource continues so, since part is stored.
+
+        Either way, what was sent has the hash of the whole.
+        """
         bundle = await asyncio.to_thread(self._formats.transaction, parcel.record)
+        outcome = await self._send(bundle, parcel, keep)
+        if isinstance(outcome, TryAgain | Held):
+            return outcome
+        return replace(outcome, sha256=await asyncio.to_thread(_sha256, bundle))
+
+    async def _send(self, bundle: Resource, parcel: Parcel, keep: Keep) -> Outcome:
         if parcel.progress is None:
             outcome = await self._transaction(bundle)
             if outcome is not None:
@@ -36,7 +52,7 @@ class FhirSender:
         return await send_singles(self._server, entries, parcel.progress, keep)
 
     async def _transaction(self, bundle: Resource) -> Outcome | None:
-        """Send it whole; None: this server does not take it so."""
+        """Send a session as one transaction; return None if the server does not support that."""
         declared = await self._takes_transactions()
         if isinstance(declared, TryAgain):
             return declared

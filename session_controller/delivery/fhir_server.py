@@ -1,24 +1,21 @@
-"""A FHIR server as we know it: requests in our name, and what it says that it can do."""
+"""A FHIR server: authorized requests, and its declared capabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from session_controller.delivery.exchange import Answer, Exchange
-from session_controller.delivery.judging import (
-    declares_conditional_create,
-    declares_transactions,
-)
+from session_controller.delivery.judging import declares_conditional_create, declares_transactions
 from session_controller.delivery.outcomes import TryAgain
 from session_controller.delivery.tokens import Auth
 
 _UNAUTHORIZED = 401
 _ASK_AGAIN_S = 24 * 3600.0
-"""What a server can do changes with its updates."""
+"""A server's capabilities change with its updates."""
 
 
 class FhirServer:
-    """Requests below a server's base address (FHIR R4, 3.1.0)."""
+    """Requests to a server's base address (FHIR R4, 3.1.0)."""
 
     def __init__(
         self,
@@ -38,7 +35,7 @@ class FhirServer:
         self._asked_s = 0.0
 
     def now(self) -> datetime:
-        """Give the box's time."""
+        """Return the box's time."""
         return self._clock()
 
     async def ask(
@@ -50,7 +47,7 @@ class FhirServer:
         form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
-        """Send a request; where the server takes our token no more, once again with a new one."""
+        """Send a request; if the server rejects the token, once more with a new one."""
         url = f"{self._base}/{path}" if path else self._base
         for last in (not self._auth.renewable, True):
             said = await self._auth.authorization()
@@ -68,9 +65,9 @@ class FhirServer:
         return answer
 
     async def statement(self) -> Answer | TryAgain:
-        """Give the answer to `[base]/metadata` (FHIR R4, 3.1.0.9), asked for once a day.
+        """Return the response to `[base]/metadata` (FHIR R4, 3.1.0.9), requested once a day.
 
-        Some servers give none: the answer is then whatever they said.
+        Some servers have no CapabilityStatement; the response is then whatever they sent.
         """
         old = self._steady_s() - self._asked_s > _ASK_AGAIN_S
         if self._statement is None or old:
@@ -83,17 +80,17 @@ class FhirServer:
         return self._statement
 
     async def takes_transactions(self) -> bool | TryAgain | None:
-        """Tell whether the server says that it takes transactions; None: it does not say."""
+        """Return whether the server declares transactions, or None if it does not say."""
         answer = await self.statement()
         return answer if isinstance(answer, TryAgain) else declares_transactions(answer)
 
     async def is_fhir(self) -> bool:
-        """Tell whether a CapabilityStatement was seen at this address."""
+        """Return whether the address has returned a CapabilityStatement."""
         answer = await self.statement()
         return isinstance(answer, Answer) and answer.resource_type == "CapabilityStatement"
 
     async def creates_conditionally(self, resource_type: str) -> bool:
-        """Tell whether the server promises to honour `If-None-Exist` for a type."""
+        """Return whether the server declares support of `If-None-Exist` for a type."""
         answer = await self.statement()
         return isinstance(answer, Answer) and declares_conditional_create(answer, resource_type)
 

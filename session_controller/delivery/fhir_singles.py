@@ -1,7 +1,7 @@
-"""A transaction's resources one by one, for a server that takes no transactions.
+"""Send a transaction's resources one by one, to a server without transactions.
 
-Each step is such that a repetition changes nothing: a PUT, or a POST under `If-None-Exist`. How far
-it came is kept after each step, so that a connection of minutes is enough to get on.
+Each step is idempotent: a PUT, or a POST with `If-None-Exist`. Progress is stored after each step,
+so that a connection of a few minutes is enough to make progress.
 """
 
 import hashlib
@@ -13,22 +13,23 @@ from pydantic import JsonValue
 
 from session_controller.delivery.exchange import Answer
 from session_controller.delivery.fhir_server import FhirServer
-from session_controller.delivery.judging import failure
-from session_controller.delivery.outcomes import Delivered, Outcome, Reason, Refused, TryAgain
-from session_controller.delivery.sender import Keep, Resource, Single
-from session_controller.fhir import with_references
+from session_controller.delivery.judging import failure, not_fhir
+from session_controller.delivery.outcomes import Delivered, Outcome, Refused, TryAgain
+from session_controller.delivery.sender import Keep
+from session_controller.export.fhir import with_references
+from session_controller.export.writers import Resource, Single
 
 Done = dict[str, str]
-"""What the server has: the reference under which it knows it, by the SHA-256 of our entry."""
+"""What the server has stored: its reference, by the SHA-256 of our entry."""
 
 
 async def send_singles(
     server: FhirServer, entries: Sequence[Single], progress: JsonValue, keep: Keep
 ) -> Outcome:
-    """Send the entries of a transaction Bundle in their order, from where it stopped on.
+    """Send the entries of a transaction Bundle in order, resuming after the last one stored.
 
-    An entry comes after those that it refers to: their `fullUrl` in it is replaced by the reference
-    that the server gave them.
+    An entry follows the entries it refers to: their `fullUrl` in it is replaced with the reference
+    that the server assigned.
     """
     done = read_progress(progress)
     references: dict[str, str] = {}
@@ -45,7 +46,7 @@ async def send_singles(
 
 
 def read_progress(progress: JsonValue) -> Done:
-    """Read what an earlier attempt kept."""
+    """Read the progress of an earlier attempt."""
     done = progress.get("done") if isinstance(progress, dict) else None
     if not isinstance(done, dict):
         return {}
@@ -60,10 +61,10 @@ def _digest(entry: Single) -> str:
 async def _step(
     server: FhirServer, entry: Single, references: Mapping[str, str]
 ) -> str | Refused | TryAgain:
-    """Send one; gives the reference under which the server has it."""
+    """Send one entry; return the reference that the server assigned."""
     kind: str = entry.resource["resourceType"]
     if entry.if_none_exist and not await server.creates_conditionally(kind):
-        # It might create a second one: look first. Nobody but us uses our identifiers.
+        # A POST might create a duplicate: search first. Only we use our identifiers.
         existing = await find(server, kind, entry.if_none_exist)
         if existing is not None:
             return existing
@@ -88,7 +89,7 @@ def _conditions(entry: Single) -> dict[str, str]:
 async def _reference(
     server: FhirServer, kind: str, entry: Single, answer: Answer
 ) -> str | Refused | TryAgain:
-    """Find out under which id the server has it: from the answer, or by asking."""
+    """Return the reference of a stored resource, from the response or by searching."""
     if answer.resource_type == kind and isinstance(answer.body, dict):
         return f"{kind}/{answer.body.get('id')}"
     for header in ("Location", "Content-Location"):
@@ -98,23 +99,20 @@ async def _reference(
     url, _, criteria = entry.url.partition("?")
     criteria = criteria or entry.if_none_exist or ""
     if criteria:
-        return await find(server, kind, criteria) or _NOT_FHIR
-    return await _read(server, kind, url) or _NOT_FHIR
+        return await find(server, kind, criteria) or not_fhir(answer)
+    return await _read(server, kind, url) or not_fhir(answer)
 
 
 async def _read(server: FhirServer, kind: str, url: str) -> str | TryAgain | None:
-    """Look whether a PUT has arrived: an empty 200 may be of somebody in between."""
+    """Check that a PUT was stored: an empty 200 may come from an intermediary."""
     answer = await server.ask("GET", url)
     if isinstance(answer, TryAgain):
         return answer
     return url if answer.status == 200 and answer.resource_type == kind else None  # noqa: PLR2004
 
 
-_NOT_FHIR = TryAgain(Reason.NOT_FHIR)
-
-
 def reference_of(location: str, kind: str) -> str | None:
-    """Read `Type/id` from a `Location`: `[base]/Type/id/_history/version` (FHIR R4, 3.1.0.8)."""
+    """Parse `Type/id` from a `Location`: `[base]/Type/id/_history/version` (FHIR R4, 3.1.0.8)."""
     levels = location.partition("?")[0].split("/_history/")[0].rstrip("/").split("/")
     if len(levels) >= 2 and levels[-2] == kind and levels[-1]:  # noqa: PLR2004
         return "/".join(levels[-2:])
@@ -122,9 +120,9 @@ def reference_of(location: str, kind: str) -> str | None:
 
 
 async def find(server: FhirServer, kind: str, criteria: str) -> str | Refused | TryAgain | None:
-    """Search for what a conditional create would not create again; None: it is not there.
+    """Search for an existing resource, as a conditional create does; None if absent.
 
-    The criteria, which may hold an identifier of the patient, go in a body: addresses are logged.
+    The criteria may contain a patient identifier, so they are sent in the body: URLs are logged.
     """
     form = parse_qsl(criteria, keep_blank_values=True)
     answer = await server.ask("POST", f"{kind}/_search", form=form)
@@ -133,7 +131,7 @@ async def find(server: FhirServer, kind: str, criteria: str) -> str | Refused | 
     if answer.status != 200:  # noqa: PLR2004
         return failure(answer, server.now(), kind)
     if answer.resource_type != "Bundle" or not isinstance(answer.body, dict):
-        return TryAgain(Reason.NOT_FHIR, answer.status)
+        return not_fhir(answer)
     return _only(answer.body, kind)
 
 
@@ -141,7 +139,7 @@ def _only(bundle: Resource, kind: str) -> str | Refused | None:
     resources = [each.get("resource") or {} for each in bundle.get("entry") or []]
     found = [each for each in resources if each.get("resourceType") == kind]
     if len(found) > 1:
-        return Refused(412, _SEVERAL, kind)  # as a server answers that looks itself
+        return Refused(412, _SEVERAL, kind)  # as a server that supports conditional create responds
     return f"{kind}/{found[0].get('id')}" if found else None
 
 
@@ -151,7 +149,7 @@ _SEVERAL: JsonValue = {
         {
             "severity": "error",
             "code": "multiple-matches",
-            "diagnostics": "The server holds several resources with this identifier.",
+            "diagnostics": "The server has several resources with this identifier.",
         }
     ],
 }

@@ -1,44 +1,55 @@
-"""Delivery to a folder: a file per session, whole or not there at all."""
+"""Delivery to a folder: a file per session and its seal, each written atomically."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+from schemas.wire.seals import SEAL_SUFFIX
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, TryAgain
 from session_controller.delivery.sender import Keep, Parcel
-from session_controller.record import Record
+from session_controller.export.record import Record
 
 _PRIVATE = 0o600
 
 
 class FolderSender:
-    """Writes sessions into one folder. A session that is sent again takes its own place."""
+    """Writes sessions into one folder. A session sent again replaces its files."""
 
-    def __init__(self, folder: Path, ending: str, write: Callable[[Record], bytes]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ending: str,
+        write: Callable[[Record], bytes],
+        seal: Callable[[Record, bytes], bytes],
+    ) -> None:
         self._folder = folder
         self._ending = ending
         self._write = write
+        self._seal = seal
 
-    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:  # noqa: ARG002 - it goes at once
-        """Write a session's file; the name holds the session's id, which tells of nobody."""
+    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:  # noqa: ARG002 - needs one step
+        """Write a session's file; its name contains the session id, which identifies no person."""
         content = await asyncio.to_thread(self._write, parcel.record)
+        seal = await asyncio.to_thread(self._seal, parcel.record, content)
         name = f"{parcel.site}-{parcel.session}.{self._ending}"
-        try:
+        try:  # the seal first: who sees the file finds it
+            await asyncio.to_thread(place, self._folder, f"{name}{SEAL_SUFFIX}", seal)
             await asyncio.to_thread(place, self._folder, name, content)
-        except OSError:
-            return TryAgain(Reason.NO_FOLDER)
-        return Delivered(name)
+        except OSError as error:
+            return TryAgain(Reason.NO_FOLDER, answer={"body": error.strerror})
+        return Delivered(name, hashlib.sha256(content).hexdigest())
 
     async def close(self) -> None:
         """Do nothing."""
 
 
 def place(folder: Path, name: str, content: bytes) -> None:
-    """Put a file into a folder that is there, with mode 0600, on disk on return. Raises `OSError`.
+    """Write a file into an existing folder: mode 0600, synced on return. Raises `OSError`.
 
-    Who watches the folder sees no half of it: it is written under a name that begins with a dot.
-    A draft that a crash left is written over by the next try.
+    A program watching the folder never sees a partial file: the draft's name begins with a dot.
+    A draft left by a crash is overwritten by the next attempt.
     """
     draft = folder / f".{name}.part"
     draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What an answer of a FHIR server means for a delivery: pure functions."""
+"""What a FHIR server's response means for a delivery: pure functions."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,50 +14,63 @@ _MAX_TEXT = 4_000
 _MAX_DEPTH = 6
 _BUSY = {429, 502, 503, 504}
 _ABOUT_CONTENT = {400, 406, 409, 410, 412, 413, 415, 422}
-"""A 4xx that speaks of what was sent, even where no OperationOutcome says so; others (403, 404 …)
-speak of the address or of the client as long as none does."""
+"""A 4xx about the content, even without an OperationOutcome; others (403, 404 …) without one are
+about the address or the client.
+"""
 _CONFLICT, _REQUEST_TIMEOUT, _UNAUTHORIZED = 409, 408, 401
 PATIENCE_WITH_CONFLICTS = 5
-"""A 409 is most often two writers at once, and over soon; one that stays needs a person."""
+"""A 409 is usually two concurrent writers, and passes; a lasting one needs a person."""
 
 
 def failure(answer: Answer, now: datetime, resource: str | None = None) -> Refused | TryAgain:
-    """Say what an answer that is no success means (FHIR R4, 3.1.0.1.10)."""
-    status, wish = answer.status, answer.retry_after_s(now)
+    """Classify a response that is not a success (FHIR R4, 3.1.0.1.10)."""
+    status, wish, said = answer.status, answer.retry_after_s(now), excerpt(answer)
     if status in _BUSY:
-        return TryAgain(Reason.BUSY, status, wish)
+        return TryAgain(Reason.BUSY, status, wish, answer=said)
     if status >= 500:  # noqa: PLR2004 - RFC 9110, 15.6
-        return TryAgain(Reason.SERVER_ERROR, status, wish, everyone=False)
+        return TryAgain(Reason.SERVER_ERROR, status, wish, everyone=False, answer=said)
     if status == _REQUEST_TIMEOUT:
-        return TryAgain(Reason.TIMED_OUT, status, wish)
+        return TryAgain(Reason.TIMED_OUT, status, wish, answer=said)
     if status == _UNAUTHORIZED:
-        return TryAgain(Reason.NOT_AUTHORIZED, status, wish)
+        return TryAgain(Reason.NOT_AUTHORIZED, status, wish, answer=said)
     if 400 <= status < 500:  # noqa: PLR2004 - RFC 9110, 15.5
         return _client_error(answer, resource)
-    return TryAgain(Reason.NOT_FHIR, status)
+    return not_fhir(answer)
+
+
+def not_fhir(answer: Answer) -> TryAgain:
+    """Return that a response is not one of a FHIR server, and what it was."""
+    return TryAgain(Reason.NOT_FHIR, answer.status, answer=excerpt(answer))
+
+
+def excerpt(answer: Answer) -> dict[str, JsonValue]:
+    """Return what a server said, shortened: an OperationOutcome, or how any other body begins."""
+    return {**answer.head, "body": shortened(answer.operation_outcome) or answer.text}
 
 
 def _client_error(answer: Answer, resource: str | None) -> Refused | TryAgain:
     outcome = answer.operation_outcome
     if outcome is None and answer.status not in _ABOUT_CONTENT:
         known = {403: Reason.NOT_AUTHORIZED}
-        return TryAgain(known.get(answer.status, Reason.NOT_FHIR), answer.status)
+        reason = known.get(answer.status, Reason.NOT_FHIR)
+        return TryAgain(reason, answer.status, answer=excerpt(answer))
     return Refused(answer.status, shortened(outcome), resource)
 
 
 def patiently(outcome: Outcome, attempts: int) -> Outcome:
-    """Try what met a conflict (409) again a few times before it counts as refused."""
-    conflict = isinstance(outcome, Refused) and outcome.status == _CONFLICT
-    if conflict and attempts < PATIENCE_WITH_CONFLICTS:
-        return TryAgain(Reason.CONFLICT, _CONFLICT, everyone=False)
-    return outcome
+    """Retry a conflict (409) a few times before it counts as refused."""
+    if not isinstance(outcome, Refused) or outcome.status != _CONFLICT:
+        return outcome
+    if attempts >= PATIENCE_WITH_CONFLICTS:
+        return outcome
+    return TryAgain(Reason.CONFLICT, _CONFLICT, everyone=False, answer=outcome.answer)
 
 
 def takes_no_transactions(answer: Answer, *, declared: bool | None) -> bool:
-    """Tell whether an answer to a transaction means that the server knows none.
+    """Return whether a response to a transaction means that the server supports none.
 
-    `declared` is what its CapabilityStatement says; one that declares them may still answer 404 for
-    a reference that it cannot resolve.
+    `declared` is what its CapabilityStatement says; a server that declares them may still respond
+    404 for a reference that it cannot resolve.
     """
     if answer.status in {405, 501}:
         return True
@@ -71,7 +84,7 @@ def _codes(answer: Answer) -> Iterator[Any]:
 
 
 def declares_transactions(answer: Answer) -> bool | None:
-    """Read whether a CapabilityStatement names `transaction`; None where it names nothing."""
+    """Return whether a CapabilityStatement lists `transaction`, or None if it lists nothing."""
     body: Any = answer.body
     if answer.resource_type != "CapabilityStatement":
         return None
@@ -81,7 +94,7 @@ def declares_transactions(answer: Answer) -> bool | None:
 
 
 def declares_conditional_create(answer: Answer, resource_type: str) -> bool:
-    """Read whether a CapabilityStatement promises `If-None-Exist` for a type of resource."""
+    """Return whether a CapabilityStatement lists `If-None-Exist` for a resource type."""
     body: Any = answer.body
     if answer.resource_type != "CapabilityStatement":
         return False
@@ -95,16 +108,16 @@ def declares_conditional_create(answer: Answer, resource_type: str) -> bool:
 
 
 def transaction_outcome(answer: Answer, entries: int, now: datetime) -> Outcome:
-    """Say whether a server took a whole transaction (FHIR R4, 3.1.0.11.2).
+    """Return whether a server stored a whole transaction (FHIR R4, 3.1.0.11.2).
 
-    A success alone is not believed: a proxy or a sign-in page says 200 as well.
+    A success status alone is not enough: a proxy or a sign-in page also responds with 200.
     """
     if not 200 <= answer.status < 300:  # noqa: PLR2004
         return failure(answer, now)
     body: Any = answer.body
     found = _dicts(body.get("entry")) if answer.resource_type == "Bundle" else []
     if len(found) != entries or body.get("type") not in ("transaction-response", "batch-response"):
-        return TryAgain(Reason.NOT_FHIR, answer.status)
+        return not_fhir(answer)
     responses = [each.get("response") or {} for each in found]
     for response in responses:
         refused = _refusal_of_an_entry(response, now)
@@ -114,7 +127,7 @@ def transaction_outcome(answer: Answer, entries: int, now: datetime) -> Outcome:
 
 
 def _refusal_of_an_entry(response: Any, now: datetime) -> Outcome | None:
-    """Judge one entry's own status: all are good in a transaction, but not where it was a batch."""
+    """Check one entry's status: all succeed in a transaction, but not in a batch."""
     digits = str(response.get("status", ""))[:3]
     status = int(digits) if digits.isascii() and digits.isdigit() else 0
     if 200 <= status < 300 or status == 304:  # noqa: PLR2004
@@ -123,7 +136,7 @@ def _refusal_of_an_entry(response: Any, now: datetime) -> Outcome | None:
 
 
 def shortened(outcome: JsonValue) -> JsonValue:
-    """Give an OperationOutcome's issues, cut to what a person reads."""
+    """Return an OperationOutcome's issues, truncated for display."""
     issues: list[dict[str, JsonValue]] = [
         {key: _short(issue[key]) for key in _KEPT if key in issue} for issue in _issues(outcome)
     ]

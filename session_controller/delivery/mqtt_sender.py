@@ -1,11 +1,12 @@
-"""Delivery to a topic of a central broker: QoS 1, for those without FHIR (MQTT 3.1.1, 4.3.2)."""
+"""Delivery to a topic of a central broker: QoS 1, for sites without FHIR (MQTT 3.1.1, 4.3.2)."""
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,22 +16,22 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, TryAgain
 from session_controller.delivery.sender import Keep, Parcel
-from session_controller.record import Record
+from session_controller.export.record import Record
 
 _CONNECT_S = 10.0
 _TAKEN_S = 600.0
-"""For a session to cross a poor line; a line that is dead is noticed by the keepalive."""
+"""Time for a session to be sent over a slow line; keepalive detects a dead one."""
 _KEEPALIVE_S = 30
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
 class Central:
-    """A central broker, and as whom to publish there."""
+    """A central broker, and the credentials to publish there."""
 
     url: str
     topic: str
-    """May hold `{site}` and `{session}`."""
+    """May contain `{site}` and `{session}`."""
     client_id: str
     username: str | None = None
     password_file: Path | None = None
@@ -38,14 +39,14 @@ class Central:
 
 
 class MqttSender:
-    """Publishes sessions on one topic, one connection for each: they are few, and far between."""
+    """Publishes sessions on one topic, with one connection each: they are few and far between."""
 
     def __init__(self, central: Central, write: Callable[[Record], bytes]) -> None:
         self._central = central
         self._write = write
 
-    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:  # noqa: ARG002 - it goes at once
-        """Publish a session, and wait until the broker has acknowledged it."""
+    async def send(self, parcel: Parcel, keep: Keep) -> Outcome:  # noqa: ARG002 - needs one step
+        """Publish a session, and wait for the broker's acknowledgement."""
         content = await asyncio.to_thread(self._write, parcel.record)
         topic = self._central.topic.replace("{site}", parcel.site)
         topic = topic.replace("{session}", parcel.session)
@@ -53,14 +54,17 @@ class MqttSender:
             publishing = await asyncio.to_thread(_Publishing, self._central)
         except (OSError, ValueError):
             return TryAgain(Reason.NO_SECRET)
-        return await publishing.run(topic, content)
+        outcome = await publishing.run(topic, content)
+        if isinstance(outcome, Delivered):
+            return replace(outcome, sha256=hashlib.sha256(content).hexdigest())
+        return outcome
 
     async def close(self) -> None:
         """Do nothing."""
 
 
 class _Publishing:
-    """One connection, one message. Raises `OSError` where a file cannot be read."""
+    """One connection for one message. Raises `OSError` if a file cannot be read."""
 
     def __init__(self, central: Central) -> None:
         url = urlsplit(central.url)
@@ -112,7 +116,7 @@ class _Publishing:
 
     def _on_connect(self, _: Any, __: Any, ___: Any, code: Any, ____: Any) -> None:
         if code.is_failure:
-            self._end(TryAgain(Reason.BROKER_REFUSES))
+            self._end(TryAgain(Reason.BROKER_REFUSES, answer={"body": str(code)}))
             return
         topic, content = self._message
         self._client.publish(topic, content, qos=1)
@@ -128,12 +132,12 @@ class _Publishing:
             if not self._ended.done():
                 self._ended.set_result(outcome)
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no one is waiting
             self._loop.call_soon_threadsafe(end)
 
 
 class _Socket(ssl.SSLSocket):
-    """Closes itself where TLS fails: paho leaves that to the garbage collector."""
+    """Closes itself if TLS fails: paho leaves that to the garbage collector."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -150,5 +154,5 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _no_delay(_: Any, __: Any, sock: Any) -> None:
-    """Without it, PUBLISH and PUBACK as two small writes wait 40 ms (Nagle)."""
+    """Set TCP_NODELAY: with Nagle's algorithm, a PUBLISH and a PUBACK take 40 ms."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,19 +1,19 @@
-"""What the courier needs of the database."""
+"""What the courier needs from the database."""
 
 from typing import Protocol
 
-from session_controller.delivery.deliveries import Delivery
-from session_controller.record import Record
+from session_controller.export.record import Record
+from session_controller.storage.deliveries import Delivery
 
 
 class Outbox(Protocol):
-    """The deliveries. Each call may raise, where the database cannot be used now."""
+    """The deliveries. Each method may raise if the database cannot be used now."""
 
     async def next(self, destination: str) -> Delivery | None:
-        """Give the waiting delivery that is due first, whether it is due yet or not."""
+        """Return the waiting delivery with the earliest due time, which may be in the future."""
 
     async def record(self, session: str) -> Record | None:
-        """Gather a session; None where it was purged."""
+        """Collect a session's record, or None if it was purged."""
 
     async def put(self, delivery: Delivery) -> None:
-        """Keep how a delivery stands: on disk on return. One that was purged stays so."""
+        """Store a delivery's state, durable on return. A purged delivery stays purged."""

@@ -1,5 +1,6 @@
-"""How an attempt to deliver ends: taken, refused, or to be tried again."""
+"""The outcome of a delivery attempt: delivered, refused, held, or to be retried."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -7,55 +8,68 @@ from pydantic import JsonValue
 
 
 class Reason(StrEnum):
-    """Why an attempt came to nothing: a word that can be logged, for it quotes nobody."""
+    """Why an attempt failed; safe to log, since it quotes nothing."""
 
     UNREACHABLE = "unreachable"
-    """No connection: no network, no name, nobody listens."""
+    """No connection: no network, no DNS entry, or no listener."""
     UNTRUSTED = "untrusted"
-    """TLS failed: a certificate that nobody vouches for, or of another host."""
+    """TLS failed: the certificate is not trusted, or belongs to another host."""
     TIMED_OUT = "timed_out"
     CUT = "cut"
-    """The connection ended before the answer did."""
+    """The connection ended before the response was complete."""
     REDIRECTED = "redirected"
-    """The answer came from elsewhere, such as the sign-in page of a guest network."""
+    """The response came from elsewhere, such as the sign-in page of a guest network."""
     NOT_FHIR = "not_fhir"
-    """The answer was none of a FHIR server's."""
+    """The response is not one of a FHIR server."""
     BUSY = "busy"
     SERVER_ERROR = "server_error"
     CONFLICT = "conflict"
     NOT_AUTHORIZED = "not_authorized"
-    NO_TOKEN = "no_token"  # noqa: S105 - no password
-    """The authorization server gives no token."""
+    NO_TOKEN = "no_token"  # noqa: S105 - not a password
+    """The authorization server issued no token."""
     NO_SECRET = "no_secret"  # noqa: S105
     """A file with a key, token, password or certificate cannot be read."""
     NO_FOLDER = "no_folder"
-    """The folder is not there, or cannot be written to."""
+    """The folder does not exist, or cannot be written to."""
     BROKER_REFUSES = "broker_refuses"
+    UNKNOWN_DESTINATION = "unknown_destination"
+    """The destination is not configured any more: nothing is tried."""
+    PATIENT_NOT_IDENTIFIED = "patient_not_identified"
+    """The Patient would have no name or no birth date; staff can say who it is."""
     DEFECT = "defect"
-    """Our own: the record could not be written in the destination's format."""
+    """A bug of our own: the record could not be written in the destination's format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The destination has it."""
+    """The destination has stored it."""
 
     details: JsonValue = None
-    """Where it put what, if it said so."""
+    """Where the destination stored it, if it said so."""
+    sha256: str | None = None
+    """Of what was sent, in hex."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The destination does not want it as it is: sending it again would not help."""
+    """The destination does not accept it as it is; sending it again would not help."""
 
     status: int | None
-    """Of HTTP."""
+    """HTTP status."""
     operation_outcome: JsonValue
-    """The server's own words (FHIR R4, 2.36). May quote what a patient entered."""
+    """The server's own words (FHIR R4, 2.36). May quote patient data."""
     resource: str | None = None
-    """Type of the resource that was refused, where they go one by one."""
+    """Type of the refused resource, if they are sent one by one."""
+    sha256: str | None = None
+    """Of what was sent, in hex; None if nothing was."""
+
+    @property
+    def answer(self) -> dict[str, JsonValue]:
+        """What the server said."""
+        return {"status": self.status, "body": self.operation_outcome}
 
     def to_json(self) -> JsonValue:
-        """Give what is kept of it."""
+        """Return what is stored of it."""
         return {
             "status": self.status,
             "resource": self.resource,
@@ -65,19 +79,34 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """It may go better later."""
+    """The attempt failed, but a later one may succeed."""
 
     reason: Reason
     status: int | None = None
-    """Of HTTP."""
+    """HTTP status."""
     after_s: float | None = None
-    """The server asked to be left alone for so long."""
+    """How long the server asked to wait."""
     everyone: bool = True
-    """Whether other sessions would fare the same now: the whole destination waits."""
+    """Whether other sessions would fail too: the whole destination backs off."""
+    answer: Mapping[str, JsonValue] | None = None
+    """What the destination said, shortened. May quote patient data."""
+
+    def to_json(self, last_answer: Mapping[str, JsonValue] | None) -> JsonValue:
+        """Return what is stored of it, with the last answer that there was."""
+        said: dict[str, JsonValue] = {"reason": self.reason.value, "status": self.status}
+        return {**said, "last_answer": dict(last_answer)} if last_answer else said
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It was not sent: the patient is not identified."""
+
+    missing: tuple[str, ...]
+    """The elements that the Patient lacks."""
 
     def to_json(self) -> JsonValue:
-        """Give what is kept of it."""
-        return {"reason": self.reason.value, "status": self.status}
+        """Return what is stored of it."""
+        return {"reason": Reason.PATIENT_NOT_IDENTIFIED.value, "missing": [*self.missing]}
 
 
-Outcome = Delivered | Refused | TryAgain
+Outcome = Delivered | Refused | TryAgain | Held

@@ -1,4 +1,4 @@
-"""The way to one destination: what is due goes, one after another; trouble makes it rest."""
+"""The route to one destination: sends due deliveries one after another, with backoff."""
 
 import asyncio
 import logging
@@ -8,32 +8,42 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
+from schemas.base import rfc3339
 from session_controller.delivery.delays import LONGEST_WISH_S, delay_s, is_due
-from session_controller.delivery.deliveries import Delivery, DeliveryStatus
 from session_controller.delivery.judging import patiently
 from session_controller.delivery.outbox import Outbox
-from session_controller.delivery.outcomes import Delivered, Outcome, Reason, Refused, TryAgain
-from session_controller.delivery.sender import Keep, Parcel, Sender, UnwritableError
+from session_controller.delivery.outcomes import (
+    Delivered,
+    Held,
+    Outcome,
+    Reason,
+    Refused,
+    TryAgain,
+)
+from session_controller.delivery.sender import Keep, Parcel, Sender
+from session_controller.errors import type_and_place
+from session_controller.export.writers import HeldError, UnwritableError
+from session_controller.storage.deliveries import Delivery, DeliveryStatus
 
 _log = logging.getLogger(__name__)
 _PUT_OFF = TryAgain(Reason.DEFECT, everyone=False)
 _LOOK_S = 60.0
-"""The longest rest: the box's clock may be set meanwhile."""
+"""Longest time between checks: the box's clock may be set meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Time and chance."""
+    """Sources of time and randomness."""
 
     clock: Callable[[], datetime]
     draw: Callable[[], float]
-    """Evenly from [0, 1)."""
+    """Uniform in [0, 1)."""
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """Waits for seconds."""
+    """Waits for a number of seconds."""
 
 
 class Route:
-    """Carries deliveries to one destination, for as long as `run` runs."""
+    """Sends deliveries to one destination while `run` is running."""
 
     def __init__(
         self, name: str, site: str, sender: Sender, outbox: Outbox, around: Circumstances
@@ -46,27 +56,27 @@ class Route:
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._failures = 0
-        """In a row, of the destination as a whole."""
+        """Consecutive failures of the destination as a whole."""
         self._rests_until: datetime | None = None
 
     async def run(self) -> None:
-        """Send what is due, rest, and so on, until cancelled."""
+        """Send what is due and wait, repeatedly, until cancelled."""
         while True:
             self._wake.clear()
             await self.round()
             await self._rest()
 
     def wake(self) -> None:
-        """Look at once whether something is due."""
+        """Check at once whether something is due."""
         self._wake.set()
 
     async def send_now(self) -> None:
-        """Send what is due now, though the destination was to rest."""
+        """Send what is due now, even if the destination is backing off."""
         self._rests_until = None
         await self.round()
 
     async def round(self) -> None:
-        """Send what is due, until nothing is, or the destination has to rest."""
+        """Send until nothing is due, or the destination backs off."""
         async with self._turn:
             try:
                 while not self._resting():
@@ -74,12 +84,12 @@ class Route:
                     if delivery is None:
                         break
                     await self._attempt(delivery)
-            except Exception as error:  # noqa: BLE001 - the database is in trouble: try again later
+            except Exception as error:  # noqa: BLE001 - database trouble: retry later
                 self._defect("the outbox", error)
                 self._trouble(None)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         async with self._turn:
             await self._sender.close()
 
@@ -103,13 +113,15 @@ class Route:
         await self._outbox.put(self._after(replace(delivery, progress=kept), outcome))
 
     async def _carry(self, delivery: Delivery, keep: Keep) -> Outcome:
-        """Send one; should that hit a bug, it alone is put off."""
+        """Send one delivery; if that hits a bug, only this delivery is postponed."""
         try:
             record = await self._outbox.record(delivery.session)
-            if record is None:  # purged in this moment, with its delivery
+            if record is None:  # just purged, together with its delivery
                 return _PUT_OFF
             parcel = Parcel(delivery.session, self._site, record, delivery.progress)
             return await self._sender.send(parcel, keep)
+        except HeldError as error:
+            return Held(error.missing)
         except UnwritableError as error:
             return Refused(None, _own_words(str(error)))
         except Exception as error:  # noqa: BLE001 - a bug must not stop the other sessions
@@ -117,23 +129,45 @@ class Route:
             return _PUT_OFF
 
     def _after(self, delivery: Delivery, outcome: Outcome) -> Delivery:
-        """Say how a delivery stands after an attempt."""
+        """Return a delivery's state after an attempt."""
         now, attempts = self._around.clock(), delivery.attempts + 1
         tried = replace(delivery, attempts=attempts, updated_at=now, next_at=now)
         match outcome:
-            case Delivered(details):
+            case Delivered(details, sha256):
                 self._failures = 0
-                _log.info("%s is delivered to %s", delivery.session, self.name)
+                _log.info("delivered %s to %s", delivery.session, self.name)
                 return replace(
-                    tried, status=DeliveryStatus.DELIVERED, outcome=details, progress=None
+                    tried,
+                    status=DeliveryStatus.DELIVERED,
+                    outcome=details,
+                    progress=None,
+                    sha256=sha256,
                 )
             case Refused():
                 self._failures = 0
-                _log.warning("%s refuses %s (%s)", self.name, delivery.session, outcome.status)
-                return replace(tried, status=DeliveryStatus.REFUSED, outcome=outcome.to_json())
+                _log.warning(
+                    "%s refused %s (%s); see `handrail deliver show`",
+                    self.name,
+                    delivery.session,
+                    outcome.status,
+                )
+                return replace(
+                    tried,
+                    status=DeliveryStatus.REFUSED,
+                    outcome=outcome.to_json(),
+                    sha256=outcome.sha256,
+                )
+            case Held():
+                _log.warning(
+                    "%s waits for staff: its patient is not identified; see `handrail session "
+                    "identify --help`",
+                    delivery.session,
+                )
+                return replace(tried, status=DeliveryStatus.HELD, outcome=outcome.to_json())
             case TryAgain():
                 wait = self._wait(outcome, attempts)
-                return replace(tried, next_at=now + wait, outcome=outcome.to_json())
+                said = outcome.to_json(_last_answer(delivery, outcome, now))
+                return replace(tried, next_at=now + wait, outcome=said)
 
     def _wait(self, outcome: TryAgain, attempts: int) -> timedelta:
         _log.info("%s: %s (%s)", self.name, outcome.reason.value, outcome.status or "no answer")
@@ -141,10 +175,10 @@ class Route:
             return self._trouble(outcome.after_s)
         return timedelta(seconds=_seconds(outcome.after_s, attempts, self._around.draw()))
 
-    # --- rest ------------------------------------------------------------------------------
+    # --- backoff ---------------------------------------------------------------------------
 
     def _trouble(self, after_s: float | None) -> timedelta:
-        """Have the destination rest; gives for how long."""
+        """Back off from the destination; return for how long."""
         self._failures += 1
         wait = timedelta(seconds=_seconds(after_s, self._failures, self._around.draw()))
         self._rests_until = self._around.clock() + wait
@@ -154,7 +188,7 @@ class Route:
         return self._rests_until is not None and not is_due(self._rests_until, self._around.clock())
 
     async def _rest(self) -> None:
-        """Wait until something is due, somebody wakes us, or the clock is worth a look."""
+        """Wait until something is due, `wake` is called, or the clock must be checked."""
         seconds = await self._seconds_to_rest()
         woken = asyncio.create_task(self._wake.wait())
         slept = asyncio.ensure_future(self._around.pause(seconds))
@@ -169,7 +203,7 @@ class Route:
         now = self._around.clock()
         try:
             delivery = await self._outbox.next(self.name)
-        except Exception:  # noqa: BLE001 - the next round tells
+        except Exception:  # noqa: BLE001 - the next round reports it
             return _LOOK_S
         moments = [delivery.next_at] if delivery else []
         if self._rests_until is not None and self._resting():
@@ -178,21 +212,30 @@ class Route:
         return min([_LOOK_S, *(max(seconds, 0.0) for seconds in wanted)])
 
     def _defect(self, what: str, error: Exception) -> None:
-        """Log what and where, never the exception's text: it may quote what a patient entered."""
-        place = error.__traceback__
-        while place is not None and place.tb_next is not None:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        _log.error("%s: %s fails: %s at %s", self.name, what, type(error).__name__, where)
+        """Log what failed and where, never the exception's text: it may quote patient data."""
+        _log.error("%s: %s failed: %s", self.name, what, type_and_place(error))
+
+
+def _last_answer(
+    delivery: Delivery, outcome: TryAgain, now: datetime
+) -> dict[str, JsonValue] | None:
+    """Return what the destination said last: now, or at an earlier attempt."""
+    if outcome.answer is not None:
+        return {"at": rfc3339(now), **outcome.answer}
+    before = delivery.outcome if isinstance(delivery.outcome, dict) else {}
+    if "operation_outcome" in before:  # it was refused, and is sent again
+        return {"status": before.get("status"), "body": before["operation_outcome"]}
+    kept = before.get("last_answer")
+    return kept if isinstance(kept, dict) else None
 
 
 def _own_words(text: str) -> JsonValue:
-    """Say in the form of a server's answer why a record could not even be written."""
+    """Return an OperationOutcome that says why a record could not be written."""
     issue: dict[str, JsonValue] = {"severity": "error", "code": "processing", "diagnostics": text}
     return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def _seconds(after_s: float | None, failures: int, draw: float) -> float:
-    """Give how long to wait: as the server wishes, within reason, or as back-off has it."""
+    """Return the seconds to wait: the server's wish within limits, or the backoff."""
     own = delay_s(failures, draw)
     return own if after_s is None else max(own, min(after_s, LONGEST_WISH_S))

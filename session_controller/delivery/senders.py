@@ -1,26 +1,37 @@
-"""A sender for each kind of destination."""
+"""Create a sender for each kind of destination."""
 
 import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from schemas.destinations import Destination, FhirDestination, FolderDestination, MqttDestination
+from schemas.wire.destinations import (
+    Destination,
+    FhirDestination,
+    FileFormat,
+    FolderDestination,
+    MqttDestination,
+)
 from session_controller.delivery.exchange import Exchange
 from session_controller.delivery.fhir_sender import FhirSender
 from session_controller.delivery.fhir_server import FhirServer
 from session_controller.delivery.folder_sender import FolderSender
 from session_controller.delivery.mqtt_sender import Central, MqttSender
-from session_controller.delivery.sender import Formats, Sender
+from session_controller.delivery.sender import Sender
 from session_controller.delivery.tokens import Moments, make_auth
+from session_controller.export.record import Record
+from session_controller.export.writers import Formats
 
+SealFile = Callable[[FileFormat, Record, bytes], bytes]
+"""Returns the seal of a record that was written in a format."""
 ENDINGS = {"fhir": "fhir.json", "json": "json", "csv": "csv", "pdf": "pdf"}
 
 
 class Senders:
-    """Makes senders; names of files in a destination start at the data folder."""
+    """Creates senders; file names in a destination are relative to the data folder."""
 
     def __init__(
         self,
@@ -28,23 +39,25 @@ class Senders:
         site: str,
         formats: Formats,
         *,
+        seal: SealFile,
         clock: Callable[[], datetime],
         steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._data = data
         self._site = site
         self._formats = formats
+        self._seal = seal
         self._clock = clock
         self._moments = Moments(lambda: clock().timestamp(), steady_s, secrets.token_urlsafe)
 
     def open(self, destination: Destination) -> Sender:
-        """Give a sender; nothing is connected, and no file read, before it sends."""
+        """Return a sender; it connects and reads files only when it sends."""
         match destination:
             case FhirDestination():
                 return self._fhir(destination)
             case FolderDestination(folder=folder, format=form):
-                write = self._formats.files[form]
-                return FolderSender(self._data / folder, ENDINGS[form], write)
+                write, seal = self._formats.files[form], partial(self._seal, form)
+                return FolderSender(self._data / folder, ENDINGS[form], write, seal)
             case MqttDestination():
                 return MqttSender(
                     self._central(destination), self._formats.files[destination.format]

@@ -1,7 +1,7 @@
-"""As whom to speak to a FHIR server: nobody, the bearer of a token, or an OAuth 2 client.
+"""Authorization at a FHIR server: none, a bearer token, or an OAuth 2 client.
 
 Client credentials follow SMART Backend Services (hl7.org/fhir/smart-app-launch, STU 2.2): the
-client signs an assertion (RFC 7523) and is given a token that works for some minutes.
+client signs an assertion (RFC 7523) and receives a token valid for some minutes.
 """
 
 import asyncio
@@ -13,13 +13,9 @@ from typing import Any, Protocol
 
 import jwt
 from jwt.exceptions import PyJWTError
+from pydantic import JsonValue
 
-from schemas.destinations import (
-    ClientCredentials,
-    FhirDestination,
-    StaticToken,
-    is_loopback,
-)
+from schemas.wire.destinations import ClientCredentials, FhirDestination, StaticToken, is_loopback
 from session_controller.delivery.exchange import Answer, Exchange
 from session_controller.delivery.outcomes import Reason, TryAgain
 
@@ -27,24 +23,24 @@ __all__ = ["Auth", "Bearer", "ClientAuth", "Nobody", "make_auth"]
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_LASTS_S = 240
-"""The profile allows five minutes; a box whose clock is a little fast stays below."""
+"""The profile allows five minutes; this leaves a margin for a box whose clock is fast."""
 _MARGIN_S = 30.0
-"""A token is not used so shortly before its end: the request has to arrive, too."""
+"""A token is not used this close to its end: the request has to arrive in time."""
 _DEFAULT_LIFE_S = 300.0
-"""Where the server does not say (RFC 6749, 5.1), what the profile recommends at most."""
+"""If the server states no lifetime (RFC 6749, 5.1): the longest that the profile recommends."""
 
 
 class Auth(Protocol):
-    """Gives the `Authorization` of a request."""
+    """Provides the `Authorization` header of requests."""
 
     renewable: bool
-    """Whether a token that the server refuses can be replaced."""
+    """Whether a token that the server rejects can be replaced."""
 
     async def authorization(self) -> str | TryAgain | None:
-        """Give the header's value, None where there is to be none."""
+        """Return the header's value, or None for no header."""
 
     def forget(self) -> None:
-        """Take a new token next time: the server did not take this one."""
+        """Discard a token that the server rejected."""
 
 
 class Nobody:
@@ -53,7 +49,7 @@ class Nobody:
     renewable = False
 
     async def authorization(self) -> str | TryAgain | None:
-        """Give none."""
+        """Return None."""
         return None
 
     def forget(self) -> None:
@@ -61,7 +57,7 @@ class Nobody:
 
 
 class Bearer:
-    """A token in a file, read for each request: somebody else may renew it."""
+    """A token in a file, read for each request: another program may renew it."""
 
     renewable = False
 
@@ -69,7 +65,7 @@ class Bearer:
         self._file = file
 
     async def authorization(self) -> str | TryAgain | None:
-        """Give the token that stands in the file now."""
+        """Return the token currently in the file."""
         try:
             token = (await asyncio.to_thread(self._file.read_text)).strip()
         except (OSError, ValueError):
@@ -85,18 +81,18 @@ _BAD = TryAgain(Reason.NO_SECRET)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Clocks and chance of who signs in."""
+    """Sources of time and ids for authorization."""
 
     unix_s: Callable[[], float]
-    """Seconds since 1970, for what the assertion says."""
+    """Seconds since 1970, for the assertion's claims."""
     steady_s: Callable[[], float]
-    """Seconds of a clock that does not jump, for how long a token lasts."""
+    """Seconds of a monotonic clock, for the token's lifetime."""
     new_id: Callable[[], str]
-    """Something that never was before, for `jti`."""
+    """Creates a unique value for `jti`."""
 
 
 class ClientAuth:
-    """Client credentials with a signed assertion; a token is kept as long as it lasts."""
+    """Client credentials with a signed assertion; a token is cached for its lifetime."""
 
     renewable = True
 
@@ -120,7 +116,7 @@ class ClientAuth:
         self._ends_s = 0.0
 
     async def authorization(self) -> str | TryAgain | None:
-        """Give a token that still lasts, a new one if need be."""
+        """Return a valid token, requesting a new one if necessary."""
         if self._token is None or self._moments.steady_s() >= self._ends_s:
             trouble = await self._renew()
             if trouble is not None:
@@ -128,7 +124,7 @@ class ClientAuth:
         return f"Bearer {self._token}"
 
     def forget(self) -> None:
-        """Take a new one next time."""
+        """Discard the token."""
         self._token = None
 
     async def _renew(self) -> TryAgain | None:
@@ -152,22 +148,22 @@ class ClientAuth:
         return answer if isinstance(answer, TryAgain) else self._take(answer, asked_s)
 
     def _take(self, answer: Answer, asked_s: float) -> TryAgain | None:
-        """Take the token of an answer (RFC 6749, 5.1), or say that there is none (5.2)."""
+        """Store the token of a response (RFC 6749, 5.1), or return why there is none (5.2)."""
         body: Any = answer.body if isinstance(answer.body, dict) else {}
         token, kind = body.get("access_token"), body.get("token_type")
         bearer = isinstance(kind, str) and kind.lower() == "bearer"
         usable = isinstance(token, str) and token.isascii() and token.isprintable() and token
         if answer.status != 200 or not usable or not bearer:  # noqa: PLR2004
-            return TryAgain(Reason.NO_TOKEN, answer.status)
+            return _no_token(answer)
         life = body.get("expires_in")
         lasts_s = float(life) if isinstance(life, int | float) else _DEFAULT_LIFE_S
         self._token = token
-        # Of one that lasts a few seconds only, half is used.
+        # A very short lifetime is used by half.
         self._ends_s = asked_s + max(lasts_s - _MARGIN_S, lasts_s / 2)
         return None
 
     async def _discovered(self) -> str | TryAgain:
-        """Ask the server where its tokens come from (SMART App Launch, 8.1)."""
+        """Return the server's token endpoint (SMART App Launch, 8.1)."""
         answer = await self._exchange.ask(
             "GET",
             f"{self._base}/.well-known/smart-configuration",
@@ -177,11 +173,11 @@ class ClientAuth:
             return answer
         found = answer.body.get("token_endpoint") if isinstance(answer.body, dict) else None
         if answer.status != 200 or not isinstance(found, str):  # noqa: PLR2004
-            return TryAgain(Reason.NO_TOKEN, answer.status)
+            return _no_token(answer)
         return found if self._may_be_told(found) else TryAgain(Reason.UNTRUSTED)
 
     def _may_be_told(self, url: str) -> bool:
-        """Refuse an endpoint to which the assertion would go readable."""
+        """Return whether the assertion would be sent encrypted, or is allowed not to be."""
         scheme, _, rest = url.partition("://")
         host = rest.partition("/")[0].rpartition("@")[2].partition(":")[0]
         return scheme == "https" or self._allow_plain_http or is_loopback(host)
@@ -207,8 +203,21 @@ class ClientAuth:
             return TryAgain(Reason.NO_SECRET)
 
 
+def _no_token(answer: Answer) -> TryAgain:
+    """Return why there is no token (RFC 6749, 5.2), without a token that cannot be used."""
+    body = answer.body
+    if isinstance(body, dict):
+        said: JsonValue = {name: body[name] for name in _ERRORS if isinstance(body.get(name), str)}
+    else:
+        said = answer.text
+    return TryAgain(Reason.NO_TOKEN, answer.status, answer={**answer.head, "body": said})
+
+
+_ERRORS = ("error", "error_description", "error_uri")
+
+
 def read_key(file: Path, algorithm: str) -> tuple[Any, str | None]:
-    """Read a private key, and the `kid` that a JWK names.
+    """Read a private key, and the `kid` of a JWK.
 
     Raises `OSError`, `ValueError`, `TypeError` or `PyJWTError`.
     """
@@ -216,7 +225,7 @@ def read_key(file: Path, algorithm: str) -> tuple[Any, str | None]:
     if text.lstrip().startswith("{"):
         fields = json.loads(text)
         if "d" not in fields:
-            raise ValueError("this JWK is a public key")
+            raise ValueError("the JWK is a public key; a private key is needed")
         return jwt.PyJWK(fields, algorithm).key, fields.get("kid")
     return jwt.get_algorithm_by_name(algorithm).prepare_key(text), None
 
@@ -224,7 +233,7 @@ def read_key(file: Path, algorithm: str) -> tuple[Any, str | None]:
 def make_auth(
     destination: FhirDestination, folder: Path, exchange: Exchange, moments: Moments
 ) -> Auth:
-    """Give what a destination's settings ask for; file names start at `folder`."""
+    """Return the authorization that a destination's settings ask for; files are in `folder`."""
     match destination.auth:
         case None:
             return Nobody()

@@ -1,4 +1,4 @@
-"""What a decision needs beside the session and the command: who, when, and looked-up facts."""
+"""What a decision needs besides the session and the command: sender, time and looked-up facts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,28 +10,28 @@ from session_controller.engine.state import StoredDocument
 
 @dataclass(frozen=True, slots=True)
 class Unfitness:
-    """Why a document is not taken."""
+    """Why a document was not accepted."""
 
     reason: str
-    """A word for programs."""
+    """A stable code for programs."""
     message: str
-    """A sentence for a person, without patient data."""
+    """A sentence for people, without patient data."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """The bytes of an upload as they arrived, and what a look at them showed."""
+    """The bytes of an upload as received, and the result of checking them."""
 
     size: int
     sha256: str
     document: StoredDocument | None = None
-    """As it is kept; None where it is not whole, or unfit."""
+    """The document as stored, or None if it is incomplete or unfit."""
     unfit: Unfitness | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The device that the patient's side is to move to."""
+    """The device that the patient's side of the session would move to."""
 
     is_patient_device: bool
     busy: bool
@@ -39,7 +39,7 @@ class Candidate:
 
 
 class Context(NamedTuple):
-    """The sender, the time, and what the caller looked up for this very command."""
+    """The sender, the time, and what the caller looked up for this command."""
 
     device: str
     role: Role
@@ -48,5 +48,7 @@ class Context(NamedTuple):
     code_expires_at: datetime | None = None
     stored: StoredUpload | None = None
     candidate: Candidate | None = None
+    identity: tuple[str, ...] = ()
+    """The linkIds of the flow that say who the patient is."""
     box_room: int | None = None
-    """Bytes of documents that the box still takes; None where it was not looked up."""
+    """Bytes of documents that the box can still store, or None if not looked up."""

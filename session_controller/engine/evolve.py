@@ -1,19 +1,24 @@
-"""`evolve`: a session and an event give the session after it. Accepts every fact of the log."""
+"""`evolve`: apply an event to a session. Accepts every fact that a log contains."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from schemas.base import Role
-from schemas.views import DocumentStatus, SessionStatus, SignatureStatus
-from session_controller.engine import facts as f
-from session_controller.engine.facts import Event
-from session_controller.engine.forms import add_instance, clear, enter
+from schemas.wire.views import DocumentStatus, SessionStatus, SignatureStatus
+from session_controller.engine import events as f
+from session_controller.engine.answering import add_instance, clear, enter
+from session_controller.engine.attesting import lapsed
+from session_controller.engine.events import Event
+from session_controller.engine.limits import MAX_REFUSALS
 from session_controller.engine.session import Session
 from session_controller.engine.state import (
     Document,
+    Identification,
+    NotTaken,
     OpenCode,
     Participant,
+    RefusedCommand,
     SessionState,
     Signature,
 )
@@ -23,30 +28,35 @@ _V = TypeVar("_V")
 
 
 def evolve(session: Session, event: Event) -> Session:
-    """Apply an event: the fact, then its place in the sequence."""
+    """Apply an event: its fact, then its revision and sequence number."""
     changed = _apply(session, event)
+    if isinstance(event.fact, f.FieldEntered | f.FieldCleared | f.UploadBegun):
+        changed = lapsed(session.flow, session.state, changed, event.fact.field_id)
     acknowledged = changed.acknowledged
     if event.seq is not None and event.device is not None:
         acknowledged = {**acknowledged, event.device: event.seq}
     if event.fact.type == "CommandRefused":
-        return session.moved_to(changed.but(acknowledged=acknowledged))
+        return session.moved_to(_refused(changed, event, event.fact, acknowledged))
+    # A completed session bears the time of its completion, whoever is named afterwards.
+    late = event.fact.type == "PatientIdentified"
+    updated_at = session.state.updated_at if late else event.at
     return session.moved_to(
-        changed.but(revision=event.revision, updated_at=event.at, acknowledged=acknowledged)
+        changed.but(revision=event.revision, updated_at=updated_at, acknowledged=acknowledged)
     )
 
 
 def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912
-    """One case per fact, what most events are first: long, and straight."""
+    """Apply a fact, one case each; the most frequent facts come first."""
     state, fact = session.state, event.fact
     match fact:
         case f.FieldEntered():
             entered = enter(session.flow, state, fact.field_id, fact.value)
             return entered.but(
-                patient_focus=fact.field_id,
                 corrections=_without(state.corrections, fact.field_id),
+                not_taken=_without(state.not_taken, fact.field_id),
             )
         case f.Navigated(step_index=index):
-            return _at_step(state, index)
+            return _at_step(session, event, index)
         case f.FieldHighlighted():
             return state.but(highlight=fact.field_id)
         case f.FieldFocused():
@@ -55,9 +65,10 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return state
         case f.SessionOpened():
             host = Participant(fact.host_role, fact.host_online, event.at, event.at)
-            return state.but(host=fact.host, participants={fact.host: host})
+            shown = {session.step.step_id: event.at}
+            return state.but(host=fact.host, participants={fact.host: host}, shown_steps=shown)
         case f.DeviceJoined():
-            return _joined(state, event, fact.device, fact.role, online=fact.online)
+            return _joined(state, event, fact.device, fact.role, online=fact.online, name=fact.name)
         case f.DeviceLeft():
             return _left(state, fact.device)
         case f.PresenceChanged():
@@ -82,11 +93,15 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.DocumentReviewed():
             return _reviewed(state, fact)
         case f.HelpAsked():
-            return state.but(help_requested=True)
+            return state.but(help_requested=True, help_step=fact.step_id or state.help_step)
         case f.HelpAnswered():
-            return state.but(help_requested=False)
+            return state.but(help_requested=False, help_step=None)
         case f.ScreenCovered():
-            return state.but(covered=fact.covered)
+            return _covered(state, covered=fact.covered)
+        case f.IdleReported():
+            return state.but(idle=fact.idle)
+        case f.ScreenLocked():
+            return state.but(locked=True)
         case f.Paused():
             return state.but(paused=True)
         case f.Resumed():
@@ -101,6 +116,8 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _ended(state, SessionStatus.CANCELLED)
         case f.Expired():
             return _ended(state, SessionStatus.EXPIRED)
+        case f.PatientIdentified():
+            return state.but(identified=_identification(event, fact))
         case f.FieldCleared():
             return clear(session.flow, state, fact.field_id)
         case f.ReadingReported():
@@ -108,11 +125,32 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.UploadBegun():
             return _upload_begun(session, fact)
         case f.UploadProgressed():
-            return _document(state, fact.field_id, received=fact.received)
+            document = replace(state.documents[fact.field_id], received=fact.received)
+            return _with_document(state, fact.field_id, document)
         case f.UploadFinished():
             return _finished(state, event, fact)
         case _:
             assert_never(fact)
+
+
+def _refused(
+    state: SessionState, event: Event, fact: f.CommandRefused, acknowledged: Mapping[str, int]
+) -> SessionState:
+    refused, not_taken = state.refused, state.not_taken
+    if event.device is not None and event.seq is not None:
+        one = RefusedCommand(event.seq, event.command_id, fact.code, fact.message, fact.details)
+        kept = (*refused.get(event.device, ()), one)[-MAX_REFUSALS:]
+        refused = {**refused, event.device: kept}
+    if fact.field_id is not None:
+        not_taken = {**not_taken, fact.field_id: NotTaken(fact.code, fact.message, event.at)}
+    return state.but(acknowledged=acknowledged, refused=refused, not_taken=not_taken)
+
+
+def _covered(state: SessionState, *, covered: bool) -> SessionState:
+    """Cover the screen, or show it again: also one that was locked."""
+    if covered:
+        return state.but(covered=True)
+    return state.but(covered=False, locked=False, idle=False)
 
 
 def _without(mapping: Mapping[_K, _V], key: _K) -> Mapping[_K, _V]:
@@ -120,14 +158,29 @@ def _without(mapping: Mapping[_K, _V], key: _K) -> Mapping[_K, _V]:
 
 
 def _joined(
-    state: SessionState, event: Event, device: str, role: Role, *, online: bool
+    state: SessionState,
+    event: Event,
+    device: str,
+    role: Role,
+    *,
+    online: bool,
+    name: str | None = None,
 ) -> SessionState:
-    joined = Participant(role, online, event.at, event.at)
+    joined = Participant(role, online, event.at, event.at, name)
     participants = {**state.participants, device: joined}
     if role.leads:
         return state.but(participants=participants)
-    status = SessionStatus.ACTIVE
-    return state.but(participants=participants, status=status, code=None)
+    shown = state.shown_steps
+    if state.status is SessionStatus.WAITING and not state.reading:
+        shown = dict.fromkeys(shown, event.at)  # until now, no patient saw them
+    return state.but(
+        participants=participants,
+        status=SessionStatus.ACTIVE,
+        code=None,
+        shown_steps=shown,
+        idle=False,
+        locked=False,
+    )
 
 
 def _left(state: SessionState, device: str) -> SessionState:
@@ -150,16 +203,20 @@ def _code(state: SessionState, fact: f.CodeIssued) -> SessionState:
     return state.but(code=code, last_code_serial=fact.serial)
 
 
-def _at_step(state: SessionState, index: int) -> SessionState:
-    furthest = max(state.furthest_step, index)
-    return state.but(step_index=index, furthest_step=furthest, highlight=None, patient_focus=None)
+def _at_step(session: Session, event: Event, index: int) -> SessionState:
+    state, step_id = session.state, session.flow.steps[index].step_id
+    shown = {step_id: event.at, **state.shown_steps}
+    moved = state.but(step_index=index, shown_steps=shown, highlight=None, patient_focus=None)
+    return moved.but(help_requested=False, help_step=None) if state.help_step == step_id else moved
 
 
 def _signature_requested(
     state: SessionState, event: Event, fact: f.SignatureRequested
 ) -> SessionState:
     status = SignatureStatus.REQUESTED
-    signature = Signature(status, fact.document_sha256, event.at, staff_name=fact.staff_name)
+    signature = Signature(
+        status, fact.document_sha256, event.at, fact.covers, staff_name=fact.staff_name
+    )
     return _with_signature(state, fact.field_id, signature, signing=fact.field_id)
 
 
@@ -169,15 +226,15 @@ def _signature_cancelled(state: SessionState) -> SessionState:
 
 
 def _signed(state: SessionState, event: Event, fact: f.Signed) -> SessionState:
-    requested = state.signatures.get(fact.field_id)
-    signature = Signature(
-        SignatureStatus.SIGNED,
-        fact.document_sha256,
-        event.at,
+    signature = replace(
+        state.signatures[fact.field_id],
+        status=SignatureStatus.SIGNED,
+        document_sha256=fact.document_sha256,
+        covered_sha256=fact.covered_sha256,
+        at=event.at,
         language=fact.language,
         printed_name=fact.printed_name,
         relationship=fact.relationship,
-        staff_name=requested.staff_name if requested else None,
     )
     return _with_signature(state, fact.field_id, signature)
 
@@ -188,7 +245,13 @@ def _signature_declined(
     if state.signing is None:
         return state
     requested, status = state.signatures[state.signing], SignatureStatus.DECLINED
-    declined = replace(requested, status=status, at=event.at, reason=fact.reason)
+    declined = replace(
+        requested,
+        status=status,
+        at=event.at,
+        reason=fact.reason,
+        covered_sha256=fact.covered_sha256,
+    )
     return _with_signature(state, state.signing, declined)
 
 
@@ -216,11 +279,11 @@ def _read(state: SessionState, fact: f.ReadingReported) -> SessionState:
 def _reviewed(state: SessionState, fact: f.DocumentReviewed) -> SessionState:
     status = DocumentStatus.ACCEPTED if fact.accepted else DocumentStatus.REJECTED
     reason = None if fact.accepted else fact.reason
-    return _document(state, fact.field_id, status=status, reason=reason)
+    document = replace(state.documents[fact.field_id], status=status, reason=reason)
+    return _with_document(state, fact.field_id, document)
 
 
-def _document(state: SessionState, field_id: str, **changes: object) -> SessionState:
-    document = replace(state.documents[field_id], **changes)  # type: ignore[arg-type]
+def _with_document(state: SessionState, field_id: str, document: Document) -> SessionState:
     return state.but(documents={**state.documents, field_id: document})
 
 
@@ -230,7 +293,7 @@ def _replaced(state: SessionState, event: Event, fact: f.PatientDeviceReplaced) 
     if fact.code is not None:
         return _code(state, fact.code)
     if fact.device is None:
-        raise ValueError("a replacement names a device or a code")
+        raise ValueError("a replacement needs a device or a code")
     return _joined(state, event, fact.device, Role.PATIENT, online=fact.online)
 
 
@@ -249,13 +312,28 @@ def _ended(state: SessionState, status: SessionStatus) -> SessionState:
         highlight=None,
         patient_focus=None,
         help_requested=False,
+        help_step=None,
+    )
+
+
+def _identification(event: Event, fact: f.PatientIdentified) -> Identification:
+    if event.device is None:
+        raise ValueError("an identification names its device")
+    return Identification(
+        event.at,
+        event.device,
+        fact.family,
+        fact.given,
+        fact.birth_date,
+        fact.gender,
+        fact.staff_name,
     )
 
 
 def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
-    """Begin, or go on: who begins the same upload again keeps what has arrived of it.
+    """Begin or resume an upload: beginning the same one again keeps the bytes received so far.
 
-    Where all has arrived and the document is not finished, it arrived damaged: it starts over.
+    An upload that was fully received but not finished arrived damaged: it starts over.
     """
     state = session.state
     known = state.documents.get(fact.field_id)
@@ -263,17 +341,16 @@ def _upload_begun(session: Session, fact: f.UploadBegun) -> SessionState:
         return state
     state = add_instance(session.flow, state, fact.field_id)
     document = Document(fact.upload, fact.size, fact.sha256, fact.media_type)
-    return state.but(documents={**state.documents, fact.field_id: document})
+    begun = _with_document(state, fact.field_id, document)
+    return begun.but(not_taken=_without(state.not_taken, fact.field_id))
 
 
 def _finished(state: SessionState, event: Event, fact: f.UploadFinished) -> SessionState:
-    """Take a document as whole; one that staff has looked at already keeps their verdict."""
-    if state.documents[fact.field_id].status is not DocumentStatus.RECEIVING:
+    """Mark a document as received; one that staff already reviewed keeps its status."""
+    document = state.documents[fact.field_id]
+    if document.status is not DocumentStatus.RECEIVING:
         return state
-    return _document(
-        state,
-        fact.field_id,
-        status=DocumentStatus.RECEIVED,
-        stored=fact.stored,
-        received_at=event.at,
+    whole = replace(
+        document, status=DocumentStatus.RECEIVED, stored=fact.stored, received_at=event.at
     )
+    return _with_document(state, fact.field_id, whole)

@@ -1,19 +1,28 @@
-"""From a field id to the item it stands for, or to why it cannot be used now."""
+"""Resolve a field id to its item, or to the reason why it cannot be used now.
 
-from schemas.rejections import RejectionCode
-from session_controller import answers as rules
-from session_controller.answers import Place, resolve
+Staff point at fields of the current step. The patient's entries are taken for every step that this
+session has shown: what was typed while a screen was away, or in the moment before a step changed,
+must not be lost because the staff moved on.
+"""
+
+from collections.abc import Mapping
+
+from schemas.wire.rejections import RejectionCode
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
+from session_controller.forms import answers as rules
+from session_controller.forms.answers import Place, resolve
+from session_controller.forms.enablement import evaluate
+from session_controller.forms.layout import layout_of
 
 
 def refuse_kind(message: str) -> Refusal:
-    """Refuse a command or a value that is for another kind of field."""
+    """Refuse a command or value meant for another kind of field."""
     return Refusal(RejectionCode.WRONG_FIELD_KIND, message)
 
 
 def field_at(session: Session, field_id: str) -> Place | Refusal:
-    """Find a field of the flow that is on, on whatever step."""
+    """Find an enabled field of the flow, on any step."""
     place = _find(session, field_id)
     if place is None:
         return _unknown()
@@ -21,14 +30,20 @@ def field_at(session: Session, field_id: str) -> Place | Refusal:
 
 
 def field_on_step(session: Session, field_id: str) -> Place | Refusal:
-    """Find a field of the current step that is on."""
+    """Find an enabled field of the current step."""
+    place = _find(session, field_id)
+    if place is not None and place.step_id != session.step.step_id:
+        return _elsewhere(f"{place.item.label}: this question is on another step.")
+    return field_shown(session, field_id)
+
+
+def field_shown(session: Session, field_id: str) -> Place | Refusal:
+    """Find an enabled field of a step that has been current in this session."""
     place = _find(session, field_id)
     if place is None:
         return _unknown()
-    if place.step_id != session.step.step_id:
-        return Refusal(
-            RejectionCode.FIELD_NOT_ON_THIS_STEP, f"{place.item.label}: this is on another step."
-        )
+    if not _was_current(session, place):
+        return _elsewhere(f"{place.item.label}: this question has not been shown yet.")
     if session.shows(field_id):
         return place
     known = rules.grow(session.flow, session.state.instances, place)
@@ -36,10 +51,10 @@ def field_on_step(session: Session, field_id: str) -> Place | Refusal:
 
 
 def field_to_fill(session: Session, field_id: str) -> Place | Refusal:
-    """Find a field of the current step, also in the instance that an entry there would add."""
-    found = field_on_step(session, field_id)
+    """Find a field as `field_shown` does, or one in an instance that an entry would add."""
+    found = field_shown(session, field_id)
     place = _find(session, field_id)
-    if place is None or place.step_id != session.step.step_id:
+    if place is None or not _was_current(session, place):
         return found
     grown = rules.grow(session.flow, session.state.instances, place)
     if grown is rules.Refused.TOO_MANY:
@@ -50,14 +65,49 @@ def field_to_fill(session: Session, field_id: str) -> Place | Refusal:
         )
     if not isinstance(found, Refusal) or isinstance(grown, rules.Refused):
         return found
-    after = rules.assess(session.flow, session.state.answers, grown)
-    return place if field_id in after.enabled_ids else found
+    return place if field_id in _shown_with(session, grown, place) else found
+
+
+def next_instances(session: Session) -> Mapping[str, tuple[str, ...]]:
+    """Return what one more instance of each repeating group on this step would show, by group.
+
+    A group that may have no more is left out, and so is one that has none: its first instance is
+    among what the step shows.
+    """
+    layout, counts = session.assessment.layout, session.state.instances
+    nodes = (layout.nodes[index] for index in layout.by_step[session.state.step_index])
+    groups = [node.count_key for node in nodes if node.count_key is not None]
+    shown = {
+        group: _shown_in(session, f"{group}[{counts[group]}]")
+        for group in groups
+        if group in counts
+    }
+    return {group: ids for group, ids in shown.items() if ids}
+
+
+def _shown_in(session: Session, instance: str) -> tuple[str, ...]:
+    """Return what an instance that an entry would add would show; nothing where none may."""
+    place = resolve(session.flow, instance)
+    grown = rules.grow(session.flow, session.state.instances, place) if place else None
+    if place is None or grown is None or isinstance(grown, rules.Refused):
+        return ()
+    shown = _shown_with(session, grown, place)
+    return tuple(one for one in shown if one == instance or one.startswith(f"{instance}."))
+
+
+def _shown_with(session: Session, instances: Mapping[str, int], place: Place) -> Mapping[str, None]:
+    """Return what a field's step would show if there were these instances, in order."""
+    layout = layout_of(session.flow, instances)
+    on = evaluate(layout, session.assessment.held)
+    step = session.flow.step_of[place.step_id]
+    nodes = (layout.nodes[index] for index in layout.by_step[step.index])
+    return dict.fromkeys(node.field_id for node in nodes if on[node.index] and not node.hidden)
 
 
 def is_instance(session: Session, field_id: str) -> bool:
-    """Tell whether this names an existing instance `{group}[{n}]` on the current step."""
+    """Return whether this is an existing instance `{group}[{n}]` of a step that was current."""
     place = resolve(session.flow, field_id)
-    if place is None or not place.is_instance or place.step_id != session.step.step_id:
+    if place is None or not place.is_instance or not _was_current(session, place):
         return False
     key, number = place.containers[-1]
     return number < session.state.instances.get(key, 0)
@@ -68,11 +118,17 @@ def _find(session: Session, field_id: str) -> Place | None:
     return place if place and not place.is_instance and place.item.is_field else None
 
 
+def _was_current(session: Session, place: Place) -> bool:
+    return place.step_id in session.state.shown_steps
+
+
+def _elsewhere(message: str) -> Refusal:
+    return Refusal(RejectionCode.FIELD_NOT_ON_THIS_STEP, message)
+
+
 def _unknown() -> Refusal:
-    return Refusal(RejectionCode.UNKNOWN_FIELD, "The flow has no such field.")
+    return Refusal(RejectionCode.UNKNOWN_FIELD, "This form has no such field.")
 
 
 def _off(place: Place) -> Refusal:
-    return Refusal(
-        RejectionCode.FIELD_NOT_ON_THIS_STEP, f"{place.item.label}: this does not apply now."
-    )
+    return _elsewhere(f"{place.item.label}: this question does not apply now.")

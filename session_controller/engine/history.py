@@ -1,20 +1,20 @@
-"""From the log to the state: a session's beginning, and its replay to any revision."""
+"""Rebuild a session from its log, up to any revision."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import chain
 
-from schemas.questionnaire import Flow
-from session_controller.answers import initial_answers
+from schemas.questionnaire.model import Flow
+from session_controller.engine.answering import BrokenLogError
+from session_controller.engine.events import Event, SessionOpened
 from session_controller.engine.evolve import evolve
-from session_controller.engine.facts import Event, SessionOpened
-from session_controller.engine.forms import BrokenLogError
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
+from session_controller.forms.answers import initial_answers
 
 
 def before_the_first(flow: Flow, session: str, opened: SessionOpened, at: datetime) -> Session:
-    """Give a session at revision 0, just before the fact that opens it."""
+    """Return a session at revision 0, just before the fact that opens it."""
     state = SessionState(
         session=session,
         flow_ref=opened.flow_ref,
@@ -28,19 +28,19 @@ def before_the_first(flow: Flow, session: str, opened: SessionOpened, at: dateti
 
 
 def replay(flow: Flow, events: Iterable[Event]) -> Session:
-    """Rebuild a session from its events, in order; stop the events early for an earlier state.
+    """Rebuild a session from its events, in order; pass fewer events for an earlier state.
 
-    Raises `BrokenLogError` where the first event does not open the session.
+    Raises `BrokenLogError` if the first event is not `SessionOpened`.
     """
     rest = iter(events)
     first = next(rest, None)
     if first is None or not isinstance(first.fact, SessionOpened):
-        raise BrokenLogError("the log does not begin with the opening of the session")
+        raise BrokenLogError("the log does not begin with SessionOpened")
     return _after(before_the_first(flow, first.session, first.fact, first.at), chain([first], rest))
 
 
 def carry_on(flow: Flow, state: SessionState, events: Iterable[Event]) -> SessionState:
-    """Give the state after further events, in order. Raises `BrokenLogError`."""
+    """Return the state after further events, in order. Raises `BrokenLogError`."""
     return _after(Session.of(flow, state), events).state
 
 

@@ -1,6 +1,6 @@
-"""The table of legal moves: who may give which command in which phase, and what decides it.
+"""The table of legal moves: who may send which command in which phase, and what decides it.
 
-A legal move is a row; a missing row is a refusal. `docs/states.md` is generated from here.
+A legal move is a row; a missing row is a refusal. `docs/reference/states.md` is generated from it.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from schemas import commands as c
-from schemas.rejections import RejectionCode
+from schemas.wire import commands as c
+from schemas.wire.rejections import RejectionCode
 from session_controller.engine import facility_moves as facility
 from session_controller.engine import patient_moves as patient
 from session_controller.engine import signature_moves as signature
 from session_controller.engine.context import Context
-from session_controller.engine.facts import Fact
-from session_controller.engine.refusal import Refusal
+from session_controller.engine.events import Fact
+from session_controller.engine.refusal import SESSION_ENDED, Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 
 
 class Phase(StrEnum):
-    """What a session is in the middle of."""
+    """The phase a session is in."""
 
     OPEN = "open"
     SIGNING = "signing"
@@ -30,11 +30,11 @@ class Phase(StrEnum):
 
 
 class Party(StrEnum):
-    """Who may give a command."""
+    """Who may send a command."""
 
     HOST = "host"
     FACILITY = "facility"
-    """Any staff's screen, host or not."""
+    """Any facility screen, host or not."""
     PATIENT = "patient"
 
 
@@ -80,24 +80,25 @@ MOVES: Mapping[type[c.CommandBase], Move] = {
     c.SubmitSignature: Move(Party.PATIENT, _SIGNING, signature.submit_signature),
     c.DeclineSignature: Move(Party.PATIENT, _SIGNING, signature.decline_signature),
     c.WithdrawSignature: Move(Party.PATIENT, _OPEN, signature.withdraw_signature),
-    c.AskForHelp: Move(Party.PATIENT, _OPEN, patient.ask_for_help),
+    c.AskForHelp: Move(Party.PATIENT, _UNTIL_ENDED, patient.ask_for_help),
+    c.ReportIdle: Move(Party.PATIENT, _UNTIL_ENDED, patient.report_idle),
 }
 
 BLOCKED: Mapping[Phase, Refusal] = {
-    Phase.OPEN: Refusal(RejectionCode.NO_SIGNATURE_REQUESTED, "No signature is asked for."),
+    Phase.OPEN: Refusal(RejectionCode.NO_SIGNATURE_REQUESTED, "No signature has been requested."),
     Phase.SIGNING: Refusal(
-        RejectionCode.LOCKED_FOR_SIGNATURE, "A signature is asked for; this waits until it ends."
+        RejectionCode.LOCKED_FOR_SIGNATURE, "Not possible while a signature is requested."
     ),
     Phase.PAUSED: Refusal(RejectionCode.SESSION_PAUSED, "The session is paused."),
-    Phase.ENDED: Refusal(RejectionCode.SESSION_ENDED, "The session has ended."),
+    Phase.ENDED: SESSION_ENDED,
 }
-"""What a move that has no row in a phase is refused with."""
+"""The refusal of a command that has no row in a phase."""
 
 NOT_THE_HOST = Refusal(RejectionCode.NOT_THE_HOST, "Another screen leads this session.")
 
 
 def phase_of(state: SessionState) -> Phase:
-    """Tell what a session is in the middle of; a pause covers a signature, an end covers all."""
+    """Return the phase of a session: ended takes precedence over paused, paused over signing."""
     if state.status.ended:
         return Phase.ENDED
     if state.paused:

@@ -1,22 +1,25 @@
-"""What a staff's screen would be refused now, told before anybody tries."""
+"""Which commands a facility screen would be refused now, computed before anyone tries."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 
-from schemas import commands as c
+from schemas.wire import commands as c
 from session_controller.engine.moves import BLOCKED, MOVES, NOT_THE_HOST, Party, Phase, phase_of
 from session_controller.engine.session import Session, explain
+from session_controller.forms.field_status import DECLINED
 
 _COMPLETE = "COMPLETE"
 
 
 def blocked(session: Session, device: str) -> Mapping[str, str]:
-    """Name each command of the facility that has no way now, with the reason.
+    """Return each facility command that is not possible now, with the reason.
 
-    Looks at what does not depend on a command's own fields, in the order of `decide`, and at
-    what submitting waits for. An ended session refuses all.
+    Checks what does not depend on a command's own fields, in the order of `decide`, and what is
+    still missing for COMPLETE. An ended session blocks every command.
     """
-    state, faults = session.state, session.assessment.faults
+    state = session.state
+    # A refusal to sign does not block it: then a reason is needed.
+    faults = [fault for fault in session.assessment.faults if fault.code != DECLINED]
     by_rules = _by_rules(phase_of(state), leads=state.host == device, led=state.is_led)
     if faults and _COMPLETE not in by_rules:
         return {**by_rules, _COMPLETE: explain(faults)}
@@ -25,7 +28,7 @@ def blocked(session: Session, device: str) -> Mapping[str, str]:
 
 @lru_cache
 def _by_rules(phase: Phase, *, leads: bool, led: bool) -> Mapping[str, str]:
-    """Read the table of moves for a host, or for another screen of the staff."""
+    """Read the table of moves for the host, or for another facility screen."""
     reasons: dict[str, str] = {}
     for command, move in MOVES.items():
         name = command.model_fields["type"].default
@@ -36,5 +39,5 @@ def _by_rules(phase: Phase, *, leads: bool, led: bool) -> Mapping[str, str]:
         elif phase not in move.phases and (led or move.party is Party.HOST or phase is Phase.ENDED):
             reasons[name] = BLOCKED[phase].message
         elif command is c.TakeOver and leads:
-            reasons[name] = "This screen leads the session already."
+            reasons[name] = "This screen already leads the session."
     return reasons

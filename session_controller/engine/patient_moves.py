@@ -1,18 +1,19 @@
-"""What the patient may do, command by command, once role and phase are checked."""
+"""The patient's commands, decided one by one after role and phase have been checked."""
 
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
 
-from schemas import commands as c
-from schemas.questionnaire import FieldKind, Item
-from schemas.rejections import RejectionCode
-from schemas.views import DocumentStatus
-from session_controller.answers import TooLarge, WrongKind, check_value, settle
-from session_controller.engine import facts as f
+from schemas.questionnaire.model import FieldKind, Item
+from schemas.wire import commands as c
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import DocumentStatus
+from session_controller.engine import events as f
 from session_controller.engine.context import Context
 from session_controller.engine.fields import (
     field_on_step,
+    field_shown,
     field_to_fill,
     is_instance,
     refuse_kind,
@@ -26,24 +27,35 @@ from session_controller.engine.limits import (
 )
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
-from session_controller.verdicts import MAX_BYTES
+from session_controller.forms.answers import (
+    Place,
+    TooLarge,
+    WrongKind,
+    canonical_value,
+    check_value,
+)
+from session_controller.forms.verdicts import MAX_BYTES
 
 
 def enter_field(session: Session, command: c.EnterField, _: Context) -> f.Fact | Refusal:
-    """Store a value of the right kind; that it breaks a rule blocks moving on, not typing."""
+    """Store a value of the right type; one that breaks a rule blocks the step, not the typing.
+
+    Blank text clears the field.
+    """
     place = field_to_fill(session, command.field_id)
     if isinstance(place, Refusal):
         return place
-    item = place.item
-    refusal = _cannot_be_entered(item) or _bad_value(item, command.value)
+    item, value = place.item, canonical_value(place.item, command.value)
+    refusal = _cannot_be_entered(item) or _bad_value(item, value)
     if refusal is not None:
         return refusal
-    value = settle(item, command.value)
+    if value == "":
+        return f.FieldCleared(field_id=command.field_id)
     held = session.answer_bytes - size_of(session.state.answers.get(command.field_id))
     if held + size_of(value) > MAX_ANSWER_BYTES:
         return Refusal(
             RejectionCode.TOO_LARGE,
-            "The answers of this session are too long in all.",
+            "All answers together are too long. Please shorten one.",
             {"limit": MAX_ANSWER_BYTES},
         )
     return f.FieldEntered(field_id=command.field_id, value=value)
@@ -51,8 +63,10 @@ def enter_field(session: Session, command: c.EnterField, _: Context) -> f.Fact |
 
 def _cannot_be_entered(item: Item) -> Refusal | None:
     if not item.takes_value:
-        return refuse_kind("This field is not entered: it is uploaded, read or signed.")
-    return refuse_kind("The form has fixed this value.") if item.fixed else None
+        return refuse_kind("This field takes no typed answer: it is uploaded, read or signed.")
+    return (
+        refuse_kind("This value is set by the form and cannot be changed.") if item.fixed else None
+    )
 
 
 def _bad_value(item: Item, value: JsonValue) -> Refusal | None:
@@ -67,21 +81,21 @@ def _bad_value(item: Item, value: JsonValue) -> Refusal | None:
 
 
 def clear_field(session: Session, command: c.ClearField, _: Context) -> f.Fact | Refusal:
-    """Empty a field, take a document back, or take an instance of a repeating group out."""
+    """Clear a field, remove a document, or remove an instance of a repeating group."""
     if is_instance(session, command.field_id):
         return f.FieldCleared(field_id=command.field_id)
-    place = field_on_step(session, command.field_id)
+    place = field_shown(session, command.field_id)
     if isinstance(place, Refusal):
         return place
     if not (place.item.takes_value or place.item.kind is FieldKind.ATTACHMENT):
-        return refuse_kind("This field is not entered: it is read or signed.")
+        return refuse_kind("This field cannot be cleared: it is read or signed.")
     if place.item.fixed:
-        return refuse_kind("The form has fixed this value.")
+        return refuse_kind("This value is set by the form and cannot be changed.")
     return f.FieldCleared(field_id=command.field_id)
 
 
 def focus_field(session: Session, command: c.FocusField, _: Context) -> f.Fact | Refusal:
-    """Tell where the patient is."""
+    """Record which field the patient is at."""
     if command.field_id is not None:
         place = field_on_step(session, command.field_id)
         if isinstance(place, Refusal):
@@ -89,34 +103,43 @@ def focus_field(session: Session, command: c.FocusField, _: Context) -> f.Fact |
     return f.FieldFocused(field_id=command.field_id)
 
 
-def report_reading(session: Session, command: c.ReportReading, _: Context) -> f.Fact | Refusal:
-    """How far and how long a consent text was read; neither ever falls."""
-    place = field_on_step(session, command.field_id)
+def report_reading(
+    session: Session, command: c.ReportReading, context: Context
+) -> f.Fact | Refusal:
+    """Record how far and how long a consent text was read, as the screen reports it.
+
+    Neither ever decreases, and the time is never longer than since the text was first shown.
+    """
+    place = field_shown(session, command.field_id)
     if isinstance(place, Refusal):
         return place
     if place.item.kind is not FieldKind.CONSENT:
-        return refuse_kind("This field is not a text to be read.")
+        return refuse_kind("This field is not a consent text.")
     before = session.state.reading.get(command.field_id, 0.0)
     return f.ReadingReported(
         field_id=command.field_id,
         fraction=max(before, command.fraction),
-        seconds=_seconds(session, command),
+        seconds=_seconds(session, command, place, context.at),
     )
 
 
-def _seconds(session: Session, command: c.ReportReading) -> float | None:
+def _seconds(
+    session: Session, command: c.ReportReading, place: Place, at: datetime
+) -> float | None:
     before = session.state.reading_seconds.get(command.field_id)
-    told = [seconds for seconds in (before, command.seconds) if seconds is not None]
-    return max(told, default=None)
+    if command.seconds is None:
+        return before
+    since_shown = (at - session.state.shown_steps[place.step_id]).total_seconds()
+    return max(before or 0.0, min(command.seconds, max(since_shown, 0.0)))
 
 
 def begin_upload(session: Session, command: c.BeginUpload, context: Context) -> f.Fact | Refusal:
-    """Open an upload, or go on with one; another upload for the field takes its place."""
+    """Begin or resume an upload; a different upload for the field replaces the former one."""
     place = field_to_fill(session, command.field_id)
     if isinstance(place, Refusal):
         return place
     if place.item.kind is not FieldKind.ATTACHMENT:
-        return refuse_kind("This field holds no document.")
+        return refuse_kind("This field does not take a document.")
     return (
         _bad_document(session, place.item, command)
         or _too_many(session, command, context)
@@ -134,7 +157,7 @@ def begin_upload(session: Session, command: c.BeginUpload, context: Context) -> 
 def _bad_document(session: Session, item: Item, command: c.BeginUpload) -> Refusal | None:
     wanted = item.media_types
     if wanted and not any(fnmatchcase(command.media_type.lower(), w.lower()) for w in wanted):
-        return refuse_kind(f"{item.label}: a document of this type is not asked for.")
+        return refuse_kind(f"{item.label}: this type of document is not accepted here.")
     limit = min(item.max_size or MAX_UPLOAD_BYTES, MAX_UPLOAD_BYTES)
     others = sum(d.size for key, d in session.state.documents.items() if key != command.field_id)
     limit = min(limit, MAX_DOCUMENT_BYTES - others)
@@ -146,24 +169,24 @@ def _bad_document(session: Session, item: Item, command: c.BeginUpload) -> Refus
 
 
 def _too_many(session: Session, command: c.BeginUpload, context: Context) -> Refusal | None:
-    """Hold a session to a number of documents, and the box to what its disk is meant to take."""
+    """Limit the documents of a session, and those of the box to its share of the disk."""
     documents = session.state.documents
     if command.field_id not in documents and len(documents) >= MAX_DOCUMENTS:
         return Refusal(
             RejectionCode.TOO_MANY,
-            "This session holds as many documents as one may.",
+            "No more documents can be added to this session.",
             {"limit": MAX_DOCUMENTS},
         )
     if context.box_room is not None and command.size > context.box_room:
         return Refusal(
             RejectionCode.TOO_MANY,
-            "This box has no room for more documents. Facility IT can purge old sessions.",
+            "This box is out of space for documents. Facility IT can purge old sessions.",
         )
     return None
 
 
 def _bad_upload_id(session: Session, command: c.BeginUpload) -> Refusal | None:
-    """Hold an upload's id to one document: same field, size and hash, still on its way."""
+    """Bind an upload id to one document: same field, size and hash, not yet finished."""
     for field_id, known in session.state.documents.items():
         if known.upload != command.upload:
             continue
@@ -174,16 +197,16 @@ def _bad_upload_id(session: Session, command: c.BeginUpload) -> Refusal | None:
         )
         if not same or known.status is not DocumentStatus.RECEIVING:
             return Refusal(
-                RejectionCode.UPLOAD_CORRUPT, "This upload id stands for another document."
+                RejectionCode.UPLOAD_CORRUPT, "This upload id belongs to another document."
             )
     return None
 
 
 def finish_upload(session: Session, command: c.FinishUpload, context: Context) -> f.Fact | Refusal:
-    """Take the document, when size and hash of the stored bytes are as announced."""
+    """Accept the document if size and hash of the stored bytes are as announced."""
     found = session.upload(command.upload)
     if found is None:
-        return Refusal(RejectionCode.UPLOAD_INCOMPLETE, "No such upload is open.")
+        return Refusal(RejectionCode.UPLOAD_INCOMPLETE, "There is no such upload. Begin it again.")
     field_id, document = found
     if document.status is not DocumentStatus.RECEIVING:
         return f.UploadFinished(field_id=field_id)
@@ -191,13 +214,13 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
     if stored is None or stored.size != document.size:
         return Refusal(
             RejectionCode.UPLOAD_INCOMPLETE,
-            "The document is not whole yet.",
+            "Not all of the document has arrived yet.",
             {"received": stored.size if stored else 0, "size": document.size},
         )
     if stored.sha256 != document.sha256:
         return Refusal(
             RejectionCode.UPLOAD_CORRUPT,
-            "The document arrived damaged; begin it again.",
+            "The document was damaged on the way. Please send it again.",
         )
     if stored.unfit is not None:
         return Refusal(
@@ -206,6 +229,13 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
     return f.UploadFinished(field_id=field_id, stored=stored.document)
 
 
-def ask_for_help(_: Session, __: c.AskForHelp, ___: Context) -> f.Fact | Refusal:
-    """Raise the flag on the staff's screen; doing it twice does no harm."""
-    return f.HelpAsked()
+def ask_for_help(session: Session, command: c.AskForHelp, _: Context) -> f.Fact | Refusal:
+    """Call staff to the patient, who may name a step to change; idempotent."""
+    if command.step_id is not None and command.step_id not in session.state.shown_steps:
+        return Refusal(RejectionCode.UNKNOWN_STEP, "This session has shown no such step.")
+    return f.HelpAsked(step_id=command.step_id)
+
+
+def report_idle(_: Session, command: c.ReportIdle, __: Context) -> f.Fact | Refusal:
+    """Record whether somebody answers at the patient screen; it does not reopen a locked one."""
+    return f.IdleReported(idle=command.idle)

@@ -1,17 +1,24 @@
-"""A refusal as a value: a code, a sentence for a person, details for a program."""
+"""A refusal as a value: a code, a sentence for people, details for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from schemas.rejections import RejectionCode
+from schemas.wire.rejections import RejectionCode
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a command or a request was refused; `message` never repeats a value."""
+    """Why a command or request was refused; `message` never contains an entered value."""
 
     code: RejectionCode
     message: str
     details: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+UNKNOWN_SESSION = Refusal(RejectionCode.UNKNOWN_SESSION, "There is no such session.")
+SESSION_ENDED = Refusal(RejectionCode.SESSION_ENDED, "The session has ended.")
+NOT_A_PARTICIPANT = Refusal(
+    RejectionCode.NOT_A_PARTICIPANT, "This screen is not part of the session."
+)

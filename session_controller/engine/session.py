@@ -1,4 +1,4 @@
-"""A session as the rules see it: the flow, the state, and the answers judged."""
+"""A session as the rules see it: flow, state, and the assessment of its answers."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -7,38 +7,41 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from pydantic import JsonValue
 
-from schemas.questionnaire import Flow, Step
-from schemas.views import SignatureStatus
-from session_controller.answers import Assessment, Fault, assess, consent_document
+from schemas.questionnaire.dates import Span, days_around
+from schemas.questionnaire.model import Flow, Step
+from schemas.wire.views import SignatureStatus
+from session_controller.engine.coverage import Covered, covered
 from session_controller.engine.limits import size_of
 from session_controller.engine.state import Document, SessionState
+from session_controller.forms.answers import Assessment, Fault, assess, consent_document
+from session_controller.forms.field_status import DECLINED_BEFORE
 
 _T = TypeVar("_T")
-_STALE = "stale"
-"""A signature whose text has changed since: to the judgement it is no longer signed."""
+STALE = "stale"
+"""A signature of something that has changed since: it no longer counts as signed."""
 
 
 class Session(NamedTuple):
-    """A state with what follows from it. `moved_to` is the only way on."""
+    """A state with everything derived from it. `moved_to` is the only way to the next one."""
 
     flow: Flow
     state: SessionState
     assessment: Assessment
     known: dict[Hashable, tuple[object, Any]]
-    """What was worked out of this state or an earlier one, with what that depends on."""
+    """Results derived from this state or an earlier one, each with what it depends on."""
 
     @classmethod
     def of(cls, flow: Flow, state: SessionState) -> "Session":
-        """Take up a state, judging all of its answers."""
+        """Create a session from a state, assessing all of its answers."""
         judged = assess(flow, state.answers, state.instances, **_held(flow, state))
         return cls(flow, state, judged, {})
 
     def moved_to(self, state: SessionState) -> "Session":
-        """Give the session in a later state, judging again only what changed."""
+        """Return the session in a later state, assessing again only what changed."""
         if _judged(self.state) == _judged(state):
             return Session(self.flow, state, self.assessment, self.known)
         changed = set(_changed(self.state, state))
-        # A signature is judged again each time: what it signed may read otherwise now.
+        # Signatures are assessed each time: the text that was signed may have changed.
         assessment = self.assessment.after(
             changed | state.signatures.keys(),
             state.answers,
@@ -48,7 +51,7 @@ class Session(NamedTuple):
         return Session(self.flow, state, assessment, self.known)
 
     def once(self, depends: object, make: Callable[..., _T], *arguments: str | int) -> _T:
-        """Give what `make` gave last of this session, unless what it depends on is another now."""
+        """Return the cached result of `make`, computing it again if `depends` has changed."""
         key = (make, *arguments)
         known = self.known.get(key)
         if known is None or known[0] != depends:
@@ -58,52 +61,67 @@ class Session(NamedTuple):
 
     @property
     def step(self) -> Step:
-        """The authoritative step."""
+        """The current step."""
         return self.flow.steps[self.state.step_index]
 
     def shows(self, field_id: str) -> bool:
-        """Tell whether a field, on whatever step, is on and shown."""
+        """Return whether a field, on any step, is enabled and shown."""
         return field_id in self.assessment.enabled_ids
 
     @property
     def shown_here(self) -> tuple[str, ...]:
-        """All that the current step shows, in order: fields, groups, instances and texts."""
+        """Everything that the current step shows, in order: fields, groups, instances and texts."""
         return self.assessment.steps[self.state.step_index].enabled
 
     @property
     def answer_bytes(self) -> int:
-        """The size of all answers together as JSON."""
+        """Size of all answers together as JSON, in bytes."""
         return sum(map(size_of, self.state.answers.values()))
 
     def consent_text(self, field_id: str, language: str | None = None) -> bytes:
-        """Give the text that a signature field binds now, in UTF-8."""
+        """Return the text that a signature field binds now, in UTF-8."""
         return _consent_text(self.flow, self.state, field_id, language)
 
     def document_sha256(self, field_id: str, language: str | None = None) -> str:
-        """Hash the text that a signature field binds now."""
+        """Return the SHA-256 of the text that a signature field binds now, in hex."""
         return _sha256(self.consent_text(field_id, language))
 
     def documents_sha256(self, field_id: str) -> Mapping[str, str] | None:
-        """Hash that text in each language of the flow; None where it comes in its own alone."""
+        """Return that hash for each language of the flow, or None if it has only its own."""
         languages = self.flow.languages
         if not set(languages) - {self.flow.language}:
             return None
         return {language: self.document_sha256(field_id, language) for language in languages}
 
+    def covered(self, field_id: str, text_sha256: str) -> Covered:
+        """Return what a requested or given signature of that text covers, as the session stands."""
+        wanted = self.state.signatures[field_id].covers
+        return covered(self.flow, self.state, field_id, text_sha256, wanted)
+
+    def declined(self, field_id: str) -> Covered:
+        """Return what declining a requested signature is about, as the session stands."""
+        signature = self.state.signatures[field_id]
+        text, wanted = signature.document_sha256, signature.covers
+        return covered(self.flow, self.state, field_id, text, wanted, declined=True)
+
+    def is_stale(self, field_id: str) -> bool:
+        """Return whether what was signed, or who declined, has changed since."""
+        return standing(self.flow, self.state, field_id) in {STALE, DECLINED_BEFORE}
+
     def upload(self, upload: str) -> tuple[str, Document] | None:
-        """Find an upload: its field and its document."""
+        """Find an upload: return its field id and its document, or None if absent."""
         found = ((k, d) for k, d in self.state.documents.items() if d.upload == upload)
         return next(found, None)
 
 
 def explain(faults: Sequence[Fault]) -> str:
-    """Say in a sentence what is missing; names questions, never answers."""
+    """Return a sentence that says what is missing; it names questions, never answers."""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{str(faults[0]).rstrip('.')}{more}."
 
 
 def fields_of(faults: Iterable[Fault]) -> list[JsonValue]:
-    """List the fields that faults are of, each once, in order."""
+    """Return the field ids of faults, without duplicates, in order."""
     return list(dict.fromkeys(fault.field_id for fault in faults))
 
 
@@ -123,24 +141,38 @@ class _Held(TypedDict):
     signatures: Mapping[str, str]
     reading: Mapping[str, float]
     corrections: Mapping[str, str]
+    today: Span
 
 
 def _held(flow: Flow, state: SessionState) -> _Held:
     return {
         "documents": _document_statuses(state),
-        "signatures": {k: _standing(flow, state, k) for k in state.signatures},
+        "signatures": {k: standing(flow, state, k) for k in state.signatures},
         "reading": state.reading,
         "corrections": state.corrections,
+        # Of its opening: the same all through the session, so that only entries change a verdict.
+        "today": days_around(state.opened_at),
     }
 
 
-def _standing(flow: Flow, state: SessionState, field_id: str) -> str:
+def standing(flow: Flow, state: SessionState, field_id: str) -> str:
+    """Return the status of a signature.
+
+    `STALE` if its text, or what it covers, has changed; `DECLINED_BEFORE` if the text that was
+    declined, or the patient, is another one now.
+    """
     signature = state.signatures[field_id]
-    if signature.status is not SignatureStatus.SIGNED:
+    declined = signature.status is SignatureStatus.DECLINED
+    if signature.covered_sha256 is None or not (
+        declined or signature.status is SignatureStatus.SIGNED
+    ):
         return signature.status.value
-    text = _consent_text(flow, state, field_id, signature.language)
-    same = _sha256(text) == signature.document_sha256
-    return signature.status.value if same else _STALE
+    text_sha256 = _sha256(_consent_text(flow, state, field_id, signature.language))
+    now = covered(flow, state, field_id, text_sha256, signature.covers, declined=declined)
+    same = text_sha256 == signature.document_sha256 and now.sha256 == signature.covered_sha256
+    if same:
+        return signature.status.value
+    return DECLINED_BEFORE if declined else STALE
 
 
 def _consent_text(flow: Flow, state: SessionState, field_id: str, language: str | None) -> bytes:

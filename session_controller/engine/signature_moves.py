@@ -1,37 +1,45 @@
-"""What may be done about signatures, by both sides, once role, phase and host are checked."""
+"""The commands about signatures, decided after role, phase and host have been checked."""
 
-from schemas import commands as c
-from schemas.questionnaire import FieldKind, Flow
-from schemas.rejections import RejectionCode
-from schemas.views import SignatureStatus
-from session_controller.engine import facts as f
+from schemas.questionnaire.model import FieldKind, Flow
+from schemas.wire import commands as c
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import SignatureStatus
+from session_controller.engine import events as f
 from session_controller.engine.context import Context
+from session_controller.engine.coverage import covers
 from session_controller.engine.fields import field_on_step, refuse_kind
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 
 
 def request_signature(
-    session: Session, command: c.RequestSignature, _: Context
+    session: Session, command: c.RequestSignature, context: Context
 ) -> f.Fact | Refusal:
-    """Only a signature field of the current step; the text to be signed is fixed here."""
-    return _no_signature_field(session, command.field_id) or f.SignatureRequested(
+    """Request a signature on the current step; this fixes the text to be signed."""
+    refusal = _no_signature_field(session, command.field_id)
+    if refusal is not None:
+        return refusal
+    if not session.consent_text(command.field_id).strip():
+        return refuse_kind("There is nothing to sign: no text to be signed is shown on this step.")
+    return f.SignatureRequested(
         field_id=command.field_id,
         document_sha256=session.document_sha256(command.field_id),
+        covers=covers(session.flow, command.field_id, context.identity),
         staff_name=command.staff_name,
     )
 
 
 def cancel_signature(_: Session, __: c.CancelSignature, ___: Context) -> f.Fact | Refusal:
-    """Leave signing mode."""
+    """Cancel the request for a signature."""
     return f.SignatureCancelled()
 
 
 def submit_signature(session: Session, command: c.SubmitSignature, _: Context) -> f.Fact | Refusal:
-    """Sign the field that is asked for, and the very text that was shown."""
+    """Sign the requested field, and exactly the text that was shown."""
     if command.field_id != session.state.signing:
         return Refusal(
-            RejectionCode.NO_SIGNATURE_REQUESTED, "The signature is asked for another field."
+            RejectionCode.NO_SIGNATURE_REQUESTED,
+            "A signature has been requested for another field.",
         )
     language = offered_language(session.flow, command.language)
     original = session.document_sha256(command.field_id)
@@ -41,12 +49,13 @@ def submit_signature(session: Session, command: c.SubmitSignature, _: Context) -
     if not known or original != requested or command.document_sha256 != shown:
         return Refusal(
             RejectionCode.DOCUMENT_CHANGED,
-            "The text has changed since it was shown.",
+            "The text has changed since it was shown. Please read it again.",
             {"document_sha256": shown},
         )
     return f.Signed(
         field_id=command.field_id,
         document_sha256=shown,
+        covered_sha256=session.covered(command.field_id, shown).sha256,
         strokes=command.strokes,
         language=language if shown != original else None,
         printed_name=command.printed_name,
@@ -55,9 +64,9 @@ def submit_signature(session: Session, command: c.SubmitSignature, _: Context) -
 
 
 def offered_language(flow: Flow, wanted: str | None) -> str | None:
-    """Give the language of the flow that serves who wants this one: `es` where that is `es-MX`.
+    """Return the flow's language that matches the wanted one (`es` for `es-MX`).
 
-    None where the flow's texts come in no such language, or none is wanted.
+    None if the flow has no such language, or none is wanted.
     """
     if wanted is None:
         return None
@@ -65,23 +74,27 @@ def offered_language(flow: Flow, wanted: str | None) -> str | None:
     return next(found, None)
 
 
-def decline_signature(_: Session, command: c.DeclineSignature, __: Context) -> f.Fact | Refusal:
-    """Leave signing mode without having signed."""
-    return f.SignatureDeclined(reason=command.reason)
+def decline_signature(
+    session: Session, command: c.DeclineSignature, _: Context
+) -> f.Fact | Refusal:
+    """Decline the requested signature; only the patient of this moment has declined."""
+    if session.state.signing is None:
+        return Refusal(RejectionCode.NO_SIGNATURE_REQUESTED, "No signature has been requested.")
+    return f.SignatureDeclined(
+        reason=command.reason, covered_sha256=session.declined(session.state.signing).sha256
+    )
 
 
 def withdraw_signature(
     session: Session, command: c.WithdrawSignature, _: Context
 ) -> f.Fact | Refusal:
-    """Take a signature back while the session is on its step; it is missing from then on."""
+    """Withdraw a signature while the session is on its step; it is then missing again."""
     refusal = _no_signature_field(session, command.field_id)
     if refusal is not None:
         return refusal
     signature = session.state.signatures.get(command.field_id)
     if signature is None or signature.status is not SignatureStatus.SIGNED:
-        return Refusal(
-            RejectionCode.NO_SIGNATURE_REQUESTED, "There is no signature to be taken back."
-        )
+        return Refusal(RejectionCode.NO_SIGNATURE_REQUESTED, "There is no signature to withdraw.")
     return f.SignatureWithdrawn(field_id=command.field_id, reason=command.reason)
 
 
@@ -90,5 +103,5 @@ def _no_signature_field(session: Session, field_id: str) -> Refusal | None:
     if isinstance(place, Refusal):
         return place
     if place.item.kind is not FieldKind.SIGNATURE:
-        return refuse_kind("This field is not a signature.")
+        return refuse_kind("This field does not take a signature.")
     return None

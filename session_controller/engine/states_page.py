@@ -1,4 +1,4 @@
-"""Writes `docs/states.md` from the table of moves: `./run states`."""
+"""Generate `docs/reference/states.md` from the table of moves: `./run states`."""
 
 import sys
 
@@ -6,10 +6,10 @@ from session_controller.engine.moves import BLOCKED, MOVES, Move, Phase
 
 _HEAD = """# States and moves
 
-Generated from the table in `session_controller/engine/moves.py`; a test compares them. Write it
-anew with `./run states`.
+Generated from the table in `session_controller/engine/moves.py`; a test compares them. Regenerate
+it with `./run states`.
 
-A session is in one of four phases; a pause covers a signature, and an end covers everything:
+A session is in one of four phases. Pausing suspends a signature; ending a session is final:
 
 ```mermaid
 stateDiagram-v2
@@ -19,15 +19,15 @@ stateDiagram-v2
     open --> paused: PAUSE
     signing --> paused: PAUSE
     paused --> open: RESUME
-    paused --> signing: RESUME, where a signature was asked for
+    paused --> signing: RESUME, if a signature is requested
     open --> ended: COMPLETE, CANCEL, expiry
     signing --> ended: CANCEL, expiry
     paused --> ended: CANCEL, expiry
     ended --> [*]
 ```
 
-`yes`: the command is legal, and its own conditions are checked. Otherwise the code that it is
-refused with. A command of the wrong role is refused as `not_allowed_for_role`, one of a facility
+`yes`: the command is legal, and its own conditions are checked. Otherwise it is refused with the
+code shown. A command from the wrong role is refused as `not_allowed_for_role`, one from a facility
 screen that is not the host as `not_the_host`. `TAKE_OVER` is also legal in a paused session whose
 host has left or is offline.
 
@@ -35,7 +35,7 @@ host has left or is offline.
 
 
 def states_page() -> str:
-    """Give the page."""
+    """Return the page in Markdown."""
     head = ["command", "who", *Phase]
     lines = [_row(head), _row(["---"] * len(head))]
     lines += [_row(_cells(command.__name__, move)) for command, move in MOVES.items()]

@@ -1,25 +1,35 @@
-"""`view`: what a device may see of a session. Nothing else makes a view.
+"""`view`: the only place that decides what a device may see of a session.
 
-A view is made of parts, and written part by part: most events leave most parts as they were, and
-what was written of those for the view before stands in the next one as it is.
+A view is assembled from parts. Most events leave most parts unchanged, and the JSON of unchanged
+parts is reused.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from schemas.base import Role, rfc3339, written
-from schemas.views import FacilityView, PatientView
+from schemas.wire.views import FacilityView, PatientView
 from session_controller.engine import view_parts as parts
 from session_controller.engine.session import Session
 
 _PATIENT = Role.PATIENT
 
 
-def view(
-    session: Session, device: str, *, epoch: int, code: str | None = None
-) -> PatientView | FacilityView | None:
-    """Give a participant's whole view; None for a device that takes no part.
+ScreenKey = Callable[[str], str | None]
+"""From a device to the key of what it stores."""
 
-    `code` is the open pairing code as it is shown; who may see it is decided here.
+
+def view(
+    session: Session,
+    device: str,
+    *,
+    epoch: int,
+    code: str | None = None,
+    screen_key: ScreenKey | None = None,
+) -> PatientView | FacilityView | None:
+    """Return a participant's whole view, or None if the device takes no part.
+
+    `code` is the open pairing code as displayed, `screen_key` the key of what a device stores; this
+    function decides who may see them.
     """
     participant = session.state.participants.get(device)
     if participant is None:
@@ -28,7 +38,7 @@ def view(
         return PatientView.model_validate(
             parts.fixed(session, epoch)
             | parts.standing(session)
-            | parts.patient_standing(session, device)
+            | parts.patient_standing(session, device, screen_key)
             | parts.entered_here(session)
         )
     return facility_view(session, device, epoch=epoch, code=code)
@@ -37,7 +47,7 @@ def view(
 def facility_view(
     session: Session, device: str, *, epoch: int, code: str | None = None
 ) -> FacilityView:
-    """Give the staff's view, also to who only asks and takes no part."""
+    """Return the facility view, also for a device that is not a participant."""
     return FacilityView.model_validate(
         parts.fixed(session, epoch)
         | parts.standing(session)
@@ -48,11 +58,16 @@ def facility_view(
 
 
 def written_views(
-    session: Session, devices: Iterable[str], *, epoch: int, code: str | None = None
+    session: Session,
+    devices: Iterable[str],
+    *,
+    epoch: int,
+    code: str | None = None,
+    screen_key: ScreenKey | None = None,
 ) -> Iterator[tuple[str, bytes]]:
-    """Give what `view` gives each of the devices that take part, as JSON, at less cost.
+    """Yield what `view` returns for each participating device, as JSON, at less cost.
 
-    Only what has changed is written anew, and what all of them are told once.
+    Serializes only what has changed, and once for all devices that share it.
     """
     participants = session.state.participants
     standing = parts.standing(session)
@@ -62,7 +77,7 @@ def written_views(
         if participant is None:
             continue
         if participant.role is _PATIENT:
-            own = parts.patient_standing(session, device)
+            own = parts.patient_standing(session, device, screen_key)
             others = _patient_parts(session, epoch)
         else:
             own = parts.facility_standing(session, device, code)
@@ -72,15 +87,16 @@ def written_views(
 
 def _patient_parts(session: Session, epoch: int) -> tuple[bytes, ...]:
     state = session.state
-    depends = session.assessment, state.reading_seconds, state.step_index
+    where = state.step_index, state.shown_steps, state.status.ended, state.locked
+    depends = session.assessment, state.reading_seconds, where
     return (session.once(depends, _entered_here, epoch),)
 
 
 def _staff_parts(session: Session, epoch: int, device: str) -> tuple[bytes, ...]:
     state, judged = session.state, session.assessment
-    # A signature that is asked for shows the hash of a text, and that has answers in it.
+    # A requested signature shows the hash of a text, and that text may depend on answers.
     judgement = judged if state.signatures else judged.steps
-    course = judgement, state.step_index, state.furthest_step, state.status, state.signatures
+    course = judgement, state.step_index, state.shown_steps, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
     entered = session.once((judged, state.reading_seconds), _entered_anywhere, epoch)
     return entered, session.once((course, company), _around, device)
@@ -99,5 +115,5 @@ def _around(session: Session, device: str) -> bytes:
 
 
 def _inside(members: parts.Members) -> bytes:
-    """Write members as they stand in an object, before others."""
+    """Serialize members for the beginning of an object, followed by others."""
     return b"%b," % written(members)[1:-1]

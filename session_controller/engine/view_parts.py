@@ -1,25 +1,28 @@
-"""The parts of a view, each made of a session and of nothing else; `view` puts them together.
+"""The parts of a view, each derived from a session alone; `view` puts them together.
 
-A part is the members that it brings to the view, as JSON has them; no model is made of what is only
-to be written. Those that may be absent are left out where they are.
+A part is a mapping of view members to JSON values, without a model: it is only serialized.
+Optional members are left out if absent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
 from schemas.base import VERSION
-from schemas.views import DocumentStatus, SignatureStatus, StepStatus
+from schemas.questionnaire.model import Flow
+from schemas.wire.views import DocumentStatus, SignatureStatus, StepStatus
+from session_controller.engine.fields import next_instances
 from session_controller.engine.outlook import blocked
 from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState, Signature
+from session_controller.forms.validation import is_empty
 
 Members = dict[str, Any]
 
 
 def fixed(session: Session, epoch: int) -> Members:
-    """Tell every screen what stays as it is while the session lives."""
+    """Return what every screen sees and never changes during the session."""
     state = session.state
     return {
         "v": VERSION,
@@ -32,7 +35,7 @@ def fixed(session: Session, epoch: int) -> Members:
 
 
 def standing(session: Session) -> Members:
-    """Tell every screen where the session stands; almost every event changes it."""
+    """Return what every screen sees and almost every event changes."""
     state = session.state
     return {
         "revision": state.revision,
@@ -42,14 +45,23 @@ def standing(session: Session) -> Members:
         "step_index": state.step_index,
         "highlight": state.highlight,
         "help_requested": state.help_requested,
+        **_those_there(help_step=state.help_step),
         "covered": state.covered,
+        "locked": state.locked,
     }
 
 
-def patient_standing(session: Session, device: str) -> Members:
-    """Tell what beside `standing` changes for the patient's screen."""
+def patient_standing(
+    session: Session, device: str, screen_key: Callable[[str], str | None] | None
+) -> Members:
+    """Return what changes for the patient screen besides `standing`.
+
+    The key of what it stores is part of it only until the session ends.
+    """
+    key = None if screen_key is None or session.state.status.ended else screen_key(device)
     standing: Members = {
-        "acknowledged_seq": session.state.acknowledged.get(device, 0),
+        **_those_there(storage_key=key),
+        **_decided(session.state, device),
         "signature": _current_signature(session, for_staff=False),
         "host_online": session.state.is_led,
     }
@@ -59,20 +71,63 @@ def patient_standing(session: Session, device: str) -> Members:
 
 
 def facility_standing(session: Session, device: str, code: str | None) -> Members:
-    """Tell what beside `standing` changes for a staff's screen."""
+    """Return what changes for a facility screen besides `standing`."""
     state = session.state
     return {
-        "acknowledged_seq": state.acknowledged.get(device, 0),
+        **_decided(state, device),
+        "not_taken": _not_taken(state),
         "signature": _current_signature(session, for_staff=True),
         "label": state.label,
         "patient_focus": state.patient_focus,
+        "patient_idle": state.idle,
         "code": code if state.code else None,
         "code_expires_at": state.code.expires_at if state.code else None,
+        **_identified(state),
+    }
+
+
+def _identified(state: SessionState) -> Members:
+    known = state.identified
+    if known is None:
+        return {}
+    shown = _those_there(
+        staff_name=known.staff_name,
+        family=known.family,
+        birth_date=known.birth_date,
+        gender=known.gender,
+    )
+    return {"identified": {"at": known.at, "device": known.device, "given": known.given, **shown}}
+
+
+def _decided(state: SessionState, device: str) -> Members:
+    """Return what became of a device's commands."""
+    refused = state.refused.get(device, ())
+    return {
+        "acknowledged_seq": state.acknowledged.get(device, 0),
+        "refused": tuple(
+            {
+                "seq": one.seq,
+                "command_id": one.command_id,
+                "code": one.code,
+                "message": one.message,
+                "details": one.details,
+            }
+            for one in refused
+        ),
+    }
+
+
+def _not_taken(state: SessionState) -> Members:
+    return {
+        field_id: {"code": one.code, "message": one.message, "at": one.at}
+        for field_id, one in state.not_taken.items()
     }
 
 
 def entered_here(session: Session) -> Members:
-    """Hold the current step alone: values, documents and reading of others stay away."""
+    """Return values, documents and reading of the current step only; nothing on a locked screen."""
+    if session.state.locked:
+        return {"enabled": (), "fields": {}, "documents": {}, "reading": {}}
     enabled, reading = session.shown_here, session.state.reading
     return {
         "enabled": enabled,
@@ -80,11 +135,13 @@ def entered_here(session: Session) -> Members:
         "documents": _documents(session, enabled),
         "reading": {k: reading[k] for k in enabled if k in reading},
         **_seconds(session.state, enabled),
+        **_next_instances(session),
+        **_review(session),
     }
 
 
 def entered_anywhere(session: Session) -> Members:
-    """Hold all steps, with sensitive values masked."""
+    """Return values, documents and reading of all steps, with sensitive values masked."""
     enabled = tuple(session.assessment.enabled_ids)
     return {
         "enabled": enabled,
@@ -96,7 +153,7 @@ def entered_anywhere(session: Session) -> Members:
 
 
 def around(session: Session, device: str) -> Members:
-    """Tell how far each step is, who takes part, and what this staff's screen may not do now."""
+    """Return progress of steps, participants, and what this facility screen may not do now."""
     faults = session.assessment.steps[session.state.step_index].faults
     return {
         "steps": _steps(session),
@@ -108,15 +165,55 @@ def around(session: Session, device: str) -> Members:
     }
 
 
+def _review(session: Session) -> Members:
+    """Return all other answers, if this step asks the patient to check them; not after the end."""
+    state, assessment = session.state, session.assessment
+    here = session.step.step_id
+    if state.status.ended or here not in _review_steps(session.flow):
+        return {}
+    if not any(assessment.item(field_id).review for field_id in session.shown_here):
+        return {}
+    lines = [
+        line
+        for step in assessment.steps
+        if step.step_id in state.shown_steps and step.step_id != here
+        for field_id in step.fields
+        if (line := _review_line(session, step.step_id, field_id))
+    ]
+    return {"review": tuple(lines)}
+
+
+def _review_steps(flow: Flow) -> frozenset[str]:
+    found: frozenset[str] | None = flow.cache.get("review-steps")
+    if found is None:
+        steps = frozenset(item.step_id for item in flow.items.values() if item.review)
+        found = flow.cache["review-steps"] = steps
+    return found
+
+
+def _review_line(session: Session, step_id: str, field_id: str) -> Members | None:
+    place = {"field_id": field_id, "step_id": step_id}
+    document = session.state.documents.get(field_id)
+    if document is not None:
+        return {**place, "document": document.status}
+    value = session.state.answers.get(field_id)
+    return None if is_empty(value) else {**place, "value": _masked(session, field_id, value)}
+
+
+def _next_instances(session: Session) -> Members:
+    found = next_instances(session)
+    return {"next_instances": found} if found else {}
+
+
 def _seconds(state: SessionState, wanted: Iterable[str]) -> Members:
-    """Tell how long texts were read; nothing before the patient's screen told any."""
+    """Return how long texts were read, or nothing if the patient screen never reported it."""
     known = state.reading_seconds
     found = {k: known[k] for k in wanted if k in known} if known else {}
     return {"reading_seconds": found} if found else {}
 
 
 def _current_signature(session: Session, *, for_staff: bool) -> Members | None:
-    """Tell of the signature asked for; else of the last one of this step that was answered."""
+    """Return the requested signature, else the latest decided one of this step, else None."""
     state = session.state
     if state.signing:
         return _signature(session, state.signing, for_staff=for_staff)
@@ -128,7 +225,7 @@ def _current_signature(session: Session, *, for_staff: bool) -> Members | None:
 
 
 def _given_here(session: Session) -> Sequence[str]:
-    """List the signatures of the current step, in its order."""
+    """Return the field ids of the current step's signatures, in order."""
     given = session.state.signatures
     return [k for k in session.shown_here if k in given] if given else ()
 
@@ -139,16 +236,33 @@ def _signatures(session: Session) -> Members:
 
 def _signature(session: Session, field_id: str, *, for_staff: bool) -> Members:
     signature = session.state.signatures[field_id]
-    shown = {
+    shown: Members = {
         "field_id": field_id,
         "status": signature.status,
         "document_sha256": signature.document_sha256,
     }
+    if signature.status in _GIVEN_FOR:
+        # Cached: no answer can change while a signature is requested.
+        shown["covers"] = session.once(session.assessment, _covers, field_id)
     if signature.status is SignatureStatus.REQUESTED:
-        # Once, while nothing else is entered.
         hashes = session.once(session.assessment, Session.documents_sha256, field_id)
         return {**shown, "documents_sha256": hashes} if hashes else shown
+    if session.once(session.assessment, Session.is_stale, field_id):
+        shown["changed"] = True
     return {**shown, **_who_signed(signature)} if for_staff else shown
+
+
+_GIVEN_FOR = (SignatureStatus.REQUESTED, SignatureStatus.SIGNED)
+
+
+def _covers(session: Session, field_id: str) -> Members:
+    signature = session.state.signatures[field_id]
+    covered = session.covered(field_id, signature.document_sha256)
+    return {
+        "patient": covered.patient,
+        "fields": covered.fields,
+        "scope": signature.covers.scope,
+    }
 
 
 def _who_signed(signature: Signature) -> Members:
@@ -183,9 +297,14 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
 
 
 def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue:
-    """Give a value as the staff may see it: of a sensitive one, that it is there and how long."""
+    """Mask a sensitive value: staff see that it is present and its length."""
     if value is None or not session.assessment.item(field_id).sensitive:
         return value
+    return masked(value)
+
+
+def masked(value: JsonValue) -> JsonValue:
+    """Return what replaces a sensitive value on a staff screen."""
     return {"masked": True, "length": len(value if isinstance(value, str) else str(value))}
 
 
@@ -197,7 +316,7 @@ def _documents(session: Session, wanted: Iterable[str]) -> Members:
 def _document(document: Document | None) -> Members:
     if document is None:
         return {"status": DocumentStatus.MISSING}
-    kept = document.stored  # what FETCH_DOCUMENT sends; metadata of images is gone
+    kept = document.stored  # what FETCH_DOCUMENT sends: images without metadata
     return _those_there(
         status=document.status,
         upload=document.upload,
@@ -224,7 +343,8 @@ def _step_status(session: Session, index: int) -> StepStatus:
     state = session.state
     if index == state.step_index and not state.status.ended:
         return StepStatus.CURRENT
-    if index > state.furthest_step:
+    step_of = session.flow.step_of
+    if index > max((step_of[shown].index for shown in state.shown_steps), default=0):
         return StepStatus.UPCOMING
     complete = session.assessment.steps[index].complete
     return StepStatus.COMPLETE if complete else StepStatus.INCOMPLETE

@@ -1,1 +1,1 @@
-"""What a document really is, and whether it may be kept: `apart.inspect_apart` is the way in."""
+"""Detection of a document's type, and its inspection: call `apart.inspect_apart`."""

@@ -1,7 +1,7 @@
-"""Reads one document on stdin and says on stdout what it is.
+"""Inspect a document read from stdin and write the result to stdout.
 
-`python -P -m session_controller.media`: a process of its own, so that a document that breaks a
-decoder breaks nothing else.
+`python -P -m session_controller.media` is a separate process, so that a document that crashes a
+decoder harms nothing else.
 """
 
 import os
@@ -11,7 +11,7 @@ from session_controller.media import inspection, letters, limits
 
 
 def main() -> None:
-    """Answer one question and end; at once, since what the decoders hold needs no tidying."""
+    """Answer one question and exit without cleanup, which the decoders do not need."""
     limits.restrain()
     data, media_type, allowed = letters.read_question(sys.stdin.buffer.read())
     inspection.prepare(media_type)

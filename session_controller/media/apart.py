@@ -1,4 +1,4 @@
-"""Looks at documents in processes of their own, few at a time, each for a while and no longer."""
+"""Inspect documents in separate processes: few at a time, each with a time limit."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from session_controller.media.outcome import Inspected, Unfit
 
 AT_ONCE: Final = 2
 WITHIN_S: Final = 60.0
-"""By the clock; the process bounds its own CPU time far below (`limits.CPU_S`)."""
+"""Wall-clock time; the process limits its CPU time far below (`limits.CPU_S`)."""
 _COMMAND: Final = (sys.executable, "-P", "-m", "session_controller.media")
 _NEEDED: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -24,10 +24,10 @@ _places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakK
 async def inspect_apart(
     data: bytes, media_type: str, allowed: tuple[str, ...], *, within_s: float = WITHIN_S
 ) -> Inspected | Unfit:
-    """Do what `inspection.inspect` does, in a process that a bad document cannot outgrow.
+    """Run `inspection.inspect` in a process with limited resources.
 
-    One that crashes is `damaged`, one that takes too long or too much `too_large`. No process
-    outlives the call, however it ends. Raises OSError where the machine can start none: then
+    A document that crashes it is `damaged`, one that exceeds its limits is `too_large`. The
+    process ends with the call in any case. Raises OSError if no process can be started: then
     nothing is known about the document.
     """
     question = letters.write_question(data, media_type, allowed)
@@ -41,17 +41,21 @@ async def inspect_apart(
     return letters.read_answer(letter) if process.returncode == 0 else Unfit("damaged")
 
 
+def environment() -> dict[str, str]:
+    """Return the environment variables that a Python process needs: none holds a secret."""
+    return {name: os.environ[name] for name in _NEEDED if name in os.environ}
+
+
 def _place() -> asyncio.Semaphore:
-    """Give the places of this event loop: a semaphore belongs to one."""
+    """Return the event loop's semaphore: a semaphore belongs to one loop."""
     return _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
 
 @contextlib.asynccontextmanager
 async def _process() -> AsyncIterator[Process]:
-    """Start a reader that knows none of the box's secrets, and see it end."""
-    surroundings = {name: os.environ[name] for name in _NEEDED if name in os.environ}
+    """Start a process without access to the box's secrets, and end it afterwards."""
     process = await asyncio.create_subprocess_exec(
-        *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=surroundings
+        *_COMMAND, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment()
     )
     try:
         yield process

@@ -1,4 +1,4 @@
-"""The one thing of an EXIF block that a picture needs: which way is up (CIPA DC-008, 4.6.5)."""
+"""Reduce an EXIF block to the only tag a picture needs: its orientation (CIPA DC-008, 4.6.5)."""
 
 import struct
 
@@ -10,10 +10,10 @@ _MOST_ENTRIES = 1000
 
 
 def only_orientation(block: bytes) -> bytes | None:
-    """Make the smallest block that turns the picture as this one does.
+    """Return the smallest block with the same orientation.
 
-    `block` begins with the byte order of its TIFF header. Gives None where the picture is upright
-    anyway, or where the block is broken, which viewers treat alike.
+    `block` begins with the byte order of its TIFF header. Returns None if the picture is upright
+    anyway or the block is broken; viewers treat both alike.
     """
     order = _ORDERS.get(block[:2])
     if order is None:
@@ -40,7 +40,7 @@ def _orientation(block: bytes, order: str) -> int | None:
 
 
 def _minimal(mark: bytes, order: str, orientation: int) -> bytes:
-    """Write a TIFF header and a directory of one entry."""
+    """Return a TIFF header with a directory of one entry."""
     entry = struct.pack(order + "HHIHH", _ORIENTATION, _SHORT, 1, orientation, 0)
     head = mark + struct.pack(order + "HI", 42, 8)
     return head + struct.pack(order + "H", 1) + entry + struct.pack(order + "I", 0)

@@ -1,4 +1,4 @@
-"""A GIF without what is not the picture (GIF89a), byte for byte otherwise."""
+"""Strip a GIF of everything but the picture (GIF89a), which is copied byte for byte."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ _LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0", b"\x0bICCRGBG1012")
 
 
 def strip(data: bytes) -> bytes:
-    """Drop comments, texts, foreign extensions and all behind the trailer."""
+    """Remove comments, texts, other extensions and anything after the trailer."""
     start = _HEAD + _table(data[10:11])
     kept = [data[:start]]
     for at, end in _blocks(data, start):
@@ -20,7 +20,7 @@ def strip(data: bytes) -> bytes:
         if block[0] != _EXTENSION or _needed(block):
             kept.append(block)
         elif block[1] == _PLAIN_TEXT and kept[-1][:2] == bytes((_EXTENSION, _CONTROL)):
-            kept.pop()  # it was about this text, not the next image (23)
+            kept.pop()  # it applied to this text, not to the next image (23)
     return b"".join(kept)
 
 
@@ -29,7 +29,7 @@ def _needed(block: bytes) -> bool:
 
 
 def _blocks(data: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Give start and end of each block, up to and with the trailer."""
+    """Yield start and end of each block, including the trailer."""
     while True:
         match data[at : at + 1]:
             case b"\x3b":
@@ -46,14 +46,14 @@ def _blocks(data: bytes, at: int) -> Iterator[tuple[int, int]]:
 
 
 def _table(flags: bytes) -> int:
-    """Tell the size of the colour table that flags announce (18, 20)."""
+    """Return the size of the colour table announced by flags (18, 20)."""
     if not flags:
         raise UnfitError("damaged")
     return 3 << ((flags[0] & _TABLE_SIZE) + 1) if flags[0] & _TABLE else 0
 
 
 def _past_subblocks(data: bytes, at: int) -> int:
-    """Find the end of a run of sub-blocks: one of size 0 (15, 16)."""
+    """Return the end of a run of sub-blocks: after one of size 0 (15, 16)."""
     while at < len(data):
         size = data[at]
         at += 1 + size

@@ -1,4 +1,4 @@
-"""Looks at a whole document: what it is, whether it may be kept, and what of it."""
+"""Inspect a whole document: what type it is, whether to accept it, and which bytes to store."""
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -8,11 +8,11 @@ from session_controller.media.outcome import Inspected, Unfit, UnfitError
 
 
 def inspect(data: bytes, media_type: str, allowed: tuple[str, ...]) -> Inspected | Unfit:
-    """Decide whether a document may be kept, by its content alone.
+    """Decide from its content whether a document is accepted.
 
-    `media_type` is what the sender announced: it has to be what the bytes are. `allowed` are the
-    kinds that the flow names (`image/*`); where it names none, those that are known here.
-    It decodes what strangers sent: outside of tests, call it by `apart.inspect_apart`.
+    `media_type` is the announced type; the bytes must match it. `allowed` are the types that the
+    flow names (`image/*`), or empty for all types supported here. Decodes untrusted data: outside
+    of tests, call it through `apart.inspect_apart`.
     """
     try:
         return _inspected(data, kinds.canonical(media_type), allowed)
@@ -23,7 +23,7 @@ def inspect(data: bytes, media_type: str, allowed: tuple[str, ...]) -> Inspected
 
 
 def prepare(media_type: str) -> None:
-    """Import what such a document needs, while files may still be opened."""
+    """Import what such a document needs, while files can still be opened."""
     _reader(kinds.canonical(media_type))
 
 
@@ -38,7 +38,7 @@ def _inspected(data: bytes, announced: str, allowed: tuple[str, ...]) -> Inspect
 
 
 def _reader(media_type: str) -> Callable[[bytes, str], Inspected]:
-    """Give what reads documents of this type; imported when it is needed, since each takes long."""
+    """Return the inspection function of a type; imported on demand, since each import is slow."""
     # ruff: noqa: PLC0415
     if media_type in kinds.PICTURES:
         from session_controller.media.picture import inspect_picture as reader
@@ -52,7 +52,7 @@ def _reader(media_type: str) -> Callable[[bytes, str], Inspected]:
 
 
 def _check_agreement(kind: str | None, announced: str) -> None:
-    """Refuse a known kind under another's name; text is what tells of nothing else."""
+    """Refuse a known type announced as another; text is what matches no known type."""
     expected = None if announced in kinds.PLAIN else announced
     if kind != expected:
         raise UnfitError("pretends")

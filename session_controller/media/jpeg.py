@@ -1,4 +1,4 @@
-"""A JPEG without what is not the picture (ITU-T T.81, annex B), byte for byte otherwise."""
+"""Strip a JPEG of everything but the picture (ITU-T T.81, annex B), copied byte for byte."""
 
 import re
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ _SOI = b"\xff\xd8"
 _EOI, _SOS, _COM = 0xD9, 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _PICTURE = frozenset((*range(0xC0, 0xD0), *range(0xDA, 0xE0))) - {0xC8}
-"""Frames, tables, scans and what belongs to them; C8 is reserved (table B.1)."""
+"""Frames, tables, scans and their parts; C8 is reserved (table B.1)."""
 _SCAN_ENDS = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JFIF_HEAD, _ADOBE_HEAD = 14, 12
 MOST_SCANS: Final = 50
-"""A progressive picture has some ten; each costs a pass over all its pixels."""
+"""A progressive picture has about ten; each costs a pass over all its pixels."""
 
 
 def strip(data: bytes) -> bytes:
-    """Drop every segment that the picture does without, and all behind its end.
+    """Remove every segment that the picture does not need, and anything after its end.
 
-    What stays: JFIF (its thumbnail goes), the colour profile, Adobe's segment, which tells the
-    colours, and of EXIF the orientation.
+    Kept are JFIF without its thumbnail, the colour profile, Adobe's segment, which defines the
+    colour transform, and the orientation of EXIF.
     """
     kept, turned = [_SOI], False
     for marker, start, end, head in _segments(data):
@@ -41,7 +41,7 @@ def strip(data: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Give marker, start, end and where the content begins, up to and with the picture's end."""
+    """Yield marker, start, end and start of content, up to and including the picture's end."""
     at, scans = len(_SOI), 0
     while True:
         start, at = at, _past_fill(data, at)
@@ -62,7 +62,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _past_fill(data: bytes, at: int) -> int:
-    """Find the marker's code: any number of FF may stand before it (B.1.1.2)."""
+    """Return the position of the marker code: any number of FF may precede it (B.1.1.2)."""
     if data[at : at + 1] != b"\xff":
         raise UnfitError("damaged")
     while data[at : at + 1] == b"\xff":
@@ -73,7 +73,7 @@ def _past_fill(data: bytes, at: int) -> int:
 
 
 def _scan_end(data: bytes, at: int) -> int:
-    """Find the first marker behind a scan; restarts and stuffed zeros belong to it (B.1.1.5)."""
+    """Return the first marker after a scan; restarts and stuffed zeros belong to it (B.1.1.5)."""
     found = _SCAN_ENDS.search(data, at)
     if found is None:
         raise UnfitError("damaged")
@@ -103,7 +103,7 @@ def _orientation(segment: bytes, head: int) -> bytes:
 
 
 def _begins(segment: bytes, head: int, name: bytes, size: int) -> bytes:
-    """Keep the fixed part of a segment: a thumbnail (JFIF 1.02) or anything may stand behind it."""
+    """Keep the fixed part of a segment: a thumbnail (JFIF 1.02) or other data may follow it."""
     content = segment[head:]
     if not content.startswith(name):
         return b""

@@ -1,4 +1,4 @@
-"""What kind of file bytes are, told by the bytes alone (WHATWG MIME Sniffing, 6 and 7)."""
+"""Detect the type of a file by its bytes alone (WHATWG MIME Sniffing, 6 and 7)."""
 
 import re
 
@@ -9,7 +9,7 @@ PLAIN = frozenset((TEXT, CSV))
 KNOWN = PICTURES | PLAIN | {PDF}
 
 ZIP, OLE, MARKUP, PROGRAM = "application/zip", "application/x-ole-storage", "markup", "program"
-"""Kinds that are told apart so that nothing else is taken for them, or they for something else."""
+"""Types that are detected so that they cannot be mistaken for others."""
 
 _ALIASES = {
     "image/jpg": JPEG,
@@ -76,13 +76,13 @@ _BMP_HEADERS = frozenset((12, 40, 52, 56, 64, 108, 124))
 
 
 def canonical(media_type: str) -> str:
-    """Write a media type without parameters, in small letters, by its registered name."""
+    """Return a media type without parameters, in lower case, by its registered name."""
     bare = media_type.partition(";")[0].strip().lower()
     return _ALIASES.get(bare, bare)
 
 
 def kind_of(data: bytes) -> str | None:
-    """Tell the kind by the first bytes; None where they tell nothing, as with plain text."""
+    """Return the type by the first bytes, or None if unknown, such as plain text."""
     for beginning, kind in _BEGINNINGS:
         if data.startswith(beginning):
             return kind
@@ -98,7 +98,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def _is_markup(data: bytes) -> bool:
-    """Tell HTML, SVG and XML as a browser that guesses would: after spaces and a mark."""
+    """Detect HTML, SVG and XML as a sniffing browser would: after spaces and a byte order mark."""
     start = data[:1024].removeprefix(b"\xef\xbb\xbf")
     if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # UTF-16
         start = start[2:].replace(b"\0", b"")
@@ -110,7 +110,7 @@ _ZIP_END_SIZE = 22
 
 
 def ends_as_zip(data: bytes) -> bool:
-    """Tell whether an archive was appended: its directory ends the file (APPNOTE, 4.3.16)."""
+    """Return whether the file ends with the directory of an archive (APPNOTE, 4.3.16)."""
     at = data.rfind(_ZIP_END)
     if at < 0 or at + _ZIP_END_SIZE > len(data):
         return False

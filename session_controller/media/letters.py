@@ -1,4 +1,4 @@
-"""What goes to and comes from the process that reads a document: a line of JSON, then bytes."""
+"""The messages to and from the inspection process: a line of JSON, then bytes."""
 
 import json
 from typing import Any
@@ -7,18 +7,18 @@ from session_controller.media.outcome import REASONS, Inspected, Unfit
 
 
 def write_question(data: bytes, media_type: str, allowed: tuple[str, ...]) -> bytes:
-    """Ask about a document."""
+    """Write a request to inspect a document."""
     return _written({"media_type": media_type, "allowed": allowed}, data)
 
 
 def read_question(letter: bytes) -> tuple[bytes, str, tuple[str, ...]]:
-    """Read what `write_question` wrote; a ValueError or KeyError where it is something else."""
+    """Read what `write_question` wrote. Raises ValueError or KeyError for anything else."""
     head, data = _read(letter)
     return data, head["media_type"], tuple(head["allowed"])
 
 
 def write_answer(answer: Inspected | Unfit) -> bytes:
-    """Answer about a document."""
+    """Write the result of an inspection."""
     if isinstance(answer, Unfit):
         return _written({"reason": answer.reason}, b"")
     head = {
@@ -32,7 +32,7 @@ def write_answer(answer: Inspected | Unfit) -> bytes:
 
 
 def read_answer(letter: bytes) -> Inspected | Unfit:
-    """Read what `write_answer` wrote; `damaged` where the process did not come to its end."""
+    """Read what `write_answer` wrote; `damaged` if the process did not finish."""
     try:
         head, data = _read(letter)
         if head.get("reason") in REASONS:

@@ -1,31 +1,31 @@
-"""What a process that reads a stranger's document may use, and no more."""
+"""Resource limits of a process that reads an untrusted document."""
 
 import resource
 import sys
 from typing import Final
 
 MEMORY_BYTES: Final = 1 << 30
-"""Fifty megapixels in four channels, twice, with the decoder's own needs."""
+"""Fifty megapixels in four channels, twice, plus the decoder's own needs."""
 CPU_S: Final = 20
 
 
 def restrain() -> None:
-    """Bound memory and time of this process; it may write no file and leave no core."""
+    """Limit this process's memory and time; forbid writing files and core dumps."""
     sys.dont_write_bytecode = True
     _bound(resource.RLIMIT_CORE, 0)
     _bound(resource.RLIMIT_FSIZE, 0)
     _bound(resource.RLIMIT_CPU, CPU_S)
-    if sys.platform != "darwin":  # which cannot bound it
+    if sys.platform != "darwin":  # which cannot limit it
         _bound(resource.RLIMIT_AS, MEMORY_BYTES)
 
 
 def open_nothing_more() -> None:
-    """Let no file and no connection be opened from now on: only the three that there are."""
+    """Forbid opening files and connections from now on; only the three open ones remain."""
     _bound(resource.RLIMIT_NOFILE, 3)
 
 
 def _bound(what: int, most: int) -> None:
-    """Lower a limit for good; one that is lower already stays."""
+    """Lower a limit permanently; a lower one stays."""
     _, hard = resource.getrlimit(what)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)

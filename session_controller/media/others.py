@@ -1,4 +1,4 @@
-"""Kinds that are kept only where a flow asks for them: office documents, sound, film."""
+"""Types accepted only if a flow asks for them: office documents, audio, video."""
 
 from io import BytesIO
 from zipfile import BadZipFile, ZipFile
@@ -17,12 +17,12 @@ _MOST_ENTRIES = 10_000
 
 
 def inspect_other(data: bytes, media_type: str) -> Inspected:
-    """Check what can be checked of a kind that nobody decodes here. Raises `UnfitError`."""
+    """Check what can be checked of a type that is not decoded here. Raises `UnfitError`."""
     kind = kinds.kind_of(data)
     if media_type in _MARKED_UP or "macroenabled" in media_type or kind == kinds.PROGRAM:
         raise UnfitError("active_content")
     if media_type.startswith("image/") or media_type.endswith(("/xml", "+xml")):
-        raise UnfitError("unsupported")  # nobody here could take out the place or the scripts
+        raise UnfitError("unsupported")  # its location data or scripts could not be removed
     if kind != _expected(media_type):
         raise UnfitError("pretends")
     if kind == kinds.ZIP:
@@ -43,7 +43,7 @@ def _expected(media_type: str) -> str | None:
 
 
 def _check_archive(data: bytes) -> None:
-    """Look at the names in an archive; nothing is unpacked."""
+    """Check the names in an archive; nothing is unpacked."""
     try:
         with ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()

@@ -1,4 +1,4 @@
-"""A PDF that a nurse may open: whole, without a password, and nothing in it that acts by itself."""
+"""Check that a PDF is safe to open: complete, without password and without active content."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,14 +13,14 @@ from session_controller.media.kinds import PDF, ends_as_zip
 from session_controller.media.outcome import Inspected, UnfitError
 
 MOST_OBJECTS: Final = 50_000
-"""A long report with its structure told has 20 000; a scan a few for each page."""
+"""A long report with tagged structure has 20 000; a scan has a few per page."""
 MOST_PAGES: Final = 1_000
 MOST_UNPACKED: Final = 1 << 30
 """Bytes of all streams together: some forty pages scanned in colour at 300 dpi."""
 MOST_IN_ONE_TABLE: Final = 64 << 20
-"""Bytes of one stream that holds objects, which has to be in memory at once."""
+"""Bytes of one object stream, which must be in memory as a whole."""
 MOST_PIXELS: Final = 200_000_000
-"""Of one picture in it: a page in black and white at 1200 dpi has 140 million."""
+"""Of one embedded image: a page in black and white at 1200 dpi has 140 million."""
 MOST_DEEP: Final = 100
 _PIECE: Final = 1 << 20
 
@@ -40,18 +40,18 @@ _ACTS = frozenset(
         "/Sound",
     )
 )
-"""Actions beyond going to a page of the same document or opening a link by hand (12.6.4)."""
+"""Actions other than going to a page of the same document or opening a link (12.6.4)."""
 _ATTACHES = frozenset(("/RichMedia", "/FileAttachment", "/Screen", "/Movie", "/Sound", "/3D"))
-"""Annotations that play or hold files (12.5.6)."""
+"""Annotations that play or contain files (12.5.6)."""
 _HOLDS = (pikepdf.Array, pikepdf.Dictionary)
 _NAMED_TO_ACT = frozenset(("/JavaScript", "/EmbeddedFiles"))
 
 
 def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
-    """Read every object of a PDF (ISO 32000-2). Raises `UnfitError`; the document stays as it is.
+    """Check every object of a PDF (ISO 32000-2). Raises `UnfitError`; the bytes stay unchanged.
 
-    Broken cross-references are not repaired: each program would repair them in its own way, and
-    show something else than was looked at here.
+    Broken cross-references are not repaired: each program repairs them differently, and could
+    show something other than what was checked here.
     """
     _check_ends(data)
     try:
@@ -63,13 +63,13 @@ def inspect_pdf(data: bytes, media_type: str = PDF) -> Inspected:
         raise UnfitError("too_large") from error
     except UnfitError:
         raise
-    except Exception as error:  # whatever qpdf stumbles over: the file is at fault
+    except Exception as error:  # any error of qpdf: the file is at fault
         raise UnfitError("damaged") from error
 
 
 @contextmanager
 def _bounded() -> Iterator[None]:
-    """Bound what qpdf unpacks in memory, for as long as this takes: it holds for the process."""
+    """Limit what qpdf unpacks in memory, temporarily: the limits apply to the process."""
     before = set_qpdf_limits(
         flate_max_memory=MOST_IN_ONE_TABLE, run_length_max_memory=MOST_IN_ONE_TABLE
     )
@@ -80,7 +80,7 @@ def _bounded() -> Iterator[None]:
 
 
 def _check_ends(data: bytes) -> None:
-    """Refuse what is two files in one: something before the header or after the last end."""
+    """Refuse two files in one: data before the header or after the last end."""
     if not data.startswith(b"%PDF-") or ends_as_zip(data):
         raise UnfitError("pretends")
     _, end, rest = data.rpartition(_ENDS)
@@ -91,7 +91,7 @@ def _check_ends(data: bytes) -> None:
 
 
 def _read(pdf: pikepdf.Pdf) -> int:
-    """Check the whole document; give its number of pages."""
+    """Check the whole document; return its number of pages."""
     if pdf.is_encrypted:
         raise UnfitError("encrypted")
     if len(pdf.objects) > MOST_OBJECTS or len(pdf.pages) > MOST_PAGES:
@@ -111,7 +111,7 @@ def _read(pdf: pikepdf.Pdf) -> int:
 
 
 def _check_catalog(catalog: pikepdf.Object) -> None:
-    """Refuse what a reader would do on opening (7.7.2, 12.6.3)."""
+    """Refuse actions that run when the document is opened (7.7.2, 12.6.3)."""
     names = catalog.get("/Names")
     if isinstance(names, pikepdf.Dictionary) and not _NAMED_TO_ACT.isdisjoint(names.keys()):
         raise UnfitError("active_content")
@@ -125,9 +125,9 @@ def _check_catalog(catalog: pikepdf.Object) -> None:
 
 
 def _check(thing: object, depth: int = 0) -> None:
-    """Refuse an object that acts, and whatever stands directly in it.
+    """Refuse an object with active content, directly or in its direct children.
 
-    What it refers to is an object of its own, and is looked at in its turn.
+    Indirect objects are checked separately.
     """
     if depth > MOST_DEEP:
         raise UnfitError("too_large")
@@ -166,7 +166,7 @@ def _name(entries: Mapping[str, Any], key: str) -> str | None:
 
 
 def _reacts(additional: object) -> bool:
-    """Tell additional actions (12.6.3) from a font or a picture that happens to be called AA."""
+    """Return whether AA is additional actions (12.6.3), not a font or image of that name."""
     return isinstance(additional, pikepdf.Dictionary) and any(
         isinstance(action, pikepdf.Dictionary) and "/S" in action
         for _, action in additional.items()
@@ -174,7 +174,7 @@ def _reacts(additional: object) -> bool:
 
 
 def _unpack(stream: pikepdf.Stream, unpacked: int) -> int:
-    """Unpack a compressed stream piece by piece, to know what it would take to show it."""
+    """Unpack a compressed stream piecewise, to measure what displaying it would take."""
     filters = stream.get("/Filter")
     first = filters[0] if isinstance(filters, pikepdf.Array) and len(filters) else filters
     if first != "/FlateDecode":

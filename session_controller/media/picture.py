@@ -1,4 +1,4 @@
-"""A picture, stripped in its byte stream and then decoded in full."""
+"""Strip a picture's byte stream, then decode it completely."""
 
 import warnings
 from io import BytesIO
@@ -17,7 +17,7 @@ from session_controller.media import gif, jpeg, kinds, png, webp
 from session_controller.media.outcome import Inspected, UnfitError
 
 MOST_PIXELS: Final = 50_000_000
-"""Of one frame: no camera of a phone or a tablet gives more by itself; 200 MB when decoded."""
+"""Of one frame: phone and tablet cameras do not exceed it by default; 200 MB when decoded."""
 MOST_FRAMES: Final = 200
 MOST_PIXELS_IN_ALL: Final = 100_000_000
 """Of all frames: what a small box decodes within seconds."""
@@ -34,7 +34,7 @@ _PLUGINS = {
     kinds.WEBP: WebPImagePlugin.WebPImageFile.format,
     kinds.GIF: GifImagePlugin.GifImageFile.format,
 }
-# What Pillow would import on the first use, when files can no longer be opened.
+# Import plugins now: on first use, Pillow could no longer open files.
 Image.preinit()
 _EXIF_READER = TiffImagePlugin.ImageFileDirectory_v2
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError)
@@ -43,7 +43,7 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryEr
 def inspect_picture(data: bytes, media_type: str) -> Inspected:
     """Strip and decode a picture. Raises `UnfitError`.
 
-    What is decoded is what will be stored: nothing that was dropped can have mattered.
+    It decodes the bytes that will be stored, so stripping cannot have broken them.
     """
     stripped = _STRIP[media_type](data)
     try:
@@ -53,7 +53,7 @@ def inspect_picture(data: bytes, media_type: str) -> Inspected:
         raise UnfitError("too_large") from error
     except UnfitError:
         raise
-    except Exception as error:  # whatever a decoder stumbles over: the file is at fault
+    except Exception as error:  # any error of a decoder: the file is at fault
         raise UnfitError("damaged") from error
     return Inspected(media_type, stripped, width=width, height=height)
 
@@ -69,7 +69,7 @@ def _decode(data: bytes, media_type: str) -> tuple[int, int]:
 
 
 def _frames(image: Image.Image) -> int:
-    """Count the frames, having looked at the size first: a GIF is decoded to count."""
+    """Count the frames, after checking the size: counting decodes a GIF."""
     _check_size(image)
     frames = int(getattr(image, "n_frames", 1))
     if frames > MOST_FRAMES or frames * image.width * image.height > MOST_PIXELS_IN_ALL:

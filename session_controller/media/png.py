@@ -1,4 +1,4 @@
-"""A PNG without what is not the picture (PNG, third edition, 5 and 11), byte for byte otherwise."""
+"""Strip a PNG of everything but the picture (third edition, 5 and 11), copied byte for byte."""
 
 import zlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ANCILLARY = 0x20
 
 
 def strip(data: bytes) -> bytes:
-    """Drop text, times, unknown chunks and all behind the end; of EXIF the orientation stays."""
+    """Remove text, times, unknown chunks and anything after the end; keep EXIF orientation."""
     kept = [data[:_SIGNATURE]]
     for name, start, end in _chunks(data):
         chunk = data[start:end]
@@ -24,14 +24,14 @@ def strip(data: bytes) -> bytes:
             chunk = _orientation(chunk)
         elif name not in _PICTURE | _COLOURS:
             if not name[0] & _ANCILLARY:
-                raise UnfitError("damaged")  # a critical chunk that nobody knows (5.4)
+                raise UnfitError("damaged")  # an unknown critical chunk (5.4)
             chunk = b""
         kept.append(chunk)
     return b"".join(kept)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Give name, start and end, up to and with the picture's end."""
+    """Yield name, start and end of each chunk, up to and including the picture's end."""
     at, name = _SIGNATURE, b""
     while name != b"IEND":
         size = int.from_bytes(data[at : at + 4], "big")

@@ -1,4 +1,4 @@
-"""Plain text, told from everything else by being nothing else."""
+"""Plain text: what matches no other type."""
 
 from session_controller.media.outcome import Inspected, UnfitError
 

@@ -1,4 +1,4 @@
-"""A WebP without what is not the picture (RFC 9649, 2), byte for byte otherwise."""
+"""Strip a WebP of everything but the picture (RFC 9649, 2), which is copied byte for byte."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _EXIF_FLAG, _XMP_FLAG = 0x08, 0x04
 
 
 def strip(data: bytes) -> bytes:
-    """Drop XMP, unknown chunks and all behind the end; of EXIF the orientation stays."""
+    """Remove XMP, unknown chunks and anything after the end; keep EXIF orientation."""
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise UnfitError("damaged")
@@ -24,7 +24,7 @@ def strip(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
-    """Give start and end, with the byte that pads an odd size (2.3)."""
+    """Yield start and end of each chunk, including the padding byte of an odd size (2.3)."""
     while at < end:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         stop = at + 8 + size + size % 2
@@ -44,7 +44,7 @@ def _cleaned(chunk: bytes) -> bytes:
 
 
 def _frame(chunk: bytes) -> bytes:
-    """Clean one frame of an animation: it holds chunks of its own (2.7.1.1)."""
+    """Clean one frame of an animation, which contains chunks of its own (2.7.1.1)."""
     content = _content(chunk)
     parts = (content[a:b] for a, b in _chunks(content, _FRAME_HEAD, len(content)))
     body = b"".join(part for part in parts if part[:4] in _FRAME)
@@ -63,14 +63,14 @@ def _content(chunk: bytes) -> bytes:
 
 
 def _written(name: bytes, content: bytes, before: bytes) -> bytes:
-    """Write a chunk anew, unless it holds what it held before."""
+    """Serialize a chunk, or return the original bytes if its content is unchanged."""
     if content == _content(before):
         return before
     return name + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2)
 
 
 def _flagged(chunk: bytes, *, exif: bool) -> bytes:
-    """Let the extended header tell what is there now (2.7)."""
+    """Update the flags of the extended header (2.7)."""
     if chunk[:4] != b"VP8X":
         return chunk
     flags = chunk[8] & ~_XMP_FLAG & ~(0 if exif else _EXIF_FLAG)

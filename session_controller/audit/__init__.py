@@ -1,0 +1,1 @@
+"""The entries of the audit log and their hash chain; types only."""

@@ -1,0 +1,178 @@
+"""Box events: entries of the audit log outside a session's rules, which change no session state.
+
+A box event contains no value that a patient entered: it stays readable after a purge.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.base import Role
+from schemas.wire.rejections import RejectionCode
+from session_controller.engine.events import FactBase
+
+
+class DeviceEnrolled(FactBase):
+    """A device was enrolled: it may connect, or awaits pairing."""
+
+    type: Literal["DeviceEnrolled"] = "DeviceEnrolled"
+    subject: str
+    role: Role
+    by: Literal["secret", "code"]
+
+
+class DevicePaired(FactBase):
+    """A device sent a valid code and received its credential."""
+
+    type: Literal["DevicePaired"] = "DevicePaired"
+    subject: str
+    role: Role
+
+
+class CodeRefused(FactBase):
+    """An invalid code was sent."""
+
+    type: Literal["CodeRefused"] = "CodeRefused"
+
+
+class DeviceRevoked(FactBase):
+    """A device's credential was revoked."""
+
+    type: Literal["DeviceRevoked"] = "DeviceRevoked"
+    subject: str
+
+
+class FlowAdded(FactBase):
+    """A form was added for new sessions."""
+
+    type: Literal["FlowAdded"] = "FlowAdded"
+    flow_ref: str
+    mapping: bool = False
+
+
+class RequestRefused(FactBase):
+    """A request was refused."""
+
+    type: Literal["RequestRefused"] = "RequestRefused"
+    request: str
+    code: RejectionCode
+
+
+class OutsiderRefused(FactBase):
+    """A device that does not take part in a session sent it a command."""
+
+    type: Literal["OutsiderRefused"] = "OutsiderRefused"
+    code: RejectionCode
+
+
+class SessionSeen(FactBase):
+    """A session was viewed from outside."""
+
+    type: Literal["SessionSeen"] = "SessionSeen"
+    revision: int
+
+
+class TimelineSeen(FactBase):
+    """A session's timeline was viewed."""
+
+    type: Literal["TimelineSeen"] = "TimelineSeen"
+
+
+class FieldHistorySeen(FactBase):
+    """What was changed in a session's fields was viewed."""
+
+    type: Literal["FieldHistorySeen"] = "FieldHistorySeen"
+    field_id: str | None = None
+
+
+class SessionExported(FactBase):
+    """A session's record, or one of its documents, was exported."""
+
+    type: Literal["SessionExported"] = "SessionExported"
+    format: str
+    sha256: str
+    """SHA-256 of the exported bytes."""
+    size: int
+    field_id: str | None = None
+
+
+class SessionPurged(FactBase):
+    """A session's content was destroyed; its log entries remain."""
+
+    type: Literal["SessionPurged"] = "SessionPurged"
+
+
+class BackupTaken(FactBase):
+    """A backup was taken."""
+
+    type: Literal["BackupTaken"] = "BackupTaken"
+    file: str
+
+
+class Restored(FactBase):
+    """A backup replaced the database; entries logged after the backup are not in this log."""
+
+    type: Literal["Restored"] = "Restored"
+    epoch: int
+
+
+class KeyRotated(FactBase):
+    """All keys were wrapped with another box key."""
+
+    type: Literal["KeyRotated"] = "KeyRotated"
+
+
+class BoxStarted(FactBase):
+    """The box started."""
+
+    type: Literal["BoxStarted"] = "BoxStarted"
+    version: str
+    epoch: int
+
+
+class DeliveryChanged(FactBase):
+    """A session's record was delivered to a destination, refused there, or held before it."""
+
+    type: Literal["DeliveryChanged"] = "DeliveryChanged"
+    destination: str
+    status: Literal["delivered", "refused", "held", "retried"]
+    sha256: str | None = None
+    """SHA-256 of what was sent, in hex."""
+
+
+class DestinationChanged(FactBase):
+    """A delivery destination was added or removed."""
+
+    type: Literal["DestinationChanged"] = "DestinationChanged"
+    destination: str
+    change: Literal["added", "removed"]
+
+
+class DeliverySeen(FactBase):
+    """A session's deliveries were viewed."""
+
+    type: Literal["DeliverySeen"] = "DeliverySeen"
+
+
+BoxEvent = (
+    DeviceEnrolled
+    | DevicePaired
+    | CodeRefused
+    | DeviceRevoked
+    | FlowAdded
+    | RequestRefused
+    | OutsiderRefused
+    | SessionSeen
+    | TimelineSeen
+    | FieldHistorySeen
+    | SessionExported
+    | SessionPurged
+    | BackupTaken
+    | Restored
+    | KeyRotated
+    | BoxStarted
+    | DeliveryChanged
+    | DestinationChanged
+    | DeliverySeen
+)
+ACT: TypeAdapter[BoxEvent] = TypeAdapter(Annotated[BoxEvent, Field(discriminator="type")])

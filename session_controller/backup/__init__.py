@@ -1,0 +1,1 @@
+"""Backups of a data folder, their keys, and how to restore them."""

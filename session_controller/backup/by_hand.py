@@ -1,0 +1,72 @@
+"""What a restored box needs and its backup could not contain, since it is not in the data folder.
+
+Keys, tokens, certificates and folders elsewhere on the machine; the options that the box was
+started with; the box's key, if it was not a file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from session_controller.data_folder import DELIVERY_FILE
+from session_controller.errors import StoreError
+from session_controller.integrity.configuration import (
+    configured_destinations,
+    is_readable,
+    missing_files,
+    told_unknown,
+    unknown_destinations,
+)
+from session_controller.security.encryption import CREDENTIAL, KEY_FILE, KEY_VARIABLE
+from session_controller.security.keyring import Keyring
+from session_controller.settings import SERVE_OPTIONS
+from session_controller.storage.database import DATABASE
+from session_controller.storage.reader import Reader
+
+_FILES = ("--tls-cert", "--tls-key", "--tls-client-ca")
+
+
+def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str]:
+    """Yield what has to be given by hand to a data folder that was just restored."""
+    options, counts = _remembered(data / DATABASE)
+    destinations = configured_destinations(_content(data))
+    if KEY_FILE not in keyring.files:
+        yield f"the box key: pass {KEY_VARIABLE} or the credential {CREDENTIAL} to `handrail serve`"
+    if options:
+        said = " ".join(f"{name} {value}" for name, value in options.items())
+        yield f"the options of `handrail serve`, which were: {said}"
+    for path in files_of_options(options):
+        if not is_readable(path):
+            yield f"TLS: {path} does not exist or cannot be read; put it there"
+    yield from missing_files(data, destinations)
+    yield from told_unknown(unknown_destinations(counts, destinations))
+    known = {each.name for each in destinations}
+    for each in configured_destinations(_content(replaced) if replaced else None):
+        if each.name not in known:
+            yield (
+                f"{each.name}: a destination of this folder before, which is not in the backup; "
+                f"its settings are in {replaced}/{DELIVERY_FILE}"
+            )
+
+
+def _content(folder: Path) -> bytes | None:
+    path = folder / DELIVERY_FILE
+    return path.read_bytes() if path.exists() else None
+
+
+def _remembered(database: Path) -> tuple[dict[str, str], Mapping[tuple[str, str], int]]:
+    with suppress(sqlite3.Error, StoreError), Reader.without_keys(database) as reader:
+        return options_of(reader), reader.count_deliveries()
+    return {}, {}
+
+
+def options_of(reader: Reader) -> dict[str, str]:
+    """Return the options that `handrail serve` was last started with."""
+    return dict(json.loads(reader.meta(SERVE_OPTIONS) or "{}"))
+
+
+def files_of_options(options: Mapping[str, str]) -> list[Path]:
+    """Return the files that options of `handrail serve` name."""
+    return [Path(options[name]) for name in _FILES if name in options]

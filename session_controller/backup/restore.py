@@ -1,0 +1,252 @@
+"""Replace a database with a backup, in a way that devices accept the older state.
+
+The epoch rises: devices that hold newer views accept the older ones, and resend what they still
+hold. It is the time in seconds, to be above every earlier epoch of the box, even if its database
+is unreadable. Purged sessions stay purged: those without a key, and those that the replaced
+database's log lists as purged.
+
+What a backup cannot contain, since it is not in the data folder, is listed: `Restoration.by_hand`.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, count
+from pathlib import Path
+
+from schemas.base import written
+from session_controller.audit.events import BoxEvent, Restored, SessionPurged
+from session_controller.audit.hash_chain import Head, content_hash, follow
+from session_controller.backup.backups import CONFIGURATION_FILES, KEPT_FILES
+from session_controller.backup.by_hand import by_hand
+from session_controller.backup.checking import assemble, document_fault, refuse_unsigned
+from session_controller.backup.manifest import Header, Manifest, decoded_files, read_manifest
+from session_controller.backup.outlook import ASIDE, replaced
+from session_controller.backup.shelf import names_of
+from session_controller.data_folder import DELIVERY_FILE
+from session_controller.errors import KeyringError, StoreError
+from session_controller.integrity.configuration import inside
+from session_controller.security.files import sync_folder, write_private
+from session_controller.security.keyring import Keyring, keyring_of, read_keyring
+from session_controller.security.keys import session_key
+from session_controller.storage.database import (
+    DATABASE,
+    DOCUMENTS_DRAFT,
+    DRAFT,
+    RESTORING,
+    discard_drafts,
+    lock_folder,
+)
+from session_controller.storage.documents import FOLDER as DOCUMENTS
+from session_controller.storage.entities import Entry, LoggedBoxEvent
+from session_controller.storage.reader import Reader
+from session_controller.storage.rows import act_place, entry_row
+from session_controller.storage.statements import INSERT_EVENT, INSERT_KEY, PURGE
+
+_SIDE_FILES = ("", "-wal", "-shm")
+_WRITE_VERSION, _ROLLBACK_JOURNAL = 18, b"\x01\x01"
+"""Of SQLite's file header: how the file is to be written and read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """The result of a restore."""
+
+    epoch: int
+    sessions: int
+    replaced: Path | None
+    """The folder in which the replaced database is kept, or None if there was none."""
+    by_hand: tuple[str, ...]
+    """What the box needs and this machine does not have yet, as sentences."""
+
+
+def restore(data: Path, backup: Path, at: datetime) -> Restoration:
+    """Restore a backup into a data folder. If interrupted at any point, it can be repeated.
+
+    Raises `StoreBusyError` while a box uses the folder, and `StoreError` for a damaged backup.
+    """
+    lock = lock_folder(data)
+    try:
+        with _refusing(backup):
+            manifest, keyring = read_manifest(backup), read_keyring(keyring_of(backup))
+            refuse_unsigned(backup, manifest, keyring, data)
+            draft = _Draft(data, backup, manifest, keyring, at)
+            epoch, sessions = _prepared(draft, *_known(data))
+        write_private(data / RESTORING, f"{backup}\n".encode())
+        files = {**keyring.files, **_configuration(manifest.header)}
+        replaced = _put_aside(data, at, files)
+        for name, content in files.items():
+            _write_inside(data, name, content)
+        (data / DOCUMENTS_DRAFT).rename(data / DOCUMENTS)
+        (data / DRAFT).replace(data / DATABASE)
+        sync_folder(data)
+        (data / RESTORING).unlink()
+        sync_folder(data)
+    finally:
+        os.close(lock)
+    return Restoration(epoch, sessions, replaced, tuple(by_hand(data, keyring, replaced)))
+
+
+def _known(data: Path) -> tuple[int, set[str]]:
+    """Return the highest epoch and the purged sessions of the replaced and older databases.
+
+    An interrupted restore may have moved the database already. The log is readable without a key.
+    """
+    epoch, purged = 0, set[str]()
+    for path in (data / DATABASE, *data.glob(f"{ASIDE}*/{DATABASE}")):
+        with suppress(sqlite3.Error, StoreError, ValueError), Reader.without_keys(path) as reader:
+            epoch, purged = max(epoch, reader.epoch), purged | reader.purged()
+    return epoch, purged
+
+
+@contextmanager
+def _refusing(backup: Path) -> Iterator[None]:
+    """Name the backup in the message if it is not restored."""
+    try:
+        yield
+    except (StoreError, KeyringError) as error:
+        raise StoreError(f"{backup} cannot be restored: {error}") from None
+
+
+def _prepared(draft: "_Draft", known_epoch: int, purged: Collection[str]) -> tuple[int, int]:
+    """Write a draft completely, or remove it; return its epoch and how many sessions it has."""
+    try:
+        return draft.make(known_epoch, purged)
+    except BaseException:
+        discard_drafts(draft.data)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """The new database and documents, not yet in place."""
+
+    data: Path
+    backup: Path
+    manifest: Manifest
+    keyring: Keyring
+    at: datetime
+
+    def make(self, known_epoch: int, purged: Collection[str]) -> tuple[int, int]:
+        """Write the draft beside the current files; return its epoch and number of sessions."""
+        discard_drafts(self.data)
+        draft = self.data / DRAFT
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w+b", buffering=1 << 20) as file:
+            assemble(self.backup.parent, self.manifest, file)
+            file.seek(_WRITE_VERSION)
+            file.write(_ROLLBACK_JOURNAL)  # a single file, until the box opens it
+        self._write_documents(purged)
+        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            # A draft that is interrupted is made again: it needs no journal.
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "secure_delete=ON"):
+                db.execute(f"PRAGMA {pragma}")
+            db.execute("BEGIN IMMEDIATE")
+            (found,) = db.execute("SELECT max(value) FROM meta WHERE key='epoch'").fetchone()
+            epoch = max(int(found or 1), known_epoch, int(self.at.timestamp()) - 1) + 1
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", [str(epoch)])
+            sessions = self._write_keys(db, epoch, purged)
+            db.execute("COMMIT")
+        os.sync()  # one for all files: tens of thousands of documents are synced one by one slowly
+        return epoch, sessions
+
+    def _write_keys(self, db: sqlite3.Connection, epoch: int, purged: Collection[str]) -> int:
+        names = [row[0] for row in db.execute("SELECT session FROM sessions")]
+        keys = self.keyring.keys
+        dead = [n for n in names if n in purged or session_key(n) not in keys]
+        for statement in PURGE:
+            db.executemany(statement, [(name,) for name in dead])
+        db.execute("DELETE FROM keys")  # their names, with zeros instead of the keys
+        mine = {session_key(name) for name in names if name not in dead}
+        own = {name: key for name, key in keys.items() if name in mine or ":" not in name}
+        db.executemany(INSERT_KEY, sorted(own.items()))
+        for name in dead:
+            shutil.rmtree(self.data / DOCUMENTS_DRAFT / name, ignore_errors=True)
+        acts: list[tuple[BoxEvent, str | None]] = [(SessionPurged(), name) for name in dead]
+        self._log(db, [*acts, (Restored(epoch=epoch), None)])
+        return len(names) - len(dead)
+
+    def _log(self, db: sqlite3.Connection, acts: list[tuple[BoxEvent, str | None]]) -> None:
+        row = db.execute("SELECT id, chain FROM events ORDER BY id DESC LIMIT 1").fetchone()
+        head = Head(*row) if row else Head()
+        for act, session in acts:
+            place = act_place(LoggedBoxEvent(self.at, act, session=session))
+            content = written(act)
+            digest = content_hash(content)
+            head = follow(head, place, digest)
+            entry = Entry(head.entry, place, content, digest, head.chain)
+            db.execute(INSERT_EVENT, entry_row(entry))
+
+    def _write_documents(self, purged: Collection[str]) -> None:
+        """Copy the documents, each verified. Raises `StoreError` if one is missing or changed."""
+        folder = self.data / DOCUMENTS_DRAFT
+        folder.mkdir(mode=0o700)
+        shelf = self.backup.parent
+        for session, name in sorted(names_of(shelf, self.manifest.header.documents)):
+            if session in purged:
+                continue
+            source = shelf / DOCUMENTS / session / name
+            if fault := document_fault(shelf, (session, name), self.keyring):
+                raise StoreError(fault)
+            if source.exists():
+                (folder / session).mkdir(mode=0o700, exist_ok=True)
+                shutil.copyfile(source, folder / session / name)
+                (folder / session / name).chmod(0o600)
+
+
+def _configuration(header: Header) -> dict[str, bytes]:
+    found = decoded_files(header)
+    return {name: content for name, content in found.items() if name in CONFIGURATION_FILES}
+
+
+def _write_inside(data: Path, name: str, content: bytes) -> None:
+    """Write a file of the data folder; ignore a name that leads out of it."""
+    if inside(data, name) is not None:
+        (data / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(data / name, content)
+
+
+def _put_aside(data: Path, at: datetime, files: Collection[str]) -> Path | None:
+    """Move the current database, damaged or not, into a folder of its own, and copy the files."""
+    there = [data / f"{DATABASE}{end}" for end in _SIDE_FILES] + [data / DOCUMENTS]
+    copied = [name for name in {*KEPT_FILES, *CONFIGURATION_FILES, *files} if inside(data, name)]
+    if not any(path.exists() for path in (*there, data / DELIVERY_FILE)):
+        return None
+    aside = _free(data, f"{ASIDE}{at:%Y%m%dT%H%M%S}")
+    aside.mkdir(mode=0o700)
+    for name in copied:  # first: the replaced data cannot be decrypted without them
+        if (data / name).exists():
+            (aside / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copy2(data / name, aside / name)
+    for path in there:
+        if path.exists():
+            path.rename(aside / path.name)
+    sync_folder(aside)
+    return aside
+
+
+def _free(data: Path, name: str) -> Path:
+    """Return an unused path, even if the clock was set back."""
+    names = chain([name], (f"{name}-{n}" for n in count(2)))
+    return next(data / one for one in names if not (data / one).exists())
+
+
+def forget_replaced(data: Path) -> list[Path]:
+    """Remove the folders in which restores kept what they replaced; return them.
+
+    Raises `StoreError` while one of them may hold the only data: when a restore was interrupted,
+    or when there is no database. Raises `OSError`.
+    """
+    if (data / RESTORING).exists() or not (data / DATABASE).exists():
+        raise StoreError(
+            f"{data} has no database in place, so what a restore replaced is kept; "
+            "complete the restore first"
+        )
+    found = replaced(data)
+    for path in found:
+        shutil.rmtree(path)
+    return found

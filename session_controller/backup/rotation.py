@@ -1,0 +1,40 @@
+"""`handrail key rotate`: wrap all keys with another box key; the data is not reencrypted.
+
+If killed at any point, it can be repeated: until all keys are wrapped again, both box keys are
+kept.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from session_controller.audit.events import KeyRotated
+from session_controller.security.encryption import (
+    KEY_BYTES,
+    KEY_FILE,
+    BoxKeys,
+    keys_are_given,
+    load_box_keys,
+    new_key,
+)
+from session_controller.security.files import write_private
+from session_controller.storage.entities import LoggedBoxEvent
+from session_controller.storage.store import Store
+
+
+def rotate(store: Store, data: Path, at: datetime, device: str) -> int:
+    """Wrap all keys with a new key, or the first of the configured ones; return their number.
+
+    Raises `OSError`, `sqlite3.Error`, `BoxKeyError`.
+    """
+    act = LoggedBoxEvent(at, KeyRotated(), device)
+    if keys_are_given():
+        box = load_box_keys(data)
+        if box is None:
+            raise FileNotFoundError("the configured box key is missing")
+        return store.rewrap(box, act)
+    path = data / KEY_FILE
+    both = new_key() + path.read_bytes()
+    write_private(path, both)
+    count = store.rewrap(BoxKeys.read(both), act)
+    write_private(path, both[:KEY_BYTES])
+    return count

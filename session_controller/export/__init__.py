@@ -1,0 +1,1 @@
+"""A session's record, in every export format."""

@@ -1,0 +1,21 @@
+"""The order of an export."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.wire.seals import ExportFormat, Paper
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """An order for a session's record, or for one of its documents."""
+
+    device: str
+    request_id: str
+    session: str
+    format: ExportFormat
+    field_id: str | None
+    paper: Paper
+    at: datetime
+    delivered: bool = False
+    """Whether to write the record as it is delivered, whoever asks and when."""

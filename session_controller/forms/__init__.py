@@ -1,0 +1,1 @@
+"""The rules of FHIR Questionnaires: which items are enabled, answered and valid."""

@@ -1,0 +1,1 @@
+"""Verification of the audit log, of data folders, of backups, and of what they need besides."""

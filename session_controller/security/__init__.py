@@ -1,0 +1,1 @@
+"""Keys, encryption, pairing codes and device secrets."""

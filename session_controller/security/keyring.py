@@ -1,0 +1,166 @@
+"""The keys of backups, in a small file beside them, so that a purge reaches all backups at once.
+
+`backups/keyring` serves all backups in its folder; a copy elsewhere has its own, `FOLDER.keys`. It
+contains the wrapped keys of all sessions, and the box's key, the admin devices' secrets, and those
+of destinations if these are files in the data folder: a backup can be restored with its keyring,
+and not without it.
+
+A line per key, so that a backup appends only new ones, and a purge overwrites only those that go:
+a box has tens of thousands. A line that is not complete, as after a power failure, is ignored.
+"""
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from session_controller.errors import KeyringError
+from session_controller.security.encryption import KEY_FILE, BoxKeyError, BoxKeys, load_box_keys
+from session_controller.security.files import write_private
+
+KEYRING = "keyring"
+_BESIDE = ".keys"
+_KEY, _FILE = "key", "file"
+_BLANK = b" "
+_Line = tuple[str, str]
+"""Whether a line is a key or a file, and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Wrapped keys by name, and files of the data folder by name."""
+
+    keys: dict[str, bytes]
+    files: dict[str, bytes]
+
+    def box_keys(self, data: Path) -> BoxKeys:
+        """Return the box's keys: from the keyring, the environment or a data folder.
+
+        Raises `KeyringError`.
+        """
+        content = self.files.get(KEY_FILE)
+        try:
+            if content:
+                return BoxKeys.read(content)
+            found = load_box_keys(data)
+        except BoxKeyError as error:
+            raise KeyringError(str(error)) from error
+        if found is None:
+            raise KeyringError("the box key is not in the keyring; set HANDRAIL_BOX_KEY")
+        return found
+
+
+def keyring_of(backup: Path) -> Path:
+    """Return the path of a backup's keyring: the one beside its folder, else the one in it."""
+    beside = keyring_beside(backup.absolute().parent)
+    return beside if beside.exists() else backup.with_name(KEYRING)
+
+
+def keyring_beside(copy: Path) -> Path:
+    """Return the path of the keyring of a copy stored elsewhere."""
+    return copy.with_name(f"{copy.name}{_BESIDE}")
+
+
+def read_keyring(path: Path) -> Keyring:
+    """Read a keyring. Raises `KeyringError`."""
+    ring = Keyring({}, {})
+    for (kind, name), value, _ in _lines(_content(path), path):
+        (ring.keys if kind == _KEY else ring.files)[name] = value
+    return ring
+
+
+def names_in_keyring(path: Path) -> set[str]:
+    """Return the names of the keys, without reading the keys. Raises `KeyringError`."""
+    start = f'["{_KEY}", "'.encode()
+    lines = (line for line in _content(path).split(b"\n")[:-1] if line.startswith(start))
+    return {line[len(start) : line.index(b'"', len(start))].decode() for line in lines}
+
+
+def write_keyring(path: Path, keyring: Keyring) -> None:
+    """Write or replace a keyring atomically. Raises `OSError`."""
+    write_private(path, b"".join(_line(line, value) for line, value in _values(keyring)))
+
+
+def add_to_keyring(path: Path, keys: Mapping[str, bytes], files: Mapping[str, bytes]) -> int:
+    """Append keys that are absent, and replace the files; return the bytes written.
+
+    Raises `OSError`, `KeyringError`.
+    """
+    if not path.exists():
+        write_keyring(path, Keyring(dict(keys), dict(files)))
+        return path.stat().st_size
+    content = _content(path)
+    known = {line: value for line, value, _ in _lines(content, path)}
+    wanted = dict(_values(Keyring(dict(keys), dict(files))))
+    stale = {line for line in known if line[0] == _FILE and known[line] != wanted.get(line)}
+    fresh = {ln: v for ln, v in wanted.items() if ln in stale or ln not in known}
+    written = _blank(path, content, stale)
+    added = b"".join(_line(line, value) for line, value in fresh.items())
+    torn = len(content) - (content.rfind(b"\n") + 1)
+    return written + _overwrite(path, [(len(content) - torn, added)] if added else [])
+
+
+def remove_from_keyring(path: Path, names: Collection[str]) -> None:
+    """Overwrite keys where they are. Raises `OSError`, `KeyringError`."""
+    _blank(path, _content(path), {(_KEY, name) for name in names})
+
+
+def _blank(path: Path, content: bytes, gone: Collection[_Line]) -> int:
+    """Overwrite lines with blanks, in place: another copy of the file would leave the old one."""
+    spans = [span for line, _, span in _lines(content, path) if line in gone] if gone else []
+    return _overwrite(path, [(start, _BLANK * (end - start)) for start, end in spans])
+
+
+def _overwrite(path: Path, pieces: Iterable[tuple[int, bytes]]) -> int:
+    count = 0
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        for start, piece in pieces:
+            count += os.pwrite(handle, piece, start)
+        if count:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+    return count
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise KeyringError(
+            f"its keys are missing: {path} does not exist (a copied backup needs its FOLDER.keys)"
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _lines(content: bytes, path: Path) -> Iterator[tuple[_Line, bytes, tuple[int, int]]]:
+    """Yield each line's name, value and place. Raises `KeyringError`."""
+    start = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        text = content[start:end].strip()
+        if text:
+            try:
+                kind, name, value = json.loads(text)
+                yield (kind, name), base64.b64decode(value, validate=True), (start, end)
+            except (ValueError, TypeError, binascii.Error) as error:
+                raise _unreadable(path, error) from None
+        start = end + 1
+
+
+def _unreadable(path: Path, error: Exception) -> KeyringError:
+    why = type(error).__name__
+    return KeyringError(f"{path} cannot be read ({why}); move it away and take a new backup")
+
+
+def _values(keyring: Keyring) -> list[tuple[_Line, bytes]]:
+    files = [((_FILE, name), value) for name, value in keyring.files.items()]
+    return files + [((_KEY, name), value) for name, value in keyring.keys.items()]
+
+
+def _line(line: _Line, value: bytes) -> bytes:
+    return json.dumps([*line, base64.b64encode(value).decode()]).encode() + b"\n"

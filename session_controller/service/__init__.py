@@ -1,0 +1,1 @@
+"""The application layer: one batch, from bytes to PUBACK."""

@@ -1,0 +1,117 @@
+"""Requests about flows, and adding them."""
+
+import json
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from schemas.questionnaire.load import load_flow
+from schemas.questionnaire.model import Flow, FlowError
+from schemas.topics import FlowTopic
+from schemas.wire import requests as r
+from schemas.wire.rejections import RejectionCode
+from session_controller.audit.events import FlowAdded
+from session_controller.engine.refusal import Refusal
+from session_controller.engine.state import SessionState
+from session_controller.forms.identity import identity_items
+from session_controller.service.registry import FlowInUse
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage.entities import Device, StoredFlow
+from session_controller.storage.store import Store
+
+_MAX_PROBLEMS = 20
+
+
+def add_flow(work: UnitOfWork, _: Store, device: Device, request: r.AddFlow) -> r.Answer | Refusal:
+    """Add a Questionnaire as a flow, or say what in it cannot be used, and where."""
+    try:
+        flow = load_flow(dict(request.questionnaire), fallback_id=request.fallback_id)
+    except FlowError as error:
+        problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
+        return Refusal(
+            RejectionCode.MALFORMED,
+            f"This flow cannot be used. {problems[0]}",
+            {"problems": problems},
+        )
+    patient = _patient_fields(flow, request.mapping)
+    if isinstance(patient, Refusal):
+        return patient
+    keep_flow(work, flow, request.mapping)
+    act = FlowAdded(flow_ref=flow.flow_ref, mapping=request.mapping is not None)
+    work.note(act, device=device.device)
+    notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
+    return r.FlowAdded(
+        request_id=request.request_id,
+        flow_id=flow.flow_id,
+        flow_ref=flow.flow_ref,
+        notes=notes,
+        patient=patient,
+    )
+
+
+def _patient_fields(flow: Flow, mapping: dict[str, JsonValue] | None) -> r.PatientFields | Refusal:
+    """Return which questions say who the patient is, or say where the mapping does not fit."""
+    from session_controller.export import fhir  # noqa: PLC0415 - 4 MB
+
+    try:
+        found = fhir.yields(fhir.new_mapping(flow, mapping))
+    except fhir.MappingError as error:
+        problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
+        return Refusal(
+            RejectionCode.MALFORMED,
+            f"This mapping does not fit the flow. {problems[0]}",
+            {"problems": problems},
+        )
+    return r.PatientFields(
+        name=found["name"], birth_date=found["birthDate"], gender=found["gender"]
+    )
+
+
+def add_examples(work: UnitOfWork, folder: Path) -> None:
+    """Add a folder's questionnaires, which are known to be good, as the box itself."""
+    for path in sorted(folder.glob("*.json")):
+        flow = load_flow(path.read_bytes(), fallback_id=path.stem, accepted=True)
+        keep_flow(work, flow)
+        work.note(FlowAdded(flow_ref=flow.flow_ref, mapping=False))
+
+
+def keep_flow(work: UnitOfWork, flow: Flow, mapping: dict[str, JsonValue] | None = None) -> None:
+    """Store a flow and publish it; adding it twice does no harm."""
+    rules = json.dumps(mapping).encode() if mapping is not None else None
+    work.transaction.flows.append(
+        StoredFlow(flow.flow_ref, flow.flow_id, work.at, flow.canonical, rules)
+    )
+    work.added[flow.flow_ref] = FlowInUse(flow, work.at, identity_items(flow, mapping))
+    work.say(FlowTopic(flow.flow_ref), flow.canonical)
+
+
+def flow_of(work: UnitOfWork, store: Store, state: SessionState) -> Flow:
+    """Return the version of a flow that a stored session, live or not, was opened with."""
+    return work.registry.flows.get(state.flow_ref) or store.flow(state.flow_ref)
+
+
+def flow_to_open(work: UnitOfWork, store: Store, name: str) -> Flow | None:
+    """Return the flow for a new session: by its id the current one, or an exact version."""
+    named = work.registry.flow_named(name)
+    stored = store.find_flow(name) if named is None else None
+    if stored is None:
+        return named
+    reused = work.reused[name] = FlowInUse.of(stored)
+    work.say(FlowTopic(name), stored.canonical)
+    return reused.flow
+
+
+def list_flows(work: UnitOfWork, _: Store, __: Device, request: r.ListFlows) -> r.Answer | Refusal:
+    """List the flows that new sessions can use."""
+    registry = work.registry
+    lines = [
+        r.FlowLine(
+            flow_id=flow_id,
+            flow_ref=ref,
+            title=registry.flows[ref].title,
+            steps=len(registry.flows[ref].steps),
+            added_at=registry.added[ref],
+        )
+        for flow_id, ref in sorted(registry.current.items())
+    ]
+    return r.Flows(request_id=request.request_id, flows=tuple(lines))

@@ -1,0 +1,178 @@
+"""Requests: what concerns no session yet, or a session as a whole. Each is answered once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.base import Role
+from schemas.topics import InboxTopic, RequestTopic
+from schemas.wire import deliveries as d
+from schemas.wire import exports as g
+from schemas.wire import requests as r
+from schemas.wire.parse import Unreadable
+from schemas.wire.rejections import Rejection, RejectionCode
+from schemas.wire.request_base import RequestBase
+from session_controller.audit.events import RequestRefused
+from session_controller.engine.refusal import Refusal
+from session_controller.security.codes import is_new_id
+from session_controller.service.handlers import (
+    administration,
+    deliveries,
+    devices,
+    exports,
+    flows,
+    history,
+    identification,
+    sessions,
+)
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage.entities import Device, StoredAnswer
+from session_controller.storage.store import Store
+
+Handler = Callable[[UnitOfWork, Store, Device, Any], r.Answer | Refusal | None]
+"""Returns None if the answer comes later."""
+
+_PATIENT, _STAFF, _ADMIN = set(Role), {Role.FACILITY, Role.ADMIN}, {Role.ADMIN}
+
+HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
+    r.OpenSession: (_STAFF, sessions.open_session),
+    r.JoinSession: (_PATIENT, sessions.join_session),
+    r.LeaveSession: (_PATIENT, sessions.leave_session),
+    r.Sync: (_PATIENT, sessions.sync),
+    r.ListFlows: (_STAFF, flows.list_flows),
+    r.ListKiosks: (_STAFF, devices.list_kiosks),
+    r.ListDevices: (_ADMIN, devices.list_devices),
+    r.ListSessions: (_STAFF, administration.list_sessions),
+    r.ShowSession: (_STAFF, administration.show_session),
+    r.SessionTimeline: (_STAFF, administration.session_timeline),
+    r.FieldHistory: (_STAFF, history.field_history),
+    g.ExportSession: (_ADMIN, exports.export_session),
+    g.ExportDelivery: (_ADMIN, exports.export_delivery),
+    g.ReadExport: (_ADMIN, exports.read_export),
+    g.ListDocuments: (_ADMIN, exports.list_documents),
+    g.RotateKey: (_ADMIN, exports.rotate_key),
+    g.SignLog: (_ADMIN, exports.sign_log),
+    r.EnrolDevice: (_ADMIN, devices.enrol_device),
+    r.RevokeDevice: (_ADMIN, devices.revoke_device),
+    r.AddFlow: (_ADMIN, flows.add_flow),
+    r.CancelSession: (_ADMIN, administration.cancel_session),
+    r.IdentifyPatient: (_STAFF, identification.identify_patient),
+    r.PurgeSessions: (_ADMIN, administration.purge_sessions),
+    r.BackUp: (_ADMIN, administration.back_up),
+    d.AddDestination: (_ADMIN, deliveries.take_order),
+    d.RemoveDestination: (_ADMIN, deliveries.remove_destination),
+    d.ListDestinations: (_ADMIN, deliveries.list_destinations),
+    d.ListDeliveries: (_ADMIN, deliveries.list_deliveries),
+    d.ShowDelivery: (_ADMIN, deliveries.show_delivery),
+    d.RetryDelivery: (_ADMIN, deliveries.retry_delivery),
+    d.DeliverNow: (_ADMIN, deliveries.deliver_now),
+}
+"""Who may ask what, and what answers it."""
+
+
+def handle_request(
+    work: UnitOfWork, store: Store, topic: RequestTopic, request: r.Request | Unreadable
+) -> None:
+    """Handle a request; the answer or the refusal goes to the sender's inbox."""
+    device = work.device(topic.device)
+    if device is None or (device.revoked_at is not None and device.guest_of is None):
+        return
+    inbox = InboxTopic(topic.device)
+    outcome = _outcome(work, store, device, request)
+    if isinstance(outcome, Refusal):
+        note_refusal(work, topic.device, request, outcome)
+        work.say(inbox, _rejection(request.request_id, outcome))
+    elif outcome is not None:
+        work.say(inbox, outcome)
+
+
+def note_refusal(
+    work: UnitOfWork, device: str, request: r.Request | Unreadable, refusal: Refusal
+) -> None:
+    """Write into the log that a request was refused, and of which session.
+
+    A purge leaves the log's entries: what somebody typed for a session's id is not among them.
+    """
+    kind = "unreadable" if isinstance(request, Unreadable) else request.type
+    named = getattr(request, "session", None)
+    session = named if named and is_new_id("s", named) else None
+    work.note(RequestRefused(request=kind, code=refusal.code), device=device, session=session)
+
+
+def shows_code(request: r.Request | Unreadable) -> bool:
+    """Return whether a request tries a code out."""
+    return isinstance(request, r.JoinSession) and request.code is not None
+
+
+def refuse_code(work: UnitOfWork, topic: RequestTopic, request: r.Request | Unreadable) -> None:
+    """Refuse a code as wrong, spent and expired codes are, without looking."""
+    note_refusal(work, topic.device, request, sessions.CODE_REFUSED)
+    work.say(InboxTopic(topic.device), _rejection(request.request_id, sessions.CODE_REFUSED))
+
+
+def _outcome(
+    work: UnitOfWork, store: Store, device: Device, request: r.Request | Unreadable
+) -> r.Answer | Refusal | None:
+    if isinstance(request, Unreadable):
+        return Refusal(request.code, request.message)
+    roles, handler = HANDLERS[type(request)]
+    if device.role not in roles:
+        return Refusal(
+            RejectionCode.NOT_ALLOWED_FOR_ROLE, f"{request.type} is not for this kind of screen."
+        )
+    if device.revoked_at is not None and not isinstance(request, r.Sync | r.LeaveSession):
+        return Refusal(RejectionCode.SESSION_ENDED, "The session of this guest has ended.")
+    answered = _answered(work, store, device, request)
+    if answered is not None:
+        return _with_secrets(work, answered)
+    outcome = handler(work, store, device, request)
+    if isinstance(outcome, _REMEMBERED):
+        bare = _without_secrets(outcome).model_dump_json()
+        work.transaction.answers.append(
+            StoredAnswer(device.device, request.request_id, work.at, bare)
+        )
+    return outcome
+
+
+_REMEMBERED = (r.SessionOpened, r.SessionJoined, r.DeviceEnrolled)
+"""Answers to what must not happen twice. All other requests may: doing them again is harmless."""
+
+
+def _answered(
+    work: UnitOfWork, store: Store, device: Device, request: r.Request
+) -> r.Answer | None:
+    key = (device.device, request.request_id)
+    waiting = (a.answer for a in work.transaction.answers if (a.device, a.request_id) == key)
+    text = next(waiting, None) or store.answer(*key)
+    if text is None:
+        return None
+    try:
+        return r.ANSWER.validate_json(text)
+    except ValidationError:
+        return None  # of an older program: the request is carried out afresh
+
+
+def _without_secrets(answer: r.Answer) -> r.Answer:
+    if isinstance(answer, r.SessionOpened):
+        return answer.model_copy(update={"code": None, "code_expires_at": None})
+    if isinstance(answer, r.DeviceEnrolled):
+        return answer.model_copy(update={"secret": None, "code": None})
+    return answer
+
+
+def _with_secrets(work: UnitOfWork, answer: r.Answer) -> r.Answer:
+    if isinstance(answer, r.SessionOpened):
+        return sessions.with_code(work, answer)
+    if isinstance(answer, r.DeviceEnrolled):
+        return devices.with_credential(work, answer)
+    return answer
+
+
+def _rejection(request_id: str | None, refusal: Refusal) -> Rejection:
+    return Rejection(
+        request_id=request_id,
+        code=refusal.code,
+        message=refusal.message,
+        details=dict(refusal.details),
+    )

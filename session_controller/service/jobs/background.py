@@ -1,0 +1,200 @@
+"""What takes longer than a batch may: backups, another key, large purges, exports.
+
+Begun once the batch that asked is on disk; whoever asked is answered when it is done.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from schemas.base import Versioned
+from schemas.topics import InboxTopic
+from schemas.wire.exports import KeyRotated, LogSigned
+from schemas.wire.rejections import Rejection, RejectionCode
+from schemas.wire.requests import MAX_NAMED, BackedUp, InProgress, SessionsPurged
+from session_controller.audit.events import BackupTaken
+from session_controller.backup.backups import BackupError, Backups
+from session_controller.backup.manifest import read_header
+from session_controller.errors import KeyringError, StoreError
+from session_controller.integrity.audit_log import Receipt
+from session_controller.security.encryption import BoxKeyError, DecryptionError
+from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
+from session_controller.service.jobs.export import Exporter
+from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.registry import Registry
+from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
+from session_controller.storage.commit import StoreTurn
+from session_controller.storage.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+_PROGRESS_S = 1.0
+"""How often who asked for something long hears of it."""
+_PURGE_AGAIN_S = 5.0
+"""How long a purge waits for a disk that did not store the last batch."""
+
+Submit = Callable[[Callable[[UnitOfWork], None]], None]
+
+
+@dataclass(slots=True)
+class BackgroundJobs:
+    """What is under way of them."""
+
+    registry: Registry
+    store: Store
+    backups: Backups | None
+    version: str
+    clock: Callable[[], datetime]
+    in_turn: StoreTurn
+    submit: Submit
+    settled: Callable[[], Awaitable[None]]
+    maintenance: Maintenance
+    steady: Callable[[], float]
+    _purges: set[tuple[str, str]] = field(default_factory=set)
+    """The purges under way: the device and its request."""
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def begin(self, work: UnitOfWork) -> None:
+        """Begin what a batch asked for."""
+        for export in work.exports:
+            self._do(self.exporter.export(export))
+        for device, request_id in work.backups:
+            self._do(self._back_up(device, request_id))
+        for order in work.purges:
+            if (order.device, order.request_id) not in self._purges:  # it may arrive twice
+                self._do(self._purge(order))
+        for device, request_id in work.rotations:
+            self._do(self._rotate(device, request_id))
+        for device, request_id in work.receipts:
+            self._do(self._sign_log(device, request_id))
+
+    def _do(self, asked: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(asked)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """End what is under way; who waits for it asks again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def exporter(self) -> Exporter:
+        """What makes records."""
+        return Exporter(
+            store=self.store,
+            kept=self.registry.exports,
+            site=self.registry.settings.site,
+            software=f"handrail {self.version}".strip(),
+            in_turn=self.in_turn,
+            submit=self.submit,
+        )
+
+    async def _back_up(self, device: str, request_id: str) -> None:
+        try:
+            path = await self._take_backup()
+            size = read_header(path).data
+        except (BackupError, StoreError) as error:
+            self._answer(device, _unavailable(request_id, str(error)))
+            return
+        answer = BackedUp(request_id=request_id, file=path.name, size=size)
+
+        def tell(work: UnitOfWork) -> None:
+            work.note(BackupTaken(file=answer.file), device=device)
+            work.say(InboxTopic(device), answer)
+
+        self.submit(tell)
+
+    async def _purge(self, order: PurgeOrder) -> None:
+        """Delete sessions batch by batch: the messages of others are handled in between."""
+        asked = (order.device, order.request_id)
+        self._purges.add(asked)
+        self.maintenance.purging += 1
+        purged, kept, total, told_s = list[str](), list[str](), len(order.sessions), self.steady()
+        try:
+            for at in range(0, total, PURGED_AT_ONCE):
+                gone, waiting = await self._purge_some(order, at)
+                purged += gone
+                kept += waiting
+                if self.steady() - told_s >= _PROGRESS_S:
+                    told_s = self.steady()
+                    self._tell_progress(order, min(at + PURGED_AT_ONCE, total))
+            self._tell_progress(order, total)  # what is left may take a while
+        finally:
+            self._purges.discard(asked)
+            self.maintenance.purging -= 1
+        await self.in_turn(self.maintenance.scrub)
+        answer = SessionsPurged(
+            request_id=order.request_id,
+            sessions=tuple(purged[:MAX_NAMED]),
+            purged=len(purged),
+            kept=tuple(kept[:MAX_NAMED]),
+            kept_count=len(kept),
+        )
+        self._answer(order.device, answer)
+
+    def _tell_progress(self, order: PurgeOrder, done: int) -> None:
+        news = InProgress(request_id=order.request_id, done=done, total=len(order.sessions))
+        self._answer(order.device, news)
+
+    async def _purge_some(self, order: PurgeOrder, at: int) -> tuple[list[str], list[str]]:
+        """Delete the sessions of one batch, as often as it takes to store that."""
+        names, done = order.sessions[at : at + PURGED_AT_ONCE], list[tuple[list[str], list[str]]]()
+
+        def purge(work: UnitOfWork) -> None:
+            work.scrub_later = True
+            done[:] = [purge_some(work, self.store, order.device, names, order.given_up)]
+
+        self.submit(purge)
+        await self.settled()
+        while not done or await self.in_turn(lambda: any(map(self.store.knows, done[0][0]))):
+            # such as on a full disk
+            self._tell_progress(order, at)
+            await asyncio.sleep(_PURGE_AGAIN_S)
+            self.submit(purge)
+            await self.settled()
+        await self.in_turn(partial(self.maintenance.forget, done[0][0]))
+        return done[0]
+
+    async def _take_backup(self) -> Path:
+        if self.backups is None:
+            raise BackupError("This box takes no backups.")
+        return await self.backups.take()
+
+    async def _rotate(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            if self.backups is None:
+                raise FileNotFoundError("this box has no data folder")
+            turn = partial(self.backups.rotate, self.clock(), device)
+            answer = KeyRotated(request_id=request_id, keys=await self.in_turn(turn))
+        except (sqlite3.Error, OSError, BoxKeyError, KeyringError, DecryptionError) as error:
+            _log.error("the key could not be rotated: %s", type(error).__name__)
+            answer = _unavailable(request_id, "The key could not be rotated; nothing is lost.")
+        self._answer(device, answer)
+
+    async def _sign_log(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            signed = await self.in_turn(partial(self.store.sign_head, self.clock()))
+        except sqlite3.Error:
+            answer = _unavailable(request_id, "The log cannot be signed just now.")
+        else:
+            receipt = Receipt.of(signed, self.registry.settings.site, self.registry.epoch)
+            answer = LogSigned(request_id=request_id, receipt=receipt.model_dump(mode="json"))
+        self._answer(device, answer)
+
+    def _answer(self, device: str, answer: Versioned) -> None:
+        self.submit(lambda work: work.say(InboxTopic(device), answer))
+
+
+def _unavailable(request_id: str, message: str) -> Rejection:
+    return Rejection(request_id=request_id, code=RejectionCode.UNAVAILABLE, message=message)

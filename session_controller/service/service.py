@@ -1,0 +1,526 @@
+"""Where every message is handled: parse, decide, commit, apply, publish, acknowledge; in order.
+
+All that waits is taken as one batch and committed in one transaction (group commit); what was said
+while the disk synced is the next batch. Nothing is published before its commit has returned. What
+failed before the commit may be handled again, alone; what failed after it never is. `inbox` says
+what a PUBACK means.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from schemas.topics import ControllerStatusTopic, controller_subscriptions
+from schemas.wire.devices import ControllerStatus
+from schemas.wire.parse import read_status
+from session_controller import failpoints
+from session_controller.audit.events import BoxStarted
+from session_controller.backup.backups import Backups
+from session_controller.errors import SiteTakenError
+from session_controller.failpoints import Point
+from session_controller.media.apart import inspect_apart
+from session_controller.security.codes import Codes
+from session_controller.service.backlog import Backlog, Barrier, Item, Job
+from session_controller.service.handlers.commands import handle_command
+from session_controller.service.handlers.pairing import handle_claim, refuse_claim
+from session_controller.service.handlers.presence import handle_presence
+from session_controller.service.handlers.requests import handle_request, refuse_code, shows_code
+from session_controller.service.handlers.timers import everyone_left, follow_clock_jumps, run_timers
+from session_controller.service.handlers.uploads import handle_chunk, is_early
+from session_controller.service.inbox import (
+    Received,
+    ReceivedChunk,
+    ReceivedClaim,
+    ReceivedCommand,
+    ReceivedPresence,
+    ReceivedRequest,
+    receive,
+)
+from session_controller.service.jobs.background import BackgroundJobs
+from session_controller.service.jobs.delivery import make_delivery_service
+from session_controller.service.jobs.inspection import Inspect, Inspections
+from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.publisher import Publisher
+from session_controller.service.registry import Registry
+from session_controller.service.rival import RivalWatch
+from session_controller.service.unhandled import is_storage_failure, refuse_for_good, report_bug
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.settings import Settings
+from session_controller.storage.commit import GroupCommit
+from session_controller.storage.store import Store
+from session_controller.transport.link import Link, Message, Testament
+
+_log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+_T = TypeVar("_T")
+
+_MAX_BATCH = 256
+"""Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
+_TICK_S = 1.0
+_BYTES_MAY_BE_EARLY_S = 2.0
+"""How long bytes of a document wait for those before them: MQTT does not order topics."""
+_EARLY_AGAIN_S = 0.05
+
+
+def box_clock() -> datetime:
+    """Return the box's time in UTC, in whole milliseconds."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Service:
+    """The session controller. Start it within a running event loop; stop it before closing."""
+
+    def __init__(
+        self,
+        store: Store,
+        link: Link,
+        *,
+        settings: Settings | None = None,
+        clock: Clock = box_clock,
+        steady: Callable[[], float] = time.monotonic,
+        backups: Backups | None = None,
+        inspect: Inspect = inspect_apart,
+        version: str = "",
+        data: Path | None = None,
+        deliver: bool = False,
+    ) -> None:
+        settings = settings or Settings()
+        self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
+        self.counters: Counter[str] = Counter()
+        self._store = store
+        self._link = link
+        self._clock = clock
+        self._steady = steady
+        self._version = version
+        self._waiting: deque[Item] = deque()
+        self._backlog = Backlog(settings.commit_patience.total_seconds())
+        self._disk_error: str | None = None
+        """What the database said when it last refused to store; None while it stores."""
+        self._wake = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._disk = GroupCommit(store.sync)
+        self._file = asyncio.Lock()
+        """Held by who uses the database: its one connection serves one thread at a time."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._maintenance = Maintenance(store, backups, clock, steady)
+        self._inspections = Inspections(
+            store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
+        )
+        self._background = BackgroundJobs(
+            self.registry,
+            store,
+            backups,
+            version,
+            clock,
+            self._in_the_stores_turn,
+            self.submit,
+            self.settled,
+            self._maintenance,
+            steady,
+        )
+        self._deliver = deliver
+        """Whether completed sessions are delivered by themselves, or only when asked."""
+        self._delivery = data and make_delivery_service(
+            data=data,
+            store=store,
+            registry=self.registry,
+            software=f"handrail {version}".strip(),
+            clock=clock,
+            in_turn=self._in_the_stores_turn,
+            submit=self.submit,
+            settled=self.settled,
+        )
+        self._publisher = Publisher(self.registry, link, version, store.screen_key)
+        self._status_topic = ControllerStatusTopic().under(settings.site)
+        self._rivals = RivalWatch(self.registry.epoch, self.registry.started_at)
+        self._displaced = asyncio.Event()
+
+    # --- life ------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start serving; return once the broker is connected."""
+        failpoints.reached(Point.STARTING)
+        self.submit(
+            lambda work: work.note(BoxStarted(version=self._version, epoch=work.registry.epoch))
+        )
+        if self._link.volatile:
+            self.submit(everyone_left)
+        testament = Testament(self._status_topic, self._publisher.status(online=False))
+        self._tasks = [
+            asyncio.create_task(self._work_off(), name="handrail-batches"),
+            asyncio.create_task(self._tick(), name="handrail-upkeep"),
+        ]
+        filters = (*controller_subscriptions(self.registry.settings.site), self._status_topic)
+        await self._link.open(filters, testament, self._receive, self._on_connected)
+        await self._connected.wait()
+        if self._delivery:
+            await self._delivery.start(by_itself=self._deliver)
+
+    async def stop(self) -> None:
+        """Finish what waits, tell everyone, and end; also where it has not started, or not wholly.
+
+        The store stays open: who opened it closes it. What could not be stored is not acknowledged.
+        """
+        if self._delivery:
+            await self._delivery.stop()
+        await self._background.stop()  # a batch of its jobs is concluded before the last one ends
+        if self._tasks:
+            batches, tick = self._tasks
+            async with self._file:
+                tick.cancel()
+            await self.settled()
+            batches.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._inspections.stop()
+        await self._background.stop()
+        if self._maintenance.is_due(idle=False):
+            self._maintenance.run()
+        self._maintenance.sign()
+        self._publisher.cancel()
+        await self._link.close(silently=self._displaced.is_set())
+        self._disk.close()
+
+    async def displaced(self) -> None:
+        """Wait until another controller serves the site. Raises `SiteTakenError` then."""
+        await self._displaced.wait()
+        raise SiteTakenError(
+            f"another controller serves the site {self.registry.settings.site!r} on this broker, "
+            "perhaps a restored copy of this data folder; each would store a part of what patients "
+            "enter, so this one has stopped; start one of the two folders alone"
+        )
+
+    async def settled(self) -> None:
+        """Wait until everything that was waiting is committed, refused, or waits for the disk."""
+        done = asyncio.Event()
+        self._enqueue(Barrier(done.set))
+        await done.wait()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job: it runs in a batch, as if a message had asked for it."""
+        self._enqueue(job)
+
+    def _on_connected(self) -> None:
+        """Publish everything again: what a broker retains is a cache that it may have lost."""
+        if self._displaced.is_set():
+            return
+        self._rivals.connected(self._steady())
+        self._enqueue(self._publisher.say_all)
+        self._enqueue(Barrier(self._connected.set))
+
+    def _receive(self, message: Message) -> None:
+        failpoints.reached(Point.RECEIVED)
+        if message.topic == self._status_topic:
+            self._see_status(message)
+            return
+        if self._displaced.is_set():
+            return  # the other controller has it delivered again
+        # What comes with QoS 1 is bounded by the broker, which waits for the PUBACK. With QoS 0 a
+        # single device could crowd out all others.
+        if message.qos == 0 and len(self._waiting) + len(self._backlog) >= _MAX_BATCH:
+            self.counters["dropped"] += 1
+            return
+        self.counters["messages"] += 1
+        received = receive(self.registry.settings.site, message)
+        if received is None:
+            self.counters["ignored"] += 1
+            message.done()
+            return
+        self._enqueue(received)
+
+    def _see_status(self, message: Message) -> None:
+        """Stop if another controller serves the site."""
+        message.done()
+        status = read_status(message.payload) if message.payload else None
+        if self._link.volatile or not isinstance(status, ControllerStatus):
+            return
+        if self._rivals.must_stop(status, retained=message.retained):
+            self._displaced.set()
+
+    def _enqueue(self, item: Item) -> None:
+        self._waiting.append(item)
+        self._wake.set()
+
+    # --- batches ---------------------------------------------------------------------------
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                count = min(len(self._waiting), _MAX_BATCH)
+                async with self._file:
+                    await self._batch([self._waiting.popleft() for _ in range(count)])
+
+    async def _batch(self, items: Sequence[Item]) -> None:
+        """Handle a batch; should it fail before its commit, each item alone.
+
+        So none takes the others along, and what needs no disk is done without one. What waits for
+        the disk holds back what its sender says after it.
+        """
+        if self._backlog:
+            items = [item for item in items if not self._held_back(item)]
+        error = await self._attempt(items)
+        if error is None:
+            return
+        if len(items) == 1:
+            await self._failed(items[0], error)
+            return
+        for item in items:
+            await self._batch([item])
+
+    def _held_back(self, item: Item) -> bool:
+        if isinstance(item, Barrier) or not self._backlog.precedes(item):
+            return False
+        self._backlog.add(item, self._steady())
+        return True
+
+    async def _attempt(self, items: Sequence[Item]) -> Exception | None:
+        """Handle items in one transaction. Return what kept it from being stored, or None."""
+        work = UnitOfWork(self.registry, self._clock(), self._steady(), self._inspections.found)
+        try:
+            follow_clock_jumps(work)
+            for item in items:
+                self._handle(work, item)
+            await self._commit(work)
+        except Exception as error:  # noqa: BLE001 - a bug must not stop the service
+            return error
+        try:
+            await self._conclude(work)
+            self._acknowledge(work, items)
+        except Exception as error:  # noqa: BLE001 - it is on disk: handled again it must not be
+            self._note_bug(error)
+        return None
+
+    async def _commit(self, work: UnitOfWork) -> None:
+        """Write to disk what a batch decided. Raises `sqlite3.Error`; then nothing is stored."""
+        if not work.transaction:
+            return
+        failpoints.reached(Point.DECIDED)
+        self._store.write(work.transaction)
+        await self._disk.sync(work.transaction)
+        failpoints.reached(Point.COMMITTED)
+        self.counters["commits"] += 1
+        self._maintenance.commits += 1
+        if self._disk_error:
+            _log.warning("the database stores again")
+            self._disk_error = None
+
+    async def _conclude(self, work: UnitOfWork) -> None:
+        """Apply and publish what is on disk. What fails here is logged, and not handled again."""
+        self._after_commit(self._apply, work)
+        self._after_commit(self._inspections.settle, work)
+        self._maintenance.owe(work.transaction.purged)
+        if work.transaction.purged and not work.scrub_later:
+            await self._disk.run(self._maintenance.scrub)
+        self._after_commit(self._publisher.publish, work)
+        self._after_commit(self._schedule, work)
+        self._after_commit(self._background.begin, work)
+
+    def _after_commit(self, step: Callable[[UnitOfWork], None], work: UnitOfWork) -> None:
+        try:
+            step(work)
+        except Exception as error:  # noqa: BLE001 - the other steps are still to be done
+            self._note_bug(error)
+
+    def _note_bug(self, error: Exception) -> None:
+        report_bug(error)
+        self.counters["bugs"] += 1
+
+    def _apply(self, work: UnitOfWork) -> None:
+        work.apply(self.registry)
+        self.counters["ignored"] += work.ignored
+
+    def _schedule(self, work: UnitOfWork) -> None:
+        later = asyncio.get_running_loop().call_later
+        for client_id, after_s in work.dropped.items():
+            later(after_s, self._link.drop, client_id)
+        for after_s, received in work.later:
+            if not isinstance(received, ReceivedChunk):
+                received.in_turn = True
+            later(after_s, self._enqueue, received)
+        if self._delivery:
+            self._delivery.begin(work)
+
+    def _acknowledge(self, work: UnitOfWork, items: Sequence[Item]) -> None:
+        """Release the PUBACKs of all messages that are not to be handled later."""
+        held = {id(message) for one in work.held.values() for message in one.messages}
+        held |= {id(received) for _, received in work.later}
+        for item in items:
+            if isinstance(item, Barrier):
+                item.done()
+            elif not callable(item) and id(item) not in held:
+                item.message.done()
+
+    def _again(self, messages: Sequence[Received]) -> None:
+        self._waiting.extendleft(reversed(messages))
+        self._wake.set()
+
+    # --- what failed -----------------------------------------------------------------------
+
+    async def _failed(self, item: Item, error: Exception) -> None:
+        """Keep an item for later if the disk is at fault; refuse it for good if we are."""
+        if isinstance(item, Barrier):
+            item.done()
+        elif not is_storage_failure(error):
+            await self._refuse_for_good(item, error)
+        else:
+            self._note_disk_error(error)
+            if item is not run_timers:  # that comes every second anyway
+                self._backlog.add(item, self._steady())
+            self._refuse_overdue()
+
+    def _note_disk_error(self, error: Exception) -> None:
+        self.counters["commits_failed"] += 1
+        if isinstance(error, sqlite3.Error):
+            self._store.distrust(error)
+        name = str(getattr(error, "sqlite_errorname", type(error).__name__))
+        if name != self._disk_error:
+            _log.error("the database refuses to store: %s", name)
+        self._disk_error = name
+
+    async def _refuse_for_good(self, item: Received | Job, error: Exception) -> None:
+        """Refuse a message that hit a bug, and record that; it would hit the bug again."""
+        self._note_bug(error)
+        if callable(item):
+            return
+        failed = await self._attempt([lambda work: refuse_for_good(work, self._store, item)])
+        if failed is None:
+            item.message.done()
+        elif is_storage_failure(failed):
+            self._note_disk_error(failed)
+            self._backlog.add(item, self._steady())
+        else:  # nothing can be recorded about it; to be told is what is left
+            self._note_bug(failed)
+            self._say_unavailable(item)
+            item.message.done()
+
+    def _refuse_overdue(self) -> None:
+        """Refuse what could not be stored for too long, and withhold its PUBACK."""
+        for received in self._backlog.overdue(self._steady()):
+            self._say_unavailable(received)
+            received.message.give_back()
+
+    def _say_unavailable(self, received: Received) -> None:
+        said = received.rejection()
+        if said is not None:
+            topic, rejection = said
+            self._publisher.send(topic, rejection.to_json())
+
+    async def _retry(self) -> None:
+        """Try what could not be stored again: the oldest alone, and if that is stored, the rest."""
+        self._refuse_overdue()
+        if not self._backlog:
+            return
+        item = self._backlog.take()
+        error = await self._attempt([item])
+        if error is not None and is_storage_failure(error):
+            self._note_disk_error(error)
+            self._backlog.put_back(item)
+            return
+        if error is not None:
+            await self._refuse_for_good(item, error)
+        rest = self._backlog.take_all()
+        for start in range(0, len(rest), _MAX_BATCH):
+            await self._batch(rest[start : start + _MAX_BATCH])
+
+    async def _not_inspected(
+        self, take: Callable[[], Sequence[Received]], error: Exception
+    ) -> None:
+        """Handle that a document could not be inspected or stored."""
+        async with self._file:
+            messages = take()
+            if is_storage_failure(error):
+                self._note_disk_error(error)
+                for message in messages:
+                    self._backlog.add(message, self._steady())
+                self._refuse_overdue()
+            else:
+                await self._refuse_for_good(messages[0], error)
+                self._again(messages[1:])
+
+    async def _in_the_stores_turn(self, turn: Callable[[], _T]) -> _T:
+        """Call what uses the database between two batches, on its thread."""
+        async with self._file:
+            return await self._disk.run(turn)
+
+    # --- one item --------------------------------------------------------------------------
+
+    def _handle(self, work: UnitOfWork, item: Item) -> None:
+        match item:
+            case Barrier():
+                return
+            case ReceivedCommand():
+                if not self._inspections.holds(work, item):
+                    handle_command(work, self._store, item.topic, item.body)
+            case ReceivedRequest():
+                self._request(work, item)
+            case ReceivedChunk():
+                self._chunk(work, item)
+            case ReceivedPresence():
+                work.ignored += not handle_presence(work, item.topic, item.body)
+            case ReceivedClaim():
+                self._claim(work, item)
+            case _:
+                item(work)
+
+    def _request(self, work: UnitOfWork, request: ReceivedRequest) -> None:
+        wait_s = self._wait_s(work, request) if shows_code(request.body) else 0
+        if wait_s is None:
+            refuse_code(work, request.topic, request.body)
+        elif wait_s == 0:
+            handle_request(work, self._store, request.topic, request.body)
+        else:
+            work.later.append((wait_s, request))
+
+    def _chunk(self, work: UnitOfWork, chunk: ReceivedChunk) -> None:
+        """Keep bytes; those that overtook others on their way wait for them a moment."""
+        since = self._steady() if chunk.early_since_s is None else chunk.early_since_s
+        may_wait = chunk.message.qos > 0 and self._steady() - since < _BYTES_MAY_BE_EARLY_S
+        if may_wait and is_early(work, chunk.topic, len(chunk.body)):
+            chunk.early_since_s = since
+            work.later.append((_EARLY_AGAIN_S, chunk))
+        else:
+            work.ignored += not handle_chunk(work, chunk.topic, chunk.body)
+
+    def _claim(self, work: UnitOfWork, claim: ReceivedClaim) -> None:
+        wait_s = self._wait_s(work, claim)
+        if wait_s is None:
+            refuse_claim(work, claim.topic)
+        elif wait_s == 0:
+            handle_claim(work, claim.topic, claim.body)
+        else:
+            work.later.append((wait_s, claim))
+
+    def _wait_s(self, work: UnitOfWork, received: ReceivedRequest | ReceivedClaim) -> float | None:
+        """Return how long a code waits for its turn; None if it is refused unread."""
+        return 0 if received.in_turn else work.rate_limit.wait_s(work.steady_s)
+
+    # --- upkeep ----------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        before = self.counters["messages"]
+        while True:
+            await asyncio.sleep(_TICK_S)
+            idle, before = self.counters["messages"] == before, self.counters["messages"]
+            try:
+                await self._second(idle=idle)
+            except Exception as error:  # noqa: BLE001 - a bug must not stop the timers
+                self._note_bug(error)
+
+    async def _second(self, *, idle: bool) -> None:
+        """Do what is due each second; `idle` says that no message came since the last one."""
+        if self._backlog:
+            async with self._file:
+                await self._retry()
+        self.submit(run_timers)
+        await self.settled()
+        if self._maintenance.is_due(idle=idle):
+            await self._in_the_stores_turn(self._maintenance.run)

@@ -1,0 +1,35 @@
+"""Settings that a clinic may change."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+SERVE_OPTIONS = "serve_options"
+"""The property of a box that contains the options of its last start, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings that a clinic may change."""
+
+    site: str = "main"
+    code_lifetime: timedelta = timedelta(minutes=10)
+    idle_limit: timedelta = timedelta(hours=4)
+    """A session without any activity for this long expires."""
+    screen_lock: timedelta = timedelta(minutes=10)
+    """How long nobody may answer at a patient screen before it is locked."""
+    retention_of_topics: timedelta = timedelta(hours=1)
+    """How long the last view of an ended session stays retained at the broker."""
+    commit_patience: timedelta = timedelta(seconds=30)
+    """How long storing a message is retried before it is refused."""
+    guest_grace: timedelta = timedelta(seconds=10)
+    """How long a guest's connection outlives its session, so that its screen can show the end."""
+    lobby_pause: timedelta = timedelta(milliseconds=300)
+    """The shortest time between two publications of the lobby."""
+    lobby_bytes_per_second: int = 2_000_000
+    """Limit on publishing all lobbies, to spare a small box's network and CPU; they are published
+    less often if hundreds of front-desk screens watch hundreds of sessions.
+    """
+    max_open_sessions: int = 2_000
+    max_documents_bytes: int = 32 << 30
+    """Limit on the disk space of all documents."""
+    max_devices: int = 5_000

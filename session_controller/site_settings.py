@@ -1,0 +1,93 @@
+"""The site name of a data folder, and the settings remembered from the last start."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from schemas.base import ID_LIMIT, is_identifier
+from session_controller.errors import SiteError, StoreBusyError, StoreError
+from session_controller.settings import SERVE_OPTIONS, Settings
+from session_controller.storage.store import Store
+
+_PATIENCE_S = 3.0
+"""How long to wait for a command that holds the folder's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The settings of a site."""
+
+    settings: Settings
+    fresh: bool
+    """Whether the folder contains no form yet."""
+
+
+def settle(
+    data: Path,
+    site: str | None,
+    idle_limit: timedelta,
+    screen_lock: timedelta = timedelta(minutes=10),
+    *,
+    options: Mapping[str, str] | None = None,
+) -> Settled:
+    """Store a data folder's settings; the site name is fixed at the first start.
+
+    The options of the start are stored for whoever restores a backup elsewhere. Raises
+    `SiteError`, `StoreError`.
+    """
+    with _patiently(data) as store:
+        known = store.meta("site")
+        if site is not None and not is_identifier(site):
+            raise SiteError(f"a site's name {ID_LIMIT}")
+        if known is not None and site not in (None, known):
+            raise SiteError(
+                f"{data} belongs to site {known!r}, which its devices know; use another --data"
+            )
+        name = site or known or "main"
+        try:
+            store.set_meta("site", name)
+            store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
+            store.set_meta("screen_lock_s", str(int(screen_lock.total_seconds())))
+            store.set_meta(SERVE_OPTIONS, json.dumps(options or {}))
+        except sqlite3.Error as error:
+            raise StoreError(f"{data} cannot be written to: {error}") from error
+        settings = Settings(site=name, idle_limit=idle_limit, screen_lock=screen_lock)
+        return Settled(settings, not store.flows())
+
+
+def remembered(data: Path) -> Settled:
+    """Return the stored settings, or the defaults. Raises `StoreError`."""
+    store = Store(data)
+    try:
+        idle_limit = timedelta(seconds=int(store.meta("idle_limit_s") or 4 * 3600))
+        screen_lock = timedelta(seconds=int(store.meta("screen_lock_s") or 600))
+        settings = Settings(
+            site=store.meta("site") or "main", idle_limit=idle_limit, screen_lock=screen_lock
+        )
+        return Settled(settings, not store.flows())
+    finally:
+        store.close()
+
+
+@contextmanager
+def _patiently(data: Path) -> Iterator[Store]:
+    """Open the folder's database, waiting a little for a command that holds its lock."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            store = Store(data)
+        except StoreBusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            break
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,1 @@
+"""The data folder: the only package that contains SQL."""

@@ -1,0 +1,1 @@
+"""The exchange of messages between the service and a broker."""
