@@ -1,4 +1,4 @@
-"""The `handrail` program: what it can do, and the only place that wires the rest together."""
+"""The `handrail` program: its commands, and the only module that wires the packages together."""
 
 import json
 import socket
@@ -6,15 +6,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from clients import console_serve_options as o
-from clients.console import (
+from clients.cli import serve_options as o
+from clients.cli.context import (
     DATA,
     FAILED,
     UNAVAILABLE,
@@ -25,64 +25,69 @@ from clients.console import (
     Failure,
     Place,
     Program,
+    Wanted,
     bare,
 )
-from clients.console_loading import LazyGroup
+from clients.cli.lazy import LazyGroup
+from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import (
     BrokerUrlError,
     KeyringError,
     NoFreeSlotError,
     ReceiptError,
     SiteError,
+    SiteTakenError,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
 )
-from session_controller.reaching import BOX_FILE, SLOTS, take_slot
 
 if TYPE_CHECKING:
+    from schemas.questionnaire.model import Flow
+    from schemas.wire.requests import PatientFields
     from session_controller.box import BrokerOrder, EmbeddedBroker
 
-# A command loads what it needs when it runs: all of it takes a second and 20 MB more.
+# Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
 
 FLOWS = Path(__file__).parent / "flows"
-"""Our own example questionnaires, in a checkout and in an installed wheel alike."""
+"""The bundled example questionnaires, in a checkout and in an installed wheel alike."""
 
 _PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
 _PATIENCE_S = 10.0
-"""For another command's box to give way, or a starting one to be ready."""
+"""Seconds to wait for another command's box to stop, or for a starting box to become ready."""
 
 
 class Commands(LazyGroup):
-    """What the program can do, in the order of its help."""
+    """The program's commands, in the order of its help."""
 
     places: ClassVar = {
         "serve": None,
         "doctor": None,
-        "backup": "clients.console_reliability",
-        "soak": "clients.console_reliability",
+        "backup": "clients.cli.backup",
+        "soak": "clients.cli.backup",
         "restore": None,
-        "simulate": "clients.console_simulate",
-        "demo": "clients.demo",
-        "schema": "clients.console_schema",
-        "acl": "clients.console_schema",
-        "reference": "clients.console_reference",
-        "session": "clients.console_session:app",
-        "device": "clients.console_device:app",
-        "flow": "clients.console_flow:app",
-        "deliver": "clients.console_deliver:app",
-        "document": "clients.console_record:documents",
-        "record": "clients.console_record:app",
-        "key": "clients.console_keys:keys",
-        "audit": "clients.console_keys:app",
-        "broker": "broker.commands:app",
+        "simulate": "clients.cli.simulate",
+        "demo": "clients.demo.command",
+        "schema": "clients.cli.schema",
+        "acl": "clients.cli.schema",
+        "reference": "clients.cli.reference",
+        "session": "clients.cli.session:app",
+        "device": "clients.cli.device:app",
+        "flow": "clients.cli.flow:app",
+        "deliver": "clients.cli.deliver:app",
+        "document": "clients.cli.record:documents",
+        "record": "clients.cli.record:app",
+        "key": "clients.cli.keys:keys",
+        "audit": "clients.cli.keys:app",
+        "broker": "broker.standalone.commands:app",
     }
 
 
 app = typer.Typer(
     cls=Commands,
-    help="Two paired screens for one guided patient pre-registration.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 used wrongly, 3 no box can be reached.",
+    help="Guided patient check-in on two paired screens: a box for one clinic.",
+    epilog="Example: handrail serve --data ./data. Exit codes: 0 success, 1 refused or failed, "
+    "2 invalid usage, 3 no box can be reached or started, 130 interrupted (Ctrl-C).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -106,17 +111,29 @@ def _print_version(wanted: bool) -> None:
 def wire(
     context: typer.Context,
     _: Annotated[
-        bool, typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
-    """Two paired screens for one guided patient pre-registration."""
+    """Guided patient check-in on two paired screens: a box for one clinic."""
     context.obj = Program(
-        visit, running, (sys.executable, "-P", "-m", "cli"), audit=audit, entries=entries
+        visit,
+        running,
+        (sys.executable, "-P", "-m", "cli"),
+        audit=audit,
+        entries=entries,
+        patient_fields=patient_fields,
+        copy_backup=copy_backup,
     )
 
 
-@app.command(epilog="Example: handrail serve --data /var/lib/handrail --mqtt 0.0.0.0:1883")
+@app.command(
+    epilog="Example: handrail serve --mqtt 0.0.0.0:8883 --tls-cert box.pem --tls-key box.key"
+)
 def serve(
+    context: typer.Context,
     *,
     data: Data = DATA,
     mqtt: o.Mqtt = "127.0.0.1:1883",  # type: ignore[assignment]  # typer reads defaults too
@@ -127,32 +144,34 @@ def serve(
     broker: o.BrokerUrl = None,
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
+    screen_lock: o.ScreenLock = "10m",  # type: ignore[assignment]
     backup_every: o.BackupEvery = "6h",  # type: ignore[assignment]
-    keep_backups: o.KeepBackups = 28,
+    keep_backups: o.KeepBackups = "4,7,4,12",  # type: ignore[assignment]
 ) -> None:
-    """Run the box: broker, controller and store in one process; SIGTERM or Ctrl-C stops it.
+    """Start the box: broker, controller and store in one process. Stop it with Ctrl-C or SIGTERM.
 
-    Prints a line with `ready` and the addresses when it serves.
+    Once it accepts connections, it prints a line with `ready` and its addresses.
     """
     from broker import Tls, tls_problem
-    from clients.console_serving import log_to_stderr, run_until_told
-    from session_controller.backups import BackupPlan
+    from clients.cli.serve import log_to_stderr, run_until_told
+    from session_controller.backup.backups import BackupPlan
+    from session_controller.backup.keeping import Keep
     from session_controller.box import Box, BoxSettings, TlsFiles
-    from session_controller.settling import settle
+    from session_controller.site_settings import settle
 
     tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
     if tls and (problem := tls_problem(Tls(*tls))):
-        raise Failure(f"cannot speak TLS: {problem}", USAGE)
+        raise Failure(f"cannot use TLS: {problem}", USAGE)
     log_to_stderr()
     with _explaining(data):
-        settled = settle(data, site, idle_limit)
+        settled = settle(data, site, idle_limit, screen_lock, options=o.given(context))
     settings = BoxSettings(
         data,
         astuple(mqtt),
         astuple(http),
         broker,
         settled.settings,
-        BackupPlan(backup_every or None, keep_backups),
+        BackupPlan(backup_every or None, Keep(*astuple(keep_backups))),
         TlsFiles(*tls) if tls else None,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
@@ -164,54 +183,98 @@ def serve(
 
 @app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
 def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
-    """Look a data folder over, whether a box runs or not; changes nothing. Ends with 1 if ill."""
+    """Check a data folder for problems; exit with 1 if there are any.
+
+    Read-only; works whether or not the box is running.
+    """
     from sqlite_utils import Database
 
-    from clients.console_doctor import Layout, examine, report
-    from session_controller.migrations import SCHEMA
-    from session_controller.verification import key_problem
+    from clients.cli.doctor import Layout, examine, report
+    from session_controller.backup.outlook import report as backup_report
+    from session_controller.delivery.configuration import delivery_problems
+    from session_controller.integrity.data_folder import key_problem
+    from session_controller.storage.schema import SCHEMA
 
     known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
-    if not report(examine(data, layout, key_problem), as_json=as_json):
+
+    def backups(data: Path) -> list[tuple[str, str, str]]:
+        return [astuple(found) for found in backup_report(data, datetime.now(UTC))]
+
+    findings = examine(data, layout, key_problem, delivery_problems, backups)
+    if not report(findings, as_json=as_json):
         raise typer.Exit(FAILED)
 
 
-@app.command(epilog="Example: handrail restore /mnt/usb/handrail.backup")
+@app.command(epilog="Example: handrail restore /mnt/usb/handrail")
 def restore(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    backup: Annotated[
+        Path | None,
+        typer.Argument(exists=True, help="A backup, or a folder: its newest backup."),
+    ] = None,
     *,
+    forget_replaced: Annotated[
+        bool,
+        typer.Option(
+            "--forget-replaced", help="Restore nothing; delete what earlier restores replaced."
+        ),
+    ] = False,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup in the place of the database; the box must not run.
+    """Replace the database with a backup. Stop the box first.
 
-    What was there is kept beside it. Screens that know more accept the older truth, and send again
-    what they still hold.
+    The replaced database is kept in the data folder, until `--forget-replaced` deletes it. Screens
+    that are ahead of the backup return to its state and resend the commands that they still hold.
+    What a backup cannot contain, such as keys outside the data folder, is listed: give it by hand.
     """
-    from clients.console_printing import print_json, say
-    from session_controller.restoring import restore as put_back
+    from clients.cli.output import print_json, say
+    from session_controller.backup.elsewhere import newest_in
+    from session_controller.backup.restore import forget_replaced as delete_replaced
+    from session_controller.backup.restore import restore as put_back
 
+    if forget_replaced == (backup is not None):
+        raise Failure("name a backup to restore, or --forget-replaced, and not both", USAGE)
     with _explaining(data):
+        if backup is None:
+            gone = [str(path) for path in delete_replaced(data)]
+            print_json({"deleted": gone}) if as_json else say(_deleted(gone))
+            return
         try:
+            file = newest_in(backup)
             done = put_back(data, file, datetime.now(UTC))
         except OSError as error:
             raise Failure(
-                f"cannot restore into {data}: {error.strerror}; see to that, and do it again"
+                f"cannot restore into {data}: {error.strerror}; fix this and restore again"
             ) from None
     if as_json:
-        print_json({"epoch": done.epoch, "sessions": done.sessions, "kept": str(done.replaced)})
+        print_json(
+            {
+                "epoch": done.epoch,
+                "sessions": done.sessions,
+                "kept": str(done.replaced),
+                "by_hand": done.by_hand,
+            }
+        )
         return
     say(f"restored {done.sessions} sessions from {file}")
     if done.replaced is not None:
-        say(f"the database that was there is kept in {done.replaced}")
+        say(f"the previous database is kept in {done.replaced}")
+    if done.by_hand:
+        say("still to be given by hand:")
+    for missing in done.by_hand:
+        say(f"- {missing}")
+
+
+def _deleted(paths: list[str]) -> str:
+    return f"deleted {', '.join(paths)}" if paths else "no restore has replaced anything here"
 
 
 # --- the wiring ----------------------------------------------------------------------------
 
 
 def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
-    """Make the box's own broker: who may connect and do what is the controller's to say."""
+    """Create the box's own broker; the controller decides who may connect and do what."""
     from broker import (
         Broker,
         BrokerSettings,
@@ -225,7 +288,7 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Rules,
         Tls,
     )
-    from clients.pages import pages
+    from clients.web.pages import pages
     from schemas.access import PAIRING_USER
 
     class Departures(Observer):
@@ -236,15 +299,15 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         role = order.role_of(shown.client_id, shown.username, shown.password)
         if role is None:
             return None
-        # Everyone who pairs shares a user name; to the broker each connection is its own user.
+        # All pairing devices share a user name; to the broker each connection is a separate user.
         user = shown.client_id if role == PAIRING_USER else shown.username or ""
         return Identity(user=user, role=role, client_id=shown.client_id)
 
     tls = Tls(*astuple(order.tls)) if order.tls else None
-    # Behind a clinic's NAT all screens come from one address: one that is set up wrongly must not
-    # shut the others out, and secrets of 256 random bits are not guessed at ten tries a second.
-    # What is retained is counted per screen; the lobby is the same bytes for all of them. A
-    # document of 20 MiB that staff fetches waits whole for a slow screen.
+    # Behind a clinic's NAT all screens share one address: a misconfigured one must not lock the
+    # others out, and a secret of 256 random bits cannot be guessed at ten attempts a second.
+    # Retained bytes are counted per screen, although the lobby is the same bytes for all of them.
+    # A 20 MiB document that staff fetch is queued whole for a slow screen.
     limits = Limits(
         connections_per_address=4_000,
         failures_per_address=600,
@@ -267,48 +330,51 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
 
 @contextmanager
 def _explaining(data: Path) -> Iterator[None]:
-    """Turn what a box cannot start for into what its operator reads."""
+    """Translate the errors that keep a box from starting into messages for its operator."""
     try:
         yield
     except StoreBusyError as error:
         raise Failure(
-            f"{error}; stop it, or name another folder with --data", UNAVAILABLE
+            f"{error}; stop it, or choose another folder with --data", UNAVAILABLE
         ) from None
     except SiteError as error:
         raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
-        from session_controller.backups import advice
+        from session_controller.backup.backups import advice
 
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
     except (StoreError, KeyringError) as error:
         raise Failure(str(error)) from None
     except (BrokerUrlError, ReceiptError) as error:
         raise Failure(str(error), USAGE) from None
-    except NoFreeSlotError as error:
+    except (NoFreeSlotError, SiteTakenError) as error:
         raise Failure(str(error), UNAVAILABLE) from None
     except OSError as error:
         what = error.strerror or str(error)
-        raise Failure(f"cannot serve on {data}: {what}; choose another", UNAVAILABLE) from None
+        hint = "choose another address (--mqtt, --http) or folder (--data)"
+        raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
 
 
 @contextmanager
 def visit(data: Path) -> Iterator[Place]:
-    """Give the box that runs on a folder; where none does, start one there meanwhile.
+    """Yield the box that runs on a folder, or start one for the duration of the `with`.
 
-    Either way what a command does goes through a controller, over MQTT.
+    Either way a command acts through a controller, over MQTT.
     """
     deadline = time.monotonic() + _PATIENCE_S
     with ExitStack() as stack:
         with _explaining(data):
             while (place := _enter(data, stack)) is None:
                 if time.monotonic() > deadline:
-                    raise NoFreeSlotError(f"{data} is in use, and does not answer; try again")
+                    raise NoFreeSlotError(
+                        f"{data} is in use and the box does not answer; try again"
+                    )
                 time.sleep(0.1)
         yield place
 
 
 def _enter(data: Path, stack: ExitStack) -> Place | None:
-    """Try once; None: somebody is just starting or stopping there."""
+    """Try once; return None while another process is starting or stopping there."""
     with suppress(NoFreeSlotError, FileNotFoundError, ConnectionError, TimeoutError):
         return stack.enter_context(_knock(data))
     with suppress(StoreBusyError):
@@ -318,10 +384,10 @@ def _enter(data: Path, stack: ExitStack) -> Place | None:
 
 @contextmanager
 def _private(data: Path) -> Iterator[Place]:
-    """Serve on a free loopback port until the command, and all that joined it, are done."""
-    from clients.console_serving import hold_all, in_a_thread
+    """Serve on a free loopback port until this command, and those that joined it, are done."""
+    from clients.cli.serve import hold_all, in_a_thread
     from session_controller.box import Box, BoxSettings
-    from session_controller.settling import remembered
+    from session_controller.site_settings import remembered
 
     settled = remembered(data)
     order = BoxSettings(
@@ -335,15 +401,15 @@ def _private(data: Path) -> Iterator[Place]:
         try:
             with _knock(data) as place:
                 yield place
-        finally:  # let others finish who use this box too, and no more in
+        finally:  # let other users of this box finish, and admit no new ones
             hold_all(lambda: take_slot(data), len(SLOTS), NoFreeSlotError, slots)
 
 
 @contextmanager
 def _knock(data: Path) -> Iterator[Place]:
-    """Take an admin's device, and give the box that the folder names, if it is there."""
-    from clients.address import Address
-    from clients.credential import Credential
+    """Acquire an admin device and yield the box that the folder names, if it is reachable."""
+    from clients.sdk.address import Address
+    from clients.sdk.credential import Credential
     from schemas.base import Role
 
     with take_slot(data) as (device, secret):
@@ -354,25 +420,48 @@ def _knock(data: Path) -> Iterator[Place]:
         yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
 
 
-def audit(data: Path, receipt: str | None) -> Audit:
-    """Go through the log of a data folder, its states and its documents."""
-    from session_controller.verification import audit_folder
+def audit(data: Path, receipt: str | None, extent: str) -> Audit:
+    """Verify the log of a data folder, its states and its documents."""
+    from session_controller.integrity.data_folder import Extent, audit_folder
 
     with _explaining(data):
-        return Audit(*astuple(audit_folder(data, receipt)))
+        return Audit(*astuple(audit_folder(data, receipt, Extent(extent), datetime.now(UTC))))
 
 
-def entries(data: Path, after: int, session: str | None) -> Iterator[Mapping[str, Any]]:
-    """Give the log of a data folder; nothing that was entered."""
-    from session_controller.verification import told_entries
+def entries(data: Path, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    """Yield the log entries of a data folder, newest first, without entered values."""
+    from session_controller.integrity.data_folder import told_entries
+    from session_controller.storage.entities import EntryFilter
 
     with _explaining(data):
-        yield from told_entries(data, after, session)
+        yield from told_entries(data, EntryFilter(**asdict(wanted)))
+
+
+def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
+    """Copy a backup of a data folder to a folder elsewhere; return the copy and its keys."""
+    from session_controller.backup.elsewhere import copy_backup as copy
+
+    try:
+        return copy(data, name, to)
+    except StoreError as error:
+        raise Failure(str(error)) from None
+
+
+def patient_fields(flow: "Flow", mapping: Mapping[str, Any] | None) -> "PatientFields":
+    """Return which questions of a flow say who the patient is, as a delivery would read them."""
+    from schemas.wire.requests import PatientFields
+    from session_controller.export.fhir import MappingError, new_mapping, yields
+
+    try:
+        found = yields(new_mapping(flow, mapping))
+    except MappingError as error:
+        raise Failure(f"the mapping does not fit the flow:\n{error}") from None
+    return PatientFields(name=found["name"], birth_date=found["birthDate"], gender=found["gender"])
 
 
 @contextmanager
 def running(data: Path) -> Iterator[Place]:
-    """Give the box that runs on a folder."""
+    """Yield the box that runs on a folder. Raises `Failure` if none runs."""
     with ExitStack() as stack:
         with _explaining(data):
             try:

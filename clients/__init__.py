@@ -1,38 +1,40 @@
-"""The Python SDK: a facility's, a patient's and an admin's client over MQTT.
+"""The Python SDK: facility, patient and admin clients over MQTT.
 
 credential = pair("mqtt://box:1883", "WDJB-MJHT", name="Kiosk 2")
 with PatientClient("mqtt://box:1883", credential) as patient:
     for view in patient.views(credential.session):
         ...
 
-What is named here is loaded when it is first used: who needs little of it need not wait.
+Each name is imported on first use, to keep start-up short.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clients.admin import AdminClient
-    from clients.backoff import Backoff
-    from clients.credential import Credential
-    from clients.errors import (
+    from clients.sdk.admin import AdminClient
+    from clients.sdk.credential import Credential
+    from clients.sdk.errors import (
         Closed,
         CodeRefused,
         ConnectFailed,
+        ExportBroken,
         HandrailError,
+        InvalidInput,
         NotAuthorized,
         Refused,
         RequestRefused,
         TimedOut,
         UploadFailed,
     )
-    from clients.facility import FacilityClient
-    from clients.loop import NetworkLoop
-    from clients.news import Connectivity, Departed
-    from clients.pairing import pair
-    from clients.patient import PatientClient
-    from clients.pending import Pending
-    from clients.shelf import FlowShelf
+    from clients.sdk.facility import FacilityClient
+    from clients.sdk.flow_cache import FlowCache
+    from clients.sdk.network.backoff import Backoff
+    from clients.sdk.network.loop import NetworkLoop
+    from clients.sdk.notifications import Connectivity, Departed
+    from clients.sdk.pairing import pair
+    from clients.sdk.patient import PatientClient
+    from clients.sdk.pending import Pending
 
 __all__ = [
     "AdminClient",
@@ -43,9 +45,11 @@ __all__ = [
     "Connectivity",
     "Credential",
     "Departed",
+    "ExportBroken",
     "FacilityClient",
-    "FlowShelf",
+    "FlowCache",
     "HandrailError",
+    "InvalidInput",
     "NetworkLoop",
     "NotAuthorized",
     "PatientClient",
@@ -59,13 +63,15 @@ __all__ = [
 
 _PLACES = {
     "admin": ("AdminClient",),
-    "backoff": ("Backoff",),
+    "network.backoff": ("Backoff",),
     "credential": ("Credential",),
     "errors": (
         "Closed",
         "CodeRefused",
         "ConnectFailed",
+        "ExportBroken",
         "HandrailError",
+        "InvalidInput",
         "NotAuthorized",
         "Refused",
         "RequestRefused",
@@ -73,18 +79,18 @@ _PLACES = {
         "UploadFailed",
     ),
     "facility": ("FacilityClient",),
-    "loop": ("NetworkLoop",),
-    "news": ("Connectivity", "Departed"),
+    "network.loop": ("NetworkLoop",),
+    "notifications": ("Connectivity", "Departed"),
     "pairing": ("pair",),
     "patient": ("PatientClient",),
     "pending": ("Pending",),
-    "shelf": ("FlowShelf",),
+    "flow_cache": ("FlowCache",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for (PEP 562)."""
+    """Import a public name on first access (PEP 562)."""
     for module, names in _PLACES.items():
         if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
+            return getattr(import_module(f".sdk.{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

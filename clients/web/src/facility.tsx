@@ -1,13 +1,14 @@
 // The staff's page.
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import * as app from "./facility/app";
-import { LobbyScreen } from "./facility/lobby";
-import { chime, Dialog } from "./facility/parts";
-import { SessionScreen } from "./facility/session";
-import { kept } from "./lib/keep";
-import { plainCode, shownCode } from "./lib/pairing";
-import { Mark } from "./mark";
+import * as app from "./facility/app.ts";
+import { LobbyScreen } from "./facility/lobby.tsx";
+import { chime, Dialog } from "./facility/parts.tsx";
+import { SessionScreen } from "./facility/session.tsx";
+import { deviceStorage } from "./lib/storage.ts";
+import { plainCode, shownCode } from "./lib/pairing.ts";
+import { present } from "./lib/present.ts";
+import { Mark } from "./mark.tsx";
 
 function Page() {
   const connection = app.connection.value;
@@ -28,7 +29,7 @@ function Page() {
   return (
     <div class="desk" data-in-session={room !== null || undefined}>
       <Bar />
-      {room ? <SessionScreen key={room.session} room={room} /> : <LobbyScreen />}
+      {room ? <SessionScreen key={room.session.id} room={room} /> : <LobbyScreen />}
       {app.showHelp.value && <Help />}
       <Alerts />
     </div>
@@ -56,6 +57,7 @@ function Enrol() {
           type="text"
           autocomplete="off"
           autocapitalize="characters"
+          autoCorrect="off"
           spellcheck={false}
           maxLength={11}
           placeholder="····-····"
@@ -78,7 +80,7 @@ function Enrol() {
 function Bar() {
   const inSession = app.room.value !== null;
   const online = app.online.value;
-  const calling = (app.lobby.value ?? []).filter((one) => one.help_requested && one.session !== app.room.value?.session);
+  const calling = (app.lobby.value ?? []).filter((one) => one.help_requested && one.session !== app.room.value?.session.id);
   return (
     <header class="bar desk-bar">
       <div class="bar-row">
@@ -108,7 +110,7 @@ function Bar() {
           aria-pressed={app.sound.value}
           onClick={() => {
             app.sound.value = !app.sound.value;
-            kept.set("sound", app.sound.value);
+            deviceStorage.set("sound", app.sound.value);
             chime();
           }}
         >
@@ -165,7 +167,7 @@ function Help() {
           checked={app.shortcuts.value}
           onChange={({ currentTarget }) => {
             app.shortcuts.value = currentTarget.checked;
-            kept.set("shortcuts", currentTarget.checked);
+            deviceStorage.set("shortcuts", currentTarget.checked);
           }}
         />
         <span>Use single keys as shortcuts</span>
@@ -188,4 +190,4 @@ function pressed(event: KeyboardEvent): void {
 
 app.start();
 addEventListener("keydown", pressed);
-render(<Page />, document.getElementById("app")!);
+render(<Page />, present(document.getElementById("app")));

@@ -1,7 +1,8 @@
 // The way in: which of the two screens is this?
 import { render } from "preact";
-import { kept } from "./lib/keep";
-import { Mark } from "./mark";
+import { present } from "./lib/present.ts";
+import { deviceStorage } from "./lib/storage.ts";
+import { Mark } from "./mark.tsx";
 
 function Page() {
   return (
@@ -24,6 +25,6 @@ function Page() {
 }
 
 // A kiosk that starts with the box's bare address goes where it was enrolled.
-if (kept.enrolled("patient")) location.replace("/patient");
-else if (kept.enrolled("facility")) location.replace("/facility");
-else render(<Page />, document.getElementById("app")!);
+if (deviceStorage.enrolled("patient")) location.replace("/patient");
+else if (deviceStorage.enrolled("facility")) location.replace("/facility");
+else render(<Page />, present(document.getElementById("app")));

@@ -1,4 +1,4 @@
-// Stands in for what MQTT.js needs outside a browser, or to log.
+// A stub for the modules that MQTT.js needs only outside a browser, or for logging.
 const nothing = () => undefined;
 module.exports = Object.assign(() => nothing, {
   setInterval: nothing,

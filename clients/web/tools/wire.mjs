@@ -1,6 +1,6 @@
-// Writes generated/wire.ts from the published protocol: each payload as a type, and each topic
-// as a function. So the contract is spelled once, in schemas/.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+// Generates generated/wire.ts from the published protocol: each payload as a type, and each topic
+// as a function. The protocol itself is defined once, in schemas/.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const docs = new URL("../../../docs/protocol/", import.meta.url);
 const out = new URL("../generated/", import.meta.url);
@@ -63,9 +63,13 @@ const types = Object.entries(schemas).map(([name, schema]) => {
   return `${about}export type ${name} = ${typeOf(schema)};\n`;
 });
 
-mkdirSync(out, { recursive: true });
-writeFileSync(
-  new URL("wire.ts", out),
+const file = new URL("wire.ts", out);
+const text =
   `// Generated from docs/protocol by tools/wire.mjs. Not to be edited.\n\n${types.join("\n")}\n` +
-    `export const topics = {\n${Object.entries(channels).map(topicOf).join("\n")}\n};\n`,
-);
+  `export const topics = {\n${Object.entries(channels).map(topicOf).join("\n")}\n};\n`;
+
+// Left alone where it is right: another process may be reading it.
+if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
+  mkdirSync(out, { recursive: true });
+  writeFileSync(file, text);
+}

@@ -1,13 +1,16 @@
 // What the host can do now. What cannot be done is grey, with the controller's reason.
 import { useEffect, useState } from "preact/hooks";
-import type { FacilityView } from "../../generated/wire";
-import { type Flow, type Item, itemOf } from "../lib/flow";
-import type { Intent } from "../lib/side";
-import * as app from "./app";
-import { Action, Dialog } from "./parts";
-import { Review } from "./review";
-import { Signatures } from "./signatures";
-import { isOver } from "./session";
+import type { FacilityView } from "../../generated/wire.ts";
+import { allOf, type Flow, type Item, itemOf, stepOf } from "../lib/flow.ts";
+import { present } from "../lib/present.ts";
+import type { Intent } from "../lib/session.ts";
+import * as app from "./app.ts";
+import { Action, Dialog } from "./parts.tsx";
+import { Review } from "./review.tsx";
+import { Changes } from "./changes.tsx";
+import { DeclinedReason, onlyDeclined, orReason, type Overridable } from "./declined.tsx";
+import { ChangedElsewhere, Signatures } from "./signatures.tsx";
+import { isOver } from "./status.ts";
 
 interface Props {
   room: app.Room;
@@ -17,6 +20,8 @@ interface Props {
 
 export function Actions({ room, view, flow }: Props) {
   const [asking, setAsking] = useState<"cancel" | "device" | "skip" | null>(null);
+  const [unsigned, setUnsigned] = useState<Overridable | null>(null);
+  useEffect(() => setUnsigned(null), [view.step_id, view.missing_reason]);
   const give = (intent: Intent) => () => app.command(room, intent);
   const blocked = (command: string) => view.blocked?.[command];
   const index = view.step_index;
@@ -29,10 +34,22 @@ export function Actions({ room, view, flow }: Props) {
       </button>
     );
   }
+  const wanted = flow.steps.find((one) => one.id === view.help_step);
   const paused = view.status === "paused";
+  const hidden = view.covered || (view.locked ?? false);
+  const move = (intent: Overridable) => app.command(room, intent).catch(orReason(intent, setUnsigned));
+  const finish = () => move({ type: "COMPLETE" });
   const last = after === undefined;
   return (
     <>
+      {wanted && (
+        <Action
+          label={`Open “${wanted.title(null)}”`}
+          kind="primary"
+          reason={blocked("NAVIGATE")}
+          run={() => app.command(room, { type: "NAVIGATE", step_id: wanted.id })}
+        />
+      )}
       {view.help_requested && <Action label="Help is on its way" kind="primary" hotkey="h" reason={blocked("ANSWER_HELP")} run={give({ type: "ANSWER_HELP" })} />}
       {paused && <Action label="Resume" kind="primary" hotkey="p" reason={blocked("RESUME")} run={give({ type: "RESUME" })} />}
       <div class="pair">
@@ -41,20 +58,21 @@ export function Actions({ room, view, flow }: Props) {
           hotkey="b"
           silent={blocked("NAVIGATE") !== undefined || !before}
           reason={blocked("NAVIGATE") ?? (before ? null : "This is the first step.")}
-          run={() => app.command(room, { type: "NAVIGATE", step_id: before!.id })}
+          run={() => app.command(room, { type: "NAVIGATE", step_id: present(before).id })}
         />
         {last ? (
-          <Action label="Finish" kind="primary" hotkey="n" reason={blocked("COMPLETE")} run={give({ type: "COMPLETE" })} />
+          <Action label="Finish" kind="primary" hotkey="n" reason={blocked("COMPLETE")} run={finish} />
         ) : (
           <Action
             label="Next"
             kind="primary"
             hotkey="n"
-            reason={blocked("NAVIGATE") ?? view.missing_reason}
-            run={() => app.command(room, { type: "NAVIGATE", step_id: after.id })}
+            reason={blocked("NAVIGATE") ?? (onlyDeclined(view) ? null : view.missing_reason)}
+            run={() => move({ type: "NAVIGATE", step_id: after.id })}
           />
         )}
       </div>
+      {unsigned && <DeclinedReason room={room} intent={unsigned} onClose={() => setUnsigned(null)} />}
       {!last && here?.skippable && view.missing_reason && !blocked("NAVIGATE") && (
         <button type="button" class="quiet small" onClick={() => setAsking("skip")}>
           Skip this step…
@@ -64,24 +82,24 @@ export function Actions({ room, view, flow }: Props) {
       <section class="action-group" aria-labelledby="screen-actions">
         <h2 id="screen-actions">The patient's screen</h2>
         <Action
-          label={view.covered ? "Show again" : "Cover"}
+          label={hidden ? "Show again" : "Cover"}
           hotkey="c"
-          pressed={view.covered}
+          pressed={hidden}
           reason={blocked("COVER_SCREEN")}
-          run={give({ type: "COVER_SCREEN", covered: !view.covered })}
+          run={give({ type: "COVER_SCREEN", covered: !hidden })}
         />
         {!paused && <Action label="Pause" hotkey="p" reason={blocked("PAUSE")} run={give({ type: "PAUSE" })} />}
         <Action label="Change the tablet…" reason={blocked("REPLACE_PATIENT_DEVICE")} run={() => setAsking("device")} />
       </section>
       <section class="action-group" aria-labelledby="end-actions">
         <h2 id="end-actions">Ending</h2>
-        {!last && <Action label="Finish" reason={blocked("COMPLETE")} run={give({ type: "COMPLETE" })} />}
+        {!last && <Action label="Finish" reason={blocked("COMPLETE")} run={finish} />}
         <Action label="Cancel the check-in…" kind="danger" reason={blocked("CANCEL")} run={() => setAsking("cancel")} />
       </section>
       {asking === "cancel" && (
         <Reason
           title="Cancel the check-in"
-          ask="Why? It stands in the record."
+          ask="Why? The time line shows it."
           confirm="Cancel the check-in"
           danger
           onClose={() => setAsking(null)}
@@ -91,7 +109,7 @@ export function Actions({ room, view, flow }: Props) {
       {asking === "skip" && after && (
         <Reason
           title="Skip this step"
-          ask="Why is it left incomplete? It stands in the record."
+          ask="Why is it left incomplete? The time line shows it."
           confirm="Skip"
           onClose={() => setAsking(null)}
           run={(override_reason) => app.command(room, { type: "NAVIGATE", step_id: after.id, override_reason })}
@@ -109,17 +127,18 @@ function FieldActions({ room, view, flow }: Props) {
   const wanted = selected ?? view.highlight ?? view.signature?.field_id ?? null;
   const here = flow.steps[view.step_index];
   const signatures = here ? allOf(here.items).filter((one) => one.signature && view.enabled.includes(one.linkId)).map((one) => one.linkId) : [];
-  const documents = view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id) === here?.id);
+  const documents = view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id)?.id === here?.id);
   const item = wanted ? itemOf(flow, wanted) : undefined;
   const [reviewing, setReviewing] = useState<string | null>(null);
   return (
     <>
+      <ChangedElsewhere room={room} view={view} flow={flow} />
       {signatures.length > 0 && <Signatures room={room} view={view} ids={signatures} />}
       {documents.length > 0 && (
         <section class="action-group" aria-labelledby="doc-actions">
           <h2 id="doc-actions">Documents</h2>
           {documents.map((id) => (
-            <DocumentLine key={id} view={view} item={itemOf(flow, id)!} id={id} onReview={() => setReviewing(id)} />
+            <DocumentLine key={id} view={view} item={present(itemOf(flow, id))} id={id} onReview={() => setReviewing(id)} />
           ))}
         </section>
       )}
@@ -131,16 +150,9 @@ function FieldActions({ room, view, flow }: Props) {
           <p class="hint">Click a field in the patient's screen to point the patient to it.</p>
         )}
       </section>
-      {reviewing && <Review room={room} view={view} item={itemOf(flow, reviewing)!} id={reviewing} onClose={() => setReviewing(null)} />}
+      {reviewing && <Review room={room} view={view} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
     </>
   );
-}
-
-const allOf = (items: Item[]): Item[] => items.flatMap((one) => [one, ...allOf(one.items)]);
-
-function stepOf(flow: Flow, id: string): string | undefined {
-  const item = itemOf(flow, id);
-  return flow.steps.find((step) => item && allOf(step.items).includes(item))?.id;
 }
 
 const DOCUMENT = {
@@ -186,6 +198,7 @@ function Selected({ room, view, item, id }: { room: app.Room; view: FacilityView
         reason={view.blocked?.["HIGHLIGHT_FIELD"]}
         run={() => app.command(room, { type: "HIGHLIGHT_FIELD", field_id: lit ? null : id })}
       />
+      {enters && <Changes key={id} room={room} item={item} id={id} />}
       {enters && !correcting && (
         <Action label="Ask for a correction…" reason={view.blocked?.["REQUEST_CORRECTION"]} run={() => setCorrecting(true)} />
       )}
@@ -236,7 +249,7 @@ function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityV
   return (
     <Dialog title="Change the patient's screen" onClose={onClose}>
       <div class="stack">
-        <p>The session goes on on the other screen, with all answers. The old one shows nothing more.</p>
+        <p>The check-in goes on on the other screen, with all answers. The old one shows nothing more, once it is connected.</p>
         <Action label="Show a new code" kind="primary" run={move(null)} />
         {kiosks.map((one) => (
           <Action key={one.device} label={`Move to ${one.name}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />

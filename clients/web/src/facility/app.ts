@@ -1,15 +1,19 @@
 // What the staff's page is in the middle of: the lobby, or one session; and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type FacilityView, type FlowLine, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../../generated/wire";
-import { Asking, Refused } from "../lib/asking";
-import { Connection, decode } from "../lib/connection";
-import { type Flow, readFlow } from "../lib/flow";
-import { type Credential, kept } from "../lib/keep";
-import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing";
-import { type Intent, Side } from "../lib/side";
+import { type FacilityView, type FieldChange, type FlowLine, type HeldLine, type IdentifyPatient, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../../generated/wire.ts";
+import { Connection } from "../lib/connection.ts";
+import { type Flow, readFlow } from "../lib/flow.ts";
+import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts";
+import { decode } from "../lib/payload.ts";
+import { present } from "../lib/present.ts";
+import { messageOf, Refused, Requests } from "../lib/requests.ts";
+import { type Intent, Session } from "../lib/session.ts";
+import { type Credential, deviceStorage } from "../lib/storage.ts";
 
 export const connection = signal<Connection | null>(null);
 export const lobby = signal<LobbyLine[] | null>(null);
+/** Completed, and not delivered: the patient is not identified. */
+export const held = signal<HeldLine[]>([]);
 export const flows = signal<FlowLine[]>([]);
 export const kiosks = signal<KioskLine[]>([]);
 export const known = signal<ReadonlyMap<string, Flow>>(new Map());
@@ -17,13 +21,13 @@ export const fault = signal<string | null>(null);
 export const pairing = signal(false);
 export const room = signal<Room | null>(null);
 export const showHelp = signal(false);
-export const shortcuts = signal(kept.setting<boolean>("shortcuts") ?? true);
+export const shortcuts = signal(deviceStorage.setting<boolean>("shortcuts") ?? true);
 /** Who asks for signatures on this screen, if they said so; kept on this screen alone. */
-export const staffName = signal(kept.setting<string>("staffName") ?? "");
-export const sound = signal(kept.setting<boolean>("sound") ?? true);
+export const staffName = signal(deviceStorage.setting<string>("staffName") ?? "");
+export const sound = signal(deviceStorage.setting<boolean>("sound") ?? true);
 export const online = computed(() => connection.value?.online.value ?? false);
 
-let asking: Asking | null = null;
+let requests: Requests | null = null;
 const followed = new Map<string, () => void>();
 
 export interface Moment {
@@ -33,8 +37,7 @@ export interface Moment {
 
 /** One session as this page shows it. */
 export interface Room {
-  side: Side<FacilityView>;
-  session: string;
+  session: Session<FacilityView>;
   selected: ReturnType<typeof signal<string | null>>;
   fault: ReturnType<typeof signal<string | null>>;
   /** The moment of the past that is shown, or null for now. */
@@ -62,7 +65,7 @@ export function nameOf(device: string): string {
 }
 
 export function start(): void {
-  const credential = kept.enrolled("facility");
+  const credential = deviceStorage.enrolled("facility");
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
   if (credential) connect(credential);
   else if (code) void enterCode(code);
@@ -80,11 +83,11 @@ export async function enterCode(text: string): Promise<void> {
     const grant = await claim(text, "Front desk");
     if (grant.role === "patient") {
       if (grant.session) throw new PairingRefused();
-      kept.enrol("patient", grant);
+      deviceStorage.enrol("patient", grant);
       location.replace("/patient");
       return;
     }
-    kept.enrol("facility", grant);
+    deviceStorage.enrol("facility", grant);
     history.replaceState(null, "", location.pathname);
     connect(grant);
   } catch (error) {
@@ -100,17 +103,24 @@ export async function enterCode(text: string): Promise<void> {
 function connect(credential: Credential): void {
   const made = new Connection(credential);
   connection.value = made;
-  asking = new Asking(made);
+  requests = new Requests(made);
   made.on(topics.lobby(credential.site, credential.device), (_, payload) => {
-    const sessions = decode<Lobby>(payload)?.sessions;
-    if (!sessions) return;
-    lobby.value = sessions;
-    for (const line of sessions) followFlow(line.flow_ref);
+    const heard = decode<Lobby>(payload);
+    if (!heard) return;
+    lobby.value = heard.sessions;
+    held.value = heard.held ?? [];
+    for (const line of [...heard.sessions, ...held.value]) followFlow(line.flow_ref);
   });
   made.onUp(() => void refresh());
   effect(() => {
+    if (!made.elsewhere.value) return;
+    room.peek()?.close();
+    room.value = null;
+    [lobby.value, held.value] = [null, []];
+  });
+  effect(() => {
     if (!made.refused.value) return;
-    kept.enrol("facility", null);
+    deviceStorage.enrol("facility", null);
     connection.value = null;
     fault.value = "This screen is not known here any more. Enter a new code.";
   });
@@ -119,7 +129,7 @@ function connect(credential: Credential): void {
 
 /** Ask again for what changes seldom. */
 export async function refresh(): Promise<void> {
-  const current = asking;
+  const current = requests;
   if (current === null) return;
   const [gotFlows, gotKiosks] = await Promise.all([
     current.ask({ type: "LIST_FLOWS" }, "FLOWS"),
@@ -151,19 +161,19 @@ export function go(session: string | null): void {
 function follow(): void {
   const wanted = new URLSearchParams(location.hash.slice(1)).get("session");
   const current = room.peek();
-  if (wanted === (current?.session ?? null)) return;
+  if (wanted === (current?.session.id ?? null)) return;
   current?.close();
   room.value = null;
   if (wanted !== null && connection.peek() !== null) void enter(wanted);
 }
 
-async function enter(session: string): Promise<void> {
-  const made = connection.peek()!;
+async function enter(id: string): Promise<void> {
+  const made = present(connection.peek());
   const { site, device } = made.me;
-  const side = new Side<FacilityView>(made, session);
+  const session = new Session<FacilityView>(made, id);
   const pictures = signal<ReadonlyMap<string, Fetched>>(new Map());
   const parts = new Map<string, Map<number, Uint8Array>>();
-  const base = topics.document(site, session, device, "", "").replace(/\/+$/, "");
+  const base = topics.document(site, id, device, "", "").replace(/\/+$/, "");
   const stops = [
     made.on(`${base}/#`, (topic, payload) => {
       const [upload = "", offset = "0"] = topic.slice(base.length + 1).split("/");
@@ -172,11 +182,10 @@ async function enter(session: string): Promise<void> {
       assemble(pictures, upload, pieces);
     }),
     effect(() => {
-      if (side.view.value) followFlow(side.view.value.flow_ref);
+      if (session.view.value) followFlow(session.view.value.flow_ref);
     }),
   ];
   const opened: Room = {
-    side,
     session,
     selected: signal<string | null>(null),
     fault: signal<string | null>(null),
@@ -185,20 +194,20 @@ async function enter(session: string): Promise<void> {
     pictures,
     close: () => {
       stops.forEach((stop) => stop());
-      side.close();
+      session.close();
       for (const one of pictures.peek().values()) if (one.url) URL.revokeObjectURL(one.url);
     },
   };
   room.value = opened;
   try {
-    await asking!.ask({ type: "JOIN_SESSION", session }, "SESSION_JOINED");
+    await present(requests).ask({ type: "JOIN_SESSION", session: id }, "SESSION_JOINED");
   } catch (error) {
     // An ended session is still shown, as it was at the last.
     try {
-      const shown = await asking!.ask({ type: "SHOW_SESSION", session }, "SESSION_SHOWN");
-      if (side.view.peek() === null) side.view.value = shown.view;
+      const shown = await present(requests).ask({ type: "SHOW_SESSION", session: id }, "SESSION_SHOWN");
+      if (session.view.peek() === null) session.view.value = shown.view;
     } catch {
-      opened.fault.value = (error as Error).message;
+      opened.fault.value = messageOf(error);
     }
   }
 }
@@ -216,14 +225,14 @@ function assemble(pictures: Room["pictures"], upload: string, pieces: Map<number
   }
 }
 
-/** Have a document sent here, unless it is here already. */
+/** Request a document, unless it is here already. */
 export async function fetchDocument(current: Room, id: string): Promise<void> {
-  const document = current.side.view.peek()?.documents[id];
+  const document = current.session.view.peek()?.documents[id];
   if (!document?.upload || current.pictures.peek()?.get(id)?.upload === document.upload) return;
   const waiting = { upload: document.upload, size: document.size ?? 0, got: 0, url: null, mediaType: document.media_type ?? "" };
   current.pictures.value = new Map(current.pictures.peek()).set(id, waiting);
   try {
-    await current.side.send({ type: "FETCH_DOCUMENT", field_id: id });
+    await current.session.send({ type: "FETCH_DOCUMENT", field_id: id });
   } catch (error) {
     const next = new Map(current.pictures.peek());
     next.delete(id);
@@ -240,12 +249,17 @@ export interface NewSession {
 
 /** Raises `Refused`. */
 export async function open(wanted: NewSession): Promise<void> {
-  const opened = await asking!.ask({ type: "OPEN_SESSION", ...wanted }, "SESSION_OPENED");
+  const opened = await present(requests).ask({ type: "OPEN_SESSION", ...wanted }, "SESSION_OPENED");
   go(opened.session);
 }
 
+/** State who the patient of a completed session is. Raises `Refused`. */
+export async function identify(stated: Omit<IdentifyPatient, "v" | "type" | "request_id">): Promise<void> {
+  await present(requests).ask({ type: "IDENTIFY_PATIENT", ...stated }, "PATIENT_IDENTIFIED");
+}
+
 export function command(current: Room, intent: Intent): Promise<void> {
-  return current.side.send(intent);
+  return current.session.send(intent);
 }
 
 export const wordsOf = (error: unknown): string =>
@@ -257,7 +271,7 @@ export async function loadEvents(current: Room): Promise<void> {
   let more = true;
   while (more) {
     const after = current.events.peek()?.at(-1)?.revision ?? 0;
-    const page = await asking!.ask({ type: "SESSION_TIMELINE", session: current.session, after }, "TIMELINE");
+    const page = await present(requests).ask({ type: "SESSION_TIMELINE", session: current.session.id, after }, "TIMELINE");
     const events = [...(current.events.peek() ?? []), ...page.events];
     if (room.peek() !== current || page.events.length === 0) return;
     current.events.value = events;
@@ -265,8 +279,23 @@ export async function loadEvents(current: Room): Promise<void> {
   }
 }
 
+/** What was changed in a field, in order. */
+export async function fieldHistory(current: Room, field_id: string): Promise<FieldChange[]> {
+  const found: FieldChange[] = [];
+  for (let more = true; more; ) {
+    const after = found.at(-1)?.revision ?? 0;
+    const page = await present(requests).ask({ type: "FIELD_HISTORY", session: current.session.id, field_id, after }, "FIELD_CHANGES");
+    found.push(...page.changes);
+    more = page.more && page.changes.length > 0;
+  }
+  return found;
+}
+
 let wanted: number | null = null;
 let looking = false;
+
+/** Whether, while the past was awaited, the present was asked for. */
+const backToNow = () => wanted === null;
 
 /** Show the session as it was at a revision; of many asked for in a row, the last one counts. */
 export async function lookBack(current: Room, revision: number | null): Promise<void> {
@@ -277,8 +306,8 @@ export async function lookBack(current: Room, revision: number | null): Promise<
   try {
     while (wanted !== null && wanted !== current.past.peek()?.revision) {
       const at: number = wanted;
-      const shown = await asking!.ask({ type: "SHOW_SESSION", session: current.session, revision: at }, "SESSION_SHOWN");
-      if (wanted === null) break;
+      const shown = await present(requests).ask({ type: "SHOW_SESSION", session: current.session.id, revision: at }, "SESSION_SHOWN");
+      if (backToNow()) break;
       current.past.value = { revision: at, view: shown.view };
     }
   } finally {

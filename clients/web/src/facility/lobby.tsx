@@ -1,8 +1,9 @@
 // The lobby: every open session at a glance, and a new one.
 import { useEffect, useState } from "preact/hooks";
-import type { LobbyLine } from "../../generated/wire";
-import * as app from "./app";
-import { Action, ago, Dialog, useNow } from "./parts";
+import type { LobbyLine } from "../../generated/wire.ts";
+import * as app from "./app.ts";
+import { HeldList } from "./identify.tsx";
+import { Action, ago, Dialog, useNow } from "./parts.tsx";
 
 export function LobbyScreen() {
   const [opening, setOpening] = useState(false);
@@ -38,9 +39,15 @@ export function LobbyScreen() {
           ))}
         </ul>
       )}
+      <HeldList />
       {opening && <NewSession onClose={() => setOpening(false)} />}
     </main>
   );
+}
+
+function patientState(line: LobbyLine): string {
+  if (line.patient_locked) return "Patient's screen is locked: nobody answered";
+  return line.patient_idle ? "Nobody answers at the patient's screen" : "Patient is here";
 }
 
 const WAITING: Record<string, string> = { waiting: "Waiting for the patient", paused: "Paused" };
@@ -49,7 +56,7 @@ function Card({ line, now }: { line: LobbyLine; now: number }) {
   const flow = app.known.value.get(line.flow_ref);
   const step = flow?.steps.find((one) => one.id === line.step_id);
   const part = (100 * (line.step_index + (line.status === "waiting" ? 0 : 1))) / line.steps_total;
-  const state = WAITING[line.status] ?? (line.patient_online ? "Patient is here" : "Patient's screen is away");
+  const state = WAITING[line.status] ?? (line.patient_online ? patientState(line) : "Patient's screen is away");
   const dot = line.status === "active" && line.patient_online ? "on" : line.status === "active" ? "off" : "wait";
   return (
     <li class="card" data-help={line.help_requested || undefined}>
@@ -108,7 +115,7 @@ function NewSession({ onClose }: { onClose: () => void }) {
           <label for="new-label">
             Label <span class="optional">(optional)</span>
           </label>
-          <p class="hint" id="new-label-hint">So that you know whom it is for. Only staff sees it.</p>
+          <p class="hint" id="new-label-hint">So that you know whom it is for, such as “Room 3”. The patient's screen does not show it; the printed record does.</p>
           <input
             id="new-label"
             aria-describedby="new-label-hint"

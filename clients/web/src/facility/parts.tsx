@@ -2,7 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { encode } from "uqr";
-import * as app from "./app";
+import { present } from "../lib/present.ts";
+import * as app from "./app.ts";
 
 /** A number of seconds as a person says it. */
 export function ago(since: string, now: number): string {
@@ -36,7 +37,7 @@ interface ActionProps {
   label: string;
   /** Why it cannot be done now, as the controller says; null: it can. */
   reason?: string | null | undefined;
-  run: () => Promise<unknown> | void;
+  run: () => unknown;
   kind?: "primary" | "secondary" | "quiet" | "danger";
   hotkey?: string | undefined;
   pressed?: boolean | undefined;
@@ -72,7 +73,7 @@ export function Action({ label, reason, run, kind = "secondary", hotkey, pressed
         aria-busy={busy || undefined}
         aria-pressed={pressed}
         aria-keyshortcuts={hotkey}
-        onClick={press}
+        onClick={() => void press()}
       >
         <span>{label}</span>
         {hotkey && app.shortcuts.value && <kbd aria-hidden="true">{hotkey}</kbd>}
@@ -93,7 +94,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, children, wide }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const dialog = box.current!;
+    const dialog = present(box.current);
     if (!dialog.open) dialog.showModal();
     return () => dialog.close();
   }, []);

@@ -1,9 +1,10 @@
 // A document, large: zoom, turn, accept, or send back with a reason.
 import { useEffect, useState } from "preact/hooks";
-import type { FacilityView } from "../../generated/wire";
-import type { Item } from "../lib/flow";
-import * as app from "./app";
-import { Action, Dialog } from "./parts";
+import type { FacilityView } from "../../generated/wire.ts";
+import type { Item } from "../lib/flow.ts";
+import { present } from "../lib/present.ts";
+import * as app from "./app.ts";
+import { Action, Dialog } from "./parts.tsx";
 
 interface Props {
   room: app.Room;
@@ -24,12 +25,12 @@ export function Review({ room, view, item, id, onClose }: Props) {
   const upload = view.documents[id]?.upload;
   useEffect(() => {
     setFault(null);
-    app.fetchDocument(room, id).catch((error) => setFault(app.wordsOf(error)));
+    app.fetchDocument(room, id).catch((error: unknown) => setFault(app.wordsOf(error)));
   }, [id, upload]);
   const fetched = room.pictures.value?.get(id);
   const review = (accepted: boolean) =>
     app.command(room, { type: "REVIEW_DOCUMENT", field_id: id, accepted, reason: accepted ? null : reason.trim() }).then(onClose);
-  const scale = ZOOMS[zoom]!;
+  const scale = present(ZOOMS[zoom]);
   return (
     <Dialog title={item.text(null)} onClose={onClose} wide>
       <div class="viewer" tabIndex={0} role="region" aria-label="The document">

@@ -1,17 +1,22 @@
 // One session: its steps, the patient's screen as it is now, and what can be done.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { StepScreen } from "../fields/step";
-import type { Sheet } from "../fields/sheet";
-import type { FacilityView } from "../../generated/wire";
-import { type Flow, itemOf } from "../lib/flow";
-import { nameOf as languageName, wordsIn } from "../words";
-import { Actions } from "./actions";
-import * as app from "./app";
-import { QrCode, useNow } from "./parts";
-import { TimeLine } from "./timeline";
+import { StepScreen } from "../fields/step.tsx";
+import type { Sheet } from "../fields/sheet.ts";
+import type { FacilityView } from "../../generated/wire.ts";
+import { type Flow, type Item, itemOf } from "../lib/flow.ts";
+import { reviewSeenByStaff } from "../lib/review.ts";
+import { present } from "../lib/present.ts";
+import { nameOf as languageName, wordsIn } from "../words.ts";
+import { Actions } from "./actions.tsx";
+import { DeclinedReason, orReason, type Overridable } from "./declined.tsx";
+import * as app from "./app.ts";
+import { HeldNote } from "./identify.tsx";
+import { QrCode, useNow } from "./parts.tsx";
+import { isOver } from "./status.ts";
+import { TimeLine } from "./timeline.tsx";
 
 export function SessionScreen({ room }: { room: app.Room }) {
-  const now = room.side.view.value;
+  const now = room.session.view.value;
   const flow = now ? app.known.value.get(now.flow_ref) : undefined;
   const [timeline, setTimeline] = useState(false);
   useEffect(() => {
@@ -19,7 +24,7 @@ export function SessionScreen({ room }: { room: app.Room }) {
     addEventListener("handrail-timeline", listen);
     return () => removeEventListener("handrail-timeline", listen);
   }, []);
-  if (room.side.departed.value) return <Gone why="This session is not here any more." />;
+  if (room.session.departed.value) return <Gone why="This session is not here any more." />;
   if (room.fault.value) return <Gone why={room.fault.value} />;
   if (now === null || flow === undefined) return <main class="calm"><p class="lead" role="status">Loading…</p></main>;
   const past = room.past.value ?? null;
@@ -131,13 +136,16 @@ function RoomHead({ view, room, flow, timeline, onTimeline }: HeadProps) {
 function TakeOver({ room, view }: { room: app.Room; view: FacilityView }) {
   const [refusal, setRefusal] = useState<string | null>(null);
   const reason = view.blocked?.["TAKE_OVER"];
+  const take = () => {
+    if (!reason) app.command(room, { type: "TAKE_OVER" }).catch((error: unknown) => setRefusal(app.wordsOf(error)));
+  };
   return (
     <div class="take-over">
       <button
         type="button"
         class="primary"
         aria-disabled={reason ? true : undefined}
-        onClick={() => !reason && app.command(room, { type: "TAKE_OVER" }).catch((error) => setRefusal(app.wordsOf(error)))}
+        onClick={take}
       >
         Take over
       </button>
@@ -145,8 +153,6 @@ function TakeOver({ room, view }: { room: app.Room; view: FacilityView }) {
     </div>
   );
 }
-
-export const isOver = (view: FacilityView) => ["completed", "cancelled", "expired"].includes(view.status);
 
 // -- steps -------------------------------------------------------------------------------------
 
@@ -162,16 +168,22 @@ const MEANING = { upcoming: "not yet", current: "now", complete: "complete", inc
 
 function Steps({ room, view, flow, live }: PartProps) {
   const [refusal, setRefusal] = useState<{ step: string; text: string } | null>(null);
+  const [unsigned, setUnsigned] = useState<(Overridable & { type: "NAVIGATE" }) | null>(null);
   const blocked = live ? view.blocked?.["NAVIGATE"] : "This is the past.";
   const current = useRef<HTMLLIElement>(null);
   useEffect(() => {
     setRefusal(null);
+    setUnsigned(null);
     current.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [view.step_id]);
   const goTo = (step_id: string) => {
-    if (blocked) return setRefusal({ step: step_id, text: blocked });
-    setRefusal(null);
-    app.command(room, { type: "NAVIGATE", step_id }).catch((error) => setRefusal({ step: step_id, text: app.wordsOf(error) }));
+    setRefusal(blocked ? { step: step_id, text: blocked } : null);
+    if (blocked) return;
+    const intent = { type: "NAVIGATE", step_id } as const;
+    app
+      .command(room, intent)
+      .catch(orReason(intent, setUnsigned))
+      .catch((error: unknown) => setRefusal({ step: step_id, text: app.wordsOf(error) }));
   };
   return (
     <nav class="steps" aria-label="Steps">
@@ -195,6 +207,7 @@ function Steps({ room, view, flow, live }: PartProps) {
                 </span>
               </button>
               {refusal?.step === step.id && <p class="refusal" role="alert">{refusal.text}</p>}
+              {unsigned?.step_id === step.id && <DeclinedReason room={room} intent={unsigned} onClose={() => setUnsigned(null)} />}
             </li>
           );
         })}
@@ -209,28 +222,29 @@ function Mirror({ room, view, flow, live }: PartProps) {
   const [language, setLanguage] = useState<string | null>(null);
   const [refusal, setRefusal] = useState<string | null>(null);
   const selected = room.selected.value ?? null;
-  const step = flow.steps.find((one) => one.id === view.step_id) ?? flow.steps[0]!;
+  const step = flow.steps.find((one) => one.id === view.step_id) ?? present(flow.steps[0]);
   const patient = Object.values(view.participants).find((one) => one.role === "patient");
   const blocked = live ? view.blocked?.["HIGHLIGHT_FIELD"] : undefined;
+  const wanted = flow.steps.find((one) => one.id === view.help_step);
   useEffect(() => {
     setRefusal(null);
     room.selected.value = null;
   }, [view.step_id]);
   const point = (id: string) => {
     if (!live) return;
-    setRefusal(null);
     const again = view.highlight === id;
     room.selected.value = id;
-    if (blocked) return setRefusal(blocked);
-    app.command(room, { type: "HIGHLIGHT_FIELD", field_id: again ? null : id }).catch((error) => setRefusal(app.wordsOf(error)));
+    setRefusal(blocked ?? null);
+    if (blocked) return;
+    app.command(room, { type: "HIGHLIGHT_FIELD", field_id: again ? null : id }).catch((error: unknown) => setRefusal(app.wordsOf(error)));
   };
   const sheet = useMemo(
     (): Sheet => ({
       flow,
       language,
-      say: wordsIn(language ?? "en"),
+      say: wordsIn(language ?? flow.language),
       enabled: new Set(view.enabled),
-      shown: view,
+      shown: step.items.some(asksForReview) ? { ...view, review: reviewSeenByStaff(flow, view) } : view,
       hands: null,
       pointing: {
         point,
@@ -262,13 +276,26 @@ function Mirror({ room, view, flow, live }: PartProps) {
         )}
       </div>
       {view.code && live && <CodePanel view={view} />}
-      {view.help_requested && live && <p class="banner alert" role="alert">The patient asks for help.</p>}
+      {view.help_requested && live && (
+        <p class="banner alert" role="alert">
+          {wanted ? <>The patient asks to change “<span dir="auto">{wanted.title(null)}</span>”.</> : "The patient asks for help."}
+        </p>
+      )}
       {patient && !patient.online && live && !over && (
-        <p class="banner warn" role="status">The patient's screen is away. It will come back to this step by itself.</p>
+        <p class="banner warn" role="status">The patient's screen is away. When it is back, it shows this step. What is typed on it meanwhile is not here yet.</p>
+      )}
+      {live && !over && view.locked && (
+        <p class="banner warn" role="status">
+          Nobody answered at the patient's screen, so it is locked and shows no values. “Show again” opens it.
+        </p>
+      )}
+      {live && !over && view.patient_idle && !view.locked && (
+        <p class="banner" role="status">Nobody answers at the patient's screen.</p>
       )}
       {refusal && <p class="banner refusal" role="alert">{refusal}</p>}
+      {live && <NotTaken view={view} flow={flow} />}
       {over ? (
-        <p class="banner" role="status">{ENDED[view.status]}</p>
+        <Over view={view} />
       ) : (
         <MirrorState view={view} flow={flow} />
       )}
@@ -285,11 +312,53 @@ function Mirror({ room, view, flow, live }: PartProps) {
   );
 }
 
+const asksForReview = (item: Item): boolean => item.review || item.items.some(asksForReview);
+
 const ENDED: Record<string, string> = {
   completed: "The check-in is complete and submitted.",
   cancelled: "The check-in was cancelled.",
-  expired: "The check-in expired: nobody touched it for hours.",
+  expired: "The check-in expired: it was not used for too long.",
 };
+
+/** How it ended; and whether its delivery waits for staff. */
+function Over({ view }: { view: FacilityView }) {
+  const waits = app.held.value.find((one) => one.session === view.session);
+  const stated = view.identified;
+  return (
+    <>
+      <p class="banner" role="status">{ENDED[view.status]}</p>
+      {waits && (
+        <div class="banner warn" role="status">
+          <HeldNote line={waits} />
+        </div>
+      )}
+      {stated && (
+        <p class="banner" role="status">
+          Identified by staff: <span dir="auto">{[...(stated.given ?? []), stated.family].filter(Boolean).join(" ")}</span>
+          {[stated.birth_date, stated.gender].filter(Boolean).map((one) => `, ${one}`)}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** What the patient entered and the controller refused. */
+function NotTaken({ view, flow }: { view: FacilityView; flow: Flow }) {
+  const all = Object.entries(view.not_taken ?? {});
+  if (all.length === 0) return null;
+  return (
+    <div class="banner warn not-taken" role="status">
+      <p>Not taken from the patient, who sees it too:</p>
+      <ul>
+        {all.map(([id, { message }]) => (
+          <li key={id}>
+            <strong dir="auto">{itemOf(flow, id)?.text(null) ?? id}</strong> – {message}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
 
 function MirrorState({ view, flow }: { view: FacilityView; flow: Flow }) {
   const signing = view.signature?.status === "requested" ? view.signature.field_id : null;

@@ -1,9 +1,10 @@
 // The signatures of the step: asking for one, and what came of it.
-import type { FacilityView, SignatureView } from "../../generated/wire";
-import { kept } from "../lib/keep";
-import { nameOf as languageName } from "../words";
-import * as app from "./app";
-import { Action } from "./parts";
+import type { FacilityView, SignatureView } from "../../generated/wire.ts";
+import { type Flow, itemOf, stepOf } from "../lib/flow.ts";
+import { deviceStorage } from "../lib/storage.ts";
+import { nameOf as languageName } from "../words.ts";
+import * as app from "./app.ts";
+import { Action } from "./parts.tsx";
 
 interface Props {
   room: app.Room;
@@ -27,6 +28,31 @@ export function Signatures({ room, view, ids }: Props) {
   );
 }
 
+/** The signatures of other steps that no longer stand, each with the way to its step. */
+export function ChangedElsewhere({ room, view, flow }: { room: app.Room; view: FacilityView; flow: Flow }) {
+  const changed = Object.values(view.signatures).filter((one) => one.changed);
+  const places = changed.map(({ field_id: id }) => ({ id, step: stepOf(flow, id) })).filter(({ step }) => step?.id !== view.step_id);
+  if (places.length === 0) return null;
+  return (
+    <section class="action-group" aria-labelledby="changed-actions">
+      <h2 id="changed-actions">Changed after signing</h2>
+      {places.map(({ id, step }) => (
+        <div class="signature-line" key={id}>
+          <p dir="auto">{itemOf(flow, id)?.text(null).slice(0, 160) ?? id}</p>
+          <p class="chip changed">{CHANGED[status]}</p>
+          {step && (
+            <Action
+              label={`Go to “${step.title(null)}”`}
+              reason={view.blocked?.["NAVIGATE"]}
+              run={() => app.command(room, { type: "NAVIGATE", step_id: step.id })}
+            />
+          )}
+        </div>
+      ))}
+    </section>
+  );
+}
+
 function StaffName() {
   return (
     <div class="stack staff-name">
@@ -41,7 +67,7 @@ function StaffName() {
         value={app.staffName.value}
         onInput={({ currentTarget: { value } }) => {
           app.staffName.value = value;
-          kept.set("staffName", value.trim() || null);
+          deviceStorage.set("staffName", value.trim() || null);
         }}
       />
       <p class="hint" id="staff-name-hint">Stands in the record as who asked. This screen remembers it.</p>
@@ -53,12 +79,13 @@ function Ask({ room, view, id, asked }: { room: app.Room; view: FacilityView; id
   if (asked) {
     return <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />;
   }
-  const signed = view.signatures[id]?.status === "signed";
+  const given = view.signatures[id];
+  const signed = given?.status === "signed";
   const staff_name = app.staffName.value.trim() || null;
   return (
     <Action
       label={signed ? "Ask to sign again" : "Ask to sign"}
-      kind={signed ? "secondary" : "primary"}
+      kind={signed && !given.changed ? "secondary" : "primary"}
       hotkey="s"
       reason={view.blocked?.["REQUEST_SIGNATURE"]}
       run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: id, staff_name })}
@@ -66,6 +93,10 @@ function Ask({ room, view, id, asked }: { room: app.Room; view: FacilityView; id
   );
 }
 
+const CHANGED: Record<string, string> = {
+  signed: "Signed, but what was signed has changed: ask again",
+  declined: "Declined, but the text or the patient has changed: ask again",
+};
 const OUTCOMES: Record<string, string> = { signed: "Signed", declined: "Declined", withdrawn: "Withdrawn" };
 
 function Outcome({ signature }: { signature: SignatureView | undefined }) {
@@ -74,6 +105,7 @@ function Outcome({ signature }: { signature: SignatureView | undefined }) {
   const { status, at, printed_name: name, relationship, language, reason, staff_name: staff } = signature;
   return (
     <div class="outcome">
+      {signature.changed && <p class="chip changed">{CHANGED[signature.status]}</p>}
       <p>
         <span class={`chip ${status}`}>{outcome}</span> {at && <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>}
       </p>

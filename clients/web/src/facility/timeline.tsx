@@ -1,8 +1,8 @@
 // The time line: what happened, and what the patient's screen showed at any moment.
 import { useEffect, useRef } from "preact/hooks";
-import type { FacilityView, TimelineLine } from "../../generated/wire";
-import { type Flow, itemOf } from "../lib/flow";
-import * as app from "./app";
+import type { FacilityView, TimelineLine } from "../../generated/wire.ts";
+import { type Flow, itemOf } from "../lib/flow.ts";
+import * as app from "./app.ts";
 
 interface Props {
   room: app.Room;

@@ -1,8 +1,9 @@
 // Answers that are picked: radio buttons, check boxes, drop-down, or typed with suggestions.
 import { useState } from "preact/hooks";
-import { isEmpty, type Option, picks } from "../lib/flow";
-import { Scalar, type ScalarProps } from "./scalars";
-import { isMasked, off, useSheet } from "./sheet";
+import { isEmpty, listOf, type Option, picks } from "../lib/flow.ts";
+import { QUIET, type ScalarProps } from "./control.tsx";
+import { Scalar } from "./scalars.tsx";
+import { isMasked, off, useSheet } from "./sheet.ts";
 
 /** Up to so many are read at a glance; more are better behind a drop-down. */
 const FEW = 6;
@@ -90,7 +91,7 @@ function Radios(props: ScalarProps) {
             {...frozen}
             onChange={() => {
               setOpening(true);
-              onValue(undefined, pick);
+              onValue(undefined, { ...pick, more: true });
             }}
           />
           <span>{say("other")}</span>
@@ -118,15 +119,14 @@ function Checks(props: ScalarProps) {
   const { options, label } = useLabels(props);
   const { item, inputId, disabled, onValue } = props;
   const [wanted, setWanted] = useState("");
-  const values = Array.isArray(props.value) ? props.value : isEmpty(props.value) ? [] : [props.value];
+  const values = listOf(props.value);
   const own = values.filter((value) => !options.some((option) => picks(option, value)));
-  const give = (next: unknown[], typed = false) => onValue(next.length > 0 ? next : undefined, { typed });
+  const give = (next: unknown[], typed = false) => onValue(next.length > 0 ? next : undefined, { typed, more: true });
   const toggle = (option: Option, on: boolean) => {
     const rest = values.filter((value) => !picks(option, value));
-    if (!on) return give(rest);
-    if (option.exclusive) return give([option.value]);
     const alone = options.filter((one) => one.exclusive);
-    give([...rest.filter((value) => !alone.some((one) => picks(one, value))), option.value]);
+    const beside = option.exclusive ? [] : rest.filter((value) => !alone.some((one) => picks(one, value)));
+    give(on ? [...beside, option.value] : rest);
   };
   const searched = options.length > 3 * FEW;
   const fits = (option: Option) =>
@@ -222,13 +222,12 @@ function Suggest(props: ScalarProps) {
         type="text"
         dir="auto"
         list={listId}
-        autocomplete="off"
-        spellcheck={false}
+        {...QUIET}
         placeholder={say("type2")}
         aria-describedby={describedBy}
         aria-invalid={invalid || undefined}
         {...frozen}
-        value={typing ?? shown}
+        value={typing ?? props.typed ?? shown}
         onBlur={() => chosen !== undefined && setTyping(null)}
         onInput={({ currentTarget }) => {
           const text = currentTarget.value;
@@ -238,7 +237,7 @@ function Suggest(props: ScalarProps) {
           if (plain === "") onValue(undefined, { typed: true });
           else if (match) onValue(match.value, { typed: true });
           else if (item.open) onValue(text, { typed: true });
-          else onValue(undefined, { typed: true, problem: say("notListed") });
+          else onValue(undefined, { typed: true, problem: say("notListed"), text });
         }}
       />
       <datalist id={listId}>

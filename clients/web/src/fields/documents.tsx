@@ -1,16 +1,16 @@
 // A document: taken or chosen, turned and cropped, sent; and how far it is.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DocumentView } from "../../generated/wire";
-import type { Item } from "../lib/flow";
-import type { Say } from "../words";
-import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture";
-import { domId, type Progress, useSheet } from "./sheet";
+import type { DocumentView } from "../../generated/wire.ts";
+import type { Item } from "../lib/flow.ts";
+import type { Say } from "../words.ts";
+import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture.ts";
+import { domId, type Progress, useSheet } from "./sheet.ts";
 
 const PREVIEW = 900;
 
 export function Document({ item, id, inputId }: { item: Item; id: string; inputId: string }) {
   const { hands, say, shown } = useSheet();
-  const document = shown.documents[id] ?? ({ status: "missing" } as DocumentView);
+  const document = shown.documents[id] ?? { status: "missing" };
   const [picture, setPicture] = useState<HTMLImageElement | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const latest = useRef<HTMLImageElement | null>(null);
@@ -43,6 +43,15 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
       setFault(say("docWrongType"));
     }
   };
+  const use = async (chosen: HTMLImageElement, quarters: number, crop: Crop) => {
+    const type = writableType(item.mediaTypes) ?? "image/jpeg";
+    try {
+      send(await toBytes(chosen, quarters, crop, type), type);
+    } catch {
+      setFault(say("docUnreadable"));
+    }
+    drop();
+  };
   const busy = progress !== undefined;
   const done = document.status === "received" || document.status === "accepted";
   return (
@@ -59,25 +68,17 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
           picture={picture}
           id={id}
           onCancel={drop}
-          onUse={async (quarters, crop) => {
-            const type = writableType(item.mediaTypes) ?? "image/jpeg";
-            try {
-              send(await toBytes(picture, quarters, crop, type), type);
-            } catch {
-              setFault(say("docUnreadable"));
-            }
-            drop();
-          }}
+          onUse={(quarters, crop) => void use(picture, quarters, crop)}
         />
       )}
       {hands && !picture && (
         <div class="buttons">
-          <FileButton id={inputId} label={say(done ? "retake" : "takePhoto")} accept="image/*" camera primary={!done} onFile={chosen} />
+          <FileButton id={inputId} label={say(done ? "retake" : "takePhoto")} accept="image/*" camera primary={!done} onFile={(file) => void chosen(file)} />
           <FileButton
             id={`${inputId}-file`}
             label={say("chooseFile")}
             accept={item.mediaTypes.join(",") || "image/*,application/pdf"}
-            onFile={chosen}
+            onFile={(file) => void chosen(file)}
           />
         </div>
       )}
@@ -155,6 +156,12 @@ const CORNERS: Corner[] = [
 ];
 const LEAST = 0.1;
 const NUDGE = 0.02;
+const NUDGES = new Map<string, [number, number]>([
+  ["ArrowLeft", [-NUDGE, 0]],
+  ["ArrowRight", [NUDGE, 0]],
+  ["ArrowUp", [0, -NUDGE]],
+  ["ArrowDown", [0, NUDGE]],
+]);
 
 function moved(crop: Crop, [side, edge]: Corner, x: number, y: number): Crop {
   const next = { ...crop };
@@ -181,10 +188,11 @@ function Adjust({ picture, id, onCancel, onUse }: AdjustProps) {
     setCrop((before) => moved(before, corner, x, y));
   };
   const nudge = (corner: Corner) => (event: KeyboardEvent) => {
-    const by = { ArrowLeft: [-NUDGE, 0], ArrowRight: [NUDGE, 0], ArrowUp: [0, -NUDGE], ArrowDown: [0, NUDGE] }[event.key];
+    const by = NUDGES.get(event.key);
     if (!by) return;
     event.preventDefault();
-    setCrop((before) => moved(before, corner, before[corner[0]] + by[0]!, before[corner[1]] + by[1]!));
+    const [x, y] = by;
+    setCrop((before) => moved(before, corner, before[corner[0]] + x, before[corner[1]] + y));
   };
   const percent = (fraction: number) => `${fraction * 100}%`;
   return (

@@ -1,4 +1,5 @@
 // From a file to the bytes that are sent: upright, cropped, and no larger than it has to be.
+import { present } from "../lib/present.ts";
 
 /** A letter-size page photographed at this length can be read well. */
 const LONGEST = 2_000;
@@ -39,7 +40,7 @@ export function drawTurned(canvas: HTMLCanvasElement, picture: HTMLImageElement,
   const lying = quarters % 2 === 1;
   canvas.width = lying ? height : width;
   canvas.height = lying ? width : height;
-  const context = canvas.getContext("2d")!;
+  const context = present(canvas.getContext("2d"));
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.translate(canvas.width / 2, canvas.height / 2);
@@ -54,7 +55,7 @@ export async function toBytes(picture: HTMLImageElement, quarters: number, crop:
   const cut = document.createElement("canvas");
   cut.width = Math.max(1, Math.round((crop.right - crop.left) * turned.width));
   cut.height = Math.max(1, Math.round((crop.bottom - crop.top) * turned.height));
-  cut.getContext("2d")!.drawImage(turned, -crop.left * turned.width, -crop.top * turned.height);
+  present(cut.getContext("2d")).drawImage(turned, -crop.left * turned.width, -crop.top * turned.height);
   const blob = await new Promise<Blob | null>((done) => cut.toBlob(done, mediaType, QUALITY));
   if (blob === null) throw new Error("no picture");
   return new Uint8Array(await blob.arrayBuffer());
@@ -63,7 +64,6 @@ export async function toBytes(picture: HTMLImageElement, quarters: number, crop:
 /** What a canvas can write and the form takes; null where these have nothing in common. */
 export function writableType(wanted: string[]): string | null {
   const can = ["image/jpeg", "image/png"];
-  if (wanted.length === 0) return can[0]!;
   return can.find((type) => accepts(wanted, type)) ?? null;
 }
 

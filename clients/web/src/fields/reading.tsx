@@ -1,8 +1,8 @@
 // A text to be read to its end, how far it was, and for how long.
 import { useEffect, useRef } from "preact/hooks";
-import type { Item } from "../lib/flow";
-import { asMinutes, useSecondsSeen } from "./seconds";
-import { domId, useSheet } from "./sheet";
+import type { Item } from "../lib/flow.ts";
+import { asMinutes, useSecondsSeen } from "./seconds.ts";
+import { domId, useSheet } from "./sheet.ts";
 
 const STEP = 0.05;
 const GLANCE_MS = 1_500;

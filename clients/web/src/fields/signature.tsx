@@ -1,21 +1,27 @@
 // A signature on its step, once it was asked for: how it stands, and the way to take it back.
 import { useState } from "preact/hooks";
-import { WithReason } from "./why";
-import type { Say, Word } from "../words";
-import { domId, useSheet } from "./sheet";
+import { messageOf } from "../lib/requests.ts";
+import { WithReason } from "./why.tsx";
+import type { Say, Word } from "../words.ts";
+import { domId, useSheet } from "./sheet.ts";
 
-const WORDS: Record<string, Word> = { signed: "signed", declined: "declined", withdrawn: "withdrawn" };
+const WORDS: Record<string, Word> = {
+  signed: "signed",
+  changed: "signedChanged",
+  declined: "declined",
+  withdrawn: "withdrawn",
+};
 
 export function SignatureState({ id }: { id: string }) {
   const { shown, say, hands } = useSheet();
   const mine = (shown.step_signatures ?? shown.signatures)?.[id];
-  const status = mine?.status ?? "none";
+  const status = !mine?.changed ? (mine?.status ?? "none") : mine.status === "declined" ? "none" : "changed";
   return (
     <>
       <p class="signature-state" data-status={status} role={hands ? "status" : undefined}>
         {say(WORDS[status] ?? "signSoon")}
       </p>
-      {hands && status === "signed" && <Withdraw id={id} say={say} withdraw={hands.withdraw} />}
+      {hands && mine?.status === "signed" && <Withdraw id={id} say={say} withdraw={hands.withdraw} />}
     </>
   );
 }
@@ -33,7 +39,7 @@ function Withdraw({ id, say, withdraw }: Props) {
   const run = (reason: string | null) => {
     setSending(true);
     withdraw(id, reason)
-      .catch((error: Error) => setRefusal(error.message))
+      .catch((error: unknown) => setRefusal(messageOf(error)))
       .finally(() => setSending(false));
   };
   return (

@@ -1,14 +1,20 @@
 // One step: its groups, texts and fields, as the flow has them and the controller says they are on.
 import type { ComponentChildren } from "preact";
-import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { instancesIn, isEmpty, type Item, type Step } from "../lib/flow";
-import { sentenceIn } from "../words";
-import { Choice, choiceStyle, YesNo } from "./choices";
-import { Document } from "./documents";
-import { Reading } from "./reading";
-import { Scalar } from "./scalars";
-import { SignatureState } from "./signature";
-import { domId, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { isEmpty, type Item, type Step } from "../lib/flow.ts";
+import { LAPSED, sentenceIn } from "../words.ts";
+import { Choice, choiceStyle, YesNo } from "./choices.tsx";
+import type { ScalarProps } from "./control.tsx";
+import { dateExample } from "./dates.ts";
+import { Document } from "./documents.tsx";
+import { instancesIn, withNext } from "./instances.ts";
+import { Reading } from "./reading.tsx";
+import { AnswerReview } from "./review.tsx";
+import { Scalar } from "./scalars.tsx";
+import { SignatureState } from "./signature.tsx";
+import { Several } from "./several.tsx";
+import { isDated, problemOf } from "./problem.ts";
+import { type Control, domId, type How, isMasked, localeOfSheet, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet.ts";
 
 export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
   return (
@@ -16,7 +22,10 @@ export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
       <div class="step" key={step.id}>
         {step.items.map((item) =>
           item.type === "group" && step.items.length === 1 ? (
-            <Items items={item.repeats ? [item] : item.items} prefix="" depth={2} own={item.consent ? item : null} />
+            <>
+              {item.review && <AnswerReview depth={2} />}
+              <Items items={item.repeats ? [item] : item.items} prefix="" depth={2} own={item.consent ? item : null} />
+            </>
           ) : (
             <Items items={[item]} prefix="" depth={2} own={null} />
           ),
@@ -54,12 +63,19 @@ function Placed({ item, prefix, depth }: { item: Item; prefix: string; depth: nu
       <Repeating item={item} prefix={prefix} depth={depth} />
     ) : (
       <Group title={item.text(sheet.language)} depth={depth}>
+        {item.review && <AnswerReview depth={depth + 1} />}
         <Items items={item.items} prefix={prefix} depth={depth + 1} />
       </Group>
     );
   }
   if (item.type === "display" && !item.consent && !item.signature) {
-    return sheet.enabled.has(id) ? <p class="words" dir="auto">{item.text(sheet.language)}</p> : null;
+    if (!sheet.enabled.has(id)) return null;
+    return (
+      <>
+        <p class="words" dir="auto">{item.text(sheet.language)}</p>
+        {item.review && <AnswerReview depth={depth} />}
+      </>
+    );
   }
   if (!sheet.enabled.has(id)) return null;
   return <FieldBox item={item} id={id} depth={depth} />;
@@ -98,33 +114,34 @@ function Repeating({ item, prefix, depth }: { item: Item; prefix: string; depth:
   const title = item.text(language) || say("nth", { label: "", n: "" }).trim();
   const filled = (n: number) =>
     [...sheet.enabled].some((id) => id.startsWith(`${group}[${n}].`) && hasSomething(sheet, id));
-  const shown = adding ? count + 1 : count;
-  const full = item.maxOccurs !== null && shown >= item.maxOccurs;
+  const opened = useMemo(() => withNext(sheet.enabled, sheet.shown, group), [sheet, group]);
+  // An instance that is not there yet: an entry in it adds it.
+  const draft = adding && opened ? { ...sheet, enabled: opened } : null;
   return (
     <Group title={title} depth={depth}>
-      {Array.from({ length: shown }, (_, n) => {
+      {Array.from({ length: draft ? count + 1 : count }, (_, n) => {
         const inside = `${group}[${n}].`;
-        const draft = n >= count;
+        const isDraft = n >= count;
         const part = <Items items={item.items} prefix={inside} depth={depth + 1} />;
         return (
           <div class="instance" role="group" aria-label={say("nth", { label: title, n: n + 1 })} key={n} ref={last}>
             <div class="instance-head">
               <span class="instance-number">{n + 1}</span>
-              {hands && (draft || n > 0 || filled(n)) && (
+              {hands && (isDraft || n > 0 || filled(n)) && (
                 <button
                   type="button"
                   class="quiet small"
-                  onClick={() => (draft ? setAdding(false) : hands.clear(`${group}[${n}]`))}
+                  onClick={() => (isDraft ? setAdding(false) : hands.clear(`${group}[${n}]`))}
                 >
                   {say("removeNth", { n: n + 1 })}
                 </button>
               )}
             </div>
-            {draft ? <AllOn items={item.items} prefix={inside}>{part}</AllOn> : part}
+            {isDraft ? <SheetContext.Provider value={draft}>{part}</SheetContext.Provider> : part}
           </div>
         );
       })}
-      {hands && !adding && !full && (count > 1 || filled(count - 1)) && (
+      {hands && opened && !adding && (count > 1 || filled(count - 1)) && (
         <button
           type="button"
           class="secondary"
@@ -145,23 +162,6 @@ function hasSomething(sheet: Sheet, id: string): boolean {
   return !isEmpty(valueOf(sheet, id)) || (document !== undefined && document.status !== "missing");
 }
 
-/** An instance that is not there yet: an entry in it adds it, and then the controller decides. */
-function AllOn({ items, prefix, children }: { items: Item[]; prefix: string; children: ComponentChildren }) {
-  const sheet = useContext(SheetContext)!;
-  const opened = useMemo(() => {
-    const ids: string[] = [];
-    const walk = (all: Item[], before: string) => {
-      for (const one of all) {
-        if (one.type === "group") walk(one.items, one.repeats ? `${before}${one.linkId}[0].` : before);
-        else ids.push(before + one.linkId);
-      }
-    };
-    walk(items, prefix);
-    return { ...sheet, enabled: new Set([...sheet.enabled, ...ids]) };
-  }, [sheet, items, prefix]);
-  return <SheetContext.Provider value={opened}>{children}</SheetContext.Provider>;
-}
-
 // -- one field ---------------------------------------------------------------------------------
 
 function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }) {
@@ -175,17 +175,19 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     box.current.scrollIntoView({ block: "center", behavior: calm || !hands ? "auto" : "smooth" });
   }, [highlighted]);
-  const problem = hands?.problem(id) ?? (field?.error ? sentenceIn(language, field.error) : undefined);
+  const problem = problemOf(sheet, item, id);
   const errorId = domId(id, "error");
   const helpId = domId(id, "help");
   const hint = item.help.map((one) => one.text(language)).filter(Boolean);
-  if (item.entryFormat && !item.text(language).includes(item.entryFormat)) {
+  if (isDated(item)) {
+    hint.push(say("format", { format: dateExample(localeOfSheet(sheet)) }));
+  } else if (item.entryFormat && !item.text(language).includes(item.entryFormat)) {
     hint.push(say("format", { format: item.entryFormat }));
   }
   const correction = field?.correction;
   const described = [hint.length > 0 && helpId, (problem || correction) && errorId].filter(Boolean).join(" ");
   const label = item.consent ? "" : item.text(language) || item.linkId;
-  const grouped = isGrouped(item);
+  const grouped = isGrouped(item) && !isMasked(valueOf(sheet, id));
   const control = {
     item,
     id,
@@ -243,7 +245,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
       )}
       {(problem || correction) && (
         <div class="error" id={errorId}>
-          {correction && <p>{say("correction", { message: correction })}</p>}
+          {correction && <p>{correction === LAPSED ? sentenceIn(language, LAPSED) : say("correction", { message: correction })}</p>}
           {problem && <p>{problem}</p>}
         </div>
       )}
@@ -275,32 +277,23 @@ function answerable(item: Item): boolean {
 
 /** Whether the control is several, which a legend names. */
 function isGrouped(item: Item): boolean {
-  if (item.type === "boolean") return true;
+  if (item.type === "boolean" || isDated(item)) return true;
   if (isChoice(item) || optioned(item)) return ["radio", "check"].includes(choiceStyle(item));
   return item.repeats && answerable(item) && item.type !== "attachment";
 }
 
 const labelled = (item: Item) => item.type !== "attachment" && answerable(item);
 
-interface BodyProps {
-  item: Item;
-  id: string;
-  inputId: string;
-  describedBy: string | undefined;
-  invalid: boolean;
-  disabled: boolean;
-}
-
-function Body(props: BodyProps) {
+function Body(props: Control) {
   const sheet = useSheet();
   const { item, id } = props;
   const value = valueOf(sheet, id);
-  const onValue = (next: unknown, how: { typed: boolean; problem?: string }) => sheet.hands?.enter(id, next, how);
+  const onValue = (next: unknown, how: How) => sheet.hands?.enter(id, next, how);
   if (item.signature) return <SignatureState id={id} />;
   if (item.type === "attachment") return <Document item={item} id={id} inputId={props.inputId} />;
   const reading = item.consent ? <Reading item={item} id={id} /> : null;
   if (item.type === "display" || item.type === "group") return reading;
-  const scalar = { ...props, value, onValue };
+  const scalar = { ...props, value, typed: sheet.hands?.typed(id), onValue };
   return (
     <>
       {reading}
@@ -317,12 +310,7 @@ function Body(props: BodyProps) {
   );
 }
 
-type WithValue = BodyProps & {
-  value: unknown;
-  onValue: (value: unknown, how: { typed: boolean; problem?: string }) => void;
-};
-
-function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: WithValue) {
+function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: ScalarProps) {
   const sheet = useSheet();
   const { language } = sheet;
   return (
@@ -340,56 +328,5 @@ function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: With
         <span dir="auto">{item.text(language) || item.linkId}</span>
       </span>
     </label>
-  );
-}
-
-/** A question that takes several answers of its kind. */
-function Several(props: WithValue) {
-  const { say, language } = useSheet();
-  const values = Array.isArray(props.value) ? props.value : isEmpty(props.value) ? [] : [props.value];
-  const [more, setMore] = useState(0);
-  const rows = [...values, ...Array.from({ length: values.length === 0 ? Math.max(1, more) : more }, () => undefined)];
-  const give = (next: unknown[], how: { typed: boolean; problem?: string }) => {
-    const filled = next.filter((one) => !isEmpty(one));
-    props.onValue(filled.length > 0 ? filled : undefined, how);
-  };
-  const single = { ...props.item, repeats: false };
-  const label = props.item.text(language);
-  return (
-    <div class="several">
-      {rows.map((value, n) => (
-        <div class="several-row" key={n}>
-          <Scalar
-            {...props}
-            item={single}
-            inputId={n === 0 ? props.inputId : `${props.inputId}-${n}`}
-            label={say("nth", { label, n: n + 1 })}
-            value={value}
-            onValue={(next, how) => {
-              if (n >= values.length && !isEmpty(next)) setMore((count) => Math.max(0, count - 1));
-              give(rows.map((one, m) => (m === n ? next : one)), how);
-            }}
-          />
-          {!props.disabled && rows.length > 1 && (
-            <button
-              type="button"
-              class="quiet small"
-              aria-label={say("removeNth", { n: n + 1 })}
-              onClick={() => {
-                if (n >= values.length) setMore((count) => Math.max(0, count - 1));
-                else give(rows.filter((_, m) => m !== n), { typed: false });
-              }}
-            >
-              ✕
-            </button>
-          )}
-        </div>
-      ))}
-      {!props.disabled && !isEmpty(rows.at(-1)) && (
-        <button type="button" class="secondary small" onClick={() => setMore(1)}>
-          {say("add")}
-        </button>
-      )}
-    </div>
   );
 }

@@ -1,6 +1,6 @@
-// Why the box did not take a document, in the page's words (docs/documents.md has the reasons).
-import type { Rejection } from "../../generated/wire";
-import type { Say, Word } from "../words";
+// Why the box did not take a document, in the page's words (docs/reference/documents.md has the reasons).
+import type { Rejection } from "../../generated/wire.ts";
+import type { Say, Word } from "../words.ts";
 
 const WORDS: Record<string, Word> = {
   empty: "docEmpty",

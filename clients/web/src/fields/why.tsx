@@ -1,6 +1,6 @@
 // Something that may be said with a reason, or without one.
 import { useState } from "preact/hooks";
-import type { Say, Word } from "../words";
+import type { Say, Word } from "../words.ts";
 
 interface Props {
   id: string;

@@ -1,8 +1,9 @@
 // One MQTT connection over WebSocket, made anew whenever it is lost.
 import { batch, signal } from "@preact/signals";
-import { connect, type MqttClient } from "./mqtt";
-import { type ControllerStatus, type Presence, topics } from "../../generated/wire";
-import type { Credential } from "./keep";
+import { connect, type MqttClient } from "./mqtt.ts";
+import { type ControllerStatus, type Presence, topics } from "../../generated/wire.ts";
+import { decode, encode } from "./payload.ts";
+import type { Credential } from "./storage.ts";
 
 type Handler = (topic: string, payload: Uint8Array) => void;
 
@@ -18,15 +19,7 @@ const KEEPALIVE_S = 30;
 /** MQTT 3.1.1, 3.2.2.3: bad user name or password, not authorised. */
 const REFUSED = [4, 5];
 
-export function decode<T>(payload: Uint8Array): T | null {
-  try {
-    return JSON.parse(new TextDecoder().decode(payload)) as T;
-  } catch {
-    return null;
-  }
-}
-
-/** Give the ceiling of the wait after so many failures, in milliseconds. */
+/** Return the ceiling of the wait after so many failures, in milliseconds. */
 function ceiling(failures: number): number {
   if (failures >= PATIENCE) return RETRY_LATER_MS;
   return Math.min(RETRY_SOON_MS, RETRY_FIRST_MS * 2 ** failures);
@@ -35,6 +28,8 @@ function ceiling(failures: number): number {
 export class Connection {
   /** The connection stands, and the controller serves. */
   readonly online = signal(false);
+  /** For how long a patient's screen may be idle before it is locked. */
+  readonly screenLockMs = signal(600_000);
   /** The credential does not work any more. */
   readonly refused = signal(false);
   /** Another tab of this browser took the credential over. */
@@ -51,12 +46,14 @@ export class Connection {
   private startedAt: string | null = null;
   private readonly tabs: BroadcastChannel | null;
   private readonly soon = () => this.retry(0);
+  readonly me: Credential;
 
-  constructor(readonly me: Credential) {
+  constructor(me: Credential) {
+    this.me = me;
     this.tabs = "BroadcastChannel" in window ? new BroadcastChannel(`handrail.${me.device}`) : null;
     this.tabs?.addEventListener("message", () => {
+      this.end({ quietly: true });
       this.elsewhere.value = true;
-      void this.end({ quietly: true });
     });
     this.tabs?.postMessage("here");
     this.on(topics.controllerStatus(me.site), (_, payload) => this.heard(payload));
@@ -65,7 +62,7 @@ export class Connection {
     this.open();
   }
 
-  /** Hear a topic, or all below one that ends in `#`; subscribed now and after each reconnect. */
+  /** Receive a topic, or all below one that ends in `#`; subscribed now and after each reconnect. */
   on(filter: string, handler: Handler): () => void {
     this.handlers.set(filter, handler);
     if (this.linked) this.client?.subscribe(filter, { qos: 1 });
@@ -87,12 +84,12 @@ export class Connection {
   }
 
   send(topic: string, payload: unknown, done?: (lost?: unknown) => void): void {
-    const bytes = payload instanceof Uint8Array ? payload : JSON.stringify(payload);
+    const bytes = payload instanceof Uint8Array ? payload : encode(payload);
     this.client?.publish(topic, bytes as string, { qos: 1 }, (lost) => done?.(lost ?? undefined));
   }
 
-  /** Say goodbye; nothing is tried again. */
-  async end({ quietly = false } = {}): Promise<void> {
+  /** Disconnect; nothing is tried again. */
+  end({ quietly = false } = {}): void {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
@@ -176,6 +173,7 @@ export class Connection {
     const restarted = this.startedAt !== null && this.startedAt !== status.started_at;
     this.startedAt = status.started_at;
     this.online.value = status.online;
+    if (status.screen_lock_s !== undefined) this.screenLockMs.value = status.screen_lock_s * 1_000;
     // What went to the controller that stopped may be lost with it: say it again.
     if (status.online && restarted && this.linked) this.ups.forEach((handler) => handler());
   }

@@ -1,6 +1,7 @@
-// A FHIR R4 Questionnaire as the pages show it. Which fields are on is the controller's to say.
+// A FHIR R4 Questionnaire as the pages show it, read as the box reads it (schemas/): golden files
+// hold the two together. Which fields are on is the controller's to say.
 
-type Json = Record<string, any>;
+type Json = Record<string, unknown>;
 
 export interface Coding {
   code?: string;
@@ -8,10 +9,18 @@ export interface Coding {
   display?: string;
 }
 
+/** In a language, or null for as it is written. */
+export type Text = (language: string | null) => string;
+
+export interface Unit {
+  coding: Coding;
+  label: Text;
+}
+
 export interface Option {
   /** What picking it enters. */
   value: unknown;
-  label: (language: string | null) => string;
+  label: Text;
   prefix: string | null;
   exclusive: boolean;
 }
@@ -37,27 +46,29 @@ export type Kind =
 export interface Item {
   linkId: string;
   type: Kind;
-  text: (language: string | null) => string;
+  text: Text;
   prefix: string;
+  /** Display items that say more of a question, or of its unit. */
   help: Item[];
   required: boolean;
   repeats: boolean;
   readOnly: boolean;
-  sensitive: boolean;
   /** A text to be read; or a question whose text is. */
   consent: boolean;
   signature: boolean;
+  /** A group or a text that shows the answers of the other steps. */
+  review: boolean;
   options: Option[] | null;
   open: boolean;
   control: string | null;
   horizontal: boolean;
   entryFormat: string | null;
-  unit: Coding | null;
-  unitOptions: Coding[];
-  minValue: string | number | null;
-  maxValue: string | number | null;
-  maxOccurs: number | null;
-  maxLength: number | null;
+  /** What an answer has to match, as the controller reads it. */
+  pattern: string | null;
+  /** The element of a FHIR resource that the answer becomes. */
+  definition: string | null;
+  unit: Unit | null;
+  unitOptions: Unit[];
   mediaTypes: string[];
   maxSize: number | null;
   items: Item[];
@@ -65,171 +76,323 @@ export interface Item {
 
 export interface Step {
   id: string;
-  title: (language: string | null) => string;
+  title: Text;
   skippable: boolean;
   items: Item[];
 }
 
 export interface Flow {
   ref: string;
-  title: (language: string | null) => string;
+  title: Text;
   language: string | null;
   languages: string[];
   steps: Step[];
   byLinkId: Map<string, Item>;
+  /** The questions that ask for a part of the patient's name, by linkId. */
+  nameParts: Map<string, NamePart>;
 }
+
+export type NamePart = "given" | "family" | "text";
 
 const CORE = "http://hl7.org/fhir/StructureDefinition/";
 const OURS = "urn:handrail:fhir:";
 const HINTS = new Set(["help", "flyover", "unit", "lower", "upper"]);
+const WITHOUT_OPTIONS = new Set<Kind>(["group", "display", "attachment"]);
 
-function extensions(of: Json | undefined, url: string): Json[] {
-  const all = of?.extension;
-  return Array.isArray(all) ? all.filter((one: Json) => one?.url === url) : [];
+// -- JSON --------------------------------------------------------------------------------------
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function objectIn(of: Json | null, key: string): Json | null {
+  const value = of?.[key];
+  return isObject(value) ? value : null;
 }
 
-function extensionValue(of: Json | undefined, url: string): any {
-  const found = extensions(of, url)[0];
-  const key = found && Object.keys(found).find((one) => one.startsWith("value"));
-  return key ? found[key] : undefined;
+function objectsIn(of: Json | null, key: string): Json[] {
+  const value = of?.[key];
+  return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
-const flag = (of: Json, url: string) => extensionValue(of, url) === true;
+function textIn(of: Json | null, key: string): string | null {
+  const value = of?.[key];
+  return typeof value === "string" ? value : null;
+}
 
-function codeOf(of: Json, url: string): string | null {
-  const value = extensionValue(of, url);
-  if (typeof value === "string") return value;
-  const code = value?.coding?.[0]?.code;
-  return typeof code === "string" ? code : null;
+/** The key of FHIR's `value[x]`. */
+function valueKey(of: Json): string | null {
+  return Object.keys(of).find((key) => key.startsWith("value") && of[key] !== null) ?? null;
+}
+
+// -- extensions --------------------------------------------------------------------------------
+
+function extensionsOf(of: Json | null, url: string): Json[] {
+  return objectsIn(of, "extension").filter((one) => one["url"] === url);
+}
+
+/** The values of the extensions with that URL that bear one. */
+function extensionValues(of: Json | null, url: string): unknown[] {
+  return extensionsOf(of, url).flatMap((one) => {
+    const key = valueKey(one);
+    return key === null ? [] : [one[key]];
+  });
+}
+
+const flagOf = (of: Json, url: string) => extensionValues(of, url)[0] === true;
+
+function textOf(of: Json | null, url: string): string | null {
+  const value = extensionValues(of, url)[0];
+  return typeof value === "string" ? value : null;
 }
 
 function numberOf(of: Json, url: string): number | null {
-  const value = extensionValue(of, url);
+  const value = extensionValues(of, url)[0];
   return typeof value === "number" ? value : null;
 }
 
+/** The first code of a CodeableConcept. */
+function codeOf(of: Json, url: string): string | null {
+  const value = extensionValues(of, url)[0];
+  return isObject(value) ? textIn(objectsIn(value, "coding")[0] ?? null, "code") : null;
+}
+
+function unitsOf(of: Json, url: string): Unit[] {
+  return extensionValues(of, url).filter(isObject).map((unit) => ({
+    coding: coding(unit),
+    label: inLanguage(nameOf(unit), translations(unit, "display")),
+  }));
+}
+
+export function unitName(unit: Unit | null | undefined, language: string | null): string {
+  return unit?.label(language) ?? "";
+}
+
+function coding(of: Json): Coding {
+  const parts = (["code", "system", "display"] as const).map((key) => [key, textIn(of, key)] as const);
+  return Object.fromEntries(parts.filter(([, text]) => text !== null));
+}
+
+// -- languages ---------------------------------------------------------------------------------
+
 type Translations = Map<string, string>;
 
-function translations(of: Json | undefined, key: string): Translations {
+function translations(of: Json | null, key: string): Translations {
   const found: Translations = new Map();
-  for (const one of extensions(of?.[`_${key}`], `${CORE}translation`)) {
-    const language = extensionValue(one, "lang");
-    const content = extensionValue(one, "content");
-    if (typeof language === "string" && typeof content === "string") found.set(language, content);
+  for (const one of extensionsOf(objectIn(of, `_${key}`), `${CORE}translation`)) {
+    const [language, content] = [textOf(one, "lang"), textOf(one, "content")];
+    if (language && content) found.set(language, content);
   }
   return found;
 }
 
-function inLanguage(text: string, found: Translations) {
-  return (language: string | null) =>
-    language === null
-      ? text
-      : (found.get(language) ?? found.get(language.split("-")[0] ?? "") ?? text);
+function inLanguage(text: string, found: Translations): Text {
+  return (language) =>
+    language === null ? text : found.get(language) || found.get(language.split("-")[0] ?? "") || text;
+}
+
+// -- reading -----------------------------------------------------------------------------------
+
+/** An item, what names it as a step, and the languages that it comes in. */
+interface Read {
+  item: Item;
+  title: Text;
+  languages: string[];
 }
 
 class Reading {
-  readonly languages = new Set<string>();
   readonly byLinkId = new Map<string, Item>();
-  constructor(private readonly contained: Map<string, Json>) {}
+  readonly nameParts = new Map<string, NamePart>();
+  private readonly contained: Map<string, Json>;
 
-  noted(found: Translations): Translations {
-    for (const language of found.keys()) this.languages.add(language);
-    return found;
+  constructor(contained: Map<string, Json>) {
+    this.contained = contained;
   }
 
-  item(raw: Json): Item {
-    const children: Item[] = (Array.isArray(raw.item) ? raw.item : []).map((one: Json) => this.item(one));
-    const isHint = (one: Item) => one.type === "display" && HINTS.has(one.control ?? "");
-    const read: Item = {
-      linkId: String(raw.linkId),
-      type: raw.type as Kind,
-      text: inLanguage(String(raw.text ?? ""), this.noted(translations(raw, "text"))),
-      prefix: String(raw.prefix ?? ""),
-      help: raw.type === "group" ? [] : children.filter(isHint),
-      required: raw.required === true,
-      repeats: raw.repeats === true,
-      readOnly: raw.readOnly === true,
-      sensitive: flag(raw, `${OURS}sensitive`),
-      consent: flag(raw, `${OURS}consent`),
-      signature: extensions(raw, `${CORE}questionnaire-signatureRequired`).length > 0,
-      options: this.options(raw),
-      open: raw.type === "open-choice" || /OrString|OrType/.test(String(raw.answerConstraint ?? "")),
+  item(raw: Json): Read {
+    const linkId = String(raw["linkId"]);
+    const type = raw["type"] as Kind;
+    const written = translations(raw, "text");
+    const consent = flagOf(raw, `${OURS}consent`);
+    const signature = !consent && extensionsOf(raw, `${CORE}questionnaire-signatureRequired`).length > 0;
+    const whole = (one: string) => (consent || signature ? withDocuments(one, this.contained) : one);
+    const text = whole(textIn(raw, "text") ?? "");
+    const found: Translations = new Map([...written].map(([language, one]) => [language, whole(one)]));
+    const options = WITHOUT_OPTIONS.has(type) ? null : this.options(raw);
+    const below = objectsIn(raw, "item").map((one) => this.item(one));
+    const children = below.map((one) => one.item);
+    const item: Item = {
+      linkId,
+      type,
+      text: inLanguage(text, found),
+      prefix: textIn(raw, "prefix") ?? "",
+      help: type === "group" ? [] : children.filter(isHint),
+      required: isRequired(raw, consent, signature),
+      repeats: raw["repeats"] === true,
+      readOnly: raw["readOnly"] === true,
+      consent,
+      signature,
+      review: flagOf(raw, `${OURS}review`) && (type === "group" || type === "display"),
+      options: options?.map(([option]) => option) ?? null,
+      open: type === "open-choice" || ["optionsOrString", "optionsOrType"].includes(textIn(raw, "answerConstraint") ?? ""),
       control: codeOf(raw, `${CORE}questionnaire-itemControl`),
-      horizontal: codeOf(raw, `${CORE}questionnaire-choiceOrientation`) === "horizontal",
-      entryFormat: codeOf(raw, `${CORE}entryFormat`),
-      unit: (extensionValue(raw, `${CORE}questionnaire-unit`) as Coding | undefined) ?? null,
-      unitOptions: extensions(raw, `${CORE}questionnaire-unitOption`).map((one) => one.valueCoding ?? {}),
-      minValue: extensionValue(raw, `${CORE}minValue`) ?? null,
-      maxValue: extensionValue(raw, `${CORE}maxValue`) ?? null,
-      maxOccurs: numberOf(raw, `${CORE}questionnaire-maxOccurs`),
-      maxLength: typeof raw.maxLength === "number" ? raw.maxLength : null,
-      mediaTypes: extensions(raw, `${CORE}mimeType`).map((one) => String(one.valueCode ?? one.valueString ?? "")),
+      horizontal: textOf(raw, `${CORE}questionnaire-choiceOrientation`) === "horizontal",
+      entryFormat: textOf(raw, `${CORE}entryFormat`),
+      pattern: textOf(raw, `${CORE}regex`),
+      definition: textIn(raw, "definition"),
+      unit: unitsOf(raw, `${CORE}questionnaire-unit`)[0] ?? null,
+      unitOptions: unitsOf(raw, `${CORE}questionnaire-unitOption`),
+      mediaTypes: extensionValues(raw, `${CORE}mimeType`).filter((one) => typeof one === "string"),
       maxSize: numberOf(raw, `${CORE}maxSize`),
-      items: raw.type === "group" ? children : children.filter((one) => !isHint(one)),
+      items: type === "group" ? children : children.filter((one) => !isHint(one)),
     };
-    this.byLinkId.set(read.linkId, read);
-    return read;
-  }
-
-  private options(raw: Json): Option[] | null {
-    if (Array.isArray(raw.answerOption) && raw.answerOption.length > 0) {
-      return raw.answerOption.map((one: Json) => this.option(one));
-    }
-    const set = this.contained.get(String(raw.answerValueSet ?? "").replace(/^#/, ""));
-    const concepts = set === undefined ? null : conceptsOf(set);
-    return concepts === null ? null : concepts.map(([system, concept]) => this.concept(system, concept));
-  }
-
-  private option(raw: Json): Option {
-    const key = Object.keys(raw).find((one) => one.startsWith("value")) ?? "valueString";
-    const value = raw[key];
-    const object = typeof value === "object" && value !== null;
-    const text = object ? String(value.display ?? value.code ?? value.reference ?? "") : String(value);
-    const prefix = extensionValue(raw, `${CORE}questionnaire-optionPrefix`);
+    this.byLinkId.set(linkId, item);
+    const part = namePart(raw, linkId);
+    if (part) this.nameParts.set(linkId, part);
     return {
-      value: key === "valueCoding" ? coding(value) : value,
-      label: inLanguage(text, this.noted(object ? translations(value, "display") : translations(raw, key))),
-      prefix: typeof prefix === "string" ? prefix : null,
-      exclusive: flag(raw, `${CORE}questionnaire-optionExclusive`),
+      item,
+      title: inLanguage(text || hintOf(children, "flyover") || hintOf(children, "help") || linkId, found),
+      languages: [found, ...(options ?? []).map(([, texts]) => texts)]
+        .flatMap((texts) => [...texts.keys()])
+        .concat(below.flatMap((one) => one.languages)),
     };
   }
 
-  private concept(system: string | undefined, raw: Json): Option {
-    const found = translations(raw, "display");
-    for (const one of Array.isArray(raw.designation) ? raw.designation : []) {
-      if (one?.language && !found.has(one.language)) found.set(one.language, String(one.value));
-    }
-    const display = typeof raw.display === "string" ? raw.display : undefined;
-    return {
-      value: coding({ code: raw.code, system, display }),
-      label: inLanguage(display ?? String(raw.code), this.noted(found)),
-      prefix: null,
-      exclusive: false,
-    };
+  /** The permitted answers with what they are called in other languages; null where these are not known. */
+  private options(raw: Json): [Option, Translations][] | null {
+    const listed = objectsIn(raw, "answerOption").map(option);
+    if (listed.length > 0) return listed;
+    const set = this.contained.get((textIn(raw, "answerValueSet") ?? "").split("|")[0] ?? "");
+    if (set?.["resourceType"] !== "ValueSet") return null;
+    const concepts = conceptsOf(set).map(([system, one]) => concept(system, one));
+    return concepts.length > 0 ? concepts : null;
   }
 }
 
-function coding(value: Json): Coding {
-  const { code, system, display } = value;
-  return JSON.parse(JSON.stringify({ code, system, display }));
+/** By what the question is defined as; else, where its form has a mapping, by how it is called. */
+function namePart(raw: Json, linkId: string): NamePart | null {
+  const defined = /#Patient\.name(?::\w+)?\.(given|family|text)$/.exec(textIn(raw, "definition") ?? "")?.[1];
+  if (defined) return defined as NamePart;
+  if (/(^|[-_.])(first|given|middle)[-_.]?name$/i.test(linkId)) return "given";
+  if (/(^|[-_.])(last|family)[-_.]?name$|(^|[-_.])surname$/i.test(linkId)) return "family";
+  return /(^|[-_.])full[-_.]?name$/i.test(linkId) ? "text" : null;
 }
 
-/** The concepts of a contained ValueSet; null where it does not spell them out. */
-function conceptsOf(set: Json): [string | undefined, Json][] | null {
-  if (Array.isArray(set.expansion?.contains)) return expanded(set.expansion.contains);
-  const parts: Json[] = set.compose?.include ?? [];
-  if (set.compose?.exclude || parts.some((part) => !Array.isArray(part.concept))) return null;
-  return parts.flatMap((part) =>
-    part.concept.map((one: Json): [string | undefined, Json] => [part.system, one]),
-  );
+const isHint = (item: Item) => item.type === "display" && HINTS.has(item.control ?? "");
+
+function hintOf(items: Item[], control: string): string {
+  const found = items.filter((one) => one.type === "display" && one.control === control);
+  return found.map((one) => one.text(null)).filter(Boolean).join("\n");
 }
 
-function expanded(contains: Json[]): [string | undefined, Json][] {
+/** FHIR forbids `required` on display items, where a text to read and a signature imply it. */
+function isRequired(raw: Json, consent: boolean, signature: boolean): boolean {
+  if (raw["type"] === "display") return consent || signature;
+  return signature ? raw["required"] !== false : raw["required"] === true;
+}
+
+function option(raw: Json): [Option, Translations] {
+  const key = valueKey(raw) ?? "valueString";
+  const value = raw[key];
+  const inner = isObject(value) ? value : null;
+  const found = inner ? translations(inner, "display") : translations(raw, key);
+  const prefix = `${CORE}questionnaire-optionPrefix`;
+  const made: Option = {
+    value: inner ? (key === "valueReference" ? reference(inner) : coding(inner)) : value,
+    label: inLanguage(inner ? nameOf(inner) : String(value), found),
+    prefix: textOf(raw, prefix) ?? textOf(inner, prefix),
+    exclusive: flagOf(raw, `${CORE}questionnaire-optionExclusive`),
+  };
+  return [made, found];
+}
+
+const nameOf = (of: Json) => textIn(of, "display") || textIn(of, "code") || textIn(of, "reference") || "";
+
+function reference(of: Json): Json {
+  const display = textIn(of, "display");
+  return { reference: of["reference"], ...(display && { display }) };
+}
+
+function concept(system: string | null, raw: Json): [Option, Translations] {
+  const found = translations(raw, "display");
+  for (const one of objectsIn(raw, "designation")) {
+    const [language, text] = [textIn(one, "language"), textIn(one, "value")];
+    if (language && text && !found.has(language)) found.set(language, text);
+  }
+  const value = coding({ ...raw, system });
+  return [{ value, label: inLanguage(nameOf(raw), found), prefix: null, exclusive: false }, found];
+}
+
+/** The concepts of a contained ValueSet with their systems; none where it does not spell them out. */
+function conceptsOf(set: Json): [string | null, Json][] {
+  const contains = objectsIn(objectIn(set, "expansion"), "contains");
+  if (contains.length > 0) return expanded(contains);
+  const compose = objectIn(set, "compose");
+  const parts = objectsIn(compose, "include");
+  if (objectsIn(compose, "exclude").length > 0 || parts.some((part) => objectsIn(part, "concept").length === 0)) return [];
+  return parts.flatMap((part) => objectsIn(part, "concept").map((one): [string | null, Json] => [textIn(part, "system"), one]));
+}
+
+function expanded(contains: Json[]): [string | null, Json][] {
   return contains.flatMap((one) => {
-    const own: [string | undefined, Json][] =
-      one.code && !one.abstract && !one.inactive ? [[one.system, one]] : [];
-    return [...own, ...expanded(Array.isArray(one.contains) ? one.contains : [])];
+    const selectable = textIn(one, "code") && one["abstract"] !== true && one["inactive"] !== true;
+    const own: [string | null, Json][] = selectable ? [[textIn(one, "system"), one]] : [];
+    return [...own, ...expanded(objectsIn(one, "contains"))];
   });
+}
+
+export function readFlow(ref: string, raw: Json): Flow {
+  const reading = new Reading(containedIn(raw));
+  const steps: Step[] = [];
+  const titles = translations(raw, "title");
+  const language = textIn(raw, "language");
+  const languages = new Set(language ? [language, ...titles.keys()] : titles.keys());
+  let loose = false;
+  for (const one of objectsIn(raw, "item")) {
+    const read = reading.item(one);
+    const { item } = read;
+    const page = loose && item.type !== "group" ? steps.at(-1) : undefined;
+    if (page) page.items.push(item);
+    else steps.push({ id: item.linkId, title: read.title, skippable: flagOf(one, `${OURS}skippable`), items: [item] });
+    loose = item.type !== "group";
+    read.languages.forEach((found) => languages.add(found));
+  }
+  const title = textIn(raw, "title") || textIn(raw, "name") || textIn(raw, "id") || "";
+  return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps, byLinkId: reading.byLinkId, nameParts: reading.nameParts };
+}
+
+/** The contained resources, by what may refer to them: `#id`, or their url. */
+function containedIn(raw: Json): Map<string, Json> {
+  const found = new Map<string, Json>();
+  for (const one of objectsIn(raw, "contained")) {
+    const [id, url] = [textIn(one, "id"), textIn(one, "url")];
+    if (id) found.set(`#${id}`, one);
+    if (url) found.set(url, one);
+  }
+  return found;
+}
+
+/** A text with the words of the contained documents that it points to, as the box reads it. */
+function withDocuments(text: string, contained: Map<string, Json>): string {
+  const documents = new Map<string, string>();
+  const replaced = text.replace(/\[([^\]\n]*)\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"\n]*")?\s*\)/g, (link: string, title: string, target: string) => {
+    const words = wordsOf(contained.get(target));
+    if (words === null) return link;
+    documents.set(target, words);
+    return title;
+  });
+  return [replaced, ...documents.values()].join("\n\n");
+}
+
+function wordsOf(resource: Json | undefined): string | null {
+  const kind = resource?.["resourceType"];
+  const parts = kind === "DocumentReference" ? objectsIn(resource ?? null, "content").map((one) => objectIn(one, "attachment")) : [];
+  for (const part of kind === "Binary" ? [resource ?? null] : parts) {
+    const type = (textIn(part, "contentType") ?? "").split(";")[0]?.trim().toLowerCase();
+    if (type !== "text/plain" && type !== "text/markdown") continue;
+    const bytes = Uint8Array.from(atob(textIn(part, "data") ?? ""), (one) => one.charCodeAt(0));
+    const words = new TextDecoder().decode(bytes).replaceAll("\r\n", "\n").trim();
+    if (words) return words;
+  }
+  return null;
 }
 
 /** The language of the flow that serves who reads this one: `es` where that is `es-MX`. */
@@ -239,32 +402,11 @@ export function offeredLanguage(flow: Flow, language: string | null): string | n
   return wanted.find((one) => flow.languages.includes(one)) ?? null;
 }
 
-export function readFlow(ref: string, raw: Json): Flow {
-  const contained = new Map<string, Json>();
-  for (const one of Array.isArray(raw.contained) ? raw.contained : []) contained.set(String(one?.id), one);
-  const reading = new Reading(contained);
-  const steps: Step[] = [];
-  let loose = false;
-  for (const one of Array.isArray(raw.item) ? raw.item : []) {
-    const item = reading.item(one);
-    const page = loose && item.type !== "group" ? steps.at(-1) : undefined;
-    if (page) page.items.push(item);
-    else steps.push({ id: item.linkId, title: titleOf(item), skippable: flag(one, `${OURS}skippable`), items: [item] });
-    loose = item.type !== "group";
-  }
-  const languages = new Set([...(raw.language ? [String(raw.language)] : []), ...reading.languages]);
-  return {
-    ref,
-    title: inLanguage(String(raw.title ?? raw.name ?? raw.id), reading.noted(translations(raw, "title"))),
-    language: raw.language ?? null,
-    languages: [...languages],
-    steps,
-    byLinkId: reading.byLinkId,
-  };
-}
-
-function titleOf(item: Item) {
-  return (language: string | null) => item.text(language) || item.linkId;
+/** The text that a signature binds: what is to be read on its step, where it is on, and its own. */
+export function signedText(flow: Flow, enabled: string[], fieldId: string, language: string | null): string {
+  const items = enabled.map((id) => itemOf(flow, id)).filter((item) => item !== undefined);
+  const consents = items.filter((item) => item.consent).map((item) => item.text(language));
+  return [...consents, itemOf(flow, fieldId)?.text(language) ?? ""].join("\n\n");
 }
 
 // -- field ids ---------------------------------------------------------------------------------
@@ -277,16 +419,13 @@ export function itemOf(flow: Flow, fieldId: string): Item | undefined {
     flow.byLinkId.get(fieldId.replace(/\[\d+\]$/, ""));
 }
 
-/** How many instances of a repeating group there are fields of. */
-export function instancesIn(enabled: Iterable<string>, group: string): number {
-  let count = 0;
-  const opening = `${group}[`;
-  for (const id of enabled) {
-    if (!id.startsWith(opening)) continue;
-    const number = Number.parseInt(id.slice(opening.length), 10);
-    if (number >= count) count = number + 1;
-  }
-  return count;
+/** All items of a step, at any depth. */
+export const allOf = (items: Item[]): Item[] => items.flatMap((one) => [one, ...allOf(one.items)]);
+
+/** The step that a field is on. */
+export function stepOf(flow: Flow, fieldId: string): Step | undefined {
+  const item = itemOf(flow, fieldId);
+  return flow.steps.find((step) => item && allOf(step.items).includes(item));
 }
 
 /** Whether a value is the one that an option enters. */
@@ -307,4 +446,10 @@ export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (typeof value === "string") return value.trim() === "";
   return Array.isArray(value) && value.length === 0;
+}
+
+/** The answers of a question that takes several. */
+export function listOf(value: unknown): unknown[] {
+  if (isEmpty(value)) return [];
+  return Array.isArray(value) ? (value as unknown[]) : [value];
 }

@@ -10,8 +10,8 @@ export function hex(bytes: number): string {
 /** A random UUID (RFC 9562, version 4). */
 export function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
   const text = bytesToHex(bytes);
   return [0, 8, 12, 16, 20].map((from, n) => text.slice(from, [8, 12, 16, 20, 32][n])).join("-");
 }

@@ -1,6 +1,6 @@
 // MQTT.js with its WebSocket alone. Its bundle for browsers also holds TCP, TLS, proxies and a
 // logger, a third of a page's weight; vite.config.ts leaves these out.
-import "./node";
+import "./node.ts";
 import { MqttClient, type IClientOptions } from "mqtt";
 import { browserStreamBuilder } from "mqtt/lib/connect/ws";
 

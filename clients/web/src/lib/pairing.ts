@@ -1,8 +1,8 @@
 // A screen that is not enrolled shows a code and is granted a credential.
-import { type PairingClaim, type PairingGrant, type Rejection, topics } from "../../generated/wire";
-import { decode } from "./connection";
-import { hex } from "./ids";
-import { connect } from "./mqtt";
+import { type PairingClaim, type PairingGrant, type Rejection, topics } from "../../generated/wire.ts";
+import { hex } from "./ids.ts";
+import { connect } from "./mqtt.ts";
+import { decode } from "./payload.ts";
 
 export const CODE_LENGTH = 8;
 

@@ -1,36 +1,42 @@
 // What the patient's page is in the middle of, and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type Assignment, type PairingGrant, type PatientView, topics } from "../../generated/wire";
-import { whyUnfit } from "../fields/unfit";
-import { Asking, Refused } from "../lib/asking";
-import { Connection, decode } from "../lib/connection";
-import { type Flow, readFlow } from "../lib/flow";
-import { type Credential, kept, ofSession } from "../lib/keep";
-import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing";
-import { Side } from "../lib/side";
-import { directionOf, PAGE_LANGUAGES, type Word, wordsIn } from "../words";
-import { Entries } from "./entries";
-import { Uploads } from "./uploads";
+import { type Assignment, type PairingGrant, type PatientView, topics } from "../../generated/wire.ts";
+import { whyUnfit } from "../fields/unfit.ts";
+import { Connection } from "../lib/connection.ts";
+import { type Flow, readFlow } from "../lib/flow.ts";
+import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts";
+import { decode } from "../lib/payload.ts";
+import { present } from "../lib/present.ts";
+import { Refused, Requests } from "../lib/requests.ts";
+import { Session } from "../lib/session.ts";
+import { type Credential, deviceStorage, tabStorage } from "../lib/storage.ts";
+import { directionOf, PAGE_LANGUAGES, type Word, wordsIn } from "../words.ts";
+import { Entries } from "./entries.ts";
+import { Uploads } from "./uploads.ts";
 
 export type Ending = "completed" | "ended" | "moved";
 
 /** A session as this page holds it. */
 export interface Room {
-  side: Side<PatientView>;
+  session: Session<PatientView>;
   entries: Entries;
   uploads: Uploads;
+  /** The name that was last printed below a signature here, offered to the next one. */
+  printed: string;
   close: () => void;
 }
 
 /** How long the thank-you stays on a kiosk before it waits for the next patient. */
 const THANKS_MS = 20_000;
 
-export const language = signal<string | null>(ofSession.get<string>("language"));
+export const language = signal<string | null>(tabStorage.get<string>("language"));
 export const say = computed(() => wordsIn(language.value ?? navigator.language));
 export const connection = signal<Connection | null>(null);
 export const room = signal<Room | null>(null);
 export const flow = signal<Flow | null>(null);
 export const ending = signal<Ending | null>(null);
+/** How many answers the session had not taken when it ended. */
+export const left = signal(0);
 export const pairing = signal(false);
 export const fault = signal<Word | null>(null);
 /** Enrolled once, and waiting between sessions. */
@@ -42,7 +48,7 @@ export const languages = computed(() => {
 });
 export const online = computed(() => connection.value?.online.value ?? false);
 
-let asking: Asking | null = null;
+let requests: Requests | null = null;
 let stopFlow: (() => void) | null = null;
 
 export function start(): void {
@@ -50,8 +56,8 @@ export function start(): void {
     document.documentElement.lang = language.value ?? navigator.language;
     document.documentElement.dir = directionOf(language.value ?? navigator.language);
   });
-  const guest = ofSession.get<Credential>("guest");
-  const enrolled = kept.enrolled("patient");
+  const guest = tabStorage.get<Credential>("guest");
+  const enrolled = deviceStorage.enrolled("patient");
   const code = codeOfLink();
   if (guest) connectGuest(guest);
   else if (enrolled) connectKiosk(enrolled);
@@ -61,7 +67,7 @@ export function start(): void {
 
 export function chooseLanguage(chosen: string): void {
   language.value = chosen;
-  ofSession.put("language", chosen);
+  tabStorage.put("language", chosen);
 }
 
 /** The code stands in the fragment, which no server sees; it works once, so it may go at once. */
@@ -79,7 +85,7 @@ export async function enterCode(text: string): Promise<void> {
   }
   pairing.value = true;
   try {
-    if (kiosk.value && asking) await asking.ask({ type: "JOIN_SESSION", code: plainCode(text) }, "SESSION_JOINED");
+    if (kiosk.value && requests) await requests.ask({ type: "JOIN_SESSION", code: plainCode(text) }, "SESSION_JOINED");
     else granted(await claim(text, guestName()));
   } catch (error) {
     fault.value = error instanceof PairingRefused || error instanceof Refused ? "codeRefused" : "noBox";
@@ -93,13 +99,13 @@ const guestName = () => (matchMedia("(pointer: coarse)").matches ? "Phone or tab
 function granted(grant: PairingGrant): void {
   const credential: Credential = grant;
   if (grant.role !== "patient") {
-    kept.enrol("facility", credential);
+    deviceStorage.enrol("facility", credential);
     location.replace("/facility");
   } else if (grant.session) {
-    ofSession.put("guest", credential);
+    tabStorage.put("guest", credential);
     connectGuest(credential);
   } else {
-    kept.enrol("patient", credential);
+    deviceStorage.enrol("patient", credential);
     connectKiosk(credential);
   }
 }
@@ -107,19 +113,31 @@ function granted(grant: PairingGrant): void {
 function connect(credential: Credential): Connection {
   const made = new Connection(credential);
   connection.value = made;
-  asking = new Asking(made);
+  requests = new Requests(made);
   effect(() => {
     if (made.refused.value) forgotten(credential);
   });
+  effect(() => {
+    if (made.elsewhere.value) setAside();
+  });
   return made;
+}
+
+/** Another tab goes on: this one holds nothing of the patient, in memory or on the page. What was not
+ * sent yet stays stored, encrypted, for when this tab is used again. */
+function setAside(): void {
+  room.peek()?.entries.flush();
+  closeRoom();
+  requests = null;
 }
 
 /** The credential has ended: with its session, or because it was revoked. */
 function forgotten(credential: Credential): void {
   if (connection.peek()?.me !== credential) return;
   const inSession = room.peek() !== null;
+  if (inSession) countLeft();
   leave();
-  if (kiosk.peek()) kept.enrol("patient", null);
+  if (kiosk.peek()) deviceStorage.enrol("patient", null);
   kiosk.value = false;
   if (inSession) ending.value = "ended";
   else if (ending.peek() === null) fault.value = "refusedCredential";
@@ -135,10 +153,10 @@ function connectKiosk(credential: Credential): void {
   const made = connect(credential);
   made.on(topics.assignment(credential.site, credential.device), (_, payload) => {
     const session = decode<Assignment>(payload)?.session ?? null;
-    const current = room.peek()?.side.session ?? null;
+    const current = room.peek()?.session.id ?? null;
     if (session === current) return;
     // The last view of a session that ended says how it ended; then only that is shown.
-    if (session === null) setTimeout(() => room.peek()?.side.session === current && finish("moved"), 1_000);
+    if (session === null) setTimeout(() => room.peek()?.session.id === current && finish("moved"), 1_000);
     else {
       if (current !== null) closeRoom();
       enter(session);
@@ -146,27 +164,29 @@ function connectKiosk(credential: Credential): void {
   });
 }
 
-function enter(session: string): void {
-  const made = connection.value!;
+function enter(id: string): void {
+  const made = present(connection.value);
   ending.value = null;
-  const side = new Side<PatientView>(made, session);
-  const entries = new Entries(side);
-  const uploads = new Uploads(made, side, (id, rejection) => {
-    entries.fault(id, rejection ? whyUnfit(say.peek(), rejection) : "");
+  left.value = 0;
+  const session = new Session<PatientView>(made, id);
+  const entries = new Entries(session);
+  const uploads = new Uploads(made, session, (field, rejection) => {
+    entries.fault(field, rejection ? whyUnfit(say.peek(), rejection) : "");
   });
   const stops = [
     effect(() => {
-      const ref = side.view.value?.flow_ref;
+      const ref = session.view.value?.flow_ref;
       if (ref && flow.peek()?.ref !== ref) followFlow(made, ref);
     }),
     effect(() => {
-      const status = side.view.value?.status;
+      const status = session.view.value?.status;
       if (status === "completed") queueMicrotask(() => finish("completed"));
       else if (status === "cancelled" || status === "expired") queueMicrotask(() => finish("ended"));
-      else if (side.departed.value) queueMicrotask(() => finish("moved"));
+      else if (session.departed.value) queueMicrotask(() => finish("moved"));
     }),
     effect(() => {
-      if (side.view.value?.step_id) queueMicrotask(() => stepChanged(side.view.peek()!.step_id));
+      const now = session.view.value?.step_id;
+      if (now) queueMicrotask(() => stepChanged(now));
     }),
   ];
   let step: string | null = null;
@@ -177,9 +197,9 @@ function enter(session: string): void {
   const close = () => {
     stops.forEach((stop) => stop());
     uploads.stop();
-    side.close();
+    session.close();
   };
-  room.value = { side, entries, uploads, close };
+  room.value = { session, entries, uploads, printed: "", close };
   guardHistory();
 }
 
@@ -202,6 +222,7 @@ function closeRoom(): void {
 /** The end: nothing of the patient stays, in no storage and on no page that Back could show. */
 function finish(how: Ending): void {
   if (room.peek() === null) return;
+  countLeft();
   if (kiosk.peek()) {
     closeRoom();
     clear();
@@ -212,16 +233,21 @@ function finish(how: Ending): void {
   ending.value = how;
 }
 
+function countLeft(): void {
+  room.peek()?.entries.flush();
+  left.value = room.peek()?.session.undecided ?? 0;
+}
+
 function leave(): void {
   closeRoom();
-  void connection.peek()?.end();
+  connection.peek()?.end();
   connection.value = null;
-  asking = null;
+  requests = null;
   clear();
 }
 
 function clear(): void {
-  ofSession.forget();
+  tabStorage.forget();
   language.value = null;
   (document.activeElement as HTMLElement | null)?.blur();
 }

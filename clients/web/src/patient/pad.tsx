@@ -1,8 +1,9 @@
 // Where the signature is made: drawn on a pad, or the printed name as it would be written.
 import { useEffect, useRef, useState } from "preact/hooks";
 import SignaturePad from "signature_pad";
-import type { Say } from "../words";
-import { type Stroke, strokesOf } from "./strokes";
+import { present } from "../lib/present.ts";
+import type { Say } from "../words.ts";
+import { type Stroke, strokesOf } from "./strokes.ts";
 
 interface PadProps {
   say: Say;
@@ -14,13 +15,13 @@ export function Pad({ say, onStrokes }: PadProps) {
   const pad = useRef<SignaturePad | null>(null);
   const [empty, setEmpty] = useState(true);
   const told = () => {
-    const area = canvas.current!;
-    const drawn = pad.current!.toData();
+    const area = present(canvas.current);
+    const drawn = present(pad.current).toData();
     setEmpty(drawn.length === 0);
     onStrokes(strokesOf(drawn, area.clientWidth, area.clientHeight));
   };
   useEffect(() => {
-    const area = canvas.current!;
+    const area = present(canvas.current);
     const made = new SignaturePad(area, { penColor: "#10242b", minWidth: 1, maxWidth: 3 });
     pad.current = made;
     const fit = () => {
@@ -30,7 +31,7 @@ export function Pad({ say, onStrokes }: PadProps) {
       const drawn = made.toData();
       area.width = Math.round(width * scale);
       area.height = Math.round(height * scale);
-      area.getContext("2d")!.scale(scale, scale);
+      present(area.getContext("2d")).scale(scale, scale);
       made.clear();
       made.fromData(drawn);
     };
@@ -44,8 +45,8 @@ export function Pad({ say, onStrokes }: PadProps) {
     };
   }, []);
   const change = (drawn: ReturnType<SignaturePad["toData"]>) => {
-    pad.current!.clear();
-    pad.current!.fromData(drawn);
+    present(pad.current).clear();
+    present(pad.current).fromData(drawn);
     told();
   };
   return (
@@ -53,7 +54,7 @@ export function Pad({ say, onStrokes }: PadProps) {
       <canvas ref={canvas} role="img" aria-label={say("signPad")} />
       <p class="pad-hint" aria-hidden={!empty}>{say("signPad")}</p>
       <div class="pad-tools">
-        <button type="button" class="quiet small" disabled={empty} onClick={() => change(pad.current!.toData().slice(0, -1))}>
+        <button type="button" class="quiet small" disabled={empty} onClick={() => change(present(pad.current).toData().slice(0, -1))}>
           {say("undo")}
         </button>
         <button type="button" class="quiet small" disabled={empty} onClick={() => change([])}>

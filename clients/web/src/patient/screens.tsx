@@ -1,15 +1,15 @@
 // The patient's screens beside the form: pairing, waiting, covers, the end.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { CODE_LENGTH, plainCode, shownCode } from "../lib/pairing";
-import { Mark } from "../mark";
-import { nameOf, type Say, type Word } from "../words";
-import * as app from "./app";
+import { CODE_LENGTH, plainCode, shownCode } from "../lib/pairing.ts";
+import { Mark } from "../mark.tsx";
+import { nameOf, type Say, type Word } from "../words.ts";
+import * as app from "./app.ts";
 
 export function LanguageChoice() {
   const say = app.say.value;
   const current = app.language.value ?? document.documentElement.lang;
   const offered = app.languages.value;
-  const chosen = offered.find((one) => one === current) ?? offered.find((one) => current.startsWith(one.split("-")[0]!));
+  const chosen = offered.find((one) => one === current) ?? offered.find((one) => current.startsWith(one.split("-", 1).join()));
   if (offered.length < 2) return null;
   return (
     <label class="language">
@@ -59,6 +59,7 @@ export function CodeForm() {
         value={shownCode(text)}
         autocomplete="off"
         autocapitalize="characters"
+        autoCorrect="off"
         spellcheck={false}
         inputMode="text"
         maxLength={CODE_LENGTH + 3}
@@ -113,11 +114,13 @@ interface CalmProps {
   title: Word;
   why: Word;
   say: Say;
+  /** How many answers the session had not taken when it ended. */
+  left?: number;
   action?: { word: Word; run: () => void } | undefined;
 }
 
 /** A page with one thing to say. */
-export function Calm({ title, why, say, action }: CalmProps) {
+export function Calm({ title, why, say, left = 0, action }: CalmProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), [title]);
   return (
@@ -125,6 +128,7 @@ export function Calm({ title, why, say, action }: CalmProps) {
       <Mark />
       <h1 ref={heading} tabIndex={-1}>{say(title)}</h1>
       <p class="lead">{say(why)}</p>
+      {left > 0 && <p class="notice" role="alert">{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
       {action && (
         <button type="button" class="primary large" onClick={action.run}>
           {say(action.word)}

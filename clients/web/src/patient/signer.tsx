@@ -1,8 +1,9 @@
 // Who signs: the patient, or somebody for the patient; and the name that stands with the signature.
-import { useState } from "preact/hooks";
-import type { PatientView } from "../../generated/wire";
-import { type Flow, itemOf } from "../lib/flow";
-import type { Say, Word } from "../words";
+import { useMemo, useState } from "preact/hooks";
+import type { PatientView } from "../../generated/wire.ts";
+import { QUIET } from "../fields/control.tsx";
+import { type Flow, itemOf, type NamePart } from "../lib/flow.ts";
+import type { Say, Word } from "../words.ts";
 
 /** What the wire says for each; the words of a person who is something else stand for themselves. */
 const RELATIONSHIPS: [string, Word][] = [
@@ -24,11 +25,31 @@ export interface Signer {
 /** What keeps a signature from being sent, beside the part of the screen that it is about. */
 export type Faults = Partial<Record<"name" | "relationship" | "pad", Word>>;
 
-/** Nobody yet: a name is taken over only from a question of this very step that asks for it. */
-export function nobody(flow: Flow, view: PatientView): Signer {
+/**
+ * Nobody yet, with the name that is offered: of the question on this step that asks for the signer;
+ * else the patient's, where the view has it; else the one last printed in this session.
+ */
+export function nobody(flow: Flow, view: PatientView, printed: string): Signer {
   const asked = view.enabled.find((id) => itemOf(flow, id)?.type === "string" && NAMES_THE_SIGNER.test(id));
-  const value = asked === undefined ? undefined : view.fields[asked]?.value;
-  return { forOther: false, chosen: "", words: "", name: typeof value === "string" ? value : "" };
+  const named = asked === undefined ? "" : textOf(view, asked);
+  return { forOther: false, chosen: "", words: "", name: named || patientName(flow, view) || printed };
+}
+
+const textOf = (view: PatientView, id: string): string => {
+  const value = view.fields[id]?.value;
+  return typeof value === "string" ? value.trim() : "";
+};
+
+/** The patient's name as the fields of the view have it; empty if they do not. */
+export function patientName(flow: Flow, view: PatientView): string {
+  const known = view.signature?.covers?.patient ?? [];
+  const named = (part: NamePart) =>
+    known
+      .filter((id) => flow.nameParts.get(itemOf(flow, id)?.linkId ?? "") === part)
+      .map((id) => textOf(view, id))
+      .filter(Boolean)
+      .join(" ");
+  return named("text") || [named("given"), named("family")].filter(Boolean).join(" ");
 }
 
 export function relationshipOf(signer: Signer): string {
@@ -49,9 +70,18 @@ export function stillOf(shown: Faults, now: Faults): Faults {
   return Object.fromEntries(Object.entries(now).filter(([part]) => part in shown));
 }
 
-export function useSigner(flow: Flow, view: PatientView): [Signer, (change: Partial<Signer>) => void] {
-  const [signer, setSigner] = useState(() => nobody(flow, view));
-  return [signer, (change) => setSigner((now) => ({ ...now, ...change }))];
+export function useSigner(flow: Flow, view: PatientView, printed: string): [Signer, (change: Partial<Signer>) => void] {
+  const [signer, setSigner] = useState(() => nobody(flow, view, printed));
+  const patient = useMemo(() => patientName(flow, view), []);
+  return [signer, (change) => setSigner((now) => changed(now, change, patient))];
+}
+
+/** Who signs for somebody else has another name: the patient's, if it was offered, goes. */
+export function changed(now: Signer, change: Partial<Signer>, patient: string): Signer {
+  const next = { ...now, ...change };
+  if (next.forOther && !now.forOther && now.name === patient) next.name = "";
+  else if (!next.forOther && now.forOther && now.name === "") next.name = patient;
+  return next;
 }
 
 interface Props {
@@ -137,8 +167,7 @@ function Name({ say, signer, faults, change }: Props) {
         id="sign-name"
         type="text"
         dir="auto"
-        autocomplete="off"
-        spellcheck={false}
+        {...QUIET}
         maxLength={120}
         aria-invalid={faults.name ? true : undefined}
         aria-describedby={faults.name ? "sign-name-hint name-error" : "sign-name-hint"}

@@ -1,38 +1,34 @@
 // Signing: the text, who signs, the pad, and no way out but signing, declining, or the staff.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { PatientView } from "../../generated/wire";
-import { type Flow, itemOf, offeredLanguage } from "../lib/flow";
-import { sha256Hex } from "../lib/ids";
-import type { Intent } from "../lib/side";
-import type { Say } from "../words";
-import { Pad, Typed } from "./pad";
-import { type Faults, faultsOf, relationshipOf, stillOf, useSigner, WhoSigns } from "./signer";
-import { type Stroke, strokesOfName } from "./strokes";
-import { WithReason } from "../fields/why";
+import type { PatientView } from "../../generated/wire.ts";
+import { type Flow, offeredLanguage, signedText } from "../lib/flow.ts";
+import { sha256Hex } from "../lib/ids.ts";
+import { present } from "../lib/present.ts";
+import { messageOf } from "../lib/requests.ts";
+import type { Intent } from "../lib/session.ts";
+import type { Say } from "../words.ts";
+import { Pad, Typed } from "./pad.tsx";
+import { type Faults, faultsOf, relationshipOf, stillOf, useSigner, WhoSigns } from "./signer.tsx";
+import { isTap, type Stroke, strokesOfName } from "./strokes.ts";
+import { GivenFor } from "./given-for.tsx";
+import { WithReason } from "../fields/why.tsx";
 
 interface Props {
   flow: Flow;
   view: PatientView;
   language: string | null;
   say: Say;
+  /** The name last printed below a signature in this session; empty if none was. */
+  printed: string;
   send: (intent: Intent) => Promise<void>;
-}
-
-/** The text that a signature binds: what is to be read on its step, and its own. */
-export function signedText(flow: Flow, view: PatientView, fieldId: string, language: string | null): string {
-  const consents = view.enabled
-    .map((id) => itemOf(flow, id))
-    .filter((item) => item?.consent && !item.signature)
-    .map((item) => item!.text(language));
-  return [...consents, itemOf(flow, fieldId)?.text(language) ?? ""].join("\n\n");
 }
 
 /** The text as it is shown, and the hash that the controller wants for it in that language. */
 function useBound({ flow, view, language }: Props) {
-  const { field_id: fieldId, document_sha256: original, documents_sha256: hashes } = view.signature!;
+  const { field_id: fieldId, document_sha256: original, documents_sha256: hashes } = present(view.signature);
   const spoken = hashes ? offeredLanguage(flow, language) : null;
   const wanted = (spoken !== null && hashes?.[spoken]) || original;
-  const text = useMemo(() => signedText(flow, view, fieldId, language), [flow, view.enabled, fieldId, language]);
+  const text = useMemo(() => signedText(flow, view.enabled, fieldId, language), [flow, view.enabled, fieldId, language]);
   const same = useMemo(() => sha256Hex(text) === wanted, [text, wanted]);
   return { fieldId, text, wanted, same, spoken };
 }
@@ -47,7 +43,7 @@ function useSending(send: Props["send"]) {
     try {
       await send(intent);
     } catch (error) {
-      setRefusal((error as Error).message);
+      setRefusal(messageOf(error));
     } finally {
       setSending(false);
     }
@@ -59,20 +55,25 @@ export function Signing(props: Props) {
   const { flow, view, language, say, send } = props;
   const bound = useBound(props);
   const { sending, refusal, give } = useSending(send);
-  const [signer, change] = useSigner(flow, view);
+  const [signer, change] = useSigner(flow, view, props.printed);
   const [typing, setTyping] = useState(false);
   const [drawn, setDrawn] = useState<Stroke[]>([]);
   const [shownFaults, setFaults] = useState<Faults>({});
   const [declining, setDeclining] = useState(false);
+  const [doubted, setDoubted] = useState(false);
+  const [pad, setPad] = useState(0);
   const screen = useRef<HTMLDivElement>(null);
   useEffect(() => screen.current?.querySelector("h1")?.focus(), []);
   useEffect(() => screen.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus(), [shownFaults]);
   const name = signer.name.trim();
   const found = faultsOf(signer, typing || drawn.length > 0);
   const faults = stillOf(shownFaults, found);
-  const sign = () => {
+  const sign = (sure: boolean) => {
     setFaults(found);
     if (Object.keys(found).length > 0) return;
+    const doubtful = !sure && !typing && isTap(drawn);
+    setDoubted(doubtful);
+    if (doubtful) return;
     void give({
       type: "SUBMIT_SIGNATURE",
       field_id: bound.fieldId,
@@ -83,6 +84,10 @@ export function Signing(props: Props) {
       ...(signer.forOther ? { relationship: relationshipOf(signer) } : {}),
     });
   };
+  const draw = (strokes: Stroke[]) => {
+    setDrawn(strokes);
+    setDoubted(false);
+  };
   return (
     <div class="signing" ref={screen}>
       <h1 tabIndex={-1}>{say("signHere")}</h1>
@@ -92,19 +97,30 @@ export function Signing(props: Props) {
           {bound.text}
         </div>
       </section>
+      <GivenFor flow={flow} view={view} language={language} say={say} />
       {!bound.same && <p class="notice" role="status">{say("signChanged")}</p>}
       <WhoSigns say={say} signer={signer} faults={faults} change={change} />
-      {typing ? <Typed say={say} name={name} /> : <Pad say={say} onStrokes={setDrawn} />}
+      {typing ? <Typed say={say} name={name} /> : <Pad key={pad} say={say} onStrokes={draw} />}
       {faults.pad && <p class="error" role="alert">{say(faults.pad)}</p>}
+      {doubted && (
+        <AskBack
+          say={say}
+          yes={() => sign(true)}
+          again={() => {
+            draw([]);
+            setPad(pad + 1);
+          }}
+        />
+      )}
       <div class="buttons">
-        <button type="button" class="primary large" disabled={!bound.same || sending} onClick={sign}>
+        <button type="button" class="primary large" disabled={!bound.same || sending} onClick={() => sign(false)}>
           {say("signSubmit")}
         </button>
         <button
           type="button"
           class="secondary"
           onClick={() => {
-            setDrawn([]);
+            draw([]);
             setFaults({});
             setTyping(!typing);
           }}
@@ -117,8 +133,25 @@ export function Signing(props: Props) {
       </div>
       {refusal && <p class="error" role="alert">{refusal}</p>}
       {declining && (
-        <WithReason id="decline" say={say} confirm="declineConfirm" disabled={sending} run={(reason) => give({ type: "DECLINE_SIGNATURE", reason })} />
+        <WithReason id="decline" say={say} confirm="declineConfirm" disabled={sending} run={(reason) => void give({ type: "DECLINE_SIGNATURE", reason })} />
       )}
+    </div>
+  );
+}
+
+/** One tap is sent only once the person says that it is their signature. */
+function AskBack({ say, yes, again }: { say: Say; yes: () => void; again: () => void }) {
+  const question = useRef<HTMLParagraphElement>(null);
+  useEffect(() => question.current?.focus(), []);
+  return (
+    <div class="ask-back" role="group" aria-labelledby="ask-back">
+      <p id="ask-back" ref={question} tabIndex={-1}>
+        <strong>{say("isSignature")}</strong> {say("isSignatureWhy")}
+      </p>
+      <div class="buttons">
+        <button type="button" class="secondary" onClick={yes}>{say("yes")}</button>
+        <button type="button" class="secondary" onClick={again}>{say("signAgain")}</button>
+      </div>
     </div>
   );
 }

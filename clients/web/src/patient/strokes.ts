@@ -1,4 +1,5 @@
 // A signature as the wire has it: strokes of [x, y, t_ms], x and y as fractions of the pad.
+import { present } from "../lib/present.ts";
 
 export type Point = [number, number, number];
 export type Stroke = Point[];
@@ -22,13 +23,28 @@ export function strokesOf(drawn: Drawn[], width: number, height: number): Stroke
   );
 }
 
+/** Shorter than a twentieth of the pad altogether: a tap, or a few, however long each was held. */
+const TAP = 0.05;
+
+/** Whether a drawing is too small to be taken for a signature without asking. */
+export function isTap(strokes: Stroke[]): boolean {
+  let length = 0;
+  for (const stroke of strokes) {
+    for (const [n, [x, y]] of stroke.entries()) {
+      const [left, above] = stroke[n - 1] ?? [x, y];
+      length += Math.hypot(x - left, y - above);
+    }
+  }
+  return length < TAP;
+}
+
 /** A typed name as strokes: the written name, line by line, as a pen would hatch it. */
 export function strokesOfName(name: string): Stroke[] {
   const [width, height, margin] = [600, 200, 20];
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  const context = present(canvas.getContext("2d", { willReadFrequently: true }));
   let size = 90;
   const font = () => `italic ${size}px "Snell Roundhand", "Segoe Script", "URW Chancery L", cursive`;
   context.font = font();
@@ -43,7 +59,7 @@ export function strokesOfName(name: string): Stroke[] {
 
 function hatched({ data, width, height }: ImageData): Stroke[] {
   const strokes: Stroke[] = [];
-  const inked = (x: number, y: number) => x < width && data[4 * (y * width + x) + 3]! > 96;
+  const inked = (x: number, y: number) => x < width && (data[4 * (y * width + x) + 3] ?? 0) > 96;
   for (let y = 0; y < height; y += 2) {
     for (let x = 0; x < width; x += 1) {
       if (!inked(x, y)) continue;

@@ -1,11 +1,11 @@
 // A document on its way to the box: in pieces, a few in flight, resumed where the box has it.
 import { signal } from "@preact/signals";
-import type { PatientView, Rejection } from "../../generated/wire";
-import { Refused } from "../lib/asking";
-import type { Connection } from "../lib/connection";
-import { sha256Hex, uuid } from "../lib/ids";
-import type { Side } from "../lib/side";
-import type { Progress } from "../fields/sheet";
+import type { PatientView, Rejection } from "../../generated/wire.ts";
+import { Refused } from "../lib/requests.ts";
+import type { Connection } from "../lib/connection.ts";
+import { sha256Hex, uuid } from "../lib/ids.ts";
+import type { Session } from "../lib/session.ts";
+import type { Progress } from "../fields/sheet.ts";
 
 /** One message: what a slow link gets through within a keepalive. */
 const CHUNK = 64 * 1024;
@@ -13,20 +13,25 @@ const IN_FLIGHT = 3;
 /** After so long without a word, say it again from where the box is. */
 const QUIET_MS = 8_000;
 
+/** Called with null where it was not the box that refused. */
+type Failed = (id: string, rejection: Rejection | null) => void;
+
 export class Uploads {
   readonly progress = signal<ReadonlyMap<string, Progress>>(new Map());
   private readonly running = new Map<string, Upload>();
+  private readonly connection: Connection;
+  private readonly session: Session<PatientView>;
+  private readonly failed: Failed;
 
-  constructor(
-    private readonly connection: Connection,
-    private readonly side: Side<PatientView>,
-    /** With null where it was not the box that refused. */
-    private readonly failed: (id: string, rejection: Rejection | null) => void,
-  ) {}
+  constructor(connection: Connection, session: Session<PatientView>, failed: Failed) {
+    this.connection = connection;
+    this.session = session;
+    this.failed = failed;
+  }
 
   begin(id: string, bytes: Uint8Array, mediaType: string): void {
     this.running.get(id)?.stop();
-    const upload = new Upload(this.connection, this.side, id, bytes, mediaType, (sent) => {
+    const upload = new Upload(this.connection, this.session, { id, bytes, mediaType }, (sent) => {
       if (this.running.get(id) === upload) this.note(id, { sent, size: bytes.length });
     });
     this.running.set(id, upload);
@@ -60,18 +65,26 @@ export class Uploads {
   }
 }
 
+interface Content {
+  id: string;
+  bytes: Uint8Array;
+  mediaType: string;
+}
+
 class Upload {
   private stopped = false;
   private readonly upload = `u-${uuid()}`;
+  private readonly connection: Connection;
+  private readonly session: Session<PatientView>;
+  private readonly content: Content;
+  private readonly told: (sent: number) => void;
 
-  constructor(
-    private readonly connection: Connection,
-    private readonly side: Side<PatientView>,
-    private readonly id: string,
-    private readonly bytes: Uint8Array,
-    private readonly mediaType: string,
-    private readonly told: (sent: number) => void,
-  ) {}
+  constructor(connection: Connection, session: Session<PatientView>, content: Content, told: (sent: number) => void) {
+    this.connection = connection;
+    this.session = session;
+    this.content = content;
+    this.told = told;
+  }
 
   stop(): void {
     this.stopped = true;
@@ -79,14 +92,15 @@ class Upload {
 
   /** Raises `Refused` where the box does not take the document. */
   async run(): Promise<void> {
-    const size = this.bytes.length;
-    const begin = { type: "BEGIN_UPLOAD", field_id: this.id, upload: this.upload, size } as const;
-    await this.side.send({ ...begin, sha256: sha256Hex(this.bytes), media_type: this.mediaType });
-    while (!this.stopped) {
+    const { id, bytes, mediaType } = this.content;
+    const begin = { type: "BEGIN_UPLOAD", field_id: id, upload: this.upload, size: bytes.length } as const;
+    await this.session.send({ ...begin, sha256: sha256Hex(bytes), media_type: mediaType });
+    for (;;) {
       await this.allSent();
       if (this.stopped) return;
       try {
-        return await this.side.send({ type: "FINISH_UPLOAD", upload: this.upload });
+        await this.session.send({ type: "FINISH_UPLOAD", upload: this.upload });
+        return;
       } catch (error) {
         const again = error instanceof Refused && error.rejection.code === "upload_incomplete";
         if (!again) throw error;
@@ -95,14 +109,16 @@ class Upload {
   }
 
   private get received(): number {
-    const document = this.side.view.value?.documents[this.id];
+    const document = this.session.view.value?.documents[this.content.id];
     return document?.upload === this.upload ? (document.received ?? 0) : 0;
   }
 
   /** Send from where the box is, until it has all. */
   private allSent(): Promise<void> {
+    const { bytes } = this.content;
     return new Promise((resolve) => {
       let [next, flying, round] = [this.received, 0, 0];
+      let begun = false;
       let timer: ReturnType<typeof setTimeout>;
       const end = () => {
         clearTimeout(timer);
@@ -116,12 +132,15 @@ class Upload {
       const pump = () => {
         clearTimeout(timer);
         timer = setTimeout(restart, QUIET_MS);
-        if (this.stopped || this.received >= this.bytes.length) return end();
-        while (this.connection.up && flying < IN_FLIGHT && next < this.bytes.length) {
-          const piece = this.bytes.subarray(next, next + CHUNK);
+        if (this.stopped || this.received >= bytes.length) {
+          end();
+          return;
+        }
+        while (this.connection.up && flying < IN_FLIGHT && next < bytes.length) {
+          const piece = bytes.subarray(next, next + CHUNK);
           const mine = round;
           flying += 1;
-          this.connection.send(this.side.chunkTopic(this.upload, next), piece, (lost) => {
+          this.connection.send(this.session.chunkTopic(this.upload, next), piece, (lost) => {
             if (mine !== round || lost) return;
             flying -= 1;
             pump();
@@ -130,12 +149,16 @@ class Upload {
         }
       };
       const undo = [
-        this.side.view.subscribe(() => {
+        this.session.view.subscribe(() => {
           this.told(this.received);
-          if (this.received >= this.bytes.length) queueMicrotask(pump);
+          if (this.received >= bytes.length) queueMicrotask(pump);
         }),
-        this.connection.onUp(() => setTimeout(restart, 0)),
+        this.connection.onUp(() => {
+          // Not for the connection that stands already.
+          if (begun) setTimeout(restart, 0);
+        }),
       ];
+      begun = true;
       pump();
     });
   }

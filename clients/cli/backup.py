@@ -1,0 +1,138 @@
+"""`handrail backup`, an online, verified backup; `handrail soak`, a long test under load."""
+
+import json
+import socket
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
+from clients.cli.output import print_facts, print_json, say
+from clients.sdk.credential import Credential
+from clients.simulator.soak import BoxUnderSoak, SoakReport
+from clients.simulator.soak import soak as run_soak
+from schemas.base import Role
+
+BACKUPS = "backups"
+
+app = typer.Typer()
+To = Annotated[
+    Path | None,
+    typer.Option(
+        "--to", help="Also copy the backup to this folder.", file_okay=False, metavar="FOLDER"
+    ),
+]
+
+
+@app.command(epilog="Example: handrail backup --to /mnt/usb/handrail")
+def backup(
+    context: typer.Context, *, to: To = None, data: Data = DATA, as_json: AsJson = False
+) -> None:
+    """Back up a box and verify the backup, whether or not the box is running.
+
+    The backup is encrypted. Its keys are stored next to it: in `backups/keyring`, or in FOLDER.keys
+    for a copy. Store FOLDER.keys separately from the copy: the two together can be decrypted. A
+    later copy to the same folder replaces it, and writes only what is new.
+    """
+    with program(context).reach(data) as admin:
+        taken = admin.back_up()
+        path, keys = data / BACKUPS / taken.file, data / BACKUPS / "keyring"
+        if to is not None:
+            try:
+                path, keys = program(context).copy_backup(data, taken.file, to)
+            except OSError as error:
+                raise Failure(
+                    f"the backup is {path}, but could not be copied to {to}: {error.strerror}"
+                ) from None
+    if as_json:
+        print_json({"file": str(path), "keys": str(keys), "size": taken.size})
+    else:
+        say(f"backed up to {path} ({taken.size:,} bytes)")
+
+
+@app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")
+def soak(
+    context: typer.Context,
+    *,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Duration in minutes.")] = 60.0,
+    sessions: Annotated[int, typer.Option(min=1, max=500, help="Concurrent sessions.")] = 100,
+    flow: Annotated[str, typer.Option(help="A flow's id.")] = "quick-check-in",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Create the temporary data folder here, to test this disk.",
+            file_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Test a temporary box for a long time under load and faults; exit with 1 on any failure.
+
+    The box is killed once and paused repeatedly; its memory and descriptors must not grow.
+    """
+    with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
+        port = _free_port()
+        order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
+        order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
+        box = BoxUnderSoak(order)
+        try:
+            secret = json.loads((Path(folder) / "admin.json").read_text())["admin-1"]
+            admin = Credential("main", "admin-1", Role.ADMIN, secret)
+            url = f"mqtt://127.0.0.1:{port}"
+            report = run_soak(
+                box,
+                url,
+                admin,
+                flow,
+                seconds=minutes * 60,
+                sessions=sessions,
+                progress=lambda so_far: say(_so_far(so_far)),
+            )
+        finally:
+            box.stop()
+    _tell(report, as_json=as_json)
+    if not report.well:
+        raise typer.Exit(FAILED)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _so_far(report: SoakReport) -> str:
+    newest = report.samples[-1]
+    return (
+        f"{report.outcomes.total()} sessions, {newest.resident / (1 << 20):.0f} MiB, "
+        f"{newest.descriptors} descriptors"
+    )
+
+
+def _tell(report: SoakReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "well": report.well,
+                "outcomes": dict(report.outcomes),
+                "kills": report.kills,
+                "stalls": report.stalls,
+                "memory": [s.resident for s in report.samples],
+                "descriptors": [s.descriptors for s in report.samples],
+            }
+        )
+        return
+    facts = {name: str(count) for name, count in report.outcomes.items()}
+    facts |= {"kills": str(report.kills), "stalls": str(report.stalls)}
+    if report.samples:
+        first, last = report.samples[0], report.samples[-1]
+        facts["memory"] = (
+            f"{first.resident >> 20} MiB at the start, {last.resident >> 20} at the end"
+        )
+        facts["descriptors"] = f"{first.descriptors} at the start, {last.descriptors} at the end"
+    facts["flat"] = "yes" if report.flat else "no"
+    print_facts(facts)

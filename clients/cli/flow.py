@@ -1,0 +1,205 @@
+"""`handrail flow`: the questionnaires that sessions use."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, Unused, program
+from clients.cli.output import moment, plain, print_facts, print_json, say
+from clients.cli.output import print_table as table
+from clients.sdk.admin import AdminClient
+from schemas.questionnaire.load import Flow, FlowError, Item, load_flow, parse_json
+from schemas.wire.requests import FlowAdded, PatientFields
+
+app = typer.Typer(
+    help="Add, check and list flows (FHIR R4 Questionnaires).",
+    epilog="Example: handrail flow list",
+    no_args_is_help=True,
+)
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="A FHIR R4 Questionnaire in JSON or YAML.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        metavar="FILE",
+    ),
+]
+
+
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        metavar="FILE",
+        help="Rules for mapping answers to FHIR resources, where the flow has none.",
+    ),
+]
+
+
+def read_flow(path: Path) -> Flow:
+    """Read a questionnaire file. Raises FlowError, OSError."""
+    source = path.read_bytes()
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return load_flow(parse_json(source), fallback_id=path.stem)
+    from schemas.questionnaire.yaml import parse_yaml  # noqa: PLC0415 - YAML forms are rare
+
+    return load_flow(parse_yaml(source), fallback_id=path.stem)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a mapping file; whether it fits its flow is for the box to say. Raises Failure."""
+    try:
+        return dict(parse_json(path.read_bytes(), "mapping"))
+    except FlowError as error:
+        problems = "\n".join(f"  {problem}" for problem in error.problems)
+        raise Failure(f"this file cannot be used as a mapping:\n{problems}") from None
+
+
+def add_flow(admin: AdminClient, flow: Flow, mapping: dict[str, Any] | None = None) -> FlowAdded:
+    """Add a flow; it is sent in its canonical form, which is never larger than its source."""
+    questionnaire: dict[str, Any] = json.loads(flow.canonical)
+    return admin.add_flow(questionnaire, mapping=mapping)
+
+
+@app.command(epilog="Example: handrail flow add intake.json --mapping intake.mapping.json")
+def add(
+    context: typer.Context,
+    file: File,
+    *,
+    mapping: MappingFile = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Add a questionnaire as a flow. Open sessions keep the version they started with.
+
+    Adding it again replaces its mapping, also for existing sessions.
+    """
+    flow = read_flow(file)
+    with program(context).reach(data) as admin:
+        added = add_flow(admin, flow, _rules(mapping))
+    patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
+    ids = {"flow_id": added.flow_id, "flow_ref": added.flow_ref}
+    if as_json:
+        print_json({**ids, "patient": plain(patient), "notes": _notes(flow)})
+        return
+    print_facts({**ids, **_who(flow, patient)})
+    for note in flow.notes:
+        say(f"note: {note}")
+    _warn(patient)
+
+
+def _rules(mapping: Path | None) -> dict[str, Any] | None:
+    return read_mapping(mapping) if mapping else None
+
+
+@app.command(epilog="Example: handrail flow check intake.json --mapping intake.mapping.json")
+def check(
+    context: typer.Context,
+    file: File,
+    *,
+    mapping: MappingFile = None,
+    data: Unused = None,  # noqa: ARG001
+    as_json: AsJson = False,
+) -> None:
+    """Check whether a questionnaire can be used as a flow, and list what is not supported.
+
+    Names the questions that say who the patient is: name, birth date and sex. Needs no box.
+    """
+    try:
+        flow = read_flow(file)
+    except FlowError as error:
+        if not as_json:
+            raise
+        problems = [{"place": p.place, "message": p.message} for p in error.problems]
+        print_json({"usable": False, "problems": problems, "notes": []})
+        raise typer.Exit(FAILED) from None
+    fields = sum(item.is_field for item in flow.items.values())
+    patient = program(context).patient_fields(flow, _rules(mapping))
+    if as_json:
+        print_json(
+            {
+                "usable": True,
+                "flow_id": flow.flow_id,
+                "flow_ref": flow.flow_ref,
+                "title": flow.title,
+                "steps": len(flow.steps),
+                "fields": fields,
+                "patient": plain(patient),
+                "problems": [],
+                "notes": _notes(flow),
+            }
+        )
+        return
+    print_facts(
+        {
+            "usable": "yes",
+            "flow_id": flow.flow_id,
+            "flow_ref": flow.flow_ref,
+            "title": flow.title,
+            "steps": f"{len(flow.steps)}, with {fields} fields",
+            **_who(flow, patient),
+        }
+    )
+    for note in flow.notes:
+        print_facts({"note": str(note)})
+    _warn(patient)
+
+
+_ELEMENTS = {"name": "name", "birth_date": "birth date", "gender": "sex"}
+
+
+def _who(flow: Flow, patient: PatientFields) -> dict[str, str]:
+    """Return the questions that say who the patient is, each with whether it may stay empty."""
+    return {
+        f"patient's {word}": ", ".join(_marked(flow, link_id) for link_id in getattr(patient, name))
+        or "missing"
+        for name, word in _ELEMENTS.items()
+    }
+
+
+def _marked(flow: Flow, link_id: str) -> str:
+    item: Item | None = flow.items[link_id]
+    wanted = item is not None and item.required
+    while item is not None:
+        wanted = wanted and not item.enable_when
+        item = flow.items[item.parent] if item.parent else None
+    return link_id if wanted else f"{link_id} (may stay empty)"
+
+
+def _warn(patient: PatientFields) -> None:
+    """Warn of what happens to sessions whose patient the flow does not identify."""
+    missing = [_ELEMENTS[name] for name in ("name", "birth_date") if not getattr(patient, name)]
+    if missing:
+        say(
+            f"This flow does not ask for the patient's {' and '.join(missing)}, or maps no "
+            "question to it. Its sessions are held before they are delivered as FHIR, until staff "
+            "say who the patient is (`handrail session identify`). Map the questions in the form "
+            "or with --mapping."
+        )
+
+
+def _notes(flow: Flow) -> list[dict[str, str]]:
+    return [{"place": note.place, "message": note.message} for note in flow.notes]
+
+
+@app.command("list", epilog="Example: handrail flow list")
+def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
+    """List the flows that new sessions can use."""
+    with program(context).reach(data) as admin:
+        flows = admin.list_flows().flows
+    if as_json:
+        print_json(plain(flows))
+        return
+    rows = [(f.flow_id, f.title, str(f.steps), f.flow_ref, moment(f.added_at)) for f in flows]
+    table(
+        ("flow_id", "title", "steps", "flow_ref", "added"),
+        rows,
+        "There are no flows; add one with `handrail flow add FILE`.",
+    )

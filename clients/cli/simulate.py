@@ -1,0 +1,198 @@
+"""`handrail simulate`: simulated sessions against a real box."""
+
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from clients.cli.context import DATA, FAILED, AsJson, Failure, Place, Program, program
+from clients.cli.flow import add_flow, read_flow
+from clients.cli.output import print_facts, print_json, say
+from clients.cli.types import span
+from clients.sdk.admin import AdminClient
+from clients.sdk.files import write_private
+from clients.simulator.simulator import SessionResult, outcomes
+from clients.simulator.simulator import simulate as play
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: handrail simulate pre-registration --sessions 9")
+def simulate(
+    context: typer.Context,
+    flow: Annotated[
+        str, typer.Argument(metavar="FLOW|FILE", help="A flow id, or a questionnaire to add.")
+    ],
+    *,
+    sessions: Annotated[
+        int, typer.Option(metavar="N", min=1, max=100_000, help="Number of sessions.")
+    ] = 1,
+    at_once: Annotated[
+        int, typer.Option(metavar="N", min=1, max=2_000, help="Concurrent sessions.")
+    ] = 100,
+    pace: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="Seconds between two actions; 0: no delay."),
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed; the same seed gives the same answers.")
+    ] = 0,
+    timeout: Annotated[
+        timedelta | None, typer.Option(parser=span, metavar="SPAN", help="Give up after, e.g. 10m.")
+    ] = None,
+    responses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the QuestionnaireResponses to this folder.",
+            file_okay=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            envvar="HANDRAIL_DATA",
+            help="The data folder. Default: `data` if a box runs there, or else a temporary one.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate sessions of a flow, with generated answers, over real connections.
+
+    Uses the box that runs on the data folder, or starts a temporary one. Exits with 1 unless every
+    session was completed.
+    """
+    with _somewhere(program(context), data) as place:
+        flow_id = _flow_id(place, flow)
+        with _progress(sessions) as progress:
+            results = play(
+                place.url,
+                place.credential,
+                flow_id,
+                sessions,
+                at_once=at_once,
+                pace=pace,
+                seed=seed,
+                timeout=timeout.total_seconds() if timeout else None,
+                progress=progress,
+            )
+        if responses is not None:
+            _write_responses(place, responses, results)
+    _report(flow_id, results, as_json=as_json)
+    if not all(result.completed for result in results):
+        raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _somewhere(with_program: Program, data: Path | None) -> Iterator[Place]:
+    """Yield the requested box, or the one that runs on `data`, or else a temporary one."""
+    if data is not None:
+        with with_program.visit(data) as place:
+            yield place
+    elif DATA.is_dir() and with_program.runs(DATA):
+        with with_program.running(DATA) as place:
+            yield place
+    else:
+        with (
+            tempfile.TemporaryDirectory(prefix="handrail-") as folder,
+            with_program.visit(Path(folder)) as place,
+        ):
+            yield place
+
+
+def _flow_id(place: Place, named: str) -> str:
+    path = Path(named)
+    with AdminClient(place.url, place.credential) as admin:
+        if path.is_file():
+            return add_flow(admin, read_flow(path)).flow_id
+        known = [line.flow_id for line in admin.list_flows().flows]
+    if named not in known:
+        raise Failure(f"there is no file or flow {named!r}; the flows are {', '.join(known)}")
+    return named
+
+
+@contextmanager
+def _progress(sessions: int) -> Iterator[Callable[[SessionResult], None]]:
+    """Report progress on stderr: a bar on a terminal, or else a line per session."""
+    if not sys.stderr.isatty():
+        yield lambda result: say(_line(result))
+        return
+    columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=sessions)
+        lock = threading.Lock()
+
+        def one_more(result: SessionResult) -> None:
+            with lock:
+                bar.advance(task)
+                if not result.completed:
+                    bar.console.print(_line(result), markup=False)
+
+        yield one_more
+
+
+def _line(result: SessionResult) -> str:
+    why = f": {result.error}" if result.error else ""
+    return f"session {result.number + 1} {result.session} {result.outcome}{why}"
+
+
+def _write_responses(place: Place, folder: Path, results: list[SessionResult]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with AdminClient(place.url, place.credential) as admin:
+        for result in results:
+            if result.completed:
+                text = json.dumps(admin.response(result.session), indent=2, ensure_ascii=False)
+                write_private(folder / f"{result.session}.json", text.encode() + b"\n")
+
+
+def _report(flow_id: str, results: list[SessionResult], *, as_json: bool) -> None:
+    actions = sum(sum(result.actions.values()) for result in results)
+    refused = sum(len(result.refusals) for result in results)
+    slowest = max((result.seconds for result in results), default=0.0)
+    if as_json:
+        print_json(
+            {
+                "flow_id": flow_id,
+                "sessions": len(results),
+                "completed": sum(result.completed for result in results),
+                "outcomes": dict(outcomes(results)),
+                "actions": actions,
+                "refused": refused,
+                "slowest_s": round(slowest, 3),
+                "results": [_result(result) for result in results],
+            }
+        )
+        return
+    print_facts(
+        {
+            "flow": flow_id,
+            "outcomes": ", ".join(f"{n} {name}" for name, n in outcomes(results).items()),
+            "actions": f"{actions}, {refused} of them refused",
+            "slowest": f"{slowest:.1f} s",
+        }
+    )
+
+
+def _result(result: SessionResult) -> dict[str, Any]:
+    return {
+        "session": result.session,
+        "flow_ref": result.flow_ref,
+        "outcome": result.outcome,
+        "error": result.error,
+        "seconds": round(result.seconds, 3),
+        "actions": dict(result.actions),
+        "refusals": [list(refusal) for refusal in result.refusals],
+        "documents": sorted(result.documents),
+        "signatures": sorted(result.signatures),
+    }

@@ -1,0 +1,1 @@
+"""`handrail demo`: one guided session in a terminal."""

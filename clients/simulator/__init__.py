@@ -1,0 +1,1 @@
+"""Simulated screens that run whole sessions."""

@@ -1,0 +1,140 @@
+"""The two web pages over HTTP: built files, page configuration, and security headers.
+
+`pages(site)` returns the application that the box serves next to `/mqtt`. The files are built from
+`clients/web/` (`hatch_build.py`); if they are missing, every page says what to run.
+"""
+
+import gzip
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from mimetypes import guess_type
+from pathlib import Path
+
+from aiohttp import web
+
+BUILT = Path(__file__).parent / "dist"
+
+_PAGES = {"/": "index.html", "/patient": "patient.html", "/facility": "facility.html"}
+_FOR_EVER = "public, max-age=31536000, immutable"
+"""Asset names contain a hash of their content."""
+_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
+}
+
+_MISSING = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Handrail: the pages are not built</title>
+<h1>The pages are not built</h1>
+<p>The box is running, but its web pages are missing: they were not built, or the built files were
+deleted. In the project's folder, run</p>
+<pre>./run pages</pre>
+<p>and reload this page. The build downloads packages from npm once.</p>
+</html>
+"""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def pages(site: str, built: Path = BUILT) -> web.Application:
+    """Return the application. Each file is read once, on its first request."""
+    app = web.Application(middlewares=[_guard])
+    shelf = _Shelf(built)
+
+    async def page(request: web.Request) -> web.Response:
+        return shelf.page(_PAGES[request.path], request)
+
+    async def config(_: web.Request) -> web.Response:
+        return web.json_response({"v": 1, "site": site})
+
+    async def asset(request: web.Request) -> web.Response:
+        return shelf.asset(request.match_info["name"], request)
+
+    for path in _PAGES:
+        app.router.add_get(path, page)
+    app.router.add_get("/config.json", config)
+    app.router.add_get("/assets/{name}", asset)
+    return app
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Set the security headers of every response; pages and errors are never cached."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        _secure(request, refusal)
+        raise
+    _secure(request, response)
+    return response
+
+
+def _secure(request: web.Request, response: web.StreamResponse | web.HTTPException) -> None:
+    response.headers.update(_HEADERS)
+    response.headers["Content-Security-Policy"] = _policy(request.headers.get("Host", ""))
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _policy(host: str) -> str:
+    """Allow this box only. Safari does not match WebSockets with 'self': list their address."""
+    sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' blob: data:",
+            f"connect-src 'self'{sockets}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class _Shelf:
+    """The built files, each with its compressed version."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._assets: dict[str, tuple[bytes, bytes]] = {}
+
+    def page(self, name: str, request: web.Request) -> web.Response:
+        path = self._folder / name
+        if not path.is_file():
+            return web.Response(status=503, text=_MISSING, content_type="text/html")
+        content = path.read_bytes()
+        return _answer(request, content, gzip.compress(content), "text/html", {})
+
+    def asset(self, name: str, request: web.Request) -> web.Response:
+        known = self._known()
+        if name not in known:
+            raise web.HTTPNotFound(text="File not found.")
+        if name not in self._assets:
+            content = known[name].read_bytes()
+            self._assets[name] = (content, gzip.compress(content))
+        kind = guess_type(name)[0] or "application/octet-stream"
+        return _answer(request, *self._assets[name], kind, {"Cache-Control": _FOR_EVER})
+
+    def _known(self) -> Mapping[str, Path]:
+        """Return the existing files: a request's name is never used as a path."""
+        return {path.name: path for path in (self._folder / "assets").glob("*") if path.is_file()}
+
+
+def _answer(
+    request: web.Request, plain: bytes, packed: bytes, kind: str, headers: Mapping[str, str]
+) -> web.Response:
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    body = plain
+    if "gzip" in request.headers.get("Accept-Encoding", "") and len(packed) < len(plain):
+        body, headers = packed, {**headers, "Content-Encoding": "gzip"}
+    charset = "utf-8" if kind.startswith("text/") else None
+    return web.Response(body=body, headers=headers, content_type=kind, charset=charset)
