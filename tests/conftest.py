@@ -2,28 +2,31 @@
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from cli import embedded_broker
-from session_controller.box import Box, BoxSettings
-from session_controller.world import Settings
+from session_controller.settings import Settings
+
+if TYPE_CHECKING:
+    from session_controller.box import Box
 
 ROOT = Path(__file__).parents[1]
-QUESTIONNAIRES = ROOT.parent / "shared" / "questionnaires"
-"""Real public forms; tests that need them are skipped where they are not."""
 
 _FREE = ("127.0.0.1", 0)
 
-# A machine that is busy makes no example wrong.
-hypothesis_settings.register_profile("handrail", deadline=None)
-hypothesis_settings.load_profile("handrail")
+# A machine that is busy makes no example wrong. A full run tries ten times as many.
+FULL = os.environ.get("HANDRAIL_FAULTS") == "full"
+hypothesis_settings.register_profile("quick", deadline=None, max_examples=50)
+hypothesis_settings.register_profile("full", deadline=None, max_examples=500)
+hypothesis_settings.load_profile("full" if FULL else "quick")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class RunningBox:
     http: str
     site: str
     admins: dict[str, str]
-    box: Box
+    box: "Box"
 
     @property
     def port(self) -> int:
@@ -44,7 +47,15 @@ class RunningBox:
         return int(self.mqtt.rsplit(":", 1)[1])
 
 
-def _running(data: Path, box: Box) -> RunningBox:
+def _box(data: Path, **settings: Any) -> "Box":
+    """Make a box; imported here, as the tests of rules need none and are fast."""
+    from cli import embedded_broker  # noqa: PLC0415
+    from session_controller.box import Box, BoxSettings  # noqa: PLC0415
+
+    return Box(BoxSettings(data, **settings), embedded_broker)
+
+
+def _running(data: Path, box: "Box") -> RunningBox:
     where = box.where()
     admins = json.loads((data / "admin.json").read_text())
     return RunningBox(data, where["mqtt"], where["http"], where["site"], admins, box)
@@ -54,7 +65,7 @@ def _running(data: Path, box: Box) -> RunningBox:
 async def async_box(tmp_path: Path) -> AsyncIterator[RunningBox]:
     """A box in the test's own event loop."""
     data = tmp_path / "data"
-    async with Box(BoxSettings(data, mqtt=_FREE, http=_FREE), embedded_broker) as box:
+    async with _box(data, mqtt=_FREE, http=_FREE) as box:
         yield _running(data, box)
 
 
@@ -73,7 +84,7 @@ def start_box() -> StartBox:
         settings: Settings | None = None,
         deliver: bool = False,
     ) -> Iterator[RunningBox]:
-        box_settings = BoxSettings(
+        made = _box(
             data,
             mqtt=("127.0.0.1", port),
             http=_FREE,
@@ -86,7 +97,7 @@ def start_box() -> StartBox:
         loop = asyncio.new_event_loop()
 
         async def serve() -> None:
-            async with Box(box_settings, embedded_broker) as box:
+            async with made as box:
                 ready.append(_running(data, box))
                 started.set()
                 await stop.wait()

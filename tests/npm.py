@@ -1,18 +1,18 @@
 """Packages of npm for a test, in a folder of its own; without npm the test is skipped, with why."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.machine import require
 
 _WITHIN_S = 120
 
 
 def install(folder: Path, *packages: str) -> Path:
     """Install packages into a folder, and give it."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("node and npm are not installed")
+    require("node", "npm")
     folder.mkdir(exist_ok=True)
     command = ["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=0"]
     command += ["--prefix", str(folder), *packages]

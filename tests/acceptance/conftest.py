@@ -1,13 +1,15 @@
 """A box as a process of its own, the sessions that were played on it, and a FHIR server."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.playing import OTTEHR, OURS, Played, play
+from tests.acceptance.playing import OURS, Played, play
 from tests.cli.conftest import Serving, handrail
 from tests.delivery.conftest import fhir_server
+from tests.flow.filling import form_path, here
 
 __all__ = ["fhir_server", "handrail"]
 
@@ -33,16 +35,25 @@ def wavering(data: Path) -> Played:
     return play(data, OURS, seed=3, wavers=True)
 
 
+_PAPERWORK = here("paperwork", "ottehr-intake-paperwork")
+
+
 @pytest.fixture(scope="package")
-def real(data: Path) -> Played:
-    """The real form of an urgent-care clinic, with its mapping."""
-    if not OTTEHR.exists():
-        pytest.skip("the public form is not here: ../shared/questionnaires")
-    return play(data, OTTEHR, seed=3)
+def on_paper(data: Path) -> Callable[[str], Played]:
+    """The forms of an urgent-care clinic, ours and where it is the real one, with their mapping."""
+    return cache(lambda name: play(data, form_path(name), seed=3))
 
 
-@pytest.fixture(params=["ours", "wavering", "real"])
-def played(request: pytest.FixtureRequest) -> Played:
-    """Each of them."""
+@pytest.fixture(params=_PAPERWORK)
+def paperwork(request: pytest.FixtureRequest, on_paper: Callable[[str], Played]) -> Played:
+    """Each of those forms."""
+    return on_paper(request.param)
+
+
+@pytest.fixture(params=["ours", "wavering", *_PAPERWORK])
+def played(request: pytest.FixtureRequest, on_paper: Callable[[str], Played]) -> Played:
+    """Each of all of them."""
+    if request.param in _PAPERWORK:
+        return on_paper(request.param)
     found: Played = request.getfixturevalue(request.param)
     return found

@@ -12,16 +12,16 @@ from typing import Any
 from unittest.mock import patch
 
 from clients import AdminClient, Credential
-from clients.players import Enter, PatientAction, PatientPlayer, Sign
-from clients.simulator import SessionResult, simulate
+from clients.simulator.players import Enter, PatientAction, PatientPlayer, Sign
+from clients.simulator.simulator import SessionResult, simulate
 from schemas.base import Role
-from schemas.views import PatientView
-from tests.conftest import QUESTIONNAIRES, ROOT
+from schemas.wire.views import PatientView
+from tests.conftest import ROOT
+from tests.flow.filling import mapping_for, with_its_documents
 
 Json = dict[str, Any]
 
 OURS = ROOT / "flows" / "pre-registration.json"
-OTTEHR = QUESTIONNAIRES / "ottehr-intake-paperwork.json"
 WITHIN_S = 90.0
 
 WITHOUT = {"code": "self-pay", "system": "urn:handrail:example:payment", "display": "I pay myself"}
@@ -55,17 +55,15 @@ def _items(items: list[Json]) -> Iterator[Json]:
 
 
 def link_of(field_id: str) -> str:
-    """Give the linkId of a field, which may be in an instance of a repeating group."""
+    """Return the linkId of a field, which may be in an instance of a repeating group."""
     return field_id.rpartition("].")[2]
 
 
 def play(data: Path, path: Path, seed: int, *, wavers: bool = False) -> Played:
     """Play one session of a form on the box that serves on a data folder."""
-    form = json.loads(path.read_bytes())
-    mapping = ROOT / "flows" / "mappings" / path.name
-    rules = json.loads(mapping.read_bytes()) if mapping.exists() else None
+    form = with_its_documents(json.loads(path.read_bytes()))
     with AdminClient(*place_of(data)) as admin:
-        flow_id = admin.add_flow(form, path.stem, mapping=rules).flow_id
+        flow_id = admin.add_flow(form, path.stem, mapping=mapping_for(path.stem)).flow_id
     with _patients(wavers=wavers) as patients:
         (result,) = simulate(*place_of(data), flow_id, seed=seed, timeout=WITHIN_S)
     assert result.completed, result.error
@@ -74,7 +72,7 @@ def play(data: Path, path: Path, seed: int, *, wavers: bool = False) -> Played:
 
 
 def place_of(data: Path) -> tuple[str, Credential]:
-    """Say where a box is that serves on a data folder, and as whom its IT comes."""
+    """Return the address of the box on a data folder, and its admin credential."""
     where = json.loads((data / "box.json").read_text())
     device, secret = max(json.loads((data / "admin.json").read_text()).items())
     return where["mqtt"], Credential(where["site"], device, Role.ADMIN, secret)
@@ -82,14 +80,14 @@ def place_of(data: Path) -> tuple[str, Credential]:
 
 @contextmanager
 def _patients(*, wavers: bool) -> Iterator[list["_Patient"]]:
-    """Have patients play who remember what they say; gives them as they come."""
+    """Yield a list of the patients that join; each remembers what it enters."""
     made: list[_Patient] = []
 
     def come(*arguments: Any) -> _Patient:
         made.append(_Patient(*arguments, wavers=wavers))
         return made[-1]
 
-    with patch("clients.players.PatientPlayer", come):
+    with patch("clients.simulator.players.PatientPlayer", come):
         yield made
 
 

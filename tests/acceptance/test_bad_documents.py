@@ -76,7 +76,7 @@ def take_a_good_one(pair: Pair, left: Left) -> None:
 
 
 def status(pair: Pair) -> Json:
-    """Give how the document stands."""
+    """Return the status of the document."""
     found: Json = pair.patient.sync(pair.session)["documents"]["card"]
     return found
 

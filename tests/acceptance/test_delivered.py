@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @contextmanager
 def cutting(server: FhirServer) -> Iterator[tuple[Cutter, str]]:
-    """Give a way to the server that can be cut after any byte, and its address."""
+    """Yield a proxy to the server that can be cut after any byte, and its address."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     cutter = Cutter(int(server.base.split(":")[2].split("/")[0]))
     started, ports = threading.Event(), list[int]()
@@ -42,7 +42,7 @@ def cutting(server: FhirServer) -> Iterator[tuple[Cutter, str]]:
 
 
 def deliver(handrail: Handrail, data: Path, session: str) -> None:
-    """Have a session sent until it has arrived: each call is a round of the courier."""
+    """Send a session until it is delivered: each call is a round of the courier."""
     for _ in range(20):
         if handrail("deliver", "now", session, "--data", data).code == 0:
             break
@@ -55,6 +55,16 @@ def bundle_of(handrail: Handrail, data: Path, session: str) -> Counter[str]:
     ran = handrail("session", "export", session, "--format", "fhir", "--data", data)
     entries = ran.json["entry"]
     return Counter(entry["resource"]["resourceType"] for entry in entries)
+
+
+def identify(handrail: Handrail, data: Path, session: str) -> None:
+    """Identify the patient, if the form did not ask: else the session is held."""
+    ran = handrail("session", "export", session, "--format", "fhir", "--data", data)
+    entries = [entry["resource"] for entry in ran.json["entry"]]
+    (patient,) = (one for one in entries if one["resourceType"] == "Patient")
+    if "name" not in patient or "birthDate" not in patient:
+        who = ("--family", "Roe", "--given", "Ada", "--birth-date", "1980-01-31")
+        assert handrail("session", "identify", session, *who, "--data", data).code == 0
 
 
 def counts(server: FhirServer) -> Counter[str]:
@@ -77,6 +87,7 @@ def test_twice_makes_nothing_double(
     played: Played, data: Path, handrail: Handrail, fhir_server: FhirServer
 ) -> None:
     """The same session, sent again under another destination's name, changes nothing."""
+    identify(handrail, data, played.session)
     wanted = bundle_of(handrail, data, played.session)
     for name in ("once", "twice"):
         with destination(handrail, data, name, fhir_server.base):

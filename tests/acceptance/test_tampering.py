@@ -44,7 +44,7 @@ def harm(box: Path, tamper: Tamper) -> Any:
 
 
 def entry_of(box: Path, kind: str) -> int:
-    """Give the number of the first entry of a kind."""
+    """Return the number of the first entry of a kind."""
     query = "SELECT id FROM events WHERE kind=? ORDER BY id"
     found: int = harm(box, lambda db: db.execute(query, [kind]).fetchone()[0])
     return found
@@ -75,7 +75,7 @@ def test_any_byte_of_an_entry(box: Path, handrail: Handrail, kind: str) -> None:
         found = handrail("audit", "verify", "--data", box)
         assert found.code == 1
         assert f"entry {number} ({kind}" in found.err
-        assert "what it says was changed" in found.err
+        assert "its content was changed" in found.err
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_any_byte_of_an_entry(box: Path, handrail: Handrail, kind: str) -> None:
         ("revision", "revision + 1", "entry {0} ("),
         ("seq", "seq + 1000", "entry {0} ("),
         ("command_id", "'another'", "entry {0} ("),
-        ("content", "NULL", "what it says was taken out"),
+        ("content", "NULL", "its content was removed"),
         ("content_sha256", "zeroblob(32)", "entry {0} ("),
         ("chain", "zeroblob(32)", "entry {0} ("),
     ],
@@ -111,13 +111,13 @@ def test_entries_that_are_cut_out_or_put_in(box: Path, handrail: Handrail) -> No
     harm(box, lambda db: db.execute("DELETE FROM events WHERE id=?", [number]))
     found = handrail("audit", "verify", "--data", box)
     assert found.code == 1
-    assert f"entry {number} was cut out" in found.err
+    assert f"entry {number} was removed" in found.err
     columns = "at,kind,session,revision,device,NULL,command_id,content,content_sha256,chain"
     copied = f"INSERT INTO events SELECT ?,{columns} FROM events WHERE id=?"
     harm(box, lambda db: db.execute(copied, [newest + 1, number - 1]))
     found = handrail("audit", "verify", "--data", box)
     assert f"entry {newest + 1} (" in found.err
-    assert "was changed or put in" in found.err
+    assert "was changed or inserted" in found.err
 
 
 def test_a_state_that_was_swapped(
@@ -178,7 +178,7 @@ def test_any_byte_of_a_record(
         file.write_bytes(turned)
         ran = handrail("record", "verify", file, "--key", key, "--json")
         assert ran.code == 1
-        assert ran.json["faults"] == ["what is in it was changed after the box gave it out"]
+        assert ran.json["faults"] == ["the content was changed after the export"]
     for other in (whole[:-1], whole + b" ", b""):
         file.write_bytes(other)
         assert handrail("record", "verify", file, "--key", key).code == 1

@@ -16,6 +16,7 @@ TASKS = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # the first run on a machine compiles a peer's library
 @pytest.mark.parametrize("server", SERVERS)
 def test_every_command_of_a_run_is_on_disk_once(server: str) -> None:
     """What the screens saw acknowledged is what the database holds; `measure` raises if not."""
@@ -31,6 +32,7 @@ def test_every_command_of_a_run_is_on_disk_once(server: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # the first run on a machine compiles a peer's library
 @pytest.mark.parametrize("server", SERVERS)
 def test_syncs_can_take_longer(server: str) -> None:
     """No screen is shown a command before the sync that makes it durable has returned."""

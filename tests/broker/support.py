@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Observer, Rules
-from broker.codec import encode_length, encode_text, remaining_length
+from broker.packets.codec import encode_length, encode_text, remaining_length
 
 DEADLINE = 15.0
 EVERYTHING = Rules(publish=("#",), subscribe=("#", "$SYS/#"))
 
 
 async def anyone(credentials: Credentials) -> Identity | None:
-    """Let everyone in: the user is the user name, the role `all`."""
+    """Accept everyone: the user is the user name, the role is `all`."""
     return Identity(credentials.username or "anonymous", "all")
 
 
 async def by_password(credentials: Credentials) -> Identity | None:
-    """Let in whose password is `secret`; the role is what stands before `-` in the user name."""
+    """Accept the password `secret`; the role is the user name up to its `-`."""
     if credentials.password != b"secret" or credentials.username is None:
         return None
     return Identity(credentials.username, credentials.username.split("-")[0])
@@ -199,7 +199,7 @@ class Peer:
         self.writer.write(b"".join(packets))
 
     async def receive(self) -> Packet | None:
-        """Give the next packet, or None at the end of the stream."""
+        """Return the next packet, or None at the end of the stream."""
         return self._early.popleft() if self._early else await self._receive()
 
     async def _receive(self) -> Packet | None:
@@ -214,7 +214,7 @@ class Peer:
                 return None
 
     async def expect(self, kind: int) -> Packet:
-        """Give the next packet, which is of this kind."""
+        """Return the next packet, which must be of this type."""
         got = await self.receive()
         assert got is not None, "connection closed"
         assert got.kind == kind, f"kind {got.kind} instead of {kind}"
@@ -239,14 +239,14 @@ class Peer:
             await self._answer(7, packet_id)
 
     async def _answer(self, kind: int, packet_id: int) -> None:
-        """Take this answer; messages before it wait for `receive`."""
+        """Return this answer; messages before it are kept for `receive`."""
         while (got := await self._receive()) is not None and got.kind == 3:
             self._early.append(got)
         assert got is not None, "connection closed"
         assert (got.kind, got.packet_id) == (kind, packet_id)
 
     async def message(self) -> Packet:
-        """Give the next PUBLISH, acknowledged in full."""
+        """Return the next PUBLISH, fully acknowledged."""
         got = await self.expect(3)
         if got.qos == 1:
             self.send(ack(0x40, got.packet_id))
@@ -276,7 +276,7 @@ class Peer:
             await self.writer.wait_closed()
 
     async def disconnect(self) -> None:
-        """Say DISCONNECT."""
+        """Send DISCONNECT."""
         self.send(b"\xe0\0")
         await self.closed()
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import queue
-import shutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from broker import Broker, Listener, Tls
+from tests.machine import needs
 from tests.npm import install
 
 from .certificates import Certificates
@@ -81,7 +81,7 @@ class Paho:
         self.client.publish(topic, payload, qos, retain).wait_for_publish(DEADLINE)
 
     def get(self) -> paho.MQTTMessage:
-        """Give the next message."""
+        """Return the next message."""
         return self.messages.get(timeout=DEADLINE)
 
     def vanish(self) -> None:
@@ -150,7 +150,7 @@ async def test_aiomqtt(way: str, certs: Certificates) -> None:
             assert [(m.qos, len(m.payload)) for m in got] == [(0, 0), (1, 5_000), (2, 10_000)]
 
 
-@pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="mosquitto-clients is not installed")
+@needs("mosquitto_pub", "mosquitto_sub")
 @pytest.mark.parametrize("way", ["tcp", "tls"])
 async def test_mosquittos_clients(way: str, certs: Certificates) -> None:
     """mosquitto_pub and mosquitto_sub work at every QoS, also with a session that waits."""
@@ -209,7 +209,7 @@ reader.on('connect', () => reader.subscribe({ 't/#': { qos: 2 }, will: { qos: 1 
 
 @pytest.fixture(scope="session")
 def mqtt_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with MQTT.js in it, or skip."""
+    """Return a folder that contains MQTT.js, or skip."""
     folder = install(tmp_path_factory.mktemp("mqtt-js"), "mqtt@5")
     (folder / "play.js").write_text(SCRIPT)
     return folder

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.codec import (
+from broker.access.rules import Access, Rules
+from broker.packets.codec import (
     PUBACK,
     PUBREL,
     ReturnCode,
@@ -19,12 +20,11 @@ from broker.codec import (
     encode_suback,
     remaining_length,
 )
-from broker.errors import Violation
-from broker.message import Message
-from broker.retained import RetainedMessages
-from broker.rules import Access, Rules
-from broker.subscriptions import SubscriptionTrie
-from broker.topics import check_filter, check_name, covers
+from broker.packets.errors import Violation
+from broker.packets.message import Message
+from broker.packets.topics import check_filter, check_name, covers
+from broker.routing.retained import RetainedMessages
+from broker.routing.subscriptions import SubscriptionTrie
 
 from .support import Packet, connect_packet, publish_packet, subscribe_packet, unsubscribe_packet
 
@@ -139,16 +139,16 @@ def test_subscriptions_survive_the_wire(wanted: list[tuple[str, int]], packet_id
     st.booleans(),
 )
 def test_a_message_is_encoded_as_the_standard_says(  # noqa: PLR0917
-    topic: str, payload: bytes, qos: int, packet_id: int, retain: bool, again: bool
+    topic: str, payload: bytes, qos: int, packet_id: int, retain: bool, dup: bool
 ) -> None:
     """A message's wire form has its topic, payload, QoS, DUP, retain flag and packet id (3.3)."""
     message = Message(topic, payload, qos, retain=retain)
-    again = again and qos > 0
+    dup = dup and qos > 0
     raw = message.packet()
     if qos:
-        raw = message.head_with_id(qos, packet_id, again=again) + message.payload
+        raw = message.head_with_id(qos, packet_id, dup=dup) + message.payload
     assert raw == publish_packet(
-        topic, payload, qos=qos, packet_id=packet_id, retain=retain, dup=again
+        topic, payload, qos=qos, packet_id=packet_id, retain=retain, dup=dup
     )
     length, body = remaining_length(raw, 1) or (0, 0)
     got = Packet(raw[0], raw[body : body + length])

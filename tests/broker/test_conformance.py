@@ -1,10 +1,9 @@
 """The ground of Eclipse's MQTT 3.1.1 interoperability suite, and what a reader would add."""
 
-import asyncio
-
 import pytest
 
 from broker import Limits, Rules
+from tests.waiting import turns
 
 from .support import (
     Peer,
@@ -253,7 +252,7 @@ async def test_packets_may_come_in_single_bytes() -> None:
         stream = connect_packet() + subscribe_packet(("t", 0)) + publish_packet("t", b"x" * 300)
         for i in range(len(stream)):
             peer.send(stream[i : i + 1])
-            await asyncio.sleep(0)
+            await turns()
         await peer.expect(2)
         await peer.expect(9)
         assert (await peer.message()).payload == b"x" * 300

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker import Broker, Credentials, Identity, Limits, Rules
-from broker.codec import encode_length
-from broker.connection import Connection
+from broker.packets.codec import encode_length
+from broker.protocol.dispatch import accept
+from tests.waiting import turns, until
 
 from .support import (
     Peer,
@@ -53,13 +54,13 @@ RULES = {
 
 
 async def by_name(credentials: Credentials) -> Identity | None:
-    """Give the role that the user name says; refuse all others."""
+    """Return the role named by the user name; refuse all others."""
     name = credentials.username or ""
     return Identity(name, name) if name in RULES else None
 
 
 def mutate(random_: random.Random) -> bytes:
-    """Give a conversation with something wrong in it, mostly after a good CONNECT."""
+    """Return a conversation with a fault in it, mostly after a valid CONNECT."""
     good = [random_.choice(SEEDS) for _ in range(random_.randint(1, 5))]
     if random_.random() < 0.8:
         good.insert(0, SEEDS[random_.random() < 0.3])
@@ -136,8 +137,7 @@ async def test_row_16_twenty_thousand_broken_connections() -> None:
             pair.stop = True
         counts = await asyncio.gather(*healthy)
         assert min(counts) > 100
-        while broker.counters["connections"] > 6:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await until(lambda: broker.counters["connections"] <= 6, "all others are gone")
         assert len(os.listdir("/proc/self/fd")) <= descriptors  # noqa: PTH208
         broker.revoke("fuzz")
         assert broker.counters["sessions"] == 6
@@ -183,7 +183,7 @@ def test_row_16_any_bytes_in_any_pieces(
     async def feed(cut: bool) -> tuple[bool, int, bytes]:
         engine = make_engine()
         wire = Recorder()
-        connection = Connection(engine, wire, listener="t", address="a")
+        connection = accept(engine, wire, listener="t", address="a")
         data = (SEEDS[0] if connected else b"") + b"".join(pieces)
         for size in cuts if cut else ():
             connection.feed(data[:size])
@@ -212,17 +212,16 @@ class Recorder(Sink):
 
 
 async def _settle(engine: Any) -> None:
-    """Let the engine's own callbacks and checks run to their end."""
+    """Run the pending callbacks and credential checks of the engine to their end."""
     while engine._tasks:
         await asyncio.gather(*engine._tasks)
-    for _ in range(4):
-        await asyncio.sleep(0)
+    await turns(4)
 
 
 async def test_row_24_a_dribbled_packet_costs_its_size_once() -> None:
     """A large packet that comes byte by byte is gathered without being copied at each byte."""
     engine = make_engine()
-    connection = Connection(engine, Sink(), listener="t", address="a")
+    connection = accept(engine, Sink(), listener="t", address="a")
     connection.feed(connect_packet())
     await _settle(engine)
     data = publish_packet("t", b"x" * 60_000, qos=1)

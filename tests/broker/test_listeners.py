@@ -21,6 +21,7 @@ from broker import (
     Rules,
     Tls,
 )
+from tests.machine import needs_ipv6
 
 from .certificates import Certificates
 from .support import (
@@ -214,22 +215,18 @@ async def test_row_14_a_silent_http_connection_is_closed_too() -> None:
         await open_.close()
 
 
+@needs_ipv6
 async def test_ipv6() -> None:
     """A listener may be IPv6, and the peer's address is told without its port."""
-    if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
     seen: list[str] = []
 
     async def note(credentials: Credentials) -> Identity | None:
         seen.append(credentials.address)
         return await anyone(credentials)
 
-    try:
-        async with running(mqtt=Listener(host="::1"), authenticate=note) as broker:
-            await Peer.connect(broker)
-            assert seen == ["::1"]
-    except OSError:
-        pytest.skip("no IPv6 loopback here")
+    async with running(mqtt=Listener(host="::1"), authenticate=note) as broker:
+        await Peer.connect(broker)
+        assert seen == ["::1"]
 
 
 def _tls(certs: Certificates, **options: str) -> Tls:

@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from broker import Broker, Limits, Listener, Tls
-from broker.codec import remaining_length
+from broker.packets.codec import remaining_length
 
 from .certificates import Certificates
 from .support import Packet, Peer, ack, connect_packet, publish_packet, running, subscribe_packet
@@ -39,7 +39,7 @@ class Link:
     tail: bytearray = field(default_factory=bytearray)
 
     async def packets(self) -> list[Packet]:
-        """Give the packets that have become whole with the next chunk."""
+        """Return the packets that the next chunk completes."""
         self.tail += await self.read()
         whole = []
         while len(self.tail) > 1:
@@ -74,7 +74,7 @@ async def open_link(broker: Broker, way: str, certs: Certificates) -> Link:
 
 
 def payload(number: int) -> bytes:
-    """Give a checksum, the number, and bytes of some length, large ones among them."""
+    """Return a checksum, the number, and bytes of varying length, some large."""
     random_ = random.Random(number)
     size = random_.choice([0, 10, 300, 5_000, 70_000 if number % 20 == 0 else 1_000])
     body = number.to_bytes(4, "big") + random_.randbytes(size)
@@ -82,7 +82,7 @@ def payload(number: int) -> bytes:
 
 
 async def receive_all(link: Link) -> None:
-    """Take the messages in order, acknowledge them, and check each one's every byte."""
+    """Receive the messages in order, acknowledge them, and check every byte of each."""
     expected = 0
     while expected < MESSAGES:
         for got in await link.packets():

@@ -9,6 +9,7 @@ from amqtt.contexts import Action
 from amqtt.plugins.base import BaseAuthPlugin, BasePlugin, BaseTopicPlugin
 
 from broker import Limits, Rules
+from tests.waiting import turns
 
 from .support import DEADLINE, Peer, publish_packet, running
 
@@ -38,7 +39,7 @@ class SlowTopics(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
         """Judge."""
         del session
         self.asked.append((str(action), str(topic)))
-        await asyncio.sleep(0)
+        await turns()
         if topic == "broken":
             raise ValueError(topic)
         if topic == "hang":
@@ -62,7 +63,7 @@ class Events(BasePlugin[Any]):  # type: ignore[misc] # amqtt has no types
         self.seen.append("pre start")
 
     async def on_broker_post_start(self) -> None:
-        """Say so, retained."""
+        """Publish the greeting, retained."""
         self.seen.append("post start")
         await self.context.retain_message("greeting", self.config.greeting.encode())
 

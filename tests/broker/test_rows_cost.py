@@ -7,8 +7,10 @@ import tracemalloc
 from typing import Any
 
 from broker import BrokerSettings, Limits, Observer, Reason, Rules
-from broker.connection import Connection
-from broker.engine import Engine
+from broker.protocol.connection import Connection
+from broker.protocol.dispatch import accept
+from broker.protocol.engine import Engine
+from tests.waiting import turns
 
 from .support import anyone, connect_packet, publish_packet, subscribe_packet, unsubscribe_packet
 
@@ -17,10 +19,10 @@ class Sink:
     """A transport that takes everything."""
 
     def write(self, data: bytes) -> None:
-        """Take it."""
+        """Discard the data."""
 
     def get_write_buffer_size(self) -> int:
-        """Give 0: all is taken."""
+        """Return 0: nothing is buffered."""
         return 0
 
     def pause_reading(self) -> None:
@@ -30,14 +32,14 @@ class Sink:
 
 
 async def _connected(engine: Engine, client_id: str) -> Connection:
-    connection = Connection(engine, Sink(), listener="t", address="a")
+    connection = accept(engine, Sink(), listener="t", address="a")
     connection.feed(connect_packet(client_id))
     await asyncio.gather(*engine._tasks)
     return connection
 
 
 def make_engine(**limits_: Any) -> Engine:
-    """Give an engine without listeners."""
+    """Return an engine without listeners."""
     limits = Limits(connections_per_address=10_000, subscriptions=10_000, **limits_)
     rules = {"all": Rules(("#",), ("#",))}
     engine = Engine(BrokerSettings(limits=limits, stop_seconds=0), anyone, rules, Observer())
@@ -132,7 +134,7 @@ class Stuck(Sink):
         self.size += len(data)
 
     def get_write_buffer_size(self) -> int:
-        """Give all that was ever written."""
+        """Return the size of all data ever written."""
         return self.size
 
     def pause_reading(self) -> None:
@@ -154,10 +156,10 @@ async def test_row_13_a_client_that_reads_no_answers_is_not_read_either() -> Non
     now = 1_000.0
     engine.now = lambda: now
     stuck = Stuck()
-    connection = Connection(engine, stuck, listener="t", address="a")
+    connection = accept(engine, stuck, listener="t", address="a")
     connection.feed(connect_packet("flood", keepalive=1))
     await asyncio.gather(*engine._tasks)
-    await asyncio.sleep(0)
+    await turns()
     assert stuck.reading
     connection.output_waits()
     while stuck.reading:
@@ -165,10 +167,10 @@ async def test_row_13_a_client_that_reads_no_answers_is_not_read_either() -> Non
         engine.flush()
     assert 40_000 < stuck.size < 50_000
     for _ in range(3):
-        engine.tidy()
+        engine.run_housekeeping()
         assert not connection.closed
         now += 15
-    engine.tidy()
+    engine.run_housekeeping()
     assert connection.closed
     assert stuck.aborted
     assert engine.counters.ended[Reason.SLOW_CONSUMER] == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broker import Broker, BrokerSettings, Credentials, Identity, Limits, Listener, Reason, Rules
-from broker.topics import covers
+from broker.packets.topics import covers
 
 from .support import (
     DEADLINE,

@@ -213,7 +213,7 @@ async def test_trouble_is_logged_once_and_cleaned(caplog: pytest.LogCaptureFixtu
         peer = await Peer.connect(broker, "evil\x1b[31m\nroot: all is well")
         for _ in range(5):
             await peer.publish("secret/topic", b"diagnosis", qos=1)
-        assert caplog.text.count("rules forbid") == 1
+        assert caplog.text.count("not allowed by its rules") == 1
         assert "\x1b" not in caplog.text
         assert "evil?[31m?root: all is well" in caplog.text
         assert "diagnosis" not in caplog.text

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from broker import Credentials, Identity, Limits
-from broker.commands import app
-from broker.passwords import PasswordHash, hash_password
-from broker.rules_file import RulesFileError, load_rules_file
-from broker.users import Users
+from broker.standalone.commands import app
+from broker.standalone.passwords import PasswordHash, hash_password
+from broker.standalone.rules_file import RulesFileError, load_rules_file
+from broker.standalone.users import Users
 
 from .support import Peer, connect_packet, subscribe_packet
 
@@ -58,17 +58,21 @@ def test_a_rules_file_says_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("role: guest", "role: gust", r":1: the file: anonymous.role: there is no role 'gust'"),
-        ('["#", "$SYS/#"]', '["a#"]', r":9: roles.staff: not a topic filter: 'a#'"),
+        (
+            "role: guest",
+            "role: gust",
+            r":1: the file: anonymous.role: role 'gust' is not defined under roles",
+        ),
+        ('["#", "$SYS/#"]', '["a#"]', r":9: roles.staff: not a valid topic filter: 'a#'"),
         ("port: 0, kind", "port: 99999, kind", r":3: listeners.web.port: .*65535"),
         ("kind: http", "kind: ftp", r":3: listeners.web.kind: .*'mqtt' or 'http'"),
         pytest.param(SECRET, "secret", r":5: users.alice.password: not a scrypt hash", id="hash"),
-        ("packet_bytes", "packet_size", r":11: limits: packet_size is no limit"),
-        ("70000", "-1", r":11: limits: packet_bytes must be above 0"),
+        ("packet_bytes", "packet_size", r":11: limits: packet_size is not a limit"),
+        ("70000", "-1", r":11: limits: packet_bytes must be greater than 0"),
         ("limits:", "limit:", r":11: limit: Extra inputs"),
-        ("  guest:", "  staff:", r":10: staff is there twice"),
-        ("users:", "users: [", r"not YAML"),
-        ("alice", "anonymous", r"users: 'anonymous' is the name of those without one"),
+        ("  guest:", "  staff:", r":10: duplicate key staff"),
+        ("users:", "users: [", r"invalid YAML"),
+        ("alice", "anonymous", r"users: 'anonymous' is reserved for clients"),
     ],
 )
 def test_a_faulty_rules_file_is_refused_with_the_place(
@@ -121,7 +125,7 @@ async def test_users_are_who_the_file_says(tmp_path: Path) -> None:
     assert await _ask(users, "mallory", b"secret") is None
     assert await _ask(users, None, None) == Identity("anonymous", "guest")
     closed = FILE.replace("anonymous: {role: guest}\n", "")
-    users.use(load_rules_file(write(tmp_path, closed)))
+    users.replace_file(load_rules_file(write(tmp_path, closed)))
     assert await _ask(users, None, None) is None
 
 
@@ -139,8 +143,8 @@ def test_the_commands_help_themselves(tmp_path: Path) -> None:
     cli = CliRunner()
     for command in ("run", "check", "hash-password"):
         assert "Example: handrail broker" in cli.invoke(app, [command, "--help"]).output
-    good = cli.invoke(app, ["check", str(write(tmp_path, FILE))])
-    assert (good.exit_code, "good" in good.output) == (0, True)
+    valid = cli.invoke(app, ["check", str(write(tmp_path, FILE))])
+    assert (valid.exit_code, "valid" in valid.output) == (0, True)
     bad = cli.invoke(app, ["check", str(write(tmp_path, "roles: 1"))])
     assert bad.exit_code == 2
     hashed = cli.invoke(app, ["hash-password"], input="secret\n")
@@ -162,7 +166,7 @@ class Program:
 @asynccontextmanager
 async def program(path: Path) -> AsyncIterator[Program]:
     """Run the program until the test is done."""
-    code = "from broker.commands import app; app()"
+    code = "from broker.standalone.commands import app; app()"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, "run", str(path), cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -211,19 +215,19 @@ async def test_the_program_serves_reloads_and_stops(tmp_path: Path) -> None:
 
 
 async def test_the_program_tells_of_a_taken_port(tmp_path: Path) -> None:
-    """An address that is taken is an error message and exit code 2."""
+    """An address in use is an error message and exit code 3."""
     path = write(tmp_path, FILE)
     async with program(path) as first:
         port = first.addresses["mqtt"][1]
         write(tmp_path, FILE.replace("mqtt: {port: 0}", f"mqtt: {{port: {port}}}"))
         async with program(path) as second:
             assert second.ready == ""
-            assert await second.process.wait() == 2
+            assert await second.process.wait() == 3
 
 
 def test_the_documentation_names_every_limit_and_its_example_is_good(tmp_path: Path) -> None:
-    """docs/broker.md has a row per limit, and its rules files are accepted."""
-    text = (Path(__file__).parents[2] / "docs" / "broker.md").read_text()
+    """docs/reference/broker.md has a row per limit, and its rules files are accepted."""
+    text = (Path(__file__).parents[2] / "docs" / "reference/broker.md").read_text()
     for limit in fields(Limits):
         assert f"| `{limit.name}` |" in text
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)

@@ -40,7 +40,7 @@ class WebSocketPeer:
         await self.socket.send_bytes(data)
 
     async def receive(self) -> aiohttp.WSMessage:
-        """Give the next message."""
+        """Return the next message."""
         async with asyncio.timeout(DEADLINE):
             return await self.socket.receive()
 

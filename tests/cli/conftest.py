@@ -6,7 +6,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,11 +115,3 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with Serving(folder) as serving:
         assert "ready" in serving.ready
         yield folder
-
-
-def wait_until(holds: Callable[[], bool], what: str, within_s: float = 20.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} did not come true"
-        time.sleep(0.02)

@@ -1,8 +1,8 @@
-"""`handrail acl` on a real Mosquitto, set up as docs/external-brokers.md says."""
+"""`handrail acl` on a real Mosquitto, set up as docs/how-to/use-your-broker.md says."""
 
 import json
 import os
-import shutil
+import pwd
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,24 +10,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from clients import Credential, FacilityClient, PatientClient
 from schemas.base import Role
 from schemas.topics import CommandTopic, StateTopic
+from tests.machine import find, needs
+from tests.waiting import wait_until
 
-from .conftest import Handrail, Serving, wait_until
+from .conftest import Handrail, Serving
 
-_PATH = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
-MOSQUITTO = shutil.which("mosquitto", path=_PATH)
-PASSWD = shutil.which("mosquitto_passwd", path=_PATH)
+MOSQUITTO, PASSWD = map(find, ("mosquitto", "mosquitto_passwd"))
 CONTROLLER = "a-secret-of-the-controller"
 
-pytestmark = pytest.mark.skipif(
-    MOSQUITTO is None or PASSWD is None, reason="Mosquitto is not installed"
-)
+pytestmark = needs("mosquitto", "mosquitto_passwd")
 
 
 def _free_port() -> int:
@@ -63,7 +60,7 @@ def _mosquitto(folder: Path, acl: str, users: dict[str, str]) -> Iterator[int]:
 
 
 def _me() -> str:
-    return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def _answers(port: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from clients import AdminClient, Credential, FacilityClient, PatientClient, pair
 from schemas.base import Role
-from schemas.published import documents
+from schemas.spec.json_schema import documents
 
 from .conftest import Handrail
 
@@ -86,6 +86,64 @@ def test_yaml_is_another_spelling(tmp_path: Path, handrail: Handrail) -> None:
     assert ran.json["fields"] == 1
 
 
+def test_a_flow_tells_who_the_patient_is(data: Path, tmp_path: Path, handrail: Handrail) -> None:
+    """`check` and `add` name the questions for name, birth date and sex, and what is missing."""
+    checked = handrail("flow", "check", CHECK_IN)
+    assert "last-name" in _value_of(checked.out, "patient's name")
+    assert _value_of(checked.out, "patient's birth date") == "birth-date"
+    assert _value_of(checked.out, "patient's sex") == "missing"
+    assert "held" not in checked.err, "who it is, is known without the sex"
+    file, mapping = tmp_path / "plain.json", tmp_path / "mapping.json"
+    born = {"linkId": "born", "type": "date"}
+    form = {"resourceType": "Questionnaire", "id": "plain", "status": "active", "item": [born]}
+    file.write_text(json.dumps(form))
+    nobody = {"name": [], "birth_date": [], "gender": []}
+    assert handrail("flow", "check", file, "--json").json["patient"] == nobody
+    assert "patient's name and birth date" in handrail("flow", "check", file).err
+    elements = {"birthDate": "born"}
+    rules = {"resources": {"patient": {"type": "Patient", "elements": elements}}}
+    mapping.write_text(json.dumps(rules))
+    options = (file, "--mapping", mapping)
+    for ran in (
+        handrail("flow", "check", *options),
+        handrail("flow", "add", *options, "--data", data),
+    ):
+        assert ran.code == 0
+        assert _value_of(ran.out, "patient's birth date") == "born (may stay empty)"
+        assert "for the patient's name, or maps" in ran.err
+    added = handrail("flow", "add", *options, "--data", data, "--json").json
+    assert added["patient"] == {**nobody, "birth_date": ["born"]}
+    mapping.write_text(json.dumps(rules).replace('"born"', '"nothing"'))
+    wrong = handrail("flow", "check", *options)
+    assert wrong.code == 1
+    assert '"nothing" is not a linkId of this flow' in wrong.err
+
+
+def test_a_consent_that_nobody_can_read_is_refused_alike(
+    data: Path, tmp_path: Path, handrail: Handrail
+) -> None:
+    """`check` refuses what `add` refuses, with its place."""
+    file, mapping = tmp_path / "plain.json", tmp_path / "mapping.json"
+    agree = {"linkId": "agree", "type": "boolean", "text": "I accept the [Notice](/notice.pdf)"}
+    form = {"resourceType": "Questionnaire", "id": "plain", "status": "active", "item": [agree]}
+    file.write_text(json.dumps(form))
+    patient = {"type": "Patient", "elements": {"active": "agree"}}
+    rules = {"resources": {"patient": patient}, "consents": {"agree": "treatment"}}
+    mapping.write_text(json.dumps(rules))
+    options = (file, "--mapping", mapping)
+    for ran in (
+        handrail("flow", "check", *options),
+        handrail("flow", "add", *options, "--data", data),
+    ):
+        assert ran.code == 1
+        assert 'consents.agree: points to "/notice.pdf"' in ran.err
+
+
+def _value_of(out: str, name: str) -> str:
+    (line,) = (line for line in out.splitlines() if line.startswith(name))
+    return line.removeprefix(name).strip()
+
+
 def test_a_flow_that_cannot_be_used_is_refused_with_every_reason(
     tmp_path: Path, handrail: Handrail
 ) -> None:
@@ -109,13 +167,33 @@ def test_a_flow_that_cannot_be_used_is_refused_with_every_reason(
     assert handrail("flow", "check", tmp_path / "nothing.json").code == 2
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[]", "mapping: must be a JSON object"),
+        ("no", "mapping: is not JSON"),
+        ('{"resurces": {}}', "mapping.resurces: is not a known key"),
+    ],
+)
+def test_a_mapping_that_is_none_is_refused_as_such(
+    data: Path, handrail: Handrail, tmp_path: Path, content: str, said: str
+) -> None:
+    """What is wrong with the mapping is not said of the questionnaire."""
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(content)
+    ran = handrail("flow", "add", CHECK_IN, "--mapping", mapping, "--data", data)
+    assert ran.code == 1
+    assert said in ran.err
+    assert "uestionnaire" not in ran.err
+
+
 def test_a_session_is_opened_shown_ended_exported_and_deleted(
     data: Path, handrail: Handrail
 ) -> None:
     """The life of a session, from the command line alone."""
     opened = handrail("session", "open", "quick-check-in", "--label", "Room 3", "--data", data)
     assert "code" in opened.out
-    session = handrail("session", "list", "--data", data, "--json").json[-1]["session"]
+    session = handrail("session", "list", "--data", data, "--json").json[0]["session"]
     assert handrail("session", "show", session, "--data", data, "--json").json["label"] == "Room 3"
     assert session in handrail("session", "show", session, "--data", data).out
     ran = handrail("session", "purge", session, "--data", data)
@@ -131,7 +209,7 @@ def test_a_session_is_opened_shown_ended_exported_and_deleted(
     assert session not in handrail("session", "list", "--data", data).out
     assert session in handrail("session", "list", "--all", "--data", data).out
     purged = handrail("session", "purge", session, "--data", data, "--json")
-    assert purged.json == [session]
+    assert purged.json["sessions"] == [session]
     assert handrail("session", "show", session, "--data", data).code == 1
 
 
@@ -153,9 +231,10 @@ def test_sessions_are_deleted_by_age(data: Path, handrail: Handrail) -> None:
     ]
     handrail("session", "cancel", session, "--reason", "gone", "--data", data)
     kept = handrail("session", "purge", "--older-than", "1h", "--data", data, "--json").json
-    assert session not in kept
+    assert kept == {"sessions": [], "purged": 0, "kept": [], "kept_count": 0}
     gone = handrail("session", "purge", "--older-than", "0s", "--data", data, "--json").json
-    assert session in gone
+    assert gone["purged"] > 0
+    assert handrail("session", "show", session, "--data", data).code == 1
     assert handrail("session", "purge", "--data", data).code == 2
 
 
@@ -171,7 +250,7 @@ def test_a_named_kiosk_and_host_are_paired(data: Path, handrail: Handrail) -> No
     credential = Credential("main", kiosk["device"], Role.PATIENT, kiosk["secret"])
     with PatientClient(_url(data), credential) as client:
         assert client.wait_for(opened["session"]).session == opened["session"]
-    line = handrail("session", "list", "--data", data, "--json").json[-1]
+    line = handrail("session", "list", "--data", data, "--json").json[0]
     assert line["host"] == desk["device"]
 
 
@@ -206,6 +285,34 @@ def test_a_refusal_says_what_to_do_next(
     assert ran.code == 1
     assert hint in ran.err
     assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("device", "enrol", "", "--role", "patient"), "NAME must not be empty"),
+        (("device", "enrol", "x" * 65, "--role", "patient"), "NAME must be at most 64 characters"),
+        (
+            ("session", "open", "quick-check-in", "--label", "x" * 300),
+            "--label must be at most 120 characters",
+        ),
+        (("session", "cancel", "s-1", "--reason", ""), "--reason must not be empty"),
+        (("session", "show", "S 1"), "the session id must be 1 to 64 characters of a-z"),
+        (("session", "purge", "S 1"), "each session id must be 1 to 64 characters of a-z"),
+        (("device", "revoke", "Kiosk 1"), "DEVICE must be 1 to 64 characters of a-z"),
+        (("document", "fetch", "s-1", ""), "FIELD must not be empty"),
+        (("deliver", "remove", "EHR"), "NAME must be 1 to 64 characters of a-z"),
+        (("acl", "--site", "Main St"), "--site must be 1 to 64 characters of a-z"),
+    ],
+)
+def test_a_value_beyond_its_limit_is_wrong_use(
+    data: Path, handrail: Handrail, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, and a sentence that names the value and its limit."""
+    ran = handrail(*arguments, "--data", data)
+    assert ran.code == 2
+    assert said in ran.err
+    assert "internal error" not in ran.err
 
 
 def test_no_box_is_3(tmp_path: Path, handrail: Handrail) -> None:
@@ -310,4 +417,4 @@ def test_the_admin_sees_what_the_command_line_did(data: Path, handrail: Handrail
     credential = Credential("main", "admin-8", Role.ADMIN, secrets["admin-8"])
     opened = handrail("session", "open", "quick-check-in", "--data", data, "--json").json
     with AdminClient(_url(data), credential) as admin:
-        assert opened["session"] in {line.session for line in admin.list_sessions().sessions}
+        assert opened["session"] in {line.session for line in admin.list_sessions()}

@@ -14,16 +14,16 @@ from cli import Commands, app
 from .conftest import STOP_WITHIN_S
 
 SELDOM = {
-    "clients.client",
-    "clients.console_simulate",
-    "clients.demo",
+    "clients.sdk.client",
+    "clients.cli.simulate",
+    "clients.demo.command",
     "jwt",
     "paho",
     "regex",
     "rich",
-    "session_controller.fhir",
-    "session_controller.mqtt_link",
-    "session_controller.printing",
+    "session_controller.export.fhir",
+    "session_controller.transport.mqtt",
+    "session_controller.export.printing",
 }
 """What a box needs for other commands, external brokers, deliveries, exports, patterns."""
 
@@ -33,7 +33,7 @@ atexit.register(lambda: print(*sys.modules))
 import cli
 cli.main()
 """
-"""Tells at its end what it has loaded."""
+"""Prints at its end what it has loaded."""
 
 
 def _loaded_by_a_box(data: Path) -> set[str]:

@@ -22,15 +22,26 @@ TYPED = re.findall(r"^\./run handrail (.+)$", README, re.MULTILINE)
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
-        *(f"docs/{p.name}" for p in DOCS.glob("*.md")),
+        "benchmarks/README.md",
+        *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md")),
     ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:
-    """Links within the project name files that are there."""
+    """Links within the project name files that are there, and headings that these have."""
     path = ROOT / page
-    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
-        if "://" not in target:
-            assert (path.parent / target).exists(), target
+    prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"(?:\]\(|src=\")([^)\"]+)", prose):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        assert not heading or heading in _anchors(linked.read_text()), target
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
 
 
 def test_the_commands_of_the_readme_work(
@@ -68,6 +79,15 @@ def _completed(handrail: Handrail) -> str:
     assert handrail("simulate", "quick-check-in", "--data", "./data").code == 0
     done = handrail("session", "list", "--all", "--data", "./data", "--json").json
     return str(done[0]["session"])
+
+
+def test_both_screens_are_enrolled_by_a_code() -> None:
+    """The pages accept a code, never a secret, and the README names their addresses."""
+    enrolments = [line for line in TYPED if line.startswith("device enrol ")]
+    assert len(enrolments) == 2
+    assert all("--code" in line for line in enrolments)
+    assert "http://127.0.0.1:8080/facility" in README
+    assert "http://127.0.0.1:8080/patient" in README
 
 
 def test_the_two_commands_are_there() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import needs_ipv6
+
 from .conftest import PROGRAM, Handrail, Serving
 
 
@@ -27,10 +29,9 @@ def test_its_log_is_quiet(tmp_path: Path) -> None:
     assert serving.log.read_text() == ""
 
 
+@needs_ipv6
 def test_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     """`[::1]:0` is an address, and is shown as one."""
-    if not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
     with Serving(tmp_path / "data", "--mqtt", "[::1]:0") as serving:
         assert "mqtt://[::1]:" in serving.ready
         assert serving.end() == 0

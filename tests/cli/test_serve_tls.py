@@ -1,11 +1,12 @@
 """`handrail serve` with a certificate: TLS and nothing else, for MQTT and for the pages."""
 
+import base64
 import http.client
 import json
-import shutil
 import socket
+import sqlite3
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,11 +14,11 @@ import pytest
 
 from clients import Credential, FacilityClient
 from schemas.base import Role
+from session_controller.security.encryption import KEY_VARIABLE
 from tests.broker import certificates
+from tests.waiting import wait_until
 
-from .conftest import Handrail, Serving
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
+from .conftest import PROGRAM, Handrail, Serving
 
 Made = certificates.Certificates
 
@@ -50,7 +51,7 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def _answer(stream: socket.socket) -> bytes:
-    """Give what the box answers to a CONNECT without a password; nothing, if it hears none."""
+    """Return the answer to a CONNECT without a password; empty if there is none."""
     try:
         stream.sendall(b"\x10\x0d\0\4MQTT\4\2\0\0\0\1x")
         return stream.recv(4)
@@ -120,10 +121,13 @@ def test_the_way_for_the_boxs_own_commands_is_on_loopback(made: Made, tmp_path: 
         ("--tls-cert server.pem", "--tls-key"),
         ("--tls-client-ca server.pem", "--tls-cert"),
         ("--tls-cert server.pem --tls-key gone.key", "gone.key: No such file"),
-        ("--tls-cert server.pem --tls-key client.key", "no certificate with its key"),
-        ("--tls-cert server.pem --tls-key locked.key", "no certificate with its key"),
-        ("--tls-cert server.key --tls-key server.key", "no certificate with its key"),
-        ("--tls-cert server.pem --tls-key server.key --tls-client-ca server.key", "authorities"),
+        ("--tls-cert server.pem --tls-key client.key", "do not contain a matching certificate"),
+        ("--tls-cert server.pem --tls-key locked.key", "do not contain a matching certificate"),
+        ("--tls-cert server.key --tls-key server.key", "do not contain a matching certificate"),
+        (
+            "--tls-cert server.pem --tls-key server.key --tls-client-ca server.key",
+            "CA certificates",
+        ),
         ("--tls-cert server.pem --tls-key server.key --broker mqtt://h", "--broker"),
     ],
 )
@@ -132,10 +136,58 @@ def test_files_that_cannot_be_used_are_named(
 ) -> None:
     """One line says what is wrong, with 2, before a data folder is made."""
     monkeypatch.chdir(made.folder)
-    shut = "openssl pkey -in server.key -aes256 -passout pass:x -out locked.key"
-    subprocess.run(shut.split(), check=True, capture_output=True)
     ran = handrail("serve", "--data", "data", *options.split())
     assert ran.code == 2
     assert len(ran.err.strip().splitlines()) == 1
     assert wanted in ran.err
     assert not (made.folder / "data").exists()
+
+
+def test_a_restore_lists_how_the_box_was_started(
+    made: Made, tmp_path: Path, handrail: Handrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its options, without passwords, its certificate and key, and a key that is no file."""
+    data, copy = tmp_path / "data", tmp_path / "box.backup"
+    monkeypatch.setenv(KEY_VARIABLE, base64.b64encode(b"k" * 32).decode())
+    mine = tmp_path / "data" / "tls.key"
+    data.mkdir(mode=0o700)
+    mine.write_bytes((made.folder / "server.key").read_bytes())
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes((made.folder / "server.pem").read_bytes())
+    files = ("--tls-cert", str(certificate), "--tls-key", str(mine))
+    with Serving(data, *files, "--mqtt", "127.0.0.1:0", "--idle-limit", "2h") as serving:
+        assert handrail("backup", "--to", copy, "--data", data).code == 0
+        assert serving.end() == 0
+    certificate.unlink()
+    there = tmp_path / "there"
+    ran = handrail("restore", copy, "--data", there)
+    assert ran.code == 0, ran.err
+    assert "- the box key: pass HANDRAIL_BOX_KEY" in ran.err
+    assert "--mqtt 127.0.0.1:0" in ran.err
+    assert "--idle-limit 7200s" in ran.err
+    assert f"--tls-key {mine}" in ran.err
+    assert f"- TLS: {certificate} does not exist or cannot be read" in ran.err
+    assert (there / "tls.key").read_bytes() == mine.read_bytes()
+
+
+def _remembers(data: Path) -> bool:
+    with suppress(sqlite3.OperationalError):
+        place = f"file:{data}/handrail.sqlite?mode=ro"
+        with closing(sqlite3.connect(place, uri=True)) as looking:
+            found = looking.execute("SELECT 1 FROM meta WHERE key='serve_options'")
+            return found.fetchone() is not None
+    return False
+
+
+def test_the_password_of_a_broker_is_not_remembered(tmp_path: Path, handrail: Handrail) -> None:
+    """Of a broker's address a backup holds the host alone."""
+    data = tmp_path / "data"
+    order = ("--broker", "mqtt://box:sesame@127.0.0.1:1", "--data", data)
+    with subprocess.Popen([*PROGRAM, "serve", *map(str, order)]) as serving:
+        wait_until(lambda: _remembers(data), "the box starts", 60)
+        serving.terminate()
+    backup = handrail("backup", "--data", data, "--json").json["file"]
+    files = [path for path in Path(backup).parent.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"sesame" in path.read_bytes()]
+    ran = handrail("restore", backup, "--data", data)
+    assert "--broker mqtt://127.0.0.1:1" in ran.err

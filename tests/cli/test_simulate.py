@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Handrail
+from tests.flow.filling import form_path, here
 
-ROOT = Path(__file__).parents[2]
-OTTEHR = ROOT.parent / "shared" / "questionnaires" / "ottehr-intake-paperwork.json"
+from .conftest import Handrail
 
 
 def test_sessions_are_played_on_the_running_box(data: Path, handrail: Handrail) -> None:
@@ -38,9 +37,9 @@ def test_a_session_that_is_not_completed_is_1(handrail: Handrail) -> None:
     assert ran.json["outcomes"] == {"timeout": 1}
 
 
-@pytest.mark.skipif(not OTTEHR.exists(), reason="the public form is not here")
-def test_a_real_form_is_played_from_its_file(handrail: Handrail) -> None:
-    """The 161 items of a real intake form, three sessions."""
-    ran = handrail("simulate", OTTEHR, "--sessions", "3", "--json")
+@pytest.mark.parametrize("name", here("paperwork", "ottehr-intake-paperwork"))
+def test_a_long_form_is_played_from_its_file(handrail: Handrail, name: str) -> None:
+    """An intake form with documents, consents and a signature, three sessions."""
+    ran = handrail("simulate", form_path(name), "--sessions", "3", "--json")
     assert ran.code == 0, ran.err
     assert ran.json["completed"] == 3

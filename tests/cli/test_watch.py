@@ -14,7 +14,7 @@ from .conftest import PROGRAM, Handrail, Serving
 
 
 def _lines(process: "subprocess.Popen[bytes]", within_s: float = 60.0) -> Iterator[Any]:
-    """Give each line that the watcher prints, as it comes."""
+    """Yield each line that the watcher prints, as it comes."""
     assert process.stdout is not None
     deadline, rest = time.monotonic() + within_s, b""
     while time.monotonic() < deadline:

@@ -10,8 +10,11 @@ import pytest
 
 from clients import AdminClient, Backoff, Credential, FacilityClient, NetworkLoop, PatientClient
 from schemas.base import Role
-from schemas.flow import parse_json
+from schemas.questionnaire.load import parse_json
 from tests.conftest import ROOT, RunningBox
+
+_SD = "http://hl7.org/fhir/StructureDefinition/"
+_PATIENT = f"{_SD}Patient#Patient."
 
 QUICK: dict[str, Any] = {
     "resourceType": "Questionnaire",
@@ -23,9 +26,22 @@ QUICK: dict[str, Any] = {
             "type": "group",
             "text": "You",
             "item": [
-                {"linkId": "name", "type": "string", "text": "Name", "required": True},
+                {
+                    "linkId": "name",
+                    "type": "string",
+                    "text": "Name",
+                    "required": True,
+                    "definition": f"{_PATIENT}name.text",
+                },
                 {"linkId": "note", "type": "text", "text": "Note"},
                 {"linkId": "card", "type": "attachment", "text": "Card"},
+                {
+                    "linkId": "born",
+                    "type": "date",
+                    "definition": f"{_PATIENT}birthDate",
+                    "initial": [{"valueDate": "1980-02-03"}],
+                    "extension": [{"url": f"{_SD}questionnaire-hidden", "valueBoolean": True}],
+                },
             ],
         },
         {
@@ -87,14 +103,14 @@ class Clinic:
 
 
 def admin_of(box: RunningBox) -> Credential:
-    """Give the credential of one of a box's admin devices."""
+    """Return the credential of one of a box's admin devices."""
     device, secret = next(iter(box.admins.items()))
     return Credential(box.site, device, Role.ADMIN, secret)
 
 
 @contextmanager
 def clinic_at(box: RunningBox) -> Iterator[Clinic]:
-    """Give a box with our example flow and a small one."""
+    """Yield a box with our example flow and a small one."""
     loop = NetworkLoop("test-network")
     with ExitStack() as open_clients:
         admin = open_clients.enter_context(
@@ -109,6 +125,6 @@ def clinic_at(box: RunningBox) -> Iterator[Clinic]:
 
 @pytest.fixture
 def clinic(box: RunningBox) -> Iterator[Clinic]:
-    """Give a clinic on a box of its own."""
+    """Yield a clinic on a box of its own."""
     with clinic_at(box) as made:
         yield made

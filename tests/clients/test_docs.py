@@ -3,47 +3,35 @@
 import json
 import os
 import re
-import shutil
 import subprocess
-
-import pytest
 
 import clients
 from clients import FacilityClient, PatientClient
 from schemas.base import Role
-from schemas.rejections import RejectionCode
+from schemas.wire.rejections import RejectionCode
 from tests.conftest import ROOT
+from tests.machine import needs
 
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
-SDK = (ROOT / "docs" / "sdk.md").read_text()
-TOOLS = ("mosquitto_rr", "mosquitto_pub", "mosquitto_sub", "jq", "sh")
+PROTOCOL = (ROOT / "docs" / "reference/protocol.md").read_text()
+SDK = (ROOT / "docs" / "reference/sdk.md").read_text()
 
 
 def blocks(text, language):
-    """Give the fenced blocks of a language."""
+    """Return the fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_the_walk_through_a_session_works_as_written(clinic):
-    """Every shell block of the page, in order, with nothing of ours on the kiosk's side."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"not on this machine: {', '.join(missing)}")
-    staff = clinic.staff()
-    opened = staff.open_session("quick")
-    enrolled = clinic.admin.enrol_device("Kiosk 2", Role.PATIENT, by="code")
-    script = "set -eu\n" + "\n".join(blocks(PROTOCOL, "sh"))
-    given = {
-        "PATH": os.environ["PATH"],
-        "HOST": "127.0.0.1",
-        "PORT": str(clinic.box.port),
-        "SITE": clinic.box.site,
-        "CODE": enrolled.code.lower(),
-        "SESSION_CODE": opened.code,
-        "FIELD": "name",
-    }
+def printed_by(page, box, **given):
+    """Run every shell block of a page, in order; return the JSON values that it prints."""
+    script = "set -eu\n" + "\n".join(blocks(page, "sh"))
+    here = {"HOST": "127.0.0.1", "PORT": str(box.port), "SITE": box.site}
     ran = subprocess.run(
-        ["sh", "-c", script], env=given, capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", script],
+        env={"PATH": os.environ["PATH"], **here, **given},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     decoder, printed, rest = json.JSONDecoder(), [], ran.stdout.strip()
@@ -51,13 +39,38 @@ def test_the_walk_through_a_session_works_as_written(clinic):
         value, end = decoder.raw_decode(rest)
         printed.append(value)
         rest = rest[end:].strip()
-    flow, view, entered, refused = printed
+    return printed
+
+
+@needs("mosquitto_rr", "mosquitto_pub", "mosquitto_sub", "jq")
+def test_the_walk_through_a_session_works_as_written(clinic):
+    """Every shell block of the page, in order, with nothing of ours on the kiosk's side."""
+    staff = clinic.staff()
+    opened = staff.open_session("quick")
+    code = clinic.admin.enrol_device("Kiosk 2", Role.PATIENT, by="code").code
+    flow, view, entered, refused = printed_by(
+        PROTOCOL, clinic.box, CODE=code.lower(), SESSION_CODE=opened.code, FIELD="name"
+    )
     assert flow["steps"] == ["who", "end"]
     assert (view["step_id"], view["acknowledged_seq"]) == ("who", 0)
     assert entered["acknowledged_seq"] == 1
     assert entered["fields"]["name"]["value"] == "Zoe"
     assert refused["code"] == RejectionCode.NOT_ALLOWED_FOR_ROLE
     assert staff.wait_for(opened.session, lambda v: "name" in v.fields)
+
+
+@needs("mosquitto_rr", "mosquitto_pub", "mosquitto_sub", "jq")
+def test_the_tutorial_for_a_first_kiosk_works_as_written(clinic):
+    """Its commands pair, join, enter a value, and are refused."""
+    clinic.admin.add_flow(json.loads((ROOT / "flows" / "quick-check-in.json").read_text()))
+    opened = clinic.staff().open_session("quick-check-in")
+    code = clinic.admin.enrol_device("My kiosk", Role.PATIENT, by="code").code
+    page = (ROOT / "docs" / "tutorials/first-kiosk.md").read_text()
+    flow, view, entered, refused = printed_by(page, clinic.box, CODE=code, SESSION_CODE=opened.code)
+    assert flow["title"] == "Quick check-in"
+    assert view["acknowledged_seq"] == 0
+    assert entered == {"acknowledged_seq": 1, "fields": {"last-name": {"value": "Roe"}}}
+    assert refused["code"] == RejectionCode.NOT_ALLOWED_FOR_ROLE
 
 
 def test_the_json_examples_are_of_the_contract():
@@ -72,7 +85,7 @@ def test_the_json_examples_are_of_the_contract():
 def test_the_sdk_page_names_what_there_is():
     """Each name in the page's code and tables is one of the package's."""
     for block in blocks(SDK, "python"):
-        compile(block, "docs/sdk.md", "exec")
+        compile(block, "docs/reference/sdk.md", "exec")
     known = {*dir(clients), *dir(PatientClient), *dir(FacilityClient)}
     called = set(re.findall(r"`(?:patient\.|staff\.)?([a-z_]+)\(", SDK))
     assert called <= known | {"result", "callback", "simulate"}

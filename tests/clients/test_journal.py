@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from clients.journal import Journal, journals
+from clients.sdk.journal import Journal, journals
 from tests.clients.test_outbox import command
 
 SECRET = b"Zebulon"
@@ -19,7 +19,7 @@ def reload(folder):
 
 @pytest.fixture
 def journal(tmp_path):
-    """Give a journal that is closed afterwards."""
+    """Yield a journal that is closed afterwards."""
     made = Journal(tmp_path, "s-1")
     yield made
     made.close()

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.outbox import RESEND_AFTER, WINDOW, Outbox
-from schemas.commands import AskForHelp, Command
-from schemas.rejections import Rejection, RejectionCode
+from clients.sdk.outbox import RESEND_AFTER, WINDOW, Outbox
+from schemas.wire.commands import AskForHelp, Command
+from schemas.wire.rejections import Rejection, RejectionCode
 
 
 def command(number: int) -> Command:
@@ -36,7 +36,7 @@ def filled(count, acknowledged=0, **options):
 
 
 def numbers(taken):
-    """Give the numbers of what was taken."""
+    """Return the numbers of the commands taken."""
     return [held.seq for held in taken]
 
 
@@ -97,30 +97,16 @@ def test_a_refusal_settles_with_its_reason():
     assert numbers(outbox.take(0.0)) == [2]
 
 
-def test_a_command_in_doubt_is_sent_again_though_it_is_covered():
-    """The refusal may be lost with the connection: only a SYNC behind the resend tells."""
-    outbox, held = filled(1)
+def test_the_view_tells_of_a_refusal_that_was_lost_or_comes_later():
+    """A view orders itself and nothing else: what it says of a command is all that counts."""
+    outbox, held = filled(2)
     outbox.take(0.0)
     outbox.lost()
-    assert outbox.covered(1, 1) == []
-    assert numbers(outbox.take(1.0)) == [1]
-    assert outbox.wants_sync
-    outbox.sync_sent()
-    assert not outbox.wants_sync
-    assert outbox.confirmed() == held
-
-
-def test_the_lost_refusal_is_heard_after_all():
-    """A command in doubt that was refused is not taken for accepted."""
-    outbox, held = filled(1)
-    outbox.take(0.0)
-    outbox.lost()
-    outbox.covered(1, 1)
-    outbox.take(1.0)
-    outbox.sync_sent()
-    settled = outbox.refused(rejection(held[0], RejectionCode.NOT_THE_HOST))
-    assert settled is held[0]
-    assert outbox.confirmed() == []
+    refused = rejection(held[0], RejectionCode.NOT_THE_HOST)
+    assert outbox.covered(1, 2, [refused]) == held
+    assert [h.refusal for h in held] == [refused, None]
+    assert outbox.refused(refused) is None
+    assert outbox.take(1.0) == []
 
 
 def test_a_gap_sends_again_from_where_the_controller_waits():
@@ -220,11 +206,12 @@ class Controller:
 
     def __init__(self):
         self.answers = {}
+        self.refused = []
         self.decided = []
         self.applied = []
 
     def hear(self, sent, refuse):
-        """Take a command; gives the rejection, or None, and the count of the view that follows."""
+        """Handle a command; return the rejection or None, and the count of the next view."""
         last = len(self.answers)
         if sent.seq > last + 1:
             return self._no(sent, RejectionCode.SEQUENCE_GAP, expected_seq=last + 1)
@@ -235,6 +222,7 @@ class Controller:
             return answer
         answer = self._no(sent, RejectionCode.NOT_THE_HOST) if refuse else None
         self.answers[sent.seq] = (sent.command_id, answer)
+        self.refused = [*self.refused, answer][-10:] if refuse else self.refused
         self.decided.append(sent.command_id)
         if not refuse:
             self.applied.append(sent.command_id)
@@ -254,12 +242,13 @@ class World:
         self.controller = Controller()
         self.refused = refused
         self.to_controller = deque()
-        self.to_device = deque([("view", 0)])
+        self.views = deque([(0, [])])
+        self.rejections = deque()
         self.settled = {}
         self.put = []
 
     def tap(self):
-        """Have a person do something."""
+        """Perform a random action of a person."""
         new = command(len(self.put))
         self.put.append(new.command_id)
         self.outbox.put(new)
@@ -272,31 +261,35 @@ class World:
             self.to_controller.append("sync")
 
     def arrive(self):
-        """Let the controller take one message."""
+        """Deliver one message to the controller."""
         if not self.to_controller:
             return
         sent = self.to_controller.popleft()
         if sent == "sync":
-            self.to_device.append(("synced", None))
+            self.outbox.synced()
         else:
             answer = self.controller.hear(sent, sent.command_id in self.refused)
             if answer is not None:
-                self.to_device.append(("rejection", answer))
-        self.to_device.append(("view", len(self.controller.answers)))
+                self.rejections.append(answer)
+        self.views.append(self.view())
+
+    def view(self):
+        """Return what the controller's view says of this device's commands."""
+        return len(self.controller.answers), list(self.controller.refused)
 
     def hear(self):
-        """Let the device take one message."""
-        if not self.to_device:
-            return
-        kind, content = self.to_device.popleft()
-        settled = []
-        if kind == "view":
-            settled = self.outbox.covered(1, content)
-        elif kind == "synced":
-            settled = self.outbox.confirmed()
-        else:
-            held = self.outbox.refused(content)
-            settled = [held] if held else []
+        """Deliver one view to the device: topics are in order, each in its own."""
+        if self.views:
+            self.settle(self.outbox.covered(1, *self.views.popleft()))
+
+    def hear_refusal(self):
+        """Deliver one rejection, before or after the view that tells the same."""
+        if self.rejections:
+            held = self.outbox.refused(self.rejections.popleft())
+            self.settle([held] if held else [])
+
+    def settle(self, settled):
+        """Note what the sender learns."""
         for held in settled:
             assert held.command.command_id not in self.settled
             self.settled[held.command.command_id] = held.refusal is None
@@ -304,8 +297,8 @@ class World:
     def unplug(self):
         """Lose the connection with all that is under way; the retained view comes first then."""
         self.to_controller.clear()
-        self.to_device.clear()
-        self.to_device.append(("view", len(self.controller.answers)))
+        self.rejections.clear()
+        self.views = deque([self.view()])
         self.outbox.lost()
 
     def die(self):
@@ -317,7 +310,7 @@ class World:
             self.outbox.restore(old, seq)
 
 
-STEPS = ("tap", "pump", "arrive", "hear", "arrive", "hear", "unplug", "die")
+STEPS = ("tap", "pump", "arrive", "hear", "arrive", "hear_refusal", "unplug", "die")
 
 
 @settings(max_examples=300)
@@ -333,6 +326,7 @@ def test_any_history_decides_every_command_once_in_order(steps, seed, share):
         world.pump()
         world.arrive()
         world.hear()
+        world.hear_refusal()
     assert world.controller.decided == world.put
     assert len(world.outbox) == 0
     for command_id, accepted in world.settled.items():

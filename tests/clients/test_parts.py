@@ -8,29 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.address import Address
-from clients.backoff import Backoff
-from clients.board import Board
-from clients.chunks import ChunkPlan
-from clients.client import _built
-from clients.credential import Credential
-from clients.errors import Closed, TimedOut
-from clients.fetching import Assembly
-from clients.link import ConnectionNumbers
-from clients.loop import NetworkLoop
-from clients.pending import Pending
-from clients.side import SessionSide, is_newer
+from clients.sdk.address import Address
+from clients.sdk.chunks import ChunkPlan
+from clients.sdk.client import _built
+from clients.sdk.credential import Credential
+from clients.sdk.download import Assembly
+from clients.sdk.errors import Closed, TimedOut
+from clients.sdk.network.backoff import Backoff
+from clients.sdk.network.loop import NetworkLoop
+from clients.sdk.network.reconnect import ConnectionNumbers
+from clients.sdk.notifications import Notifier
+from clients.sdk.pending import Pending
+from clients.sdk.session import SessionState, is_newer
 from schemas.base import Role
-from schemas.commands import EnterField
-from schemas.rejections import RejectionCode
-from schemas.views import PatientView, SessionStatus
+from schemas.wire.commands import EnterField
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import PatientView, SessionStatus
 from tests.clients.test_outbox import command
 from tests.schemas.samples import patient_view
 
 
 @pytest.fixture
 def loop():
-    """Give a network thread that ends with the test."""
+    """Yield a network thread that ends with the test."""
     made = NetworkLoop("test-network")
     yield made
     made.stop()
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_credential_is_refused_without_repeating_it(tmp_path, 
     """The error names the file alone."""
     path = tmp_path / "kiosk.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match="holds no credential") as caught:
+    with pytest.raises(ValueError, match="is not a credential file") as caught:
         Credential.load(path)
     assert "top-secret" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -135,7 +135,7 @@ def test_an_older_view_is_ignored(change, newer):
 
 def test_a_session_that_ends_settles_everything(loop):
     """What the last view does not count is refused as `session_ended`."""
-    side: SessionSide[PatientView] = SessionSide("s-1")
+    side: SessionState[PatientView] = SessionState("s-1")
     side.see(patient_view(acknowledged_seq=12))
     pending = [Pending(loop), Pending(loop)]
     for number, each in enumerate(pending):
@@ -152,7 +152,7 @@ def test_a_session_that_ends_settles_everything(loop):
 
 def test_the_same_view_is_no_news(loop):
     """A view that is published again wakes nobody."""
-    side: SessionSide[PatientView] = SessionSide("s-1")
+    side: SessionState[PatientView] = SessionState("s-1")
     assert side.see(patient_view())[0]
     assert not side.see(patient_view())[0]
     assert loop is not None
@@ -179,7 +179,7 @@ def test_a_value_that_cannot_be_sent_is_refused_without_repeating_it():
 
 def test_waiting_ends_with_the_event_the_deadline_or_the_close(loop):
     """`until` gives what it looks for, or says what came instead."""
-    board = Board(loop)
+    board = Notifier(loop)
     with pytest.raises(TimedOut):
         board.until(lambda: None, 0.01)
     timer = threading.Timer(0.01, board.close)
@@ -191,7 +191,7 @@ def test_waiting_ends_with_the_event_the_deadline_or_the_close(loop):
 
 def test_nobody_waits_in_the_network_thread(loop):
     """A callback that waits would wait for itself: it is told so at once."""
-    board, pending = Board(loop), Pending(loop)
+    board, pending = Notifier(loop), Pending(loop)
     caught = []
 
     def callback():
@@ -210,7 +210,7 @@ def test_nobody_waits_in_the_network_thread(loop):
 
 def test_a_listener_that_fails_does_not_stop_the_others(loop, caplog):
     """Its failure is logged by type and place, without its text."""
-    board = Board(loop)
+    board = Notifier(loop)
     heard = []
     board.listen(str, lambda value: (_ for _ in ()).throw(ValueError(value)))
     board.listen(str, heard.append)

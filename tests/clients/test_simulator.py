@@ -4,20 +4,23 @@ from typing import Any
 
 import pytest
 
-from clients import AdminClient, FlowShelf
-from clients.players import Attach, Enter, PatientPlayer, StaffPlayer, Submit
-from clients.simulator import outcomes, simulate
+from clients import AdminClient, FlowCache
+from clients.simulator.players import Attach, Enter, PatientPlayer, StaffPlayer, Submit
+from clients.simulator.simulator import outcomes, simulate
 from schemas.base import Role
-from schemas.flow import load_flow, parse_json
-from schemas.rejections import RejectionCode
-from schemas.views import DocumentStatus, DocumentView, FieldView, SessionStatus
+from schemas.questionnaire.load import load_flow, parse_json
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import DocumentStatus, DocumentView, FieldView, SessionStatus
 from tests.clients.conftest import QUICK, admin_of
-from tests.conftest import QUESTIONNAIRES, ROOT
+from tests.conftest import ROOT
+from tests.flow.filling import form_path, here
 from tests.schemas.samples import facility_view, patient_view
 
 pytestmark = pytest.mark.timeout(120)
 
 OURS = sorted((ROOT / "flows").glob("*.json"))
+KINDS = ("paperwork", "heart-referral", "scored")
+KINDS += ("ottehr-intake-paperwork", "hl7-sdc-cardiology", "lforms-phq9")
 
 
 def answers(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -35,7 +38,7 @@ def answers(items: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Give what two spellings of an answer have in common."""
+    """Return the common form of two spellings of an answer."""
     if isinstance(value, dict):
         return value.get("code") or value.get("display") or value.get("value")
     return value
@@ -62,13 +65,10 @@ def test_our_flows_are_completed_and_exported_as_entered(clinic, path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ottehr-intake-paperwork", "hl7-sdc-cardiology", "lforms-phq9"])
+@pytest.mark.parametrize("name", here(*KINDS))
 def test_real_forms_are_completed(clinic, name):
-    """Public forms, as they are, can be guided to their end."""
-    path = QUESTIONNAIRES / f"{name}.json"
-    if not path.exists():
-        pytest.skip("the public forms are not here")
-    added = clinic.admin.add_flow(parse_json(path.read_bytes()))
+    """Public forms, as they are, and forms of their kinds can be guided to their end."""
+    added = clinic.admin.add_flow(parse_json(form_path(name).read_bytes()))
     results = simulate(clinic.box.mqtt, admin_of(clinic.box), added.flow_id, 2, timeout=90)
     assert outcomes(results) == {"completed": 2}, [r.error for r in results]
 
@@ -179,7 +179,7 @@ def test_staff_wait_for_the_patient():
 
 def test_a_shelf_reads_a_flow_once(clinic):
     """Clients that share a shelf share its flows."""
-    shelf = FlowShelf()
+    shelf = FlowCache()
     added = clinic.admin.list_flows().flows[0]
     with AdminClient(clinic.box.mqtt, admin_of(clinic.box), flows=shelf) as admin:
         first = admin.flow(added.flow_ref)

@@ -4,15 +4,15 @@ import hashlib
 
 import pytest
 
-from clients.errors import Closed, Refused, UploadFailed
-from clients.loop import NetworkLoop
-from clients.news import Connectivity
-from clients.pending import Pending
-from clients.uploads import Document, Upload
-from schemas.commands import BeginUpload, FinishUpload
-from schemas.rejections import Rejection, RejectionCode
+from clients.sdk.errors import Closed, Refused, UploadFailed
+from clients.sdk.network.loop import NetworkLoop
+from clients.sdk.notifications import Connectivity
+from clients.sdk.pending import Pending
+from clients.sdk.upload import Document, Upload
 from schemas.topics import MAX_CHUNK
-from schemas.views import DocumentStatus, DocumentView
+from schemas.wire.commands import BeginUpload, FinishUpload
+from schemas.wire.rejections import Rejection, RejectionCode
+from schemas.wire.views import DocumentStatus, DocumentView
 from tests.schemas.samples import patient_view
 
 DATA = bytes(range(256)) * 1400
@@ -77,7 +77,7 @@ class Box:
         return patient_view(documents={"card": shown})
 
     def send_chunk(self, _session, upload, offset, data, done):
-        """Take bytes, as far as the script lets them through."""
+        """Send bytes, as far as the script permits."""
         if not self.online:
             return
         number = len(self.chunks)
@@ -109,7 +109,7 @@ class Box:
 
 @pytest.fixture
 def box():
-    """Give a box; its pendings belong to a thread that ends with the test."""
+    """Yield a box; its pendings belong to a thread that ends with the test."""
     loop = NetworkLoop("test-network")
     yield Box(loop)
     loop.stop()
@@ -202,7 +202,7 @@ def test_closing_ends_it(box):
 
 
 def failed(loop):
-    """Give an answer that will never come."""
+    """Return an answer that will never come."""
     pending = Pending(loop)
     pending.fail(Closed("closed"))
     return pending

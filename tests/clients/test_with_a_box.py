@@ -1,5 +1,6 @@
 """The SDK against a real box: pairing, a session, what goes wrong on the way."""
 
+import json
 import socket
 import threading
 from dataclasses import replace
@@ -20,15 +21,15 @@ from clients import (
     RequestRefused,
     TimedOut,
     pair,
-    pairing,
 )
-from clients.news import Connectivity, Departed
+from clients.sdk import pairing
+from clients.sdk.notifications import Connectivity, Departed
 from schemas.base import Role
-from schemas.devices import Assignment, ControllerStatus, Lobby
-from schemas.rejections import Rejection, RejectionCode
-from schemas.requests import OpenSession
 from schemas.topics import MAX_CHUNK
-from schemas.views import DocumentStatus, Masked, SessionStatus, SignatureStatus
+from schemas.wire.devices import Assignment, ControllerStatus, Lobby
+from schemas.wire.rejections import Rejection, RejectionCode
+from schemas.wire.requests import OpenSession
+from schemas.wire.views import DocumentStatus, Masked, SessionStatus, SignatureStatus
 from tests.clients.conftest import prompt
 from tests.pictures import png
 
@@ -103,7 +104,7 @@ def test_a_box_that_is_not_there_is_told(unused_port):
     """`start` says so after its timeout; with None it goes on trying instead."""
     credential = Credential("main", "d-1", Role.PATIENT, "secret")
     with pytest.raises(ConnectFailed, match="cannot connect"):
-        PatientClient(f"mqtt://127.0.0.1:{unused_port}", credential).start(timeout=0.2)
+        PatientClient(f"mqtt://127.0.0.1:{unused_port}", credential).start(timeout=2)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_a_whole_session_by_hand(clinic, transport):
 
 
 def websocket(box):
-    """Give the WebSocket URL of a box."""
+    """Return the WebSocket URL of a box."""
     return box.http.replace("http://", "ws://") + "/mqtt"
 
 
@@ -158,9 +159,14 @@ def test_every_command_has_its_method(clinic):
     assert not staff.answer_help(session).result(5).help_requested
     assert staff.cover_screen(session, covered=True).result(5).covered
     assert staff.pause(session).result(5).status is SessionStatus.PAUSED
-    with pytest.raises(Refused, match="session_paused"):
-        patient.enter_field(session, first, "Zoe").result(5)
+    waiting = patient.enter_field(session, first, "Zoe")
+    refused = patient.wait_for(session, lambda v: v.refused).refused
+    assert [one.code for one in refused] == [RejectionCode.SESSION_PAUSED]
+    assert staff.wait_for(session, lambda v: first in v.not_taken)
+    assert not waiting.done()
     assert staff.resume(session).result(5).status is SessionStatus.ACTIVE
+    assert waiting.result(5).fields[first].value == "Zoe", "sent again by itself"
+    assert staff.wait_for(session, lambda v: not v.not_taken)
     observer = clinic.staff()
     observer.join_session(session)
     with pytest.raises(Refused, match="not_the_host"):
@@ -250,6 +256,20 @@ def test_a_signature_is_bound_to_the_text(clinic):
     assert signed.signatures["sign"].document_sha256
 
 
+def test_a_session_is_completed_without_a_declined_signature(clinic):
+    """The details of the refusal say that a reason is all that is missing; with one it ends."""
+    clinic.admin.add_flow(SIGNING)
+    staff, patient, session = clinic.paired("signing")
+    staff.request_signature(session, "sign").result(5)
+    patient.wait_for(session, lambda v: v.signature is not None)
+    patient.decline_signature(session, "no").result(5)
+    with pytest.raises(Refused) as caught:
+        staff.complete(session).result(5)
+    assert caught.value.rejection.details["declined"] is True
+    ended = staff.complete(session, "Told the doctor.").result(5)
+    assert ended.status == "completed"
+
+
 def test_who_signs_for_whom_and_in_which_language_is_told(clinic):
     """The text of the language is bound; the staff sees name and relationship, and a withdrawal."""
     clinic.admin.add_flow({**SIGNING, "language": "en"})
@@ -257,7 +277,7 @@ def test_who_signs_for_whom_and_in_which_language_is_told(clinic):
     staff.request_signature(session, "sign", "Sam Poe").result(5)
     patient.wait_for(session, lambda v: v.signature is not None)
     strokes = [[[0.1, 0.2, 0]]]
-    with pytest.raises(ValueError, match="no such language"):
+    with pytest.raises(ValueError, match="not available in this language"):
         patient.submit_signature(session, "sign", strokes, language="fr")
     who = {"printed_name": "Ana Roe", "relationship": "parent"}
     patient.submit_signature(session, "sign", strokes, language="es", **who).result(5)
@@ -330,16 +350,25 @@ def test_admin_manages_the_site(clinic):
     admin = clinic.admin
     staff, patient, session = clinic.paired()
     assert {line.flow_id for line in admin.list_flows().flows} == {"quick", "pre-registration"}
-    assert [line.session for line in admin.list_sessions().sessions] == [session]
+    assert [line.session for line in admin.list_sessions()] == [session]
     patient.enter_field(session, "name", "Zoe").result(5)
     assert admin.show_session(session).fields["name"].value == "Zoe"
     assert len(admin.timeline(session)) == admin.show_session(session).revision
     then = admin.show_session(session, revision=2)
     assert then.revision == 2
     assert len(then.fields) < len(admin.show_session(session).fields)
-    assert admin.response(session)["resourceType"] == "QuestionnaireResponse"
+    response = admin.response(session)
+    assert (response["resourceType"], response["status"]) == (
+        "QuestionnaireResponse",
+        "in-progress",
+    )
+    assert response == response_of(admin, session)
     opened = admin.open_session_for(staff.credential.device, "quick")
     assert staff.wait_for(opened.session).participants[staff.credential.device].host
+    untouched = admin.response(opened.session)
+    (step,) = untouched["item"]
+    assert [one["linkId"] for one in step["item"]] == ["born"], "what the form itself says"
+    assert untouched == response_of(admin, opened.session)
     admin.cancel_session(session, "left over")
     assert admin.purge_sessions(session) == (session,)
     with pytest.raises(RequestRefused, match="unknown_session"):
@@ -401,7 +430,7 @@ def test_an_interrupted_device_comes_back_online(clinic):
 
 
 def came_online(states, times, _view):
-    """Tell whether a device went and came back so many times."""
+    """Return whether a device disconnected and reconnected that many times."""
     return [*pairwise(states)].count((False, True)) >= times
 
 
@@ -411,3 +440,29 @@ def test_the_sdk_sends_small_packets_at_once(clinic):
     with client:
         sock = client._link._connection._socket
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def response_of(admin, session):
+    """Return the QuestionnaireResponse of a session's transaction Bundle."""
+    bundle = json.loads(admin.export_session(session, "fhir")[0])
+    resources = (entry["resource"] for entry in bundle["entry"])
+    (found,) = (one for one in resources if one["resourceType"] == "QuestionnaireResponse")
+    return found
+
+
+def test_what_the_end_of_a_pause_does_not_heal_is_refused_in_the_end(clinic):
+    """A newer entry replaces one that waits, and the session's end decides the rest."""
+    staff, patient, session = clinic.paired()
+    first = patient.view(session).enabled[0]
+    staff.pause(session).result(5)
+    old = patient.enter_field(session, first, "Zoe")
+    patient.wait_for(session, lambda v: v.acknowledged_seq == 1)
+    new = patient.enter_field(session, first, "Zoë")
+    with pytest.raises(Refused, match="session_paused"):
+        old.result(5)
+    patient.wait_for(session, lambda v: v.acknowledged_seq == 2)
+    assert not new.done()
+    staff.cancel(session, "enough").result(5)
+    with pytest.raises(Refused, match="session_ended"):
+        new.result(5)
+    patient.flush(session, 5)

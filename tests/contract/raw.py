@@ -173,14 +173,14 @@ class Peer:
     def wait(
         self, match: Callable[[Message], Any], since: int = 0, deadline: float = DEADLINE
     ) -> Message:
-        """Give the first message from position `since` on that matches, when it has arrived."""
+        """Return the first matching message from position `since` on; wait for it."""
         found: Message = self._until(
             lambda: next((m for m in self.messages[since:] if match(m)), None), deadline, "message"
         )
         return found
 
     def mark(self) -> int:
-        """Give the position behind what has arrived so far."""
+        """Return the position after the last message received."""
         with self._changed:
             return len(self.messages)
 
@@ -276,12 +276,12 @@ class Device(Peer):
     # Views
 
     def views(self, session: str, since: int = 0) -> list[Json]:
-        """Give all views of a session that have arrived."""
+        """Return all views of a session that have arrived."""
         topic = f"{ROOT}/sessions/{session}/state/{self.device}"
         return [m.json for m in self.messages[since:] if m.topic == topic and m.payload]
 
     def newest(self, session: str) -> Json | None:
-        """Give the view that this device shows: an older one is ignored."""
+        """Return the view that this device shows: older ones are ignored."""
         found: Json | None = None
         for view in self.views(session):
             if found is None or _age(view) >= _age(found):
@@ -291,7 +291,7 @@ class Device(Peer):
     def view(
         self, session: str, match: Callable[[Json], Any] = bool, deadline: float = DEADLINE
     ) -> Json:
-        """Give the newest view, as soon as it matches."""
+        """Return the newest view, as soon as it matches."""
 
         def found() -> Json | None:
             view = self.newest(session)
@@ -324,7 +324,10 @@ class Device(Peer):
         self.publish(f"{ROOT}/sessions/{session}/commands/{self.device}", command)
 
     def answer(self, session: str, command: Json, since: int = 0) -> Json:
-        """Give the view that acknowledges a command, or its rejection."""
+        """Return the view that acknowledges a command, or its rejection, whichever comes first.
+
+        Topics are not ordered among each other: a view that acknowledges tells of the refusal too.
+        """
 
         def found() -> Json | None:
             for message in self.messages[since:]:
@@ -337,7 +340,7 @@ class Device(Peer):
                 if message.topic == f"{ROOT}/sessions/{session}/state/{self.device}":
                     view: Json = message.json
                     if view["acknowledged_seq"] >= command["seq"]:
-                        return view
+                        return _refusal_in(view, command) or view
             return None
 
         answer: Json = self._until(found, what=f"answer to {command}")
@@ -368,7 +371,7 @@ class Device(Peer):
         return refusal
 
     def sync(self, session: str) -> Json:
-        """Have the view published again, and give it."""
+        """Return the view after requesting that it is published again."""
         since = self.mark()
         self.publish(
             f"{ROOT}/devices/{self.device}/requests",
@@ -387,6 +390,14 @@ def check_rejection(refusal: Json, code: str) -> None:
     assert isinstance(refusal["message"], str)
     assert refusal["message"]
     assert isinstance(refusal.get("details", {}), dict)
+
+
+def _refusal_in(view: Json, command: Json) -> Json | None:
+    """Return what a view says of a command's refusal, as its rejection says it, or None."""
+    for refused in view["refused"]:
+        if refused["command_id"] == command["command_id"]:
+            return {"v": 1, "type": "REJECTION", **refused}
+    return None
 
 
 def acknowledges(seq: int) -> Callable[[Json], bool]:
@@ -472,7 +483,7 @@ class Room:
 
 @contextmanager
 def room(port: int, admins: dict[str, str]) -> Iterator[Room]:
-    """Give a room, and close its connections in the end."""
+    """Yield a room, and close its connections in the end."""
     found = Room(port, admins)
     try:
         yield found
@@ -500,11 +511,11 @@ class Pair:
     # The staff's side
 
     def lead(self, kind: str, **fields: Any) -> Json:
-        """Let the staff do what must be accepted."""
+        """Send a command of the staff that must be accepted."""
         return self.staff.do(self.session, kind, **fields)
 
     def lead_in_vain(self, kind: str, code: str, **fields: Any) -> Json:
-        """Let the staff do what must be refused."""
+        """Send a command of the staff that must be refused."""
         return self.staff.fail(self.session, kind, code, **fields)
 
     def go(self, step: str, **fields: Any) -> Json:
@@ -515,11 +526,11 @@ class Pair:
     # The patient's side
 
     def fill(self, kind: str, **fields: Any) -> Json:
-        """Let the patient do what must be accepted."""
+        """Send a command of the patient that must be accepted."""
         return self.patient.do(self.session, kind, **fields)
 
     def fill_in_vain(self, kind: str, code: str, **fields: Any) -> Json:
-        """Let the patient do what must be refused."""
+        """Send a command of the patient that must be refused."""
         return self.patient.fail(self.session, kind, code, **fields)
 
     def enter(self, **values: Any) -> Json:
@@ -530,7 +541,7 @@ class Pair:
         return view
 
     def both(self) -> tuple[Json, Json]:
-        """Give the staff's and the patient's view, both of the same, newest revision."""
+        """Return the staff's and the patient's view, both of the same, newest revision."""
         revision = self.staff.sync(self.session)["revision"]
         return (
             self.staff.view(self.session, lambda v: v["revision"] >= revision),

@@ -1,7 +1,6 @@
 """Real processes for the contract's tests: `handrail serve`, and Mosquitto where it is."""
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.machine import require
 
 WAIT_S = 20
 
@@ -87,19 +86,10 @@ def handrail_serve(data: Path, port: int, *more: str) -> Iterator[Serving]:
         process.stdout.close()
 
 
-def needs(*programs: str) -> list[str]:
-    """Find programs of this machine, or skip the test."""
-    places = [shutil.which(p, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin") for p in programs]
-    missing = [p for p, place in zip(programs, places, strict=True) if place is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} is not installed")
-    return [place for place in places if place is not None]
-
-
 @contextmanager
 def mosquitto(folder: Path, port: int) -> Iterator[Serving]:
     """Run Mosquitto, open to all on loopback, with its persistence in `folder`."""
-    (program,) = needs("mosquitto")
+    (program,) = require("mosquitto")
     folder.mkdir(exist_ok=True)
     settings = folder / "mosquitto.conf"
     settings.write_text(

@@ -9,7 +9,7 @@ from .raw import ROOT, Device, Pair, Peer, Refused, Room, pairing_id
 
 
 def own(device: Device) -> set[str]:
-    """Give the beginnings of the topics that a device may receive."""
+    """Return the prefixes of the topics that a device may receive."""
     me = device.device
     return {f"{ROOT}/controller/status", f"{ROOT}/flows/"} | {
         f"{ROOT}/devices/{me}/{kind}" for kind in ("inbox", "assignment", "lobby")
@@ -121,7 +121,7 @@ def test_what_a_device_may_read_can_be_subscribed(clinic: Room, who: str) -> Non
 
 
 def forbidden_topics(me: str, pair: Pair) -> list[str]:
-    """Give topics that a device may not write."""
+    """Return topics that a device may not write."""
     session, staff, patient = pair.session, pair.staff.device, pair.patient.device
     other = patient if me != patient else staff
     return [

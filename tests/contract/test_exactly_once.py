@@ -17,7 +17,7 @@ def pair(clinic: Room) -> Pair:
 
 
 def rejections(device: Device, session: str, since: int) -> list[Json]:
-    """Give the rejections of a session that have arrived since then."""
+    """Return the rejections of a session that have arrived since then."""
     topic = f"{ROOT}/sessions/{session}/rejections/{device.device}"
     return [m.json for m in device.messages[since:] if m.topic == topic]
 
@@ -144,9 +144,9 @@ def test_each_device_counts_for_itself(pair: Pair) -> None:
 )
 def test_what_has_a_readable_seq_is_recorded(pair: Pair, change: Json, code: str) -> None:
     """Refused with its `seq` and `command_id`; `acknowledged_seq` rises, `revision` does not."""
-    pair.fill_in_vain(
-        change.pop("type", "ENTER_FIELD"), code, **{"field_id": "name", "value": "Eve", **change}
-    )
+    kind = change.get("type", "ENTER_FIELD")
+    rest = {key: value for key, value in change.items() if key != "type"}
+    pair.fill_in_vain(kind, code, **{"field_id": "name", "value": "Eve", **rest})
     assert pair.enter(name="Ada")["acknowledged_seq"] == 2
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cli import embedded_broker
 from session_controller.box import Box, BoxSettings
+from session_controller.settings import Settings
 from tests.conftest import StartBox
 
 from .forms import PERSON, PNG, VISIT, complete, reach, upload
@@ -21,11 +22,16 @@ pytestmark = pytest.mark.timeout(90)
 
 
 @contextmanager
-def controller(data: Path, port: int) -> Iterator[Box]:
+def controller(data: Path, port: int, session: Settings | None = None) -> Iterator[Box]:
     """Run a controller on the broker at that port, in a thread of its own."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     started, boxes, failed = threading.Event(), [], []
-    settings = BoxSettings(data, http=None, broker_url=f"mqtt://127.0.0.1:{port}")
+    settings = BoxSettings(
+        data,
+        http=None,
+        broker_url=f"mqtt://127.0.0.1:{port}",
+        session=session or Settings(),
+    )
 
     async def serve() -> None:
         async with Box(settings, embedded_broker) as box:
@@ -154,7 +160,7 @@ def test_a_broker_that_lost_everything_is_told_it_all_again(tmp_path: Path) -> N
 def controller_on_a_broker(
     tmp_path: Path, port: int, data: Path
 ) -> Iterator[tuple[Room, list[Pair], Callable[[], None]]]:
-    """Give three sessions on a broker, and a function that kills it and starts an empty one."""
+    """Yield three sessions on a broker, and a function that kills it and starts an empty one."""
     with room(port, {}) as here, controller_and_brokers(tmp_path, port, data) as restart:
         here.admins = admins_of(data)
         staff = here.enrol("facility", "Desk")

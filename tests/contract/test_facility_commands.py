@@ -158,11 +158,12 @@ def test_the_screen_is_covered_and_shown(pair: Pair) -> None:
 
 
 def test_a_paused_session_accepts_resume_and_cancel_alone(pair: Pair) -> None:
-    """PAUSE: everything but RESUME and CANCEL is refused as `session_paused`."""
+    """PAUSE: everything but these and ASK_FOR_HELP is refused as `session_paused`."""
     pair.enter(name="Ada")
     pair.lead("PAUSE")
     assert [view["status"] for view in pair.both()] == ["paused", "paused"]
-    pair.refuse_while("session_paused", everything(but={"RESUME", "CANCEL"}))
+    pair.refuse_while("session_paused", everything(but={"RESUME", "CANCEL", "ASK_FOR_HELP"}))
+    pair.fill("ASK_FOR_HELP")
     pair.lead("RESUME")
     staff, patient = pair.both()
     assert (staff["status"], patient["status"]) == ("active", "active")
@@ -173,7 +174,7 @@ def test_a_paused_session_accepts_resume_and_cancel_alone(pair: Pair) -> None:
 
 
 def everything(but: set[str]) -> list[tuple[str, str, Json]]:
-    """Give every command of the contract once, with fields that are right on the first step."""
+    """Return each command of the contract once, with fields valid on the first step."""
     uploaded = {
         "upload": "u-1",
         "size": 4,

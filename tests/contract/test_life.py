@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from session_controller.world import Settings
+from session_controller.settings import Settings
 from tests.conftest import StartBox
 
 from .forms import PNG, PRE_REGISTRATION, VISIT, sign, upload
@@ -209,7 +209,7 @@ def test_a_whole_pre_registration_by_raw_clients(pre_registration: Pair) -> None
 
 
 def exported(pair: Pair, form: str) -> bytes:
-    """Have facility IT's device export a session, and put the pieces together."""
+    """Export a session as an admin device, and join the pieces."""
     admin = pair.room.admin
     asked = {"session": pair.session, "format": form}
     made = admin.ask("EXPORT_SESSION", "SESSION_EXPORTED", **asked)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from session_controller.world import Settings
+from session_controller.settings import Settings
 from tests.conftest import RunningBox, StartBox
 
 from .forms import VISIT
@@ -37,7 +37,7 @@ def refused(answer: Json) -> Json:
 
 
 def enrol_code(where: Room, role: str = "patient") -> Json:
-    """Have a code made that enrols a device."""
+    """Return a new code that enrolls a device."""
     return where.admin.ask("ENROL_DEVICE", "DEVICE_ENROLLED", name="Kiosk", role=role, by="code")
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.machine import require
+
 from .forms import choice, form, item, options
 from .raw import ROOT, Json, Room, pairing_id
-from .serving import needs
 
 SMALL = form(
     "small",
@@ -26,7 +27,7 @@ class Tool:
     """A device that consists of commands of a shell."""
 
     def __init__(self, port: int, client_id: str, user: str, secret: str | None = None) -> None:
-        self.pub, self.sub, self.rr = needs("mosquitto_pub", "mosquitto_sub", "mosquitto_rr")
+        self.pub, self.sub, self.rr = require("mosquitto_pub", "mosquitto_sub", "mosquitto_rr")
         self.me = user
         self.seq = 0
         self._who = ["-V", "311", "-h", "127.0.0.1", "-p", str(port), "-i", client_id, "-u", user]
@@ -62,12 +63,12 @@ class Tool:
         return {"v": 1, "type": kind, **ids, **fields}
 
     def do(self, session: str, kind: str, **fields: Any) -> None:
-        """Give a command."""
+        """Send a command."""
         topic = f"{ROOT}/sessions/{session}/commands/{self.me}"
         self.say(topic, self.command(kind, **fields))
 
     def fail(self, session: str, kind: str, **fields: Any) -> Json:
-        """Give a command that is refused, and give the refusal."""
+        """Send a command that is refused, and return the refusal."""
         begins = f"{ROOT}/sessions/{session}"
         return self.call(
             f"{begins}/commands/{self.me}",

@@ -26,7 +26,7 @@ def pair(clinic: Room) -> Pair:
 
 
 def online(pair: Pair, device: Device) -> bool:
-    """Tell whether the staff's newest view says that a device is there."""
+    """Return whether the staff's newest view reports a device as online."""
     view = pair.staff.newest(pair.session)
     assert view is not None
     found: bool = view["participants"][device.device]["online"]

@@ -33,7 +33,7 @@ def send_all(pair: Pair) -> None:
 
 
 def points(pair: Pair) -> list[Callable[[], object]]:
-    """Give the steps of a whole session, one after the other."""
+    """Return the steps of a whole session, one after the other."""
     return [
         lambda: pair.enter(**PERSON),
         lambda: pair.lead("HIGHLIGHT_FIELD", field_id="name"),

@@ -30,7 +30,7 @@ def requested(pair: Pair) -> str:
 
 
 def test_signing_mode_locks_everything_else(pair: Pair) -> None:
-    """Every other patient command, and NAVIGATE, is refused as `locked_for_signature`."""
+    """Every patient command but a call for help, and NAVIGATE: `locked_for_signature`."""
     requested(pair)
     uploaded = {"upload": "u-1", "size": 4, "sha256": "0" * 64, "media_type": "image/png"}
     pair.refuse_while(
@@ -44,9 +44,9 @@ def test_signing_mode_locks_everything_else(pair: Pair) -> None:
             ("patient", "REPORT_READING", {"field_id": "notice", "fraction": 1}),
             ("patient", "BEGIN_UPLOAD", {"field_id": "card", **uploaded}),
             ("patient", "FINISH_UPLOAD", {"upload": "u-1"}),
-            ("patient", "ASK_FOR_HELP", {}),
         ],
     )
+    pair.fill("ASK_FOR_HELP")
     assert pair.both()[1]["step_id"] == "consent"
 
 
@@ -59,8 +59,22 @@ def test_a_signature_is_given(pair: Pair) -> None:
     assert {k: patient["signature"][k] for k in expected} == expected
     assert staff["signatures"]["agree"]["status"] == "signed"
     assert str(STROKES[0][1][0]) not in str(staff["signatures"])
-    pair.fill("ENTER_FIELD", field_id="remark", value="Fine")
     assert staff["steps"]["consent"]["filled"] == staff["steps"]["consent"]["required"] == 2
+    pair.go("end")
+
+
+def test_an_answer_of_its_step_that_changes_makes_a_signature_missing(pair: Pair) -> None:
+    """`changed` on both screens, and nobody moves on until it is given again."""
+    digest = requested(pair)
+    pair.fill("SUBMIT_SIGNATURE", field_id="agree", strokes=STROKES, document_sha256=digest)
+    pair.fill("ENTER_FIELD", field_id="remark", value="Fine")
+    staff, patient = pair.both()
+    assert staff["signatures"]["agree"]["changed"] is True
+    assert patient["step_signatures"]["agree"]["changed"] is True
+    refusal = pair.lead_in_vain("NAVIGATE", "step_incomplete", step_id="end")
+    assert refusal["details"]["fields"] == ["agree"]
+    pair.lead("REQUEST_SIGNATURE", field_id="agree")
+    pair.fill("SUBMIT_SIGNATURE", field_id="agree", strokes=STROKES, document_sha256=digest)
     pair.go("end")
 
 
@@ -230,11 +244,8 @@ def test_a_patient_who_reconnects_is_still_in_signing_mode(pair: Pair) -> None:
     pair.patient.vanish()
     pair.patient.online()
     view = pair.patient.view(pair.session, lambda v: v["signature"])
-    assert view["signature"] == {
-        "field_id": "agree",
-        "status": "requested",
-        "document_sha256": digest,
-    }
+    expected = {"field_id": "agree", "status": "requested", "document_sha256": digest}
+    assert {k: view["signature"][k] for k in expected} == expected
     pair.fill("SUBMIT_SIGNATURE", field_id="agree", strokes=STROKES, document_sha256=digest)
 
 

@@ -109,7 +109,7 @@ def test_somebody_signs_for_the_patient(tongues: Pair) -> None:
     assert (shown["printed_name"], shown["relationship"]) == ("Ana Roe", "parent")
     assert shown["staff_name"] == "Sam Poe"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", shown["at"])
-    assert set(patient["signature"]) == {"field_id", "status", "document_sha256"}
+    assert set(patient["signature"]) == {"field_id", "status", "document_sha256", "covers"}
 
 
 @pytest.mark.parametrize(
@@ -152,13 +152,15 @@ def test_what_does_not_stand_is_not_withdrawn(tongues: Pair) -> None:
 
 
 def test_the_time_of_reading_is_kept(tongues: Pair) -> None:
-    """`seconds` only grows, on both screens, and is optional."""
+    """`seconds` only grows, on both screens, is optional, and no more than the box saw pass."""
     read = {"field_id": "notice", "fraction": 1}
     tongues.fill("REPORT_READING", **read)
     assert "reading_seconds" not in tongues.both()[1]
-    for seconds, told in ((12.5, 12.5), (3, 12.5), (14, 14)):
+    for seconds, told in ((0.002, 0.002), (0.001, 0.002), (0.003, 0.003)):
         tongues.fill("REPORT_READING", **read, seconds=seconds)
         assert [v["reading_seconds"] for v in tongues.both()] == [{"notice": told}] * 2
     tongues.fill("REPORT_READING", **read)
-    assert tongues.both()[0]["reading_seconds"] == {"notice": 14}
+    assert tongues.both()[0]["reading_seconds"] == {"notice": 0.003}
+    tongues.fill("REPORT_READING", **read, seconds=86_400)
+    assert 0.003 <= tongues.both()[0]["reading_seconds"]["notice"] < 120
     tongues.fill_in_vain("REPORT_READING", "malformed", **read, seconds=-1)

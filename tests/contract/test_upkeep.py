@@ -1,15 +1,18 @@
 """What the box does by itself, in between, must not be felt on the wire."""
 
 import threading
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from session_controller.store import Store
-from tests.conftest import RunningBox
+from session_controller.settings import Settings
+from session_controller.storage.store import Store
+from tests.conftest import RunningBox, StartBox
 
 from .forms import VISIT
-from .raw import Pair, Room
+from .raw import ROOT, Pair, Room, on, room
 
 
 def test_nothing_uses_the_database_while_it_is_checkpointed(
@@ -39,3 +42,24 @@ def test_nothing_uses_the_database_while_it_is_checkpointed(
     assert read_inside
     assert not any(read_inside)
     assert box.box.counters.get("bugs", 0) == 0
+
+
+def test_a_screen_at_which_nobody_answers_is_locked(start_box: StartBox, tmp_path: Path) -> None:
+    """REPORT_IDLE, and after the site's time a view without values, until the host shows it."""
+    settings = Settings(screen_lock=timedelta(seconds=1))
+    with start_box(tmp_path / "data", settings=settings) as box, room(box.port, box.admins) as here:
+        pair = Pair(here, VISIT)
+        pair.enter(name="Ada")
+        status = f"{ROOT}/controller/status"
+        assert pair.patient.wait(on(status)).json["screen_lock_s"] == 1
+        pair.fill("REPORT_IDLE", idle=True)
+        locked = pair.patient.view(pair.session, lambda v: v["locked"])
+        assert (locked["fields"], locked["enabled"]) == ({}, [])
+        staff = pair.staff.view(pair.session, lambda v: v["locked"])
+        assert staff["patient_idle"]
+        lobby = f"{ROOT}/devices/{pair.staff.device}/lobby"
+        pair.staff.wait(lambda m: m.topic == lobby and m.json["sessions"][0]["patient_locked"])
+        pair.fill("REPORT_IDLE", idle=False)
+        assert pair.both()[1]["locked"]
+        pair.lead("COVER_SCREEN", covered=False)
+        assert pair.both()[1]["fields"]["name"] == {"value": "Ada"}

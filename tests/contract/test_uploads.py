@@ -30,7 +30,7 @@ def received(pair: Pair, count: int) -> Json:
 
 
 def fetch(pair: Pair, device: Device, field: str = "card") -> tuple[str, bytes]:
-    """Have a document sent to a facility device, and put its chunks together."""
+    """Request a document as a facility device, and join its chunks."""
     view = device.sync(pair.session)
     size = view["documents"][field]["size"]
     begins = f"{ROOT}/sessions/{pair.session}/documents/{device.device}/"
@@ -196,7 +196,8 @@ def test_a_document_that_is_too_large_is_refused(pair: Pair, size: int) -> None:
         ({"upload": "x" * 65}, {"malformed"}),
         ({"field_id": "note"}, {"wrong_field_kind"}),
         ({"field_id": "nothing"}, {"unknown_field"}),
-        ({"field_id": "name"}, {"field_not_on_this_step"}),
+        ({"field_id": "name"}, {"wrong_field_kind"}),
+        ({"field_id": "agree"}, {"field_not_on_this_step"}),
     ],
 )
 def test_an_upload_that_the_field_does_not_take_is_refused(

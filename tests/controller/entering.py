@@ -14,8 +14,8 @@ STROKES = [[[0.1, 0.2, 0], [0.5, 0.25, 16], [0.9, 0.2, 33]]]
 async def looked(stage: Stage) -> None:
     """Wait until no document is being looked at any more, and all that waited for it is done."""
     await stage.service.settled()
-    while stage.service._intake._tasks:
-        await asyncio.wait(stage.service._intake._tasks)
+    while stage.service._inspections._tasks:
+        await asyncio.wait(stage.service._inspections._tasks)
         await stage.service.settled()
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from session_controller.audit import Receipt, audit, read_receipt
-from session_controller.chain import Head, Place, content_hash, follow, sign
-from session_controller.rows import checkpoint_row
-from session_controller.verification import reading, verify
+from session_controller.audit.hash_chain import Head, Place, content_hash, follow, sign
+from session_controller.integrity.audit_log import LogCheck, Receipt, read_receipt
+from session_controller.integrity.data_folder import reading, verify
+from session_controller.storage.rows import checkpoint_row
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.faults.loopback import staged
 
@@ -68,7 +68,8 @@ def change(path: Path, sql: str, *values: object) -> int:
 def faults(path: Path, receipt: Receipt | None = None) -> tuple[str, ...]:
     """Go through the log."""
     with reading(path) as reader:
-        return audit(reader, receipt=receipt).faults
+        check = LogCheck(reader, receipt=receipt)
+        return tuple(check.faults())
 
 
 def rows(path: Path, what: str) -> list[tuple[object, ...]]:
@@ -118,9 +119,9 @@ def _number(value: object) -> int:
 
 
 CUTS: dict[str, tuple[Callable[[int], str], str]] = {
-    "one": (lambda last: f"DELETE FROM events WHERE id={last // 2}", "cut out"),
-    "several": (lambda last: f"DELETE FROM events WHERE id BETWEEN 3 AND {last - 3}", "cut out"),
-    "the first": (lambda _: "DELETE FROM events WHERE id=1", "entry 1 was cut out"),
+    "one": (lambda last: f"DELETE FROM events WHERE id={last // 2}", "removed"),
+    "several": (lambda last: f"DELETE FROM events WHERE id BETWEEN 3 AND {last - 3}", "removed"),
+    "the first": (lambda _: "DELETE FROM events WHERE id=1", "entry 1 was removed"),
     "the end": (lambda last: f"DELETE FROM events WHERE id>{last - 4}", "the log ends before"),
     "all": (lambda _: "DELETE FROM events", "the log ends before"),
     "one moved": (
@@ -133,7 +134,7 @@ CUTS: dict[str, tuple[Callable[[int], str], str]] = {
             " command_id, content, content_sha256, chain"
             " FROM events WHERE id=2"
         ),
-        "was changed or put in",
+        "was changed or inserted",
     ),
 }
 
@@ -157,7 +158,9 @@ def test_an_end_that_was_cut_off_with_its_signatures_needs_a_receipt(database: P
     change(database, "DELETE FROM events WHERE id>=?", last)
     change(database, "DELETE FROM checkpoints WHERE entry>=?", last)
     assert not any("ends before" in fault for fault in faults(database))
-    assert any("by the receipt, the log ends" in fault for fault in faults(database, receipt))
+    assert any(
+        "according to the receipt, the log ends" in fault for fault in faults(database, receipt)
+    )
 
 
 def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path) -> None:
@@ -166,10 +169,10 @@ def test_a_log_that_was_written_anew_is_not_what_was_signed(database: Path) -> N
     with reading(database) as reader:
         entries = list(reader.entries())
     head = Head()
-    for entry in entries:
+    for entry in reversed(entries):
         head = follow(head, entry.place, entry.content_sha256)
         change(database, "UPDATE events SET chain=? WHERE id=?", head.chain, entry.entry)
-    assert any("is not what was signed" in fault for fault in faults(database))
+    assert any("differs from what was signed" in fault for fault in faults(database))
 
 
 @pytest.mark.parametrize("column", ["at", "chain", "signature", "public_key"])
@@ -178,7 +181,7 @@ def test_a_signature_that_was_changed_is_not_genuine(database: Path, column: str
     with closing(sqlite3.connect(database)) as db:
         value = db.execute(f"SELECT {column} FROM checkpoints ORDER BY entry DESC").fetchone()[0]
     change(database, f"UPDATE checkpoints SET {column}=?", _other(value))
-    assert any("genuine" in fault for fault in faults(database))
+    assert any("not valid" in fault for fault in faults(database))
 
 
 def test_content_that_is_gone_without_a_purge_is_found(database: Path) -> None:
@@ -187,11 +190,19 @@ def test_content_that_is_gone_without_a_purge_is_found(database: Path) -> None:
     assert any("never purged" in fault for fault in faults(database))
 
 
+def test_content_of_a_box_event_is_never_purged(database: Path) -> None:
+    """Not even where a purge of its session is in the log."""
+    (number, *_), *_ = rows(database, "id, revision")
+    change(database, "UPDATE events SET content=NULL WHERE id=? AND revision IS NULL", number)
+    assert any(f"entry {number} " in f and "was removed" in f for f in faults(database))
+
+
 def test_a_session_that_disappears_is_missed(database: Path) -> None:
     """Its entries say that it was there."""
     change(database, "DELETE FROM chunks")
     change(database, "DELETE FROM sessions")
-    assert any("although it was never purged" in fault for fault in faults(database))
+    found = verify(database).faults
+    assert any("although it was never purged" in fault for fault in found)
 
 
 def test_a_document_that_was_changed_is_named(database: Path) -> None:
@@ -208,7 +219,7 @@ def test_a_document_that_was_changed_is_named(database: Path) -> None:
 def test_a_state_that_was_put_in_anothers_place_does_not_open(database: Path) -> None:
     """Sealed states are bound to their session, and checked against its log."""
     change(database, "UPDATE sessions SET state=X'00112233445566778899aabbccddeeff'")
-    assert any("does not open" in fault for fault in verify(database).faults)
+    assert any("cannot be decrypted" in fault for fault in verify(database).faults)
 
 
 def test_the_chain_is_the_documented_one() -> None:
@@ -233,20 +244,20 @@ _BY_HAND = hashlib.sha256(
         ("UPDATE flows SET canonical=CAST(replace(canonical,'card','cart') AS BLOB)", "form"),
         ("UPDATE flows SET canonical='text'", "form"),
         ("UPDATE flows SET canonical=x'7b'", "form"),
-        ("DELETE FROM keys WHERE name LIKE 'session:%'", "its key is gone"),
-        ("UPDATE sessions SET ended_at='2020-01-01T00:00:00.000Z'", "beside its state"),
-        ("UPDATE sessions SET status='completed'", "beside its state"),
-        ("UPDATE checkpoints SET entry=-1", "not genuine"),
-        ("UPDATE checkpoints SET chain='text'", "not what was signed|not genuine"),
-        ("UPDATE checkpoints SET at=x'ff'", "not genuine"),
-        ("UPDATE checkpoints SET public_key=1, signature=2", "not genuine"),
+        ("DELETE FROM keys WHERE name LIKE 'session:%'", "its key is missing"),
+        ("UPDATE sessions SET ended_at='2020-01-01T00:00:00.000Z'", "do not match its state"),
+        ("UPDATE sessions SET status='completed'", "do not match its state"),
+        ("UPDATE checkpoints SET entry=-1", "not valid"),
+        ("UPDATE checkpoints SET chain='text'", "differs from what was signed|not valid"),
+        ("UPDATE checkpoints SET at=x'ff'", "not valid"),
+        ("UPDATE checkpoints SET public_key=1, signature=2", "not valid"),
         ("UPDATE keys SET wrapped=x'00' WHERE name='log'", "put the right one back"),
-        ("UPDATE sessions SET state='text'", "does not open"),
+        ("UPDATE sessions SET state='text'", "cannot be decrypted"),
         ("UPDATE keys SET wrapped=5 WHERE name='log'", "the key that signs"),
-        ("UPDATE keys SET wrapped=5", "does not open"),
+        ("UPDATE keys SET wrapped=5", "cannot be decrypted"),
         ("UPDATE flows SET added_at=x'ff'", "cannot be read"),
         ("UPDATE events SET at=x'ff' WHERE id=(SELECT max(id) FROM events)", "changed"),
-        ("UPDATE events SET id=-id WHERE id=1", "put in before the first"),
+        ("UPDATE events SET id=-id WHERE id=1", "inserted before the first"),
     ],
 )
 def test_what_stands_beside_the_log_is_looked_at_too(database: Path, sql: str, named: str) -> None:
@@ -272,4 +283,4 @@ def test_a_receipt_of_nonsense_is_not_genuine(database: Path) -> None:
         receipt = Receipt(
             site="main", epoch=1, entry=entry, at="", chain="", signature="", public_key=""
         )
-        assert any("not genuine" in fault for fault in faults(database, receipt))
+        assert any("not valid" in fault for fault in faults(database, receipt))

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from session_controller.batch import Batch
-from session_controller.records import Code, CodeKind, StoredAnswer
-from session_controller.store import Store
+from session_controller.storage.entities import Code, CodeKind, StoredAnswer
+from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def test_answers_and_codes_are_forgotten_after_a_day(tmp_path: Path) -> None:
     """A request of yesterday's is not looked up any more, nor is a code that long expired."""
     store = Store(tmp_path)
-    batch = Batch()
+    batch = Transaction()
     for name, at in (("old", NOW - timedelta(days=2)), ("new", NOW)):
         batch.answers.append(StoredAnswer("d", name, at, "{}"))
         batch.codes[name] = Code(name, CodeKind.DEVICE, "d", at)

@@ -4,15 +4,17 @@ import asyncio
 import json
 import sqlite3
 import threading
+from datetime import timedelta
 from typing import Any
 
-from schemas.views import DocumentStatus
-from session_controller.batch import Batch
+from schemas.wire.views import DocumentStatus
 from session_controller.media.outcome import Inspected, Unfit
-from session_controller.world import Settings
+from session_controller.settings import Settings
+from session_controller.storage.transaction import Transaction
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.loopback import Stage, staged
 from tests.pictures import png
+from tests.waiting import turns
 
 PICTURE = png(3_000)
 
@@ -36,14 +38,14 @@ class Door:
 
 
 def refusals(stage: Stage) -> list[tuple[int, str]]:
-    """Give what the patient's screen was refused."""
+    """Return the rejections that the patient's screen received."""
     begins = f"/sessions/{stage.session}/rejections/kiosk"
     found = [json.loads(p) for topic, p in stage.link.published if topic.endswith(begins)]
     return [(body["seq"], body["code"]) for body in found]
 
 
 def acknowledged(stage: Stage) -> int:
-    """Give how many of the patient's commands are decided."""
+    """Return how many of the patient's commands are decided."""
     state = stage.store.state(stage.session)
     assert state is not None
     return state.acknowledged["kiosk"]
@@ -96,7 +98,7 @@ async def test_a_document_that_is_unfit_is_refused_and_nothing_stays(tmp_path) -
             [p for t, p in stage.link.published if t.endswith("rejections/kiosk")][-1]
         )
         assert body["details"] == {"reason": "pretends"}
-        assert list(stage.store.vault.names()) == []
+        assert list(stage.store.document_store.names()) == []
 
 
 async def test_bytes_that_are_not_what_was_announced_are_not_even_looked_at(tmp_path) -> None:
@@ -108,11 +110,11 @@ async def test_bytes_that_are_not_what_was_announced_are_not_even_looked_at(tmp_
         announced = PICTURE[:-1] + b"!"
         await upload(stage, "photo", announced)
         stage.store._db.execute("DELETE FROM chunks")
-        sealer = stage.store.sealer(stage.session)
+        cipher = stage.store.cipher(stage.session)
         about = f"chunk:{stage.session}:photo:0".encode()
         stage.store._db.execute(
             "INSERT INTO chunks VALUES (?,?,?,?)",
-            [stage.session, "photo", 0, sealer.seal(PICTURE, about)],
+            [stage.session, "photo", 0, cipher.encrypt(PICTURE, about)],
         )
         stage.store._db.conn.commit()
         stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
@@ -123,7 +125,8 @@ async def test_bytes_that_are_not_what_was_announced_are_not_even_looked_at(tmp_
 
 async def test_a_disk_that_takes_no_document_loses_none(tmp_path, monkeypatch) -> None:
     """The sender hears `unavailable`, nothing is decided, and the same command works later."""
-    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+    impatient = Settings(commit_patience=timedelta(0))
+    async with staged(tmp_path, inspect=take_as_it_is, settings=impatient) as stage:
         await stage.open()
         await enter_step_one(stage, "Ada")
         await upload(stage, "photo", PICTURE)
@@ -133,11 +136,13 @@ async def test_a_disk_that_takes_no_document_loses_none(tmp_path, monkeypatch) -
             def full(*_: object) -> str:
                 raise OSError(28, "No space left on device")
 
-            patch.setattr(stage.store.vault, "put", full)
+            patch.setattr(stage.store.document_store, "put", full)
             finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
             await looked(stage)
         assert refusals(stage)[-1] == (before + 1, "unavailable")
         assert acknowledged(stage) == before
+        refused = stage.link.delivered[-1]
+        assert (refused.acknowledged, refused.given_back) == (0, 1)
         stage.again("kiosk", finish)
         await looked(stage)
         assert acknowledged(stage) == before + 1
@@ -179,12 +184,12 @@ async def test_a_box_takes_only_so_many_documents(tmp_path) -> None:
         await upload(stage, "photo", PICTURE)
         stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
         await looked(stage)
-        used = stage.store.vault.used
+        used = stage.store.document_store.used
         assert len(PICTURE) < used < 5_000
         await upload(stage, "second", png(5_000 - used + 100))
         assert [code for _, code in refusals(stage)] == ["too_many", "too_many"]
-        stage.store.vault.discard(*next(stage.store.vault.names()))
-        assert stage.store.vault.used == 0
+        stage.store.document_store.discard(*next(stage.store.document_store.names()))
+        assert stage.store.document_store.used == 0
 
 
 async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monkeypatch) -> None:
@@ -200,7 +205,7 @@ async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monk
         syncing = asyncio.Event()
         loop = asyncio.get_running_loop()
 
-        def slowly(batch: Batch) -> None:
+        def slowly(batch: Transaction) -> None:
             loop.call_soon_threadsafe(syncing.set)
             assert disk.wait(20)
             sync(batch)
@@ -210,18 +215,17 @@ async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monk
         stage.say("desk", "HIGHLIGHT_FIELD", field_id="what-changed")
         stage.say("kiosk", "ASK_FOR_HELP")
         await asyncio.wait_for(syncing.wait(), 20)
-        put, kept = stage.store.vault.put, asyncio.Event()
+        put, kept = stage.store.document_store.put, asyncio.Event()
 
         def put_and_tell(*given: Any) -> str:
             name = put(*given)
             loop.call_soon_threadsafe(kept.set)
             return name
 
-        monkeypatch.setattr(stage.store.vault, "put", put_and_tell)
+        monkeypatch.setattr(stage.store.document_store, "put", put_and_tell)
         door.open.set()
         await asyncio.wait_for(kept.wait(), 20)
-        for _ in range(100):  # every chance to come first
-            await asyncio.sleep(0)
+        await turns(100)  # every chance to come first
         disk.set()
         await looked(stage)
         assert refusals(stage) == []
@@ -243,8 +247,8 @@ async def test_a_file_of_which_no_document_came_is_removed(tmp_path) -> None:
         await stage.service.settled()
         door.open.set()
         await looked(stage)
-        assert list(stage.store.vault.names()) == []
-        assert stage.service._intake._found == {}
+        assert list(stage.store.document_store.names()) == []
+        assert stage.service._inspections._found == {}
 
 
 async def test_a_commit_that_fails_needs_no_second_look(tmp_path, monkeypatch) -> None:
@@ -257,7 +261,7 @@ async def test_a_commit_that_fails_needs_no_second_look(tmp_path, monkeypatch) -
         await upload(stage, "photo", PICTURE)
         sync, failures = stage.store.sync, iter(range(1))
 
-        def failing_once(batch: Batch) -> None:
+        def failing_once(batch: Transaction) -> None:
             found = [e for e in batch.events if e.fact.type == "UploadFinished"]
             if found and next(failures, None) is not None:
                 stage.store._db.conn.execute("ROLLBACK")
@@ -266,12 +270,12 @@ async def test_a_commit_that_fails_needs_no_second_look(tmp_path, monkeypatch) -
             sync(batch)
 
         monkeypatch.setattr(stage.service._disk, "_sync", failing_once)
-        finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
         await looked(stage)
-        stage.again("kiosk", finish)
+        await stage.retry()
         await looked(stage)
         state = stage.store.state(stage.session)
         assert state is not None
         assert state.documents["new-card"].status is DocumentStatus.RECEIVED
-        assert len(list(stage.store.vault.names())) == 1
+        assert len(list(stage.store.document_store.names())) == 1
         assert door.looks == 1

@@ -2,27 +2,29 @@
 
 import asyncio
 import json
-import shutil
-import sqlite3
 import threading
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from schemas.requests import PurgeSessions
-from session_controller import restoring
-from session_controller.admin import purge_sessions
-from session_controller.backups import Backups
+from schemas.wire.requests import PurgeSessions
+from session_controller import failpoints
+from session_controller.backup import restore as restoring
+from session_controller.backup.backups import BackupError, Backups
+from session_controller.backup.manifest import existing
+from session_controller.backup.restore import restore
 from session_controller.engine.refusal import Refusal
-from session_controller.keyring import KEYRING, keyring_beside, read_keyring
-from session_controller.record import Record
-from session_controller.restoring import restore
-from session_controller.sealing import KEY_FILE
-from session_controller.store import Store
-from session_controller.verification import verify
-from session_controller.work import ExportOrder
+from session_controller.errors import StoreError
+from session_controller.export.order import ExportOrder
+from session_controller.export.record import Record
+from session_controller.failpoints import Point
+from session_controller.integrity.data_folder import verify
+from session_controller.security.encryption import KEY_FILE
+from session_controller.security.keyring import KEYRING, read_keyring
+from session_controller.service.handlers.administration import purge_sessions
+from session_controller.storage.store import Store
+from tests.backups import all_below, copied, packs, verified
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.controller.test_purge import end, found_in, purge
 from tests.faults.loopback import Stage, staged
@@ -81,17 +83,22 @@ async def test_a_draft_of_a_backup_does_not_stay(
         await _ended(stage)
         backups = Backups(stage.store, tmp_path)
 
-        def full(*_: object) -> None:
-            raise sqlite3.OperationalError("disk is full")
+        def full(point: Point) -> None:
+            if point is Point.BACKUP_KEYS:
+                raise OSError(None, "the disk is full")
 
-        monkeypatch.setattr("session_controller.copying._put_documents_in", full)
-        with pytest.raises(Exception, match="disk is full"):
+        monkeypatch.setattr(failpoints, "reached", full)
+        with pytest.raises(BackupError, match="the disk is full"):
             await backups.take()
-        assert list((tmp_path / "backups").iterdir()) == []
+        assert packs(tmp_path) == []
+        assert existing(tmp_path) == []
         left = tmp_path / "backups" / "handrail-x.new"
-        left.write_bytes(b"keys")
+        unlisted = tmp_path / "backups" / "packs" / f"{'0' * 64}.pack"
+        for path in (left, unlisted):
+            path.write_bytes(b"pages")
         backups.tidy()
         assert not left.exists()
+        assert not unlisted.exists()
 
 
 async def test_a_draft_of_a_restore_does_not_stay(
@@ -126,14 +133,11 @@ async def test_a_restore_that_is_done_again_knows_what_was_purged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, key_is_gone: bool
 ) -> None:
     """Though the killed one has put the database aside already; and though its key is lost."""
-    data, stick = tmp_path / "data", tmp_path / "stick"
-    stick.mkdir()
+    data = tmp_path / "data"
     async with staged(data, inspect=take_as_it_is) as stage:
         await _ended(stage)
         backup = await Backups(stage.store, data).take()
-        copy = stick / "handrail.backup"
-        shutil.copy(backup, copy)
-        shutil.copy(backup.with_name("keyring"), keyring_beside(copy))
+        copy = copied(backup, tmp_path / "stick")
         await purge(stage)
     if key_is_gone:
         (data / KEY_FILE).unlink()
@@ -154,22 +158,23 @@ async def test_a_restore_that_is_done_again_knows_what_was_purged(
     assert verify(data / "handrail.sqlite").faults == ()
 
 
-def _no_documents(draft: restoring._Draft, _: sqlite3.Connection) -> None:
+def _no_documents(draft: restoring._Draft, _: object) -> None:
     (draft.data / "documents.new").mkdir()
 
 
 async def test_a_backup_that_was_tampered_with_writes_nowhere_else(tmp_path: Path) -> None:
-    """Names in it are names of documents, or are passed over."""
+    """Names in it are names of documents, or it is refused."""
     data = tmp_path / "data"
     async with staged(data, inspect=take_as_it_is) as stage:
         await _ended(stage)
         backup = await Backups(stage.store, data).take()
-    with closing(sqlite3.connect(backup, isolation_level=None)) as db:
-        names = [("../../evil", "a" * 64), (stage.session, "../../../evil"), ("x", "y.new")]
-        for session, file in names:
-            db.execute("INSERT INTO backup_documents VALUES (?,?,?)", [session, file, b"evil"])
-    restore(data, backup, NOW)
-    assert found_in(tmp_path, [b"evil"]) == ["data/backups/" + backup.name + ": 4 bytes"]
+    log, before = backup.with_name("documents.log"), all_below(tmp_path)
+    whole = log.read_text()
+    for name in (f"../../evil/{'a' * 64}", f"{stage.session}/../../../evil", "x/y.new"):
+        log.write_text(f"+{name}\n{whole}")
+        with pytest.raises(StoreError, match="damaged"):
+            restore(data, backup, NOW)
+    assert all_below(tmp_path) == before
 
 
 async def test_a_purge_that_is_refused_leaves_no_word_of_itself(tmp_path: Path) -> None:
@@ -180,7 +185,7 @@ async def test_a_purge_that_is_refused_leaves_no_word_of_itself(tmp_path: Path) 
         found: list[object] = []
         stage.service.submit(
             lambda work: found.append(
-                purge_sessions(work, stage.store, work.world.devices["desk"], request)
+                purge_sessions(work, stage.store, work.registry.devices["desk"], request)
             )
         )
         await stage.service.settled()
@@ -201,8 +206,25 @@ async def test_a_guests_name_does_not_come_back(tmp_path: Path) -> None:
         await purge(stage)
     restore(tmp_path, backup, NOW)
     store = Store(tmp_path)
-    assert [d.name for d in store.devices() if d.guest_of] == [""]
+    assert [d for d in store.devices() if d.guest_of] == []
     store.close()
+
+
+async def test_a_guests_name_in_clear_goes_with_the_update(tmp_path: Path) -> None:
+    """Earlier versions stored it among the devices; the first start of this one removes it."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        stage.store._db.execute(
+            "UPDATE devices SET name='Zorblatts phone', guest_of=? WHERE device='kiosk'",
+            [stage.session],
+        )
+        stage.store._db.execute("DELETE FROM _sqlite_migrations WHERE name='guest-names'")
+        stage.store._db.conn.commit()
+    assert found_in(tmp_path, [b"Zorblatt"])
+    store = Store(tmp_path)
+    assert [d.name for d in store.devices() if d.guest_of] == ["guest"]
+    store.close()
+    assert found_in(tmp_path, [b"Zorblatt"]) == []
 
 
 async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
@@ -210,11 +232,11 @@ async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         await _ended(stage)
         order = ExportOrder("desk", "r-1", stage.session, "json", None, "a4", datetime.now(UTC))
-        exporter, kept = stage.service._chores.exporter, stage.service.world.exports
+        exporter, kept = stage.service._background.exporter, stage.service.registry.exports
         await exporter.export(order)
         await stage.service.settled()
         assert len(kept._exports) == 1
-        again = await exporter.record(stage.session, "desk", datetime.now(UTC))
+        again = await exporter.record(order)
         await purge(stage)
         assert kept._exports == {}
 
@@ -229,32 +251,31 @@ async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
         said = [p for topic, p in stage.link.published if topic.endswith("devices/desk/inbox")]
         assert json.loads(said[-1])["code"] == "unavailable"
         kinds = [entry.place.kind for entry in stage.store.entries()]
-        assert kinds.index("SessionPurged") > max(
-            n for n, kind in enumerate(kinds) if kind == "SessionExported"
-        )
+        assert kinds.index("SessionPurged") < kinds.index("SessionExported"), "newest first"
 
 
 async def test_a_purge_during_a_backup_reaches_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of the database is copied already, with the key; the documents are not."""
+    """The database is copied already, and so are documents: the backup begins again."""
     begun, purged = threading.Event(), threading.Event()
 
-    def wait_for_the_purge(*_: object) -> None:
-        begun.set()
-        assert purged.wait(20)
+    def wait_for_the_purge(point: Point) -> None:
+        if point is Point.BACKED_UP_PAGES and not begun.is_set():
+            begun.set()
+            assert purged.wait(20)
 
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         key = await _ended(stage)
-        backups = stage.service._caretaker.backups = Backups(stage.store, tmp_path)
-        monkeypatch.setattr("session_controller.copying._PAGES", 8)
-        monkeypatch.setattr("session_controller.copying._backing_up", wait_for_the_purge)
+        backups = stage.service._maintenance.backups = Backups(stage.store, tmp_path)
+        monkeypatch.setattr(failpoints, "reached", wait_for_the_purge)
         taking = asyncio.create_task(backups.take())
         assert await asyncio.to_thread(begun.wait, 20)
         await purge(stage)
         purged.set()
         backup = await taking
         assert found_in(tmp_path, [key]) == []
+    assert list((tmp_path / "backups" / "documents").glob("*/*")) == []
     assert read_keyring(tmp_path / "backups" / KEYRING).keys.keys() == {"codes", "log"}
-    assert verify(backup).faults == ()
+    assert verified(backup).faults == ()
     assert restore(tmp_path, backup, NOW).sessions == 0

@@ -1,36 +1,38 @@
 """After a purge nothing of a session is left: no byte in the data folder, none in a backup."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from schemas.requests import PurgeSessions, SessionsPurged
-from schemas.views import DocumentStatus
-from session_controller.admin import purge_sessions
-from session_controller.backups import Backups
+from schemas.wire.destinations import Destinations, FolderDestination
+from schemas.wire.requests import PurgeSessions, SessionsPurged
+from schemas.wire.views import DocumentStatus
+from session_controller.backup.backups import Backups
+from session_controller.backup.restore import restore
+from session_controller.engine.events import Completed
 from session_controller.engine.refusal import Refusal
-from session_controller.keyring import keyring_beside
-from session_controller.restoring import restore
-from session_controller.store import Store
-from session_controller.verification import verify
-from session_controller.work import Work
+from session_controller.integrity.data_folder import verify
+from session_controller.service.handlers.administration import purge_sessions
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage.entities import EntryFilter
+from session_controller.storage.store import Store
+from tests.backups import copied, verified
 from tests.controller.entering import enter_everything, enter_photo, take_as_it_is
 from tests.faults.loopback import Stage, staged
 
 
 def pieces(store: Store, session: str) -> Iterator[bytes]:
-    """Give all that is stored of a session, as it is stored."""
+    """Return all that is stored of a session, as stored."""
     yield store.wrapped_keys()[f"session:{session}"]
-    for entry in store.entries(session=session):
+    for entry in store.entries(EntryFilter(session=session)):
         if entry.place.revision is not None:
             assert entry.content is not None
             yield entry.content
     yield store._db.execute("SELECT state FROM sessions").fetchone()[0]
-    for _, name in store.vault.names():
-        sealed = store.vault.sealed(session, name)
+    for _, name in store.document_store.names():
+        sealed = store.document_store.sealed(session, name)
         assert sealed is not None
         yield sealed
 
@@ -47,10 +49,10 @@ def found_in(folder: Path, wanted: list[bytes]) -> list[str]:
 
 
 async def purge(stage: Stage) -> None:
-    """Have the session purged as facility IT has it."""
+    """Purge the session as an admin device does."""
     answers: list[object] = []
 
-    def ask(work: Work) -> None:
+    def ask(work: UnitOfWork) -> None:
         admin = work.device("desk")
         assert admin is not None
         request = PurgeSessions(request_id="1", sessions=(stage.session,))
@@ -84,8 +86,8 @@ async def test_no_byte_is_left_in_the_data_folder(tmp_path: Path) -> None:
         assert found_in(tmp_path, [*stored, VALUE]) == []
         entries = list(stage.store.entries())
         assert len(entries) == before + 1
-        assert entries[-1].place.kind == "SessionPurged"
-        assert not stage.store.has_key(stage.session)
+        assert entries[0].place.kind == "SessionPurged"
+        assert f"session:{stage.session}" not in stage.store.key_names()
     assert verify(tmp_path / "handrail.sqlite").faults == ()
     assert found_in(tmp_path, [*stored, VALUE]) == []
 
@@ -98,18 +100,18 @@ async def test_a_purge_reaches_the_backups(tmp_path: Path) -> None:
         await end(stage)
         backups = Backups(stage.store, tmp_path)
         backup = await backups.take()
-        stage.service._caretaker.backups = backups
+        stage.service._maintenance.backups = backups
         session = stage.session
         key = stage.store.wrapped_keys()[f"session:{session}"]
         await purge(stage)
         assert found_in(tmp_path, [key]) == []
-    assert verify(backup).faults == ()
+    assert verified(backup).faults == ()
     done = restore(tmp_path, backup, datetime.now(UTC))
     assert done.sessions == 0
     with_store = Store(tmp_path)
     assert with_store.state(session) is None
     assert session in with_store.purged()
-    assert list(with_store.vault.names()) == []
+    assert list(with_store.document_store.names()) == []
     with_store.close()
     assert found_in(tmp_path, [VALUE]) == []
     assert verify(tmp_path / "handrail.sqlite").faults == ()
@@ -117,16 +119,13 @@ async def test_a_purge_reaches_the_backups(tmp_path: Path) -> None:
 
 async def test_an_old_copy_of_the_keys_brings_nothing_back(tmp_path: Path) -> None:
     """What the replaced database knows as purged stays purged, whoever kept its key."""
-    data, stick = tmp_path / "data", tmp_path / "stick"
-    stick.mkdir()
+    data = tmp_path / "data"
     async with staged(data, inspect=take_as_it_is) as stage:
         await stage.open()
         await enter_everything(stage, VALUE.decode())
         await end(stage)
         backup = await Backups(stage.store, data).take()
-        copy = stick / "handrail.backup"
-        shutil.copy(backup, copy)
-        shutil.copy(backup.with_name("keyring"), keyring_beside(copy))
+        copy = copied(backup, tmp_path / "stick")
         await purge(stage)
     assert restore(data, copy, datetime.now(UTC)).sessions == 0
     assert verify(data / "handrail.sqlite").faults == ()
@@ -141,13 +140,16 @@ async def test_what_a_restore_put_aside_forgets_too(tmp_path: Path) -> None:
         backup = await Backups(stage.store, tmp_path).take()
         session = stage.session
         key = stage.store.wrapped_keys()[f"session:{session}"]
+        old = "UPDATE devices SET name='Zorblatts phone', guest_of=? WHERE device='kiosk'"
+        stage.store._db.execute(old, [session])
+        stage.store._db.conn.commit()
     restore(tmp_path, backup, datetime.now(UTC))
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         stage.session = session
-        stage.service._caretaker.backups = Backups(stage.store, tmp_path)
-        assert found_in(tmp_path, [key])
+        stage.service._maintenance.backups = Backups(stage.store, tmp_path)
+        assert len(found_in(tmp_path, [key, VALUE])) > 1
         await purge(stage)
-        assert found_in(tmp_path, [key]) == []
+        assert found_in(tmp_path, [key, VALUE]) == []
 
 
 async def test_an_open_session_is_not_purged(tmp_path: Path) -> None:
@@ -158,12 +160,35 @@ async def test_an_open_session_is_not_purged(tmp_path: Path) -> None:
         found: list[object] = []
         stage.service.submit(
             lambda work: found.append(
-                purge_sessions(work, stage.store, work.world.devices["desk"], request)
+                purge_sessions(work, stage.store, work.registry.devices["desk"], request)
             )
         )
         await stage.service.settled()
         assert isinstance(found[0], Refusal)
-        assert stage.store.has_key(stage.session)
+        assert f"session:{stage.session}" in stage.store.key_names()
+
+
+async def test_what_completes_in_the_same_batch_waits_already(tmp_path: Path) -> None:
+    """Its place in the outbox is not on disk yet, and counts: it is not purged."""
+    share = FolderDestination(name="share", folder=str(tmp_path))
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        stage.service.registry.destinations = Destinations(destinations=(share,))
+        found: list[object] = []
+
+        def complete_and_purge(work: UnitOfWork) -> None:
+            session = work.session(stage.session)
+            assert session is not None
+            work.record(session, Completed())
+            request = PurgeSessions(request_id="1", sessions=(stage.session,))
+            desk = work.registry.devices["desk"]
+            found.append(purge_sessions(work, stage.store, desk, request))
+
+        stage.service.submit(complete_and_purge)
+        await stage.service.settled()
+        assert isinstance(found[0], Refusal)
+        assert "not delivered to share yet" in found[0].message
+        assert stage.store.undelivered(stage.session) == ["share"]
 
 
 async def test_a_purge_that_the_disk_stops_goes_on_later(
@@ -180,22 +205,22 @@ async def test_a_purge_that_the_disk_stops_goes_on_later(
             def stuck(_: str) -> None:
                 raise OSError(5, "I/O error")
 
-            patch.setattr(stage.store.vault, "forget", stuck)
+            patch.setattr(stage.store.document_store, "forget", stuck)
             await purge(stage)
             assert found_in(tmp_path, stored)
-        assert not stage.store.has_key(stage.session)
-        await stage.service._in_the_stores_turn(stage.service._caretaker.look_after)
+        assert f"session:{stage.session}" not in stage.store.key_names()
+        await stage.service._in_the_stores_turn(stage.service._maintenance.run)
         assert found_in(tmp_path, stored) == []
 
 
 async def test_a_document_that_is_replaced_leaves_its_file(tmp_path: Path) -> None:
-    """Only the newest is kept; what a crash left over is swept up at the start."""
+    """Only the newest is kept."""
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         await stage.open()
         await enter_photo(stage, "first", seed=1)
-        (first,) = stage.store.vault.names()
+        (first,) = stage.store.document_store.names()
         await enter_photo(stage, "second", seed=2)
-        (second,) = stage.store.vault.names()
+        (second,) = stage.store.document_store.names()
         assert second != first
         state = stage.store.state(stage.session)
         assert state is not None
@@ -203,10 +228,3 @@ async def test_a_document_that_is_replaced_leaves_its_file(tmp_path: Path) -> No
         assert document.status is DocumentStatus.RECEIVED
         assert document.stored is not None
         assert second == (stage.session, document.stored.file)
-        left = stage.store.vault.folder / "s-none" / ("0" * 64)
-        left.parent.mkdir()
-        left.write_bytes(b"left over")
-    store = Store(tmp_path)
-    store.sweep()
-    assert list(store.vault.names()) == [second]
-    store.close()

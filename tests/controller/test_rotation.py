@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from session_controller.backups import BackupError, Backups
+from session_controller import failpoints
+from session_controller.backup.backups import BackupError, Backups
+from session_controller.backup.manifest import existing
+from session_controller.backup.restore import restore
+from session_controller.backup.rotation import rotate
 from session_controller.errors import StoreError
-from session_controller.restoring import restore
-from session_controller.rotation import rotate
-from session_controller.sealing import KEY_FILE, SealBrokenError
-from session_controller.store import Store
-from session_controller.verification import verify
+from session_controller.failpoints import Point
+from session_controller.integrity.data_folder import verify
+from session_controller.security.encryption import KEY_FILE, DecryptionError
+from session_controller.storage.store import Store
+from tests.backups import verified
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.faults.loopback import staged
 
@@ -40,8 +44,8 @@ def test_everything_opens_with_the_new_key_alone(data: Path) -> None:
     assert len(new) == 32
     assert new != old
     assert verify(data / "handrail.sqlite").faults == ()
-    (backup,) = (data / "backups").glob("*.sqlite")
-    assert verify(backup).faults == ()
+    (backup,) = existing(data)
+    assert verified(backup).faults == ()
     assert old not in (data / "backups" / "keyring").read_bytes()
     restore(data, backup, NOW)
     assert verify(data / "handrail.sqlite").faults == ()
@@ -105,7 +109,7 @@ def test_a_wrapped_key_of_another_session_does_not_open(data: Path) -> None:
     store = Store(data)
     wrapped = store.wrapped_keys()
     session = next(name for name in wrapped if name.startswith("session:"))
-    with pytest.raises(SealBrokenError):
+    with pytest.raises(DecryptionError):
         store._keys.box.unwrap(wrapped["log"], session)
     store.close()
 
@@ -119,19 +123,17 @@ async def test_a_key_that_is_rotated_during_a_backup_spoils_no_keyring(
         await enter_everything(stage, "Zorblatt")
         backups = Backups(stage.store, tmp_path)
         before = await backups.take()
-        copy = Store.backup
 
-        def slowly(store: Store, path: Path) -> dict[str, bytes]:
-            keys = copy(store, path)
-            backups.rotate(NOW, "admin-1")
-            return keys
+        def rotated(point: Point) -> None:
+            if point is Point.BACKED_UP_DOCUMENTS:
+                backups.rotate(NOW, "admin-1")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Store, "backup", slowly)
+            patch.setattr(failpoints, "reached", rotated)
             with pytest.raises(BackupError, match="rotated"):
                 await backups.take()
-        assert verify(before).faults == ()
-        assert verify(await backups.take()).faults == ()
+        assert verified(before).faults == ()
+        assert verified(await backups.take()).faults == ()
 
 
 async def test_a_key_file_that_counts_no_more_is_not_kept_with_backups(
@@ -146,5 +148,5 @@ async def test_a_key_file_that_counts_no_more_is_not_kept_with_backups(
     monkeypatch.setenv("HANDRAIL_BOX_KEY", texts[0])
     backup = await backups.take()
     store.close()
-    assert verify(backup).faults == ()
+    assert verified(backup).faults == ()
     assert restore(data, backup, NOW).sessions == 1

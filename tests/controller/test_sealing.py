@@ -6,44 +6,44 @@ from pathlib import Path
 
 import pytest
 
-from session_controller.keychain import Keychain, KeyGoneError
-from session_controller.sealing import (
+from session_controller.security.encryption import (
     KEY_FILE,
     BoxKeyError,
     BoxKeys,
-    SealBrokenError,
-    Sealer,
+    Cipher,
+    DecryptionError,
     load_box_keys,
     make_box_keys,
 )
+from session_controller.security.keys import KeyGoneError, SessionKeys
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
 
 def test_what_is_sealed_opens_in_its_place_alone() -> None:
     """Another place, another key and any changed byte are found out."""
-    sealer = Sealer(OLD)
-    sealed = sealer.seal(b"W2210 557", b"state:s-1")
+    cipher = Cipher(OLD)
+    sealed = cipher.encrypt(b"W2210 557", b"state:s-1")
     assert b"W2210" not in sealed
-    assert sealer.open(sealed, b"state:s-1") == b"W2210 557"
-    with pytest.raises(SealBrokenError):
-        sealer.open(sealed, b"state:s-2")
-    with pytest.raises(SealBrokenError):
-        Sealer(NEW).open(sealed, b"state:s-1")
+    assert cipher.decrypt(sealed, b"state:s-1") == b"W2210 557"
+    with pytest.raises(DecryptionError):
+        cipher.decrypt(sealed, b"state:s-2")
+    with pytest.raises(DecryptionError):
+        Cipher(NEW).decrypt(sealed, b"state:s-1")
     for place in range(len(sealed)):
         changed = bytearray(sealed)
         changed[place] ^= 1
-        with pytest.raises(SealBrokenError):
-            sealer.open(bytes(changed), b"state:s-1")
+        with pytest.raises(DecryptionError):
+            cipher.decrypt(bytes(changed), b"state:s-1")
     for length in range(len(sealed)):
-        with pytest.raises(SealBrokenError):
-            sealer.open(sealed[:length], b"state:s-1")
+        with pytest.raises(DecryptionError):
+            cipher.decrypt(sealed[:length], b"state:s-1")
 
 
 def test_nothing_is_sealed_the_same_way_twice() -> None:
     """Each sealing has a nonce of its own, so equal values do not look equal."""
-    sealer = Sealer(OLD)
-    assert len({sealer.seal(b"yes", b"x") for _ in range(1000)}) == 1000
+    cipher = Cipher(OLD)
+    assert len({cipher.encrypt(b"yes", b"x") for _ in range(1000)}) == 1000
 
 
 def test_a_key_that_is_wrapped_opens_by_its_name_and_by_its_box() -> None:
@@ -54,7 +54,7 @@ def test_a_key_that_is_wrapped_opens_by_its_name_and_by_its_box() -> None:
     with pytest.raises(BoxKeyError):
         BoxKeys([OLD]).unwrap(both.wrap(b"k" * 32, "session:s-1"), "session:s-1")
     assert BoxKeys([NEW]).unwrap(both.wrap(b"k" * 32, "log"), "log") == b"k" * 32
-    with pytest.raises(SealBrokenError):
+    with pytest.raises(DecryptionError):
         both.unwrap(wrapped, "session:s-2")
     with pytest.raises(BoxKeyError):
         BoxKeys([NEW]).unwrap(wrapped, "session:s-1")
@@ -97,11 +97,11 @@ def test_a_key_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_session_without_a_key_is_gone(tmp_path: Path) -> None:
     """A key that was made is known until it is forgotten; then only what is stored counts."""
     stored: dict[str, bytes] = {}
-    keys = Keychain(make_box_keys(tmp_path), stored.get)
+    keys = SessionKeys(make_box_keys(tmp_path), stored.get)
     name, wrapped = keys.make("s-1")
     assert keys.knows("s-1")
     keys.forget("s-1")
     with pytest.raises(KeyGoneError):
-        keys.sealer("s-1")
+        keys.cipher("s-1")
     stored[name] = wrapped
-    assert keys.sealer("s-1").open(keys.sealer("s-1").seal(b"x", b"y"), b"y") == b"x"
+    assert keys.cipher("s-1").decrypt(keys.cipher("s-1").encrypt(b"x", b"y"), b"y") == b"x"

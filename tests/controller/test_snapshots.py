@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from session_controller.batch import Batch
 from session_controller.errors import StoreDamagedError, StoreError
-from session_controller.settling import settle
-from session_controller.snapshots import MAX_BEHIND, Snapshots
-from session_controller.store import Store
-from session_controller.verification import verify
+from session_controller.integrity.data_folder import verify
+from session_controller.site_settings import settle
+from session_controller.storage.snapshots import MAX_BEHIND, Snapshots
+from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
 from tests.faults.loopback import Stage, staged
 
 
@@ -34,7 +34,7 @@ async def enter(stage: Stage, *values: str) -> None:
 
 
 def killed(tmp_path: Path) -> Path:
-    """Give the folder as it would be found, were the power cut now."""
+    """Return a copy of the folder as a power cut would leave it."""
     shutil.rmtree(tmp_path / "killed", ignore_errors=True)
     copy = shutil.copytree(tmp_path / "data", tmp_path / "killed")
     assert verify(copy / "handrail.sqlite").faults == ()
@@ -42,7 +42,7 @@ def killed(tmp_path: Path) -> Path:
 
 
 def columns(data: Path) -> tuple[int, int]:
-    """Give the entry of the log that the stored state is of, and the log's last."""
+    """Return the log entry of the stored state, and the last entry of the log."""
     with closing(sqlite3.connect(data / "handrail.sqlite")) as db:
         (stored,) = db.execute("SELECT entry FROM sessions").fetchone()
         (last,) = db.execute("SELECT max(id) FROM events").fetchone()
@@ -58,7 +58,7 @@ async def test_a_start_takes_up_what_stands_behind_the_state(stage: Stage, tmp_p
         stored, last = columns(copy)
         behind.append(last - stored)
         store = Store(copy)
-        assert store.states() == [stage.service.world.sessions[stage.session].state]
+        assert store.states() == [stage.service.registry.sessions[stage.session].state]
         store.close()
         assert columns(copy)[0] >= last  # a start writes what it had to take up
     assert max(behind) == MAX_BEHIND - 1
@@ -70,7 +70,7 @@ async def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.open()
         await enter(stage, "Ada", "Bea")
-        newest = stage.service.world.sessions[stage.session].state
+        newest = stage.service.registry.sessions[stage.session].state
     with closing(sqlite3.connect(tmp_path / "handrail.sqlite")) as db:
         db.execute("UPDATE events SET content=NULL")  # what would be needed, were it behind
     store = Store(tmp_path)
@@ -90,10 +90,10 @@ async def test_the_end_of_a_session_is_stored_at_once(stage: Stage, tmp_path: Pa
 
 async def test_a_batch_that_failed_counts_for_nothing(stage: Stage) -> None:
     """Neither as written nor as behind."""
-    state = stage.service.world.sessions[stage.session].state
+    state = stage.service.registry.sessions[stage.session].state
     event = next(e for e in stage.store.events(stage.session) if e.revision > 1)
     snapshots = Snapshots()
-    batch = Batch(events=[event] * (MAX_BEHIND - 1), states={stage.session: state})
+    batch = Transaction(events=[event] * (MAX_BEHIND - 1), states={stage.session: state})
     assert snapshots.due(batch) == []
     assert snapshots.behind() == []
     assert snapshots.due(batch) == []
@@ -133,7 +133,7 @@ async def test_a_disk_that_is_full_keeps_nobody_from_starting(stage: Stage, tmp_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "_write_states", _full)
         store = Store(copy)
-        assert store.states() == [stage.service.world.sessions[stage.session].state]
+        assert store.states() == [stage.service.registry.sessions[stage.session].state]
         store.close()
 
 

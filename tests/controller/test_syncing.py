@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from session_controller.batch import Batch
-from session_controller.engine.facts import Event, Paused
-from session_controller.syncing import _WARY, Syncing
+from session_controller.engine.events import Event, Paused
+from session_controller.storage.commit import _WARY, GroupCommit
+from session_controller.storage.transaction import Transaction
 
 
-def batch(events: int) -> Batch:
-    """Give a batch of so many events."""
+def batch(events: int) -> Transaction:
+    """Return a batch of so many events."""
     event = Event("s", 1, datetime(2026, 11, 27, tzinfo=UTC), Paused(), None, None)
-    return Batch(events=[event] * events)
+    return Transaction(events=[event] * events)
 
 
 class Disk:
@@ -28,7 +28,7 @@ class Disk:
         self.on_the_spot: list[bool] = []
         self._loop = threading.get_ident()
 
-    def sync(self, _: Batch) -> None:
+    def sync(self, _: Transaction) -> None:
         """Sync."""
         self.on_the_spot.append(threading.get_ident() == self._loop)
         self.now += self.slow
@@ -36,12 +36,12 @@ class Disk:
             raise self.error
 
 
-def with_disk(play: Callable[[Disk, Syncing], Awaitable[None]]) -> Disk:
+def with_disk(play: Callable[[Disk, GroupCommit], Awaitable[None]]) -> Disk:
     """Run a coroutine with a disk and what syncs it."""
     disk = Disk()
 
     async def run() -> None:
-        syncing = Syncing(disk.sync, lambda: disk.now)
+        syncing = GroupCommit(disk.sync, lambda: disk.now)
         try:
             await play(disk, syncing)
         finally:
@@ -54,7 +54,7 @@ def with_disk(play: Callable[[Disk, Syncing], Awaitable[None]]) -> Disk:
 def test_a_small_batch_is_synced_on_the_spot() -> None:
     """A quick disk's answer is waited for where the batch was made; a large batch has a thread."""
 
-    async def play(_: Disk, syncing: Syncing) -> None:
+    async def play(_: Disk, syncing: GroupCommit) -> None:
         await syncing.sync(batch(1))
         await syncing.sync(batch(8))
         await syncing.sync(batch(9))
@@ -65,7 +65,7 @@ def test_a_small_batch_is_synced_on_the_spot() -> None:
 def test_a_slow_disk_keeps_the_loop_free() -> None:
     """After one slow sync the loop waits for none, until so many were quick in a row."""
 
-    async def play(disk: Disk, syncing: Syncing) -> None:
+    async def play(disk: Disk, syncing: GroupCommit) -> None:
         disk.slow = True
         await syncing.sync(batch(1))
         await syncing.sync(batch(1))
@@ -80,7 +80,7 @@ def test_a_slow_disk_keeps_the_loop_free() -> None:
 def test_what_a_sync_raises_is_heard(messages: int) -> None:
     """A full disk is an error to who waits for the sync, wherever it runs."""
 
-    async def play(disk: Disk, syncing: Syncing) -> None:
+    async def play(disk: Disk, syncing: GroupCommit) -> None:
         disk.error = OSError("full")
         with pytest.raises(OSError, match="full"):
             await syncing.sync(batch(messages))

@@ -44,6 +44,8 @@ class FhirServer:
     troubles: deque[Trouble] = field(default_factory=deque)
     asked: list[str] = field(default_factory=list)
     """Method and path of each request."""
+    bodies: list[bytes] = field(default_factory=list)
+    """What each request carried."""
     client_keys: dict[str, Any] = field(default_factory=dict)
     """Public keys by `kid`. Where there is any, requests need a token of the token endpoint."""
     static_token: str | None = None
@@ -59,7 +61,7 @@ class FhirServer:
     _counter: Any = field(default_factory=itertools.count)
 
     def app(self) -> web.Application:
-        """Give it as an application."""
+        """Return the server as an application."""
         app = web.Application(client_max_size=64 << 20, middlewares=[self._around])
         app.router.add_get("/fhir/metadata", self._metadata)
         app.router.add_get("/fhir/.well-known/smart-configuration", self._smart)
@@ -75,7 +77,7 @@ class FhirServer:
     @web.middleware
     async def _around(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path}")
-        await request.read()
+        self.bodies.append(await request.read())
         trouble = self._trouble(request)
         if trouble and not trouble.after_commit:
             return _answer(trouble)

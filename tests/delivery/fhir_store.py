@@ -34,7 +34,7 @@ class FhirStore:
     _ids: Any = field(default_factory=lambda: itertools.count(1000))
 
     def of(self, kind: str) -> list[Resource]:
-        """Give all resources of a type."""
+        """Return all resources of a type."""
         return [each for each in self.resources.values() if each["resourceType"] == kind]
 
     def search(self, kind: str, criteria: str) -> list[Resource]:
@@ -74,7 +74,7 @@ class FhirStore:
         return (200 if known else 201), self._put({**resource, "id": chosen})
 
     def _put(self, resource: Resource) -> Resource:
-        """Take a resource up; what is the same already is not written again."""
+        """Store a resource, unless it is unchanged."""
         check(resource)
         if self.resources.get(_reference(resource)) != resource:
             self.resources[_reference(resource)] = resource
@@ -127,7 +127,7 @@ class FhirStore:
         }
 
     def _planned(self, entry: Resource) -> str:
-        """Say under which reference an entry's resource will be known."""
+        """Return the reference of an entry's resource."""
         request, resource = entry["request"], entry["resource"]
         kind = resource["resourceType"]
         path, _, criteria = request["url"].partition("?")
@@ -158,7 +158,7 @@ def replaced(value: Any, known: dict[str, str]) -> Any:
 
 
 def references(value: Any) -> list[str]:
-    """Give all references in a resource."""
+    """Return all references in a resource."""
     if isinstance(value, list):
         return [found for each in value for found in references(each)]
     if not isinstance(value, dict):

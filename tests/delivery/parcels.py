@@ -9,13 +9,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, cast
 
-from schemas.destinations import DESTINATION
+from schemas.wire.destinations import DESTINATION
 from session_controller.delivery.courier import Courier
-from session_controller.delivery.deliveries import Delivery, DeliveryStatus, queued
 from session_controller.delivery.route import Circumstances
-from session_controller.delivery.sender import Formats
 from session_controller.delivery.senders import Senders
-from session_controller.record import Record
+from session_controller.export.record import Record
+from session_controller.export.writers import Formats
+from session_controller.storage.deliveries import Delivery, DeliveryStatus, queued
+from tests.waiting import turns
 
 START = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 SECRET = "Quintessa Marigold"
@@ -86,7 +87,7 @@ class Single(NamedTuple):
 
 
 def singles_of(bundle: dict[str, Any]) -> list[Single]:
-    """Give the entries of the small transaction, which stand in order."""
+    """Return the entries of the small transaction, in order."""
     return [
         Single(
             each["request"]["method"],
@@ -117,12 +118,12 @@ class Times:
     steady: float = 0.0
 
     async def pause(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.waits.append(seconds)
         self.pass_by(seconds)
         if self.on_wait:
             self.on_wait()
-        await asyncio.sleep(0)
+        await turns()
 
     def pass_by(self, seconds: float) -> None:
         """Put the clocks forward."""
@@ -130,7 +131,7 @@ class Times:
         self.steady += seconds
 
     def circumstances(self) -> Circumstances:
-        """Give them to a courier."""
+        """Return a courier for them."""
         return Circumstances(lambda: self.now, self.rng.random, self.pause)
 
 
@@ -152,7 +153,7 @@ class MemoryOutbox:
             self.rows[session, name] = queued(session, name, at)
 
     async def next(self, destination: str) -> Delivery | None:
-        """Give the delivery that is due first."""
+        """Return the delivery that is due first."""
         waiting = [
             each
             for each in self.rows.values()
@@ -161,7 +162,7 @@ class MemoryOutbox:
         return min(waiting, key=lambda each: each.next_at, default=None)
 
     async def record(self, session: str) -> Record | None:
-        """Give a record."""
+        """Return a record."""
         return cast("Record | None", self.records.get(session))
 
     async def put(self, delivery: Delivery) -> None:
@@ -176,7 +177,7 @@ class MemoryOutbox:
         self.changed.set()
 
     def retry(self, session: str, destination: str, at: datetime) -> None:
-        """Have what was refused sent again."""
+        """Retry the refused deliveries."""
         row = self.rows[session, destination]
         self.rows[session, destination] = replace(row, status=DeliveryStatus.WAITING, next_at=at)
 
@@ -197,11 +198,12 @@ class Office:
         self.formats = FORMATS
 
     def courier(self) -> Courier:
-        """Give a new courier, as after a restart."""
+        """Return a new courier, as after a restart."""
         senders = Senders(
             self.data,
             "main",
             self.formats,
+            seal=lambda form, record, data: f"{form} {record.session} {len(data)}".encode(),
             clock=lambda: self.times.now,
             steady_s=lambda: self.times.steady,
         )
@@ -220,5 +222,5 @@ class Office:
 
 
 def ehr(base: str, **more: Any) -> dict[str, Any]:
-    """Give a FHIR destination's settings."""
+    """Return a FHIR destination's settings."""
     return {"name": "ehr", "kind": "fhir", "url": base, **more}

@@ -9,15 +9,16 @@ from random import Random
 
 import pytest
 
-from schemas.destinations import DESTINATION
+from schemas.wire.destinations import DESTINATION
 from session_controller.delivery.delays import FIRST_S, LONGEST_S, delay_s, is_due
-from session_controller.delivery.deliveries import DeliveryStatus
-from tests.delivery.fhir_server import FhirServer, serving
-from tests.delivery.parcels import START, Office, ehr
+from session_controller.storage.deliveries import DeliveryStatus
+from tests.delivery.fhir_server import FhirServer, Trouble, serving
+from tests.delivery.parcels import SECRET, START, Office, ehr
+from tests.waiting import turns
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -111,8 +112,7 @@ async def test_restart_at_any_moment(tmp_path: Path, transactions: bool) -> None
             courier = office.courier()
             await courier.serve([DESTINATION.validate_python(ehr(server.base))])
             courier.start()
-            for _ in range(rng.randrange(1, 60)):  # turns of the loop: no time passes
-                await asyncio.sleep(0)
+            await turns(rng.randrange(1, 60))
             await courier.stop()
         await office.deliver(ehr(server.base))
     for kind in ("Patient", "QuestionnaireResponse", "Provenance"):
@@ -167,6 +167,50 @@ async def test_send_now_does_not_wait(tmp_path: Path) -> None:
         assert len(server.store.of("Patient")) == 1
     await courier.stop()
     assert office.times.waits == []
+
+
+async def test_the_last_answer_is_kept(tmp_path: Path) -> None:
+    """What a server said stays, with its time, while it cannot be reached any more."""
+    office = Office(tmp_path)
+    office.outbox.add("s-1", "ehr")
+    page = f"<html>Down for maintenance, {SECRET}" + "!" * 5_000
+    courier = office.courier()
+    async with serving(FhirServer()) as server:
+        server.troubles.append(Trouble(503, body=page, on="/fhir"))
+        await courier.serve([DESTINATION.validate_python(ehr(server.base))])
+        await courier.send_now()
+    office.times.pass_by(3600)
+    await courier.send_now()
+    await courier.stop()
+    first, second = (each.outcome for each in office.outbox.puts)
+    said = {
+        "at": "2026-11-27T09:00:00.000Z",
+        "status": 503,
+        "content_type": "text/plain; charset=utf-8",
+        "body": page[:2_000],
+    }
+    assert first == {"reason": "busy", "status": 503, "last_answer": said}
+    assert second == {"reason": "unreachable", "status": None, "last_answer": said}
+
+
+async def test_a_refusal_is_kept_while_it_is_tried_again(tmp_path: Path) -> None:
+    """Who retries what was refused still sees why, until the server says something else."""
+    office = Office(tmp_path)
+    office.outbox.add("s-1", "ehr")
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"code": "value"}]}
+    courier = office.courier()
+    async with serving(FhirServer()) as server:
+        server.troubles.append(Trouble(422, body=outcome, on="/fhir"))
+        await courier.serve([DESTINATION.validate_python(ehr(server.base))])
+        await courier.send_now()
+    office.outbox.retry("s-1", "ehr", office.times.now)
+    await courier.send_now()
+    await courier.stop()
+    assert office.outbox.rows["s-1", "ehr"].outcome == {
+        "reason": "unreachable",
+        "status": None,
+        "last_answer": {"status": 422, "body": outcome},
+    }
 
 
 async def test_a_destination_that_changes(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.destinations import DESTINATION, Destinations
+from schemas.wire.destinations import DESTINATION, Destinations
 from session_controller.delivery.configuration import (
     ConfigurationError,
     load_destinations,
@@ -46,8 +46,8 @@ def test_what_may_be_configured(settings: dict[str, Any], tmp_path: Path) -> Non
     [
         ({**_FHIR, "url": "http://ehr.example.org/fhir"}, "not encrypted"),
         ({**_FHIR, "url": "ftp://ehr.example.org"}, "https://host/path"),
-        ({**_FHIR, "url": "https://user:pw@ehr.example.org"}, "no password"),
-        ({**_FHIR, "url": "https://ehr.example.org?key=1"}, "no password, no query"),
+        ({**_FHIR, "url": "https://user:pw@ehr.example.org"}, "must not contain a password"),
+        ({**_FHIR, "url": "https://ehr.example.org?key=1"}, "password, query"),
         ({**_FHIR, "auth": {**_CLIENT, "token_url": "http://ehr.example.org/t"}}, "not encrypted"),
         ({**_FHIR, "auth": {**_CLIENT, "algorithm": "HS256"}}, "ES384"),
         ({**_FHIR, "ulr": "x"}, "Extra inputs"),
@@ -55,8 +55,8 @@ def test_what_may_be_configured(settings: dict[str, Any], tmp_path: Path) -> Non
         ({**_FOLDER, "format": "docx"}, "'fhir', 'json'"),
         ({**_MQTT, "url": "mqtt://b.example.org"}, "not encrypted"),
         ({**_MQTT, "url": "mqtts://user:pw@b.example.org"}, "pattern"),
-        ({**_MQTT, "topic": "in/#"}, "no wildcard"),
-        ({**_MQTT, "topic": "in/{patient}"}, "no other braces"),
+        ({**_MQTT, "topic": "in/#"}, "wildcards"),
+        ({**_MQTT, "topic": "in/{patient}"}, "placeholders"),
     ],
 )
 def test_what_may_not(settings: dict[str, Any], why: str) -> None:
@@ -67,7 +67,7 @@ def test_what_may_not(settings: dict[str, Any], why: str) -> None:
 
 def test_names_are_unique() -> None:
     """Two destinations of one name are refused."""
-    with pytest.raises(ValidationError, match="two destinations are called 'ehr'"):
+    with pytest.raises(ValidationError, match="two destinations have the name 'ehr'"):
         Destinations.model_validate({"v": 1, "destinations": (_FHIR, _FHIR)})
 
 

@@ -1,5 +1,6 @@
 """Delivery to a FHIR server: once, whatever the network and the server do."""
 
+import hashlib
 import logging
 from collections import Counter, deque
 from dataclasses import replace
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from schemas.destinations import DESTINATION
+from schemas.wire.destinations import DESTINATION
 from session_controller.delivery.courier import Courier
-from session_controller.delivery.deliveries import DeliveryStatus
-from session_controller.fhir import singles, transaction
+from session_controller.export.fhir import singles, transaction
+from session_controller.export.writers import encoded
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.fhir_server import Cutter, FhirServer, Trouble, serving
-from tests.delivery.parcels import KINDS, SECRET, START, FakeRecord, Office, ehr
+from tests.delivery.parcels import KINDS, SECRET, START, FakeRecord, Office, bundle_of, ehr
 from tests.faults.conftest import FULL
 from tests.fhir.records import filled, record_of
 from tests.flow.filling import our_flow
@@ -39,6 +41,26 @@ def _counts(server: FhirServer) -> Counter[str]:
 
 
 _ONCE = Counter(KINDS)
+
+
+@pytest.mark.parametrize("transactions", [True, False])
+async def test_the_hash_is_of_what_was_sent(office: Office, *, transactions: bool) -> None:
+    """In one request or resource by resource: of the whole transaction, as it would be posted."""
+    async with serving(FhirServer(transactions=transactions)) as server:
+        await office.deliver(ehr(server.base))
+        whole = encoded(bundle_of(FakeRecord("s-1")))
+        assert office.outbox.rows["s-1", "ehr"].sha256 == hashlib.sha256(whole).hexdigest()
+        assert (whole in server.bodies) is transactions
+
+
+async def test_what_is_refused_has_its_hash(office: Office) -> None:
+    """What was sent in vain can be told from what is sent after a correction."""
+    async with serving(FhirServer()) as server:
+        server.troubles.append(Trouble(422, body=_OUTCOME, on="/fhir"))
+        await office.deliver(ehr(server.base))
+        row = office.outbox.rows["s-1", "ehr"]
+        assert row.status is DeliveryStatus.REFUSED
+        assert row.sha256 == hashlib.sha256(server.bodies[-1]).hexdigest()
 
 
 async def test_a_session_is_delivered(office: Office) -> None:
@@ -313,6 +335,6 @@ async def test_nothing_of_a_patient_is_logged(
         office.outbox.add("s-2", "ehr")
         await _one_round(office.courier(), server)
     assert office.outbox.rows["s-2", "ehr"].outcome == {"reason": "defect", "status": None}
-    assert "refuses s-1" in caplog.text
+    assert "refused s-1" in caplog.text
     assert SECRET not in caplog.text
     assert "ValueError at" in caplog.text

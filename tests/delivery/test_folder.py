@@ -1,14 +1,16 @@
 """Delivery to a folder: a file per session, whole, private, in its own place."""
 
+import hashlib
 import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from session_controller.delivery.deliveries import DeliveryStatus
 from session_controller.delivery.folder_sender import place
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.parcels import SECRET, FakeRecord, Office, bundle_of
 
 
@@ -30,11 +32,15 @@ async def test_a_file_per_session(office: Office) -> None:
     share.mkdir()
     await office.deliver(_share(share))
     file = share / "main-s-1.fhir.json"
-    assert list(share.iterdir()) == [file]
+    seal = share / "main-s-1.fhir.json.seal.json"
+    assert sorted(share.iterdir()) == [file, seal]
+    assert stat.S_IMODE(seal.stat().st_mode) == 0o600
+    assert seal.read_text() == f"fhir s-1 {file.stat().st_size}"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_bytes()) == bundle_of(FakeRecord("s-1"))
     row = office.outbox.rows["s-1", "share"]
     assert row.outcome == file.name
+    assert row.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert SECRET not in file.name
 
 
@@ -48,8 +54,11 @@ async def test_a_session_that_is_sent_again_takes_its_own_place(office: Office) 
     office.outbox.records["s-1"] = FakeRecord("s-1", family="Corrected")
     office.outbox.retry("s-1", "share", office.times.now)
     await office.deliver(_share(share))
-    assert sorted(each.name for each in share.iterdir()) == ["main-s-1.fhir.json", "other"]
-    assert b"Corrected" in (share / "main-s-1.fhir.json").read_bytes()
+    file = share / "main-s-1.fhir.json"
+    seal = f"{file.name}.seal.json"
+    assert sorted(each.name for each in share.iterdir()) == [file.name, seal, "other"]
+    assert b"Corrected" in file.read_bytes()
+    assert (share / seal).read_text() == f"fhir s-1 {file.stat().st_size}"
 
 
 async def test_a_folder_that_is_missing(office: Office) -> None:
@@ -57,7 +66,9 @@ async def test_a_folder_that_is_missing(office: Office) -> None:
     share = office.data / "share"
     office.times.on_wait = lambda: share.mkdir(exist_ok=True)
     await office.deliver(_share(share))
-    assert office.outbox.puts[0].outcome == {"reason": "no_folder", "status": None}
+    outcome: Any = office.outbox.puts[0].outcome
+    assert outcome["reason"] == "no_folder"
+    assert outcome["last_answer"]["body"] == "No such file or directory"
     assert office.outbox.rows["s-1", "share"].status is DeliveryStatus.DELIVERED
 
 

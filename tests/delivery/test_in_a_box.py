@@ -3,21 +3,20 @@
 import json
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients import Credential
-from clients.admin import AdminClient
-from clients.errors import RequestRefused
+from clients.sdk.admin import AdminClient
+from clients.sdk.errors import Refused, RequestRefused
 from schemas.base import Role
-from schemas.destinations import DESTINATION
+from schemas.wire.destinations import DESTINATION
 from session_controller.delivery.configuration import ConfigurationError
 from tests.clients.conftest import Clinic, clinic_at
 from tests.conftest import RunningBox, StartBox
+from tests.delivery.conftest import Start
 from tests.delivery.fhir_server import FhirServer, Trouble
 
 SECRET = "Zebulon Quatermass"
@@ -25,19 +24,6 @@ _OUTCOME = {
     "resourceType": "OperationOutcome",
     "issue": [{"severity": "error", "code": "value", "diagnostics": f"{SECRET} is no name"}],
 }
-Start = Callable[..., Any]
-
-
-@pytest.fixture
-def start(start_box: StartBox, tmp_path: Path) -> Start:
-    """Start a clinic on the test's data folder: `with start(deliver=True) as clinic:`."""
-
-    @contextmanager
-    def started(*, deliver: bool = True) -> Iterator[Clinic]:
-        with start_box(tmp_path / "data", deliver=deliver) as box, clinic_at(box) as clinic:
-            yield clinic
-
-    return started
 
 
 def _ehr(server: FhirServer, name: str = "ehr") -> Any:
@@ -56,7 +42,7 @@ def _complete(clinic: Clinic) -> str:
 
 
 def _until(admin: AdminClient, session: str, status: str) -> Any:
-    """Have it tried until it stands so: each call waits for a round of the courier."""
+    """Retry until it has this status: each call waits for a round of the courier."""
     for _ in range(20):
         (line,) = admin.list_deliveries(session).deliveries
         if line.status == status:
@@ -104,6 +90,25 @@ def test_refused_then_corrected(start: Start, fhir_server: FhirServer) -> None:
     assert [each["status"] for each in events] == ["refused", "retried", "delivered"]
 
 
+def test_what_is_delivered_stays_the_same(start: Start, tmp_path: Path) -> None:
+    """A command that comes after the end is refused, logged, and changes nothing of the record."""
+    with start(deliver=False) as clinic:
+        admin, share = clinic.admin, {"name": "share", "kind": "folder", "folder": str(tmp_path)}
+        admin.add_destination(DESTINATION.validate_python({**share, "format": "json"}))
+        staff, patient, session = clinic.paired()
+        patient.enter_field(session, "name", SECRET).result(10)
+        staff.navigate(session, "end").result(10)
+        staff.complete(session).result(10)
+        before, _ = admin.export_delivery(session, "share")
+        with pytest.raises(Refused):
+            patient.enter_field(session, "remark", "late").result(10)
+        after, seal = admin.export_delivery(session, "share")
+        assert after == before
+        assert admin.deliver_now() == 0
+        (line,) = admin.list_deliveries(session).deliveries
+        assert line.sha256 == seal.sha256
+
+
 def test_nothing_goes_by_itself_beside_a_command(start: Start, fhir_server: FhirServer) -> None:
     """A box that a command starts for itself delivers nothing, unless that is the command."""
     with start(deliver=False) as clinic:
@@ -134,13 +139,13 @@ def test_a_purge_takes_no_session_that_is_not_delivered(
     with start(deliver=False) as clinic:
         admin = clinic.admin
         admin.add_destination(_ehr(fhir_server))
-        arrived = _complete(clinic)
-        admin.deliver_now(arrived)
+        admin.deliver_now(_complete(clinic))
         waiting = _complete(clinic)
         with pytest.raises(RequestRefused, match="not delivered to ehr yet"):
             admin.purge_sessions(waiting)
         purged = admin.purge(older_than_s=0)
-        assert (purged.sessions, purged.kept) == ((arrived,), (waiting,))
+        assert (purged.purged, purged.kept) == (1, (waiting,))
+        assert [line.session for line in admin.list_sessions(ended=True)] == [waiting]
         assert admin.purge_sessions(waiting, undelivered=True) == (waiting,)
         assert admin.list_deliveries().deliveries == ()
         assert admin.deliver_now() == 0
@@ -189,7 +194,7 @@ def test_a_file_that_cannot_be_used_is_named(box: RunningBox) -> None:
     file.write_text('{"destinations": [{"name": "ehr", "kind": "fhir", "url": "ftp://secret"}]}')
     with (
         clinic_at(box) as clinic,
-        pytest.raises(RequestRefused, match=r"destinations\.0\.fhir\.url: an address") as refused,
+        pytest.raises(RequestRefused, match=r"destinations\.0\.fhir\.url: must be") as refused,
     ):
         clinic.admin.deliver_now()
     assert "secret" not in str(refused.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.destinations import DESTINATION
+from schemas.wire.destinations import DESTINATION
 from tests.clients.conftest import clinic_at
 from tests.conftest import StartBox
 from tests.contract.serving import Serving, free_port, handrail_serve

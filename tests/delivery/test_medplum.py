@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from session_controller.delivery.deliveries import DeliveryStatus
-from session_controller.fhir import singles, transaction
+from session_controller.export.fhir import singles, transaction
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.parcels import Office, ehr
 from tests.fhir.records import filled, record_of
 from tests.flow.filling import our_flow

@@ -1,6 +1,7 @@
 """Delivery to a topic of a central broker."""
 
 import asyncio
+import hashlib
 import json
 import socket
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from broker import Identity, Listener, Tls
-from schemas.destinations import DESTINATION
-from session_controller.delivery.deliveries import DeliveryStatus
+from schemas.wire.destinations import DESTINATION
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.broker.certificates import Certificates
 from tests.broker.conftest import certs  # noqa: F401 - a fixture
 from tests.broker.support import Peer, by_password, running
@@ -41,6 +42,8 @@ async def test_a_session_is_published(office: Office) -> None:
     assert message.qos == 1
     assert not message.retain
     assert json.loads(message.payload) == bundle_of(FakeRecord("s-1"))
+    row = office.outbox.rows["s-1", "central"]
+    assert row.sha256 == hashlib.sha256(message.payload).hexdigest()
 
 
 async def test_over_tls_with_a_password(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from schemas.destinations import DESTINATION
-from session_controller.delivery.deliveries import DeliveryStatus
+from schemas.wire.destinations import DESTINATION
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.broker.certificates import Certificates
 from tests.broker.conftest import certs  # noqa: F401 - a fixture
 from tests.delivery.fhir_server import FhirServer

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm
 
-from session_controller.delivery.deliveries import DeliveryStatus
+from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.fhir_server import FhirServer, Trouble, serving
 from tests.delivery.parcels import Office, ehr
 
@@ -121,7 +121,9 @@ async def test_a_key_that_the_server_does_not_know(office: Office) -> None:
     office.times.on_wait = known_at_last
     async with serving(server):
         await office.deliver(ehr(server.base, auth=_auth()))
-    assert office.outbox.puts[0].outcome == {"reason": "no_token", "status": 400}
+    outcome: Any = office.outbox.puts[0].outcome
+    assert (outcome["reason"], outcome["status"]) == ("no_token", 400)
+    assert outcome["last_answer"]["body"] == {"error": "invalid_client"}
     assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
 
 
@@ -143,6 +145,20 @@ async def test_a_key_that_cannot_be_read(office: Office, content: bytes | None) 
     assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
 
 
+async def test_a_token_that_cannot_be_used_is_not_kept(office: Office) -> None:
+    """Of an answer without `token_type` only what RFC 6749 (5.2) says of errors is stored."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    (office.data / "smart.pem").write_bytes(_pem(key))
+    server = _server(office, {"k1": key.public_key()})
+    grant = {"access_token": "sesame", "error_description": "half a grant"}
+    server.troubles.append(Trouble(200, body=grant, on="/token"))
+    async with serving(server):
+        await office.deliver(ehr(server.base, auth=_auth()))
+    outcome: Any = office.outbox.puts[0].outcome
+    assert outcome["last_answer"]["body"] == {"error_description": "half a grant"}
+    assert "sesame" not in repr(office.outbox.puts)
+
+
 async def test_a_static_token(office: Office) -> None:
     """A token in a file is read for each request, so that somebody else may renew it."""
     file = office.data / "token"
@@ -151,6 +167,8 @@ async def test_a_static_token(office: Office) -> None:
     async with serving(FhirServer(static_token="new")) as server:
         auth = {"by": "token", "token_file": "token"}
         await office.deliver(ehr(server.base, auth=auth))
-    assert office.outbox.puts[0].outcome == {"reason": "not_authorized", "status": 401}
+    outcome: Any = office.outbox.puts[0].outcome
+    assert (outcome["reason"], outcome["status"]) == ("not_authorized", 401)
+    assert outcome["last_answer"]["body"]["issue"][0]["diagnostics"] == "no good token"
     assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
     assert office.outbox.rows["s-1", "ehr"].attempts == 2

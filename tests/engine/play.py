@@ -7,15 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.base import Role
-from schemas.commands import COMMAND, Command
-from schemas.flow import load_flow
-from schemas.questionnaire import Flow
-from schemas.rejections import RejectionCode
-from schemas.views import FacilityView, PatientView
+from schemas.questionnaire.load import load_flow
+from schemas.questionnaire.model import Flow
+from schemas.wire.commands import COMMAND, Command
+from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import FacilityView, PatientView
 from session_controller.engine.context import Candidate, Context, StoredUpload
-from session_controller.engine.decide import decide
+from session_controller.engine.decide import decide, refused
+from session_controller.engine.events import (
+    CommandRefused,
+    DeviceJoined,
+    Event,
+    Fact,
+    SessionOpened,
+)
 from session_controller.engine.evolve import evolve
-from session_controller.engine.facts import CommandRefused, DeviceJoined, Event, Fact, SessionOpened
 from session_controller.engine.history import before_the_first
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
@@ -56,6 +62,7 @@ class Play:
         self.events: list[Event] = []
         self.clock: Iterator[datetime] = (START + timedelta(seconds=n) for n in itertools.count())
         self.seqs = dict.fromkeys(_ROLES, 0)
+        self.identity: tuple[str, ...] = ()
         self.stored: StoredUpload | None = None
         self.candidate: Candidate | None = None
         opened = SessionOpened(
@@ -91,33 +98,32 @@ class Play:
                 assert json.loads(written) == json.loads(shown.to_json())
 
     def send(self, sender: str, kind: str, /, **more: Any) -> Fact | RejectionCode:
-        """Give a command; what came of it is recorded as the service does."""
+        """Send a command; record its outcome as the service does."""
         self.seqs[sender] += 1
         context = Context(
             device=sender,
             role=_ROLES[sender],
-            at=START,
+            at=START + timedelta(hours=1),
             code_expires_at=START + timedelta(minutes=10),
             stored=self.stored,
             candidate=self.candidate,
+            identity=self.identity,
         )
         self.refusal: Refusal | None = None
-        outcome = decide(self.session, command(kind, self.seqs[sender], **more), context)
+        sent = command(kind, self.seqs[sender], **more)
+        outcome = decide(self.session, sent, context)
         if isinstance(outcome, Refusal):
             self.refusal = outcome
-            fact = CommandRefused(
-                code=outcome.code, message=outcome.message, details=dict(outcome.details)
-            )
-            self.happen(fact, sender, self.seqs[sender])
+            self.happen(refused(self.session, sent, outcome), sender, self.seqs[sender])
             return outcome.code
         return self.happen(outcome, sender, self.seqs[sender])
 
     def host(self, kind: str, /, **more: Any) -> Fact | RejectionCode:
-        """Give a command as the host."""
+        """Send a command as the host."""
         return self.send(HOST, kind, **more)
 
     def patient(self, kind: str, /, **more: Any) -> Fact | RejectionCode:
-        """Give a command as the patient."""
+        """Send a command as the patient."""
         return self.send(PATIENT, kind, **more)
 
     def enter(self, field_id: str, value: Any) -> Fact | RejectionCode:

@@ -13,13 +13,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from schemas.rejections import RejectionCode as Code
-from schemas.views import SignatureStatus
-from session_controller.engine import facts as f
+from schemas.wire.rejections import RejectionCode as Code
+from schemas.wire.views import SignatureStatus
+from session_controller.engine import events as f
 from session_controller.engine.evidence import evidence
 from session_controller.engine.history import replay
 from session_controller.engine.moves import Phase, phase_of
 from session_controller.engine.session import Session
+from tests.conftest import FULL
 from tests.engine.play import HOST, OTHER, PATIENT, Play
 from tests.engine.test_moves import FLOW, SHA
 
@@ -118,7 +119,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(screen=SCREENS, sent=COMMANDS)
     def send(self, screen: str, sent: tuple[str, dict[str, Any]]) -> None:
-        """Give any command, and hold what came of it against the rules."""
+        """Send any command, and check its outcome against the rules."""
         before = self.play.session
         if screen == PATIENT and before.state.patient != PATIENT:
             return
@@ -178,7 +179,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule()
     def another_patient(self) -> None:
-        """Let the patient's screen come back after it was replaced."""
+        """Reconnect the patient's screen after it was replaced."""
         if self.play.session.state.patient is None and phase_of(self.play.session.state) is not (
             Phase.ENDED
         ):
@@ -260,7 +261,7 @@ FLOW_FIELDS = {
 }
 
 AnyHistory.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=300 if FULL else 30,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

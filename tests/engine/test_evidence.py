@@ -1,15 +1,17 @@
 """What the log proves of each signature."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from session_controller.engine import facts as f
-from session_controller.engine.evidence import evidence
-from session_controller.engine.facts import Event
-from session_controller.engine.forms import BrokenLogError
-from session_controller.record import SignatureEvidence
+from schemas.wire.views import CoversScope
+from session_controller.engine import events as f
+from session_controller.engine.answering import BrokenLogError
+from session_controller.engine.events import Event
+from session_controller.engine.evidence import SignatureEvidence, evidence
+from session_controller.engine.state import Covers
 from tests.engine.play import HOST, PATIENT, START, Play, flow_of, item
 from tests.engine.test_signatures import CONSENT, FLOW, SIGNED, STROKES, asked, submit
 
@@ -82,7 +84,9 @@ def test_the_evidence_is_of_its_moment(play: Play) -> None:
     play.enter("students", True)
     play.patient("REPORT_READING", field_id="terms", fraction=1, seconds=99)
     play.patient("REPORT_READING", field_id="more", fraction=1, seconds=5)
-    assert read(play) == before
+    (after,) = read(play)
+    assert after.changed_after == ("students",)
+    assert (replace(after, changed_after=()),) == before
     submit(play, asked(play)[""])
     again = read(play)[-1]
     assert again.text == "Text of terms\n\nText of more\n\nText of sign"
@@ -106,12 +110,19 @@ def test_a_request_that_was_cancelled_came_to_nothing(play: Play) -> None:
     assert read(play) == ()
 
 
-def test_an_old_log_gives_what_it_holds(play: Play) -> None:
-    """A log from before there were names gives text, hash and times all the same."""
-    requested = f.SignatureRequested(field_id="sign", document_sha256=sha256(ENGLISH))
+def test_a_signature_needs_no_name(play: Play) -> None:
+    """One without names, and without a time of reading, gives text, hash and times all the same."""
+    requested = f.SignatureRequested(
+        field_id="sign", document_sha256=sha256(ENGLISH), covers=Covers(CoversScope.UP_TO_STEP, ())
+    )
     play.happen(f.ReadingReported(field_id="terms", fraction=1), PATIENT, 1)
     play.happen(requested, HOST, 1)
-    signed = f.Signed(field_id="sign", document_sha256=sha256(ENGLISH), strokes=(((0, 0, 0),),))
+    signed = f.Signed(
+        field_id="sign",
+        document_sha256=sha256(ENGLISH),
+        covered_sha256=play.session.covered("sign", sha256(ENGLISH)).sha256,
+        strokes=(((0, 0, 0),),),
+    )
     play.happen(signed, PATIENT, 2)
     (found,) = read(play)
     assert (found.text, found.printed_name, found.staff_name) == (ENGLISH, None, None)
@@ -157,12 +168,22 @@ def test_signatures_move_up_with_their_instances() -> None:
 
 def test_a_log_that_cannot_be_is_a_fault(play: Play) -> None:
     """No opening, a signature for another text, a withdrawal of nothing: each is an error."""
-    with pytest.raises(BrokenLogError, match="opening"):
+    with pytest.raises(BrokenLogError, match="SessionOpened"):
         evidence(play.session, [(Event("s", 1, START, f.Paused()), "")])
     withdrawn = Event("s", 9, START + timedelta(hours=1), f.SignatureWithdrawn(field_id="sign"))
-    with pytest.raises(BrokenLogError, match="not given"):
+    with pytest.raises(BrokenLogError, match="does not exist"):
         evidence(play.session, [*((e, "") for e in play.events), (withdrawn, "")])
-    forged = f.Signed(field_id="sign", document_sha256="a" * 64, strokes=(((0, 0, 0),),))
-    play.happen(forged, PATIENT, 1)
-    with pytest.raises(BrokenLogError, match="another text"):
-        read(play)
+    asked(play)
+    digest = sha256(ENGLISH)
+    covered = play.session.covered("sign", digest).sha256
+    strokes = (((0, 0, 0),),)
+    requested = play.session
+    for text, all_of_it, what in (("a" * 64, covered, "text"), (digest, "a" * 64, "answers")):
+        play.session = requested
+        forged = f.Signed(
+            field_id="sign", document_sha256=text, covered_sha256=all_of_it, strokes=strokes
+        )
+        play.happen(forged, PATIENT, 1)
+        with pytest.raises(BrokenLogError, match=f"another {what}|other {what}"):
+            read(play)
+        play.events.pop()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.commands import COMMAND, CommandBase
-from schemas.rejections import RejectionCode as Code
-from schemas.views import DocumentStatus, SessionStatus, SignatureStatus, StepStatus
-from session_controller.engine import facts as f
+from schemas.wire.commands import COMMAND, CommandBase
+from schemas.wire.rejections import RejectionCode as Code
+from schemas.wire.views import DocumentStatus, SessionStatus, SignatureStatus, StepStatus
+from session_controller.engine import events as f
 from session_controller.engine.context import Candidate, StoredUpload
 from session_controller.engine.moves import MOVES
 from session_controller.engine.states_page import states_page
@@ -77,7 +77,9 @@ def at_step(play: Play, *steps: str) -> Play:
 
 def test_every_command_is_in_the_table() -> None:
     """A command of the contract without a row could never be given."""
-    assert set(MOVES) == {c for c in _subclasses(CommandBase) if c.__module__ == "schemas.commands"}
+    assert set(MOVES) == {
+        c for c in _subclasses(CommandBase) if c.__module__ == "schemas.wire.commands"
+    }
     assert COMMAND is not None
 
 
@@ -86,8 +88,8 @@ def _subclasses(cls: type) -> list[type]:
 
 
 def test_states_page_is_the_table() -> None:
-    """`docs/states.md` says what the table says; `./run states` writes it."""
-    page = Path(__file__).parents[2] / "docs" / "states.md"
+    """`docs/reference/states.md` says what the table says; `./run states` writes it."""
+    page = Path(__file__).parents[2] / "docs" / "reference/states.md"
     assert page.read_text() == states_page()
 
 
@@ -164,7 +166,9 @@ def test_a_refusal_changes_nothing_but_the_sequence(play: Play) -> None:
     play.host("NAVIGATE", step_id="card")
     after = play.staff_view
     assert after.acknowledged_seq == before.acknowledged_seq + 1
-    assert after.model_copy(update={"acknowledged_seq": before.acknowledged_seq}) == before
+    decided = {"acknowledged_seq": before.acknowledged_seq, "refused": before.refused}
+    assert after.model_copy(update=decided) == before
+    assert [one.seq for one in after.refused] == [after.acknowledged_seq]
 
 
 def test_switched_off_fields(play: Play) -> None:
@@ -201,6 +205,38 @@ def test_values_that_are_refused(play: Play, field_id: str, value: object, code:
         return
     assert play.enter(field_id, value) is code
     assert play.session.state.answers == {}
+
+
+def test_today_is_the_day_of_opening() -> None:
+    """A date beyond the day after the session's opening is in the future, and blocks."""
+    calculated = {
+        "url": "http://hl7.org/fhir/StructureDefinition/cqf-calculatedValue",
+        "valueExpression": {"language": "text/fhirpath", "expression": "today()"},
+    }
+    latest = {
+        "url": "http://hl7.org/fhir/StructureDefinition/maxValue",
+        "_valueDate": {"extension": [calculated]},
+    }
+    play = Play(flow_of(item("born", "date", required=True, extension=[latest])))
+    play.enter("born", "2026-11-24")
+    assert play.patient_view.fields["born"].error == "This date is in the future."
+    assert play.host("COMPLETE") is Code.SESSION_INCOMPLETE
+    play.enter("born", "2026-11-23")
+    assert play.patient_view.fields["born"].error is None
+    assert isinstance(play.host("COMPLETE"), f.Completed)
+
+
+def test_space_around_a_text_is_not_stored(play: Play) -> None:
+    """The value is the text alone; blank text clears the field, and adds no instance."""
+    play.enter("name", " Ada\xa0")
+    play.enter("ssn", "123-45-6789 ")
+    assert dict(play.session.state.answers) == {"name": "Ada", "ssn": "123-45-6789"}
+    assert "ssn" not in play.session.assessment.errors
+    assert isinstance(play.enter("name", " \u200b"), f.FieldCleared)
+    assert dict(play.session.state.answers) == {"ssn": "123-45-6789"}
+    at_step(play, "card", "meds")
+    assert isinstance(play.enter("meds[0].drug", "  "), f.FieldCleared)
+    assert not play.session.state.instances
 
 
 def test_sensitive_values_are_masked_for_staff(play: Play) -> None:
@@ -300,9 +336,9 @@ def test_signing_locks_everything_else(play: Play) -> None:
         ("FOCUS_FIELD", {"field_id": None}),
         ("REPORT_READING", {"field_id": "terms", "fraction": 1}),
         ("FINISH_UPLOAD", {"upload": "u"}),
-        ("ASK_FOR_HELP", {}),
     ]:
         assert play.patient(kind, **more) is Code.LOCKED_FOR_SIGNATURE, kind
+    assert isinstance(play.patient("ASK_FOR_HELP"), f.HelpAsked)
     assert play.host("NAVIGATE", step_id="who") is Code.LOCKED_FOR_SIGNATURE
     assert play.host("COMPLETE") is Code.LOCKED_FOR_SIGNATURE
     play.host("CANCEL_SIGNATURE")

@@ -6,13 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.base import written
-from schemas.rejections import RejectionCode as Code
-from schemas.views import SignatureStatus
-from session_controller.engine import facts as f
-from session_controller.engine.facts import FACT
+from schemas.wire.rejections import RejectionCode as Code
+from schemas.wire.views import SignatureStatus
+from session_controller.engine import events as f
+from session_controller.engine.context import StoredUpload
+from session_controller.engine.events import FACT
 from session_controller.engine.history import replay
 from session_controller.engine.session import Session
-from session_controller.rows import STATE
+from session_controller.storage.rows import STATE
 from tests.engine.play import OTHER, Play, flow_of, item
 
 SIGNED = {
@@ -79,7 +80,7 @@ def submit(play: Play, sha256: str, **more: Any) -> f.Fact | Code:
 
 
 def status(play: Play) -> SignatureStatus:
-    """Tell how the signature stands."""
+    """Return the status of the signature."""
     return play.session.state.signatures["sign"].status
 
 
@@ -134,8 +135,32 @@ def test_a_translation_goes_stale_with_its_text(play: Play) -> None:
     play.patient("REPORT_READING", field_id="more", fraction=1)
     assert play.host("NAVIGATE", step_id="end") is Code.STEP_INCOMPLETE
     assert play.staff_view.missing == ("sign",)
-    play.enter("students", False)
+    play.patient("CLEAR_FIELD", field_id="students")
     assert play.staff_view.missing == ()
+
+
+def test_a_text_that_changes_while_it_is_asked_for_is_not_signed() -> None:
+    """The staff rejects a document meanwhile, and a text goes with it: it is asked for anew."""
+    on_photo = [{"question": "photo", "operator": "exists", "answerBoolean": True}]
+    texts = [
+        item("photo", "attachment"),
+        item("more", "display", extension=[CONSENT], enableWhen=on_photo),
+        item("sign", "display", extension=[SIGNED]),
+    ]
+    play = Play(flow_of(item("agree", "group", item=texts)))
+    play.stored = StoredUpload(3, "a" * 64)
+    photo = {"field_id": "photo", "size": 3, "sha256": "a" * 64, "media_type": "image/png"}
+    play.patient("BEGIN_UPLOAD", upload="u1", **photo)
+    play.patient("FINISH_UPLOAD", upload="u1")
+    play.patient("REPORT_READING", field_id="more", fraction=1)
+    before = asked(play)[""]
+    play.host("REVIEW_DOCUMENT", field_id="photo", accepted=False, reason="blurred")
+    after = play.session.document_sha256("sign")
+    assert after != before
+    assert submit(play, before) is Code.DOCUMENT_CHANGED
+    assert submit(play, after) is Code.DOCUMENT_CHANGED
+    play.host("CANCEL_SIGNATURE")
+    assert isinstance(submit(play, asked(play)[""]), f.Signed)
 
 
 def test_the_staff_sees_who_signed_and_who_asked(play: Play) -> None:
@@ -238,16 +263,25 @@ def test_a_time_of_reading_is_a_time(play: Play, seconds: object) -> None:
 
 
 OLD = {
-    "SignatureRequested": {"field_id": "sign", "document_sha256": "a" * 64},
-    "Signed": {"field_id": "sign", "document_sha256": "a" * 64, "strokes": STROKES},
+    "SignatureRequested": {
+        "field_id": "sign",
+        "document_sha256": "a" * 64,
+        "covers": {"scope": "form", "patient": []},
+    },
+    "Signed": {
+        "field_id": "sign",
+        "document_sha256": "a" * 64,
+        "covered_sha256": "a" * 64,
+        "strokes": STROKES,
+    },
     "SignatureDeclined": {"reason": None},
     "ReadingReported": {"field_id": "terms", "fraction": 0.5},
 }
 
 
 @pytest.mark.parametrize("kind", OLD)
-def test_a_fact_of_an_old_log_is_read(kind: str) -> None:
-    """What was written before there were names and languages is read as it was meant."""
+def test_a_fact_is_read_without_what_is_optional(kind: str) -> None:
+    """Names, languages, reasons and times need not be there."""
     fact = FACT.validate_python({"type": kind, **OLD[kind]})
     assert FACT.validate_json(written(fact)) == fact
 
@@ -270,3 +304,18 @@ def test_replaying_gives_the_signatures(play: Play) -> None:
     submit(play, asked(play)["es"], language="es", printed_name="Ana Roe", relationship="parent")
     play.patient("WITHDRAW_SIGNATURE", field_id="sign")
     assert replay(FLOW, play.events).state == play.session.state
+
+
+def test_nothing_is_not_signed() -> None:
+    """Where no text is shown that a signature could be given for, it cannot be requested."""
+    conditional = item(
+        "terms",
+        "display",
+        extension=[CONSENT],
+        enableWhen=[{"question": "asked", "operator": "=", "answerBoolean": True}],
+    )
+    wordless = item("sign", "display", text="", extension=[SIGNED])
+    play = Play(flow_of(item("asked", "boolean"), conditional, wordless))
+    assert play.host("REQUEST_SIGNATURE", field_id="sign") is Code.WRONG_FIELD_KIND
+    play.enter("asked", value=True)
+    assert isinstance(play.host("REQUEST_SIGNATURE", field_id="sign"), f.SignatureRequested)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from schemas.views import FacilityView, PatientView
-from session_controller.engine.facts import PresenceChanged
+from schemas.wire.views import FacilityView, PatientView
+from session_controller.engine.events import PresenceChanged
 from session_controller.engine.view import view, written_views
 from tests.engine.play import HOST, PATIENT
 from tests.engine.test_moves import FLOW, Play, at_step, signing

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from itertools import chain
 
 from schemas.base import Role
-from session_controller.engine import facts as f
-from session_controller.engine.facts import CommandRefused, Event
-from session_controller.verification import log_faults
+from session_controller.engine import events as f
+from session_controller.engine.events import CommandRefused, Event
+from session_controller.integrity.sessions import log_faults
 
-from .history import History, Refused, Seen, Sent, Shown
+from .history import History, Refused, Seen, Sent, Shown, Told
 from .log import Log, SessionLog, shown
 
 _FACT_OF = {
@@ -65,14 +65,17 @@ _BY_ITSELF = (
     f.Expired,
     f.UploadProgressed,
     f.Cancelled,
+    f.PatientIdentified,
 )
 """What may stand in the log without a command: requests, presence, time, bytes."""
+_UNIQUE = ("last-name", "what-changed")
+"""Fields into which the crew enters no value twice."""
 _NOT_FINAL = ("unavailable", "too_many", "sequence_gap", "sequence_reused")
 """After these a command is sent again, or under a new number."""
 
 
 def check(history: History, log: Log, *, quiet: bool = True) -> list[str]:
-    """Give every broken promise; `quiet`: nothing was under way any more at the end."""
+    """Return every broken promise; `quiet`: nothing was in flight at the end."""
     return list(
         chain(
             _whole(log),
@@ -81,6 +84,7 @@ def check(history: History, log: Log, *, quiet: bool = True) -> list[str]:
             _made_up(history, log),
             _in_the_wrong_role(log),
             _refused_and_applied(history, log),
+            _told(history, log),
             _out_of_order(history, log),
             _fallen(history),
             _contents(history, log),
@@ -158,6 +162,24 @@ def _refused_and_applied(history: History, log: Log) -> Iterator[str]:
             yield f"P2 {h.session}: {h.command_id} was refused as {h.code}, and applied"
 
 
+def _told(history: History, log: Log) -> Iterator[str]:
+    """P1: what a screen's future said of an entry is so; each value is entered once."""
+    entered = {
+        (name, event.device, event.fact.field_id, str(event.fact.value))
+        for name, session in log.sessions.items()
+        for event in session.accepted()
+        if isinstance(event.fact, f.FieldEntered)
+    }
+    for h in history.happenings:
+        if not isinstance(h, Told) or h.session not in log.sessions:
+            continue
+        is_there = (h.session, h.device, h.field_id, str(h.value)) in entered
+        if h.code is None and h.epoch == log.epoch and not is_there:
+            yield f"P1 {h.session}: {h.device} was told that {h.field_id} is accepted"
+        if h.code is not None and is_there and h.field_id in _UNIQUE:
+            yield f"P1 {h.session}: {h.device} was told {h.code} of {h.field_id}, which is there"
+
+
 def _out_of_order(history: History, log: Log) -> Iterator[str]:
     """P5: acknowledged before the other was first sent: the lower revision."""
     answers = _answers(log)
@@ -209,8 +231,8 @@ def _fallen(history: History) -> Iterator[str]:
             lines[line] = age
 
 
-_VARIES = ("acknowledged_seq", "code")
-"""The first rises within a revision, by refusals; the second the log does not hold in letters."""
+_VARIES = ("acknowledged_seq", "refused", "not_taken", "code", "storage_key")
+"""The first three change within a revision, by refusals; the others are not in the log."""
 
 
 def _contents(history: History, log: Log) -> Iterator[str]:

@@ -4,27 +4,29 @@
 Without it each test does a few rounds, so that `./run test` stays short.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-FULL = os.environ.get("HANDRAIL_FAULTS") == "full"
+from tests.conftest import FULL
+
+__all__ = ["FULL"]
 _FIGURES = "figures"
 
 Note = Callable[..., None]
+Rounds = Callable[[int, int], int]
 
 
 @pytest.fixture
-def rounds() -> Callable[[int, int], int]:
-    """Give `rounds(short, full)`: how often to do a thing in this run."""
+def rounds() -> Rounds:
+    """Return `rounds(short, full)`: how often to repeat in this run."""
     return lambda short, full: full if FULL else short
 
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """Give `note(name=value, …)`: figures of this test, for the report."""
+    """Return `note(name=value, …)`, which records figures of this test for the report."""
 
     def noting(**values: Any) -> None:
         request.node.user_properties.append((_FIGURES, values))

@@ -11,10 +11,12 @@ from random import Random
 from typing import Any
 
 from clients import AdminClient, Backoff, Credential, FacilityClient, NetworkLoop, PatientClient
+from clients.sdk.errors import Refused as RefusedByBox
 from schemas.base import Role
-from schemas.views import FacilityView, PatientView
+from schemas.wire.views import FacilityView, PatientView
+from tests.waiting import wait_until
 
-from .history import History
+from .history import History, Told
 
 FLOW = Path(__file__).parents[2] / "flows" / "quick-check-in.json"
 STEPS = ("last-name", "changes", "agreement")
@@ -28,7 +30,7 @@ def quick() -> Backoff:
 
 
 def admin_of(data: Path, url: str, *, slot: int = 1, site: str = "main") -> AdminClient:
-    """Give facility IT's device of a data folder."""
+    """Return facility IT's device of a data folder."""
     secret = json.loads((data / "admin.json").read_text())[f"admin-{slot}"]
     credential = Credential(site, f"admin-{slot}", Role.ADMIN, secret)
     return AdminClient(url, credential, backoff=quick())
@@ -101,10 +103,24 @@ class Couple:
             ("what-changed", f"Moved {self._count}"),
             ("no-such-field", 1),
         )[act - 2]
-        return self.patient.enter_field(self.session, field_id, value)
+        pending = self.patient.enter_field(self.session, field_id, value)
+        pending.add_done_callback(lambda done: self._note(field_id, value, done))
+        return pending
+
+    def _note(self, field_id: str, value: object, done: Future[PatientView]) -> None:
+        """Note what the patient's screen was told of an entry."""
+        error, device = done.exception(), self.patient.credential.device
+        told: tuple[str | None, int]
+        if error is None:
+            told = None, done.result().epoch
+        elif isinstance(error, RefusedByBox):
+            told = error.code, 0
+        else:
+            return  # the client was closed
+        self._crew.history.note(Told(self.session, device, field_id, value, *told))
 
     def agrees(self) -> bool:
-        """Tell whether both screens show the same revision, and nothing is on its way."""
+        """Return whether both screens show the same revision, and nothing is in flight."""
         staff, patient = self.staff.view(self.session), self.patient.view(self.session)
         return (
             staff is not None
@@ -174,13 +190,16 @@ class Crew:
             couple.staff.flush(timeout=within_s)
             couple.patient.flush(timeout=within_s)
         # Both screens count: what one of them waits for may be a change of the other's.
-        while not all(couple.agrees() for couple in self.couples):
-            assert time.monotonic() < began + within_s, "the screens do not agree"
-            time.sleep(0.005)
+        wait_until(
+            lambda: all(couple.agrees() for couple in self.couples),
+            "the screens agree",
+            within_s,
+            every_s=0.005,
+        )
         return time.monotonic() - began
 
     def recovered_after(self, moments: list[float]) -> list[float]:
-        """Give how long after each moment the next command was decided."""
+        """Return how long after each moment the next command was decided."""
         decided = sorted(self.decided_at)
         found = []
         for moment in moments:
@@ -200,7 +219,7 @@ class Crew:
 
 @contextmanager
 def crew(pace_s: float = 0.01) -> Iterator[Crew]:
-    """Give a crew, sent home in the end."""
+    """Yield a crew, and stop it."""
     people = Crew(pace_s)
     try:
         yield people

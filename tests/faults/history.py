@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients.client import Client
-from clients.connection import Message
+from clients.sdk.client import Client
+from clients.sdk.network.connection import Message
 from schemas import topics
 from schemas.topics import CommandTopic, RejectionTopic, StateTopic
-from schemas.views import FacilityView, PatientView
+from schemas.wire.views import FacilityView, PatientView
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,20 @@ class Refused:
     code: str
 
 
-Happening = Sent | Seen | Shown | Refused
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the future of an entry said in the end: None for accepted, or the code of a refusal."""
+
+    session: str
+    device: str
+    field_id: str
+    value: object
+    code: str | None
+    epoch: int
+    """Of the view that came with it; 0 with a refusal."""
+
+
+Happening = Sent | Seen | Shown | Refused | Told
 
 
 @dataclass

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from schemas.base import Role
-from schemas.flow import load_flow
-from schemas.questionnaire import Flow
+from schemas.questionnaire.load import load_flow
+from schemas.questionnaire.model import Flow
+from session_controller.engine.events import CommandRefused, Event, SessionOpened
 from session_controller.engine.evolve import evolve
-from session_controller.engine.facts import CommandRefused, Event, SessionOpened
 from session_controller.engine.history import before_the_first
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import view
-from session_controller.reading import Reader
-from session_controller.verification import reading
+from session_controller.integrity.data_folder import reading
+from session_controller.storage.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class SessionLog:
         return found
 
     def answers(self) -> Iterator[Event]:
-        """Give the events that answer a command."""
+        """Return the events that answer a command."""
         return (event for event in self.events if event.seq is not None)
 
     def accepted(self) -> Iterator[Event]:
-        """Give the events that a command brought about."""
+        """Return the events that a command caused."""
         return (e for e in self.answers() if not isinstance(e.fact, CommandRefused))
 
 

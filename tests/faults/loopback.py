@@ -11,21 +11,38 @@ from typing import Any
 from uuid import UUID
 
 from schemas.base import Role
-from schemas.flow import load_flow
-from schemas.requests import OpenSession
-from schemas.topics import CommandTopic, PresenceTopic
-from session_controller.admin import keep_flow
-from session_controller.joining import open_session
-from session_controller.link import Connected, Message, Receive, Testament
-from session_controller.records import Device
-from session_controller.service import Service
-from session_controller.store import Store
-from session_controller.work import Work
+from schemas.questionnaire.load import Flow, load_flow
+from schemas.topics import ClaimTopic, CommandTopic, PresenceTopic, RequestTopic, Topic
+from schemas.wire.requests import OpenSession
+from session_controller.service.handlers.flows import keep_flow
+from session_controller.service.handlers.sessions import open_session
+from session_controller.service.service import Service
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage.entities import Device
+from session_controller.storage.store import Store
+from session_controller.transport.link import Connected, Message, Receive, Testament
 
 from .history import History
 
 FLOW = Path(__file__).parents[2] / "flows" / "quick-check-in.json"
 _ids = count(1)
+
+
+@dataclass
+class Delivered:
+    """What became of a message's PUBACK."""
+
+    topic: str
+    acknowledged: int = 0
+    given_back: int = 0
+
+    def acknowledge(self) -> None:
+        """Note that its PUBACK went."""
+        self.acknowledged += 1
+
+    def give_back(self) -> None:
+        """Note that its PUBACK is withheld, and its connection ended."""
+        self.given_back += 1
 
 
 class Loopback:
@@ -37,6 +54,7 @@ class Loopback:
         self.history = history
         self.away = False
         self.published: list[tuple[str, bytes]] = []
+        self.delivered: list[Delivered] = []
         self._receive: Receive | None = None
 
     async def open(
@@ -56,14 +74,19 @@ class Loopback:
     def drop(self, client_id: str) -> None:
         """Nobody is connected."""
 
-    async def close(self) -> None:
+    async def close(self, *, silently: bool = False) -> None:
         """End."""
+        del silently
 
-    def deliver(self, topic: str, payload: bytes) -> None:
-        """Bring a message to the service."""
+    def deliver(self, topic: str, payload: bytes) -> Delivered:
+        """Bring a message to the service; return what becomes of its PUBACK."""
         assert self._receive is not None
         self.history.out(topic, payload)
-        self._receive(Message(topic, payload, qos=1, done=lambda: None))
+        delivered = Delivered(topic)
+        self.delivered.append(delivered)
+        done, back = delivered.acknowledge, delivered.give_back
+        self._receive(Message(topic, payload, qos=1, done=done, give_back=back))
+        return delivered
 
 
 @dataclass
@@ -77,7 +100,7 @@ class Stage:
     session: str = ""
     numbers: dict[str, int] = field(default_factory=dict)
 
-    def say(self, device: str, type_: str, *, seq: int | None = None, **fields: Any) -> bytes:
+    def say(self, device: str, type_: str, /, *, seq: int | None = None, **fields: Any) -> bytes:
         """Send a command, under the device's next number; gives it, to be sent again."""
         number = seq or self.numbers.get(device, 0) + 1
         self.numbers[device] = number
@@ -87,28 +110,51 @@ class Stage:
         self.again(device, payload)
         return payload
 
-    def again(self, device: str, payload: bytes) -> None:
+    def again(self, device: str, payload: bytes) -> Delivered:
         """Send the same bytes."""
-        self.link.deliver(CommandTopic(self.session, device).under("main"), payload)
+        return self.link.deliver(CommandTopic(self.session, device).under("main"), payload)
 
-    def online(self, device: str, connection: int = 1) -> None:
-        """Say that a device is there."""
+    def ask(self, device: str, type_: str, /, **fields: Any) -> Delivered:
+        """Send a request."""
+        body = {"v": 1, "type": type_, "request_id": str(UUID(int=next(_ids))), **fields}
+        return self.link.deliver(RequestTopic(device).under("main"), json.dumps(body).encode())
+
+    def claim(self, client_id: str, code: str) -> Delivered:
+        """Show a code, as a device that is not enrolled."""
+        body = {"v": 1, "code": code}
+        return self.link.deliver(ClaimTopic(client_id).under("main"), json.dumps(body).encode())
+
+    def said(self, topic: Topic) -> list[dict[str, Any]]:
+        """Return what was published on a topic."""
+        wanted = topic.under("main")
+        return [json.loads(payload) for name, payload in self.link.published if name == wanted]
+
+    async def retry(self) -> None:
+        """Retry what could not be stored, without waiting for the next second."""
+        async with self.service._file:
+            await self.service._retry()
+        await self.service.settled()
+
+    def online(self, device: str, connection: int = 1) -> Delivered:
+        """Send the presence of a device."""
         body = {"v": 1, "online": True, "connection": connection}
-        self.link.deliver(PresenceTopic(device).under("main"), json.dumps(body).encode())
+        return self.link.deliver(PresenceTopic(device).under("main"), json.dumps(body).encode())
 
-    async def open(self) -> None:
-        """Enrol two screens and open a session between them."""
+    async def open(self, flow: Flow | None = None) -> None:
+        """Enrol two screens and open a session of a flow between them."""
         done: list[Any] = []
+        opened = flow or load_flow(FLOW.read_bytes())
 
-        def set_up(work: Work) -> None:
-            keep_flow(work, load_flow(FLOW.read_bytes()))
-            for name, role in (("desk", Role.FACILITY), ("kiosk", Role.PATIENT)):
+        def set_up(work: UnitOfWork) -> None:
+            keep_flow(work, opened)
+            roles = {"desk": Role.FACILITY, "kiosk": Role.PATIENT, "it": Role.ADMIN}
+            for name, role in roles.items():
                 work.put_device(Device(name, name, role, enrolled_at=datetime.now(UTC)))
 
-        def begin(work: Work) -> None:
+        def begin(work: UnitOfWork) -> None:
             desk = work.device("desk")
             assert desk is not None
-            request = OpenSession(request_id="1", flow_id="quick-check-in", patient_device="kiosk")
+            request = OpenSession(request_id="1", flow_id=opened.flow_id, patient_device="kiosk")
             done.append(open_session(work, self.store, desk, request))
 
         self.service.submit(set_up)
@@ -128,7 +174,7 @@ async def staged(
     history: History | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
-    """Give a service that runs on this data folder, without a session yet."""
+    """Yield a service that runs on this data folder, without a session yet."""
     history = history or History()
     store = Store(data)
     link = Loopback(history)

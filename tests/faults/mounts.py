@@ -2,27 +2,25 @@
 
 import fcntl
 import os
-import shutil
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.machine import environment, needs, why_missing
+from tests.waiting import wait_until
+
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = 2
 _DISK_BYTES = 256 << 20
 _UNMOUNT_S = 30
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting needs root"
-)
-needs_strace = pytest.mark.skipif(
-    shutil.which("strace") is None, reason="strace is not installed: apt-get install strace"
-)
+_MISSING = "mounting needs root" if os.geteuid() else why_missing("mount", "umount")
+needs_root = pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
+needs_strace = needs("strace")
 
 
 @contextmanager
@@ -41,9 +39,8 @@ def tmpfs(at: Path, size: str, options: str = "") -> Iterator[Path]:
 
 def run(*order: str) -> str:
     """Run a command of the system and give what it says."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     return subprocess.run(
-        order, check=True, capture_output=True, text=True, env={**os.environ, "PATH": path}
+        order, check=True, capture_output=True, text=True, env=environment()
     ).stdout
 
 
@@ -80,15 +77,13 @@ class Disk:
             os.close(handle)
 
     def unmount(self) -> None:
-        """Take it away; who used it was killed, and may need a moment to be gone."""
-        deadline = time.monotonic() + _UNMOUNT_S
-        while os.path.ismount(self.at):
-            done = subprocess.run(
-                ["umount", str(self.at)], check=False, capture_output=True, text=True
-            )
-            if done.returncode != 0:
-                assert time.monotonic() < deadline, done.stderr
-                time.sleep(0.05)
+        """Unmount it; its users were killed, and may need a moment to exit."""
+        wait_until(self._is_unmounted, f"{self.at} is not in use", _UNMOUNT_S)
+
+    def _is_unmounted(self) -> bool:
+        if os.path.ismount(self.at):
+            subprocess.run(["umount", str(self.at)], check=False, capture_output=True)
+        return not os.path.ismount(self.at)
 
     def check(self) -> None:
         """Raise where the file system itself is broken beyond its journal."""
@@ -97,7 +92,7 @@ class Disk:
 
 @contextmanager
 def disk(folder: Path) -> Iterator[Disk]:
-    """Give a disk that is on, gone in the end."""
+    """Yield a mounted disk, and unmount it."""
     made = Disk(folder)
     made.power_on()
     try:

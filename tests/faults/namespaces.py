@@ -5,24 +5,22 @@ interfaces. The kernel drops, queues and retransmits, as between a tablet and an
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.machine import environment, why_missing
+
 from .mounts import run
 
 _TOOLS = ("ip", "iptables", "tc")
-_PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 _BURST_BYTES = 8_192
 _LATENCY = "400ms"
 
-needs_namespaces = pytest.mark.skipif(
-    os.geteuid() != 0 or any(shutil.which(tool, path=_PATH) is None for tool in _TOOLS),
-    reason="network namespaces need root, iproute2 and iptables: apt-get install iproute2 iptables",
-)
+_MISSING = "network namespaces need root" if os.geteuid() else why_missing(*_TOOLS)
+needs_namespaces = pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")
 
 
 class Network:
@@ -49,10 +47,9 @@ class Network:
             self._within("ip", "link", "set", device, "up")
 
     def remove(self) -> None:
-        """Take it away, with all that was set in it; both interfaces go with it."""
-        path = {**os.environ, "PATH": _PATH}
+        """Delete the namespace with its settings and both interfaces."""
         for order in (["link", "del", self._near], ["netns", "del", self._name]):
-            subprocess.run(["ip", *order], check=False, capture_output=True, env=path)
+            subprocess.run(["ip", *order], check=False, capture_output=True, env=environment())
 
     def _within(self, *order: str) -> None:
         run(*self.wrap, *order)
@@ -72,7 +69,7 @@ class Network:
         return sum(int(line.split()[0]) for line in listed if " DROP " in line)
 
     def limit(self, bytes_per_s: int | None) -> None:
-        """Let so much through each way (a token bucket), or all there is."""
+        """Limit the rate each way (a token bucket), or lift the limit."""
         within = (("tc", self._near), (*self.wrap, "tc", self._far))
         for *tool, device in within:
             words = (*tool, "qdisc", "replace", "dev", device, "root")
@@ -85,7 +82,7 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Give one, gone in the end; skips where the kernel refuses, and says what."""
+    """Yield a namespace, and delete it; skip where the kernel refuses, with the reason."""
     made = Network()
     try:
         made.lay()

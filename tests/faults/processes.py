@@ -12,13 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.machine import require
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
 _BELOW_EPHEMERAL = (10_000, 32_000)
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on just now, and that no client is given as its own.
+    """Return a port that nothing listens on, and that no client is given as its own.
 
     Below Linux's ephemeral ports: a client that tries again and again to reach one of those on
     loopback is in the end connected to itself, and the box cannot bind it any more.
@@ -81,7 +84,7 @@ class BoxProcess:
         return True
 
     def waited_s(self) -> float:
-        """Give for how long it could have run and others had the processor, its main thread alone.
+        """Return how long its main thread was runnable while others had the processor.
 
         Linux's schedstat; 0 where the kernel does not tell.
         """
@@ -119,9 +122,10 @@ class BoxProcess:
 
 
 class Mosquitto:
-    """A broker that is not ours, which keeps its sessions on disk."""
+    """A broker that is not ours, which keeps its sessions on disk; skips where it is missing."""
 
     def __init__(self, folder: Path, port: int) -> None:
+        (self._program,) = require("mosquitto")
         self._folder = folder
         self._port = port
         folder.mkdir(exist_ok=True)
@@ -142,22 +146,18 @@ class Mosquitto:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        path = "/usr/sbin:/usr/local/sbin:" + os.environ["PATH"]
-        order = ["mosquitto", "-c", str(self._folder / "mosquitto.conf")]
+        order = [self._program, "-c", str(self._folder / "mosquitto.conf")]
         self.process = subprocess.Popen(
             order,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PATH": path},
             process_group=0,
         )
-        deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
-            with socket.socket() as sock:
-                if sock.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise TimeoutError("mosquitto does not listen")
+        wait_until(self._listens, "mosquitto listens", _PATIENCE_S)
+
+    def _listens(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self._port)) == 0
 
     def kill(self) -> None:
         """End it with SIGKILL."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 
+from tests.waiting import turns
+
 
 @dataclass
 class Weather:
@@ -47,13 +49,15 @@ class Proxy:
             ready.set()
             await self._stop.wait()
             server.close()
+            await turns(3)  # what was accepted by then gets its task
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                self._cut()
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+                await turns(3)  # an aborted transport closes its socket a turn later
             self._cut()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-            for _ in range(3):  # an aborted transport closes its socket a turn later
-                await asyncio.sleep(0)
+            await turns(3)
 
         ready = self._ready = threading.Event()
         self._loop.run_until_complete(serve())
@@ -75,7 +79,7 @@ class Proxy:
         self._thread.join()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection; known from here on, so that an end at any moment leaves none open."""
+        """Accept a connection; it is registered first, so that it is always closed."""
         self._writers.add(writer)
         task = asyncio.ensure_future(self._connect(reader, writer))
         self._tasks.add(task)
@@ -99,11 +103,11 @@ class Proxy:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._writers.discard(up_writer)
+            up_writer.transport.abort()  # first: what follows may be cancelled
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._writers.discard(up_writer)
-            up_writer.transport.abort()
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool
@@ -134,7 +138,7 @@ class Proxy:
             weather = self.weather
             if weather.bytes_per_s:
                 due = max(due, self._loop.time() + len(data) / weather.bytes_per_s)
-            await asyncio.sleep(max(0.0, due - self._loop.time()))
+            await asyncio.sleep(max(0.0, due - self._loop.time()))  # the fault: a slow network
             left = len(data)
             if weather.cut_after is not None:
                 left = max(0, weather.cut_after - carried)
@@ -149,7 +153,7 @@ class Proxy:
 
 @contextmanager
 def proxied(target: int, seed: int = 1) -> Iterator[Proxy]:
-    """Give a proxy to a port, gone in the end."""
+    """Yield a proxy to a port, and close it."""
     proxy = Proxy(target, seed)
     try:
         yield proxy

@@ -55,7 +55,7 @@ class Post:
         self.lost_at = time.monotonic()
         backoff = Backoff()
         while not self.back_at:
-            await asyncio.sleep(backoff.next())
+            await asyncio.sleep(backoff.next())  # the screens' own pace, which is measured
             self.tries += 1
             self.connection += 1
             try:
@@ -89,7 +89,7 @@ def _view(screen: MqttScreen) -> dict[str, Any]:
 
 
 def _people(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give who is in a session, as far as this screen is told."""
+    """Return the participants of a session, as this screen's view lists them."""
     if "participants" in found:
         return list(found["participants"].values())
     return [{"online": found["host_online"]}]

@@ -1,23 +1,34 @@
-"""Backups: taken under load, whole, rotated; and restores, after which everybody agrees again."""
+"""Backups: taken under load, whole, thinned; and restores, after which everybody agrees again."""
 
 import asyncio
-import sqlite3
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
-from session_controller import restoring
-from session_controller.backups import BackupError, BackupPlan, Backups, advice, existing
-from session_controller.errors import KeyringError, StoreBusyError, StoreDamagedError, StoreError
-from session_controller.keyring import KEYRING
-from session_controller.opening import RESTORING
-from session_controller.restoring import restore
-from session_controller.store import Store
-from session_controller.verification import verify
+from session_controller import failpoints
+from session_controller.backup import restore as restoring
+from session_controller.backup.backups import BackupError, BackupPlan, Backups, advice
+from session_controller.backup.checking import faults
+from session_controller.backup.keeping import Keep
+from session_controller.backup.manifest import existing, read_header, read_manifest
+from session_controller.backup.packs import pack_path
+from session_controller.backup.restore import restore
+from session_controller.errors import StoreBusyError, StoreDamagedError, StoreError
+from session_controller.failpoints import OF_A_BACKUP, Point
+from session_controller.integrity.data_folder import verify
+from session_controller.security.keyring import KEYRING
+from session_controller.storage import store as storing
+from session_controller.storage.database import RESTORING
+from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
+from tests.backups import copy_folder, packs, verified
+from tests.controller.entering import enter_everything, take_as_it_is
 
 from .checks import check
 from .log import Log
@@ -45,27 +56,57 @@ async def test_a_backup_under_load_is_whole(tmp_path: Path) -> None:
         while not task.done():
             await _enter(stage, 3)
         path = await task
-    verified = verify(path)
-    assert verified.faults == ()
-    assert verified.sessions == 1
-    assert verified.events >= acknowledged
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert verify(tmp_path / "handrail.sqlite").events >= verified.events
+    found = verified(path)
+    assert found.faults == ()
+    assert found.sessions == 1
+    assert found.events - 1 >= acknowledged  # the restore is an entry too
+    for file in (path, *packs(tmp_path)):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert verify(tmp_path / "handrail.sqlite").events >= found.events - 1
 
 
-async def test_only_so_many_are_kept(tmp_path: Path) -> None:
-    """The oldest go, the newest stay; drafts of a killed box are cleared away."""
+async def test_a_document_that_is_dropped_meanwhile_stays_for_the_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was read with it: its file is removed only once it was copied too."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        store, [document, *_] = stage.store, list(stage.store.document_store.names())
+
+        def drop_one(point: Point) -> None:
+            if point is Point.BACKING_UP:
+                dropped = Transaction(dropped_documents=[document])
+                store.write(dropped)
+                store.sync(dropped)
+
+        monkeypatch.setattr(failpoints, "reached", drop_one)
+        path = await Backups(store, tmp_path).take()
+        assert verified(path).faults == ()
+        assert document in store.document_store.names()
+        nothing = Transaction()
+        store.write(nothing)
+        store.sync(nothing)
+        assert document not in store.document_store.names()
+
+
+async def test_what_the_plan_does_not_keep_goes(tmp_path: Path) -> None:
+    """The oldest go, and what only they need; drafts of a killed box are cleared away."""
     async with staged(tmp_path) as stage:
         await stage.open()
-        backups = Backups(stage.store, tmp_path, BackupPlan(keep=2))
+        backups = Backups(stage.store, tmp_path, BackupPlan(keep=Keep(2, 0, 0, 0)))
         taken = []
-        for _ in range(3):
+        for n in range(3):
             (tmp_path / "backups").mkdir(exist_ok=True)
             (tmp_path / "backups" / "handrail-x.new").write_bytes(b"torn")
+            await _enter(stage, n)
             taken.append(await backups.take())
     assert existing(tmp_path) == [taken[2], taken[1]]
     names = {path.name for path in (tmp_path / "backups").iterdir()}
-    assert names == {taken[1].name, taken[2].name, KEYRING}
+    assert names == {taken[1].name, taken[2].name, KEYRING, "packs", "documents.log"}
+    named = {name for path in taken[1:] for name in read_header(path).packs}
+    assert {path.stem for path in packs(tmp_path)} == named
+    assert all(verified(path).faults == () for path in taken[1:])
 
 
 async def test_a_box_backs_itself_up_on_time(tmp_path: Path) -> None:
@@ -107,7 +148,7 @@ async def test_after_a_restore_everyone_agrees_on_the_older_truth(tmp_path: Path
         session, numbers, history = stage.session, stage.numbers, stage.history
     done = restore(tmp_path, backup, _now())
     assert done.replaced is not None
-    assert verify(done.replaced / "handrail.sqlite").events > verify(backup).events
+    assert verify(done.replaced / "handrail.sqlite").events > verified(backup).events - 1
     async with staged(tmp_path, history=history) as stage:
         stage.session, stage.numbers = session, numbers
         stage.online("kiosk", connection=2)
@@ -141,16 +182,19 @@ async def test_nothing_is_restored_under_a_running_box(tmp_path: Path) -> None:
 
 
 async def test_what_is_no_whole_backup_is_not_restored(tmp_path: Path) -> None:
-    """A torn backup, and a database that is none, leave everything as it is."""
+    """A torn list, a pack that is missing, keys that are missing: everything stays as it is."""
     async with staged(tmp_path) as stage:
         await stage.open()
         backup = await Backups(stage.store, tmp_path).take()
     before = (tmp_path / "handrail.sqlite").read_bytes()
-    torn, alone = backup.with_name("torn"), tmp_path / "without-its-keyring"
-    torn.write_bytes(backup.read_bytes()[:-5000])
-    alone.write_bytes(backup.read_bytes())
-    for wrong in (torn, alone, tmp_path / "handrail.sqlite"):
-        with pytest.raises((StoreError, KeyringError)):
+    torn = copy_folder(backup, tmp_path / "torn")
+    torn.write_bytes(backup.read_bytes()[:-5])
+    for path in copy_folder(backup, tmp_path / "packs-gone").parent.glob("packs/*"):
+        path.unlink()
+    copy_folder(backup, tmp_path / "keys-gone").with_name(KEYRING).unlink()
+    others = [tmp_path / name / backup.name for name in ("packs-gone", "keys-gone")]
+    for wrong in (torn, *others, tmp_path / "handrail.sqlite"):
+        with pytest.raises(StoreError):
             restore(tmp_path, wrong, _now())
     assert (tmp_path / "handrail.sqlite").read_bytes() == before
     Store(tmp_path).close()
@@ -158,7 +202,7 @@ async def test_what_is_no_whole_backup_is_not_restored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("step", "nth"),
-    [("_put_aside", 1), ("sync_folder", 2), ("sync_folder", 3)],
+    [("_put_aside", 1), ("sync_folder", 1), ("sync_folder", 2)],
     ids=["before-anything-moves", "once-the-old-is-aside", "once-the-new-is-there"],
 )
 async def test_a_restore_that_was_killed_can_be_done_again(
@@ -194,24 +238,166 @@ async def test_the_advice_names_the_newest_whole_backup(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await stage.open()
         backups = Backups(stage.store, tmp_path)
-        older, newer = await backups.take(), await backups.take()
-    content = bytearray(newer.read_bytes())
-    content[4096:8192] = b"\xff" * 4096
-    newer.write_bytes(content)
+        older = await backups.take()
+        await _enter(stage, 1)
+        newer = await backups.take()
+    only = set(read_header(newer).packs) - set(read_header(older).packs)
+    pack = pack_path(tmp_path / "backups", only.pop())
+    _flip(pack, 100)
     assert str(older) in advice(tmp_path)
     assert str(newer) not in advice(tmp_path)
 
 
-async def test_a_changed_value_in_a_backup_is_found(tmp_path: Path) -> None:
-    """One bit that SQLite's own check cannot see breaks the seal, and the chain."""
+def _flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+async def test_a_changed_bit_in_a_backup_is_found(tmp_path: Path) -> None:
+    """In a page, in a document, or in the list itself; a restore refuses each."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        backup = await Backups(stage.store, tmp_path).take()
+    assert list(faults(backup)) == []
+    [pack], [document] = packs(tmp_path), list(backup.parent.glob("documents/*/*"))
+    for path, at in ((pack, 5000), (pack, -40), (document, 7), (backup, -3)):
+        _flip(path, at)
+        assert list(faults(backup))
+        with pytest.raises(StoreError, match="cannot be restored"):
+            restore(tmp_path, backup, _now())
+        _flip(path, at)
+    assert list(faults(backup)) == []
+
+
+async def test_a_backup_that_another_wrote_is_not_restored(tmp_path: Path) -> None:
+    """Hashes can be computed by anybody; the box's signature cannot."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        backup = await Backups(stage.store, tmp_path).take()
+    manifest = read_manifest(backup)
+    earlier = manifest.header.taken - timedelta(days=1)
+    forged = manifest.header.model_copy(update={"taken": earlier})
+    replace(manifest, header=forged).write(backup)
+    with pytest.raises(StoreError, match="was changed after the box wrote it"):
+        restore(tmp_path, backup, _now())
+
+
+async def test_damage_of_the_database_is_found_by_a_backup(tmp_path: Path) -> None:
+    """One value that SQLite's own check cannot see breaks the seal: the backup does not count."""
     async with staged(tmp_path) as stage:
         await stage.open()
         await _enter(stage, 2)
-        backup = await Backups(stage.store, tmp_path).take()
-    with sqlite3.connect(backup) as db:
         where = "revision = (SELECT max(revision) FROM events)"
+        db = stage.store._db.conn
         content = bytearray(db.execute(f"SELECT content FROM events WHERE {where}").fetchone()[0])
         content[-1] ^= 1
         db.execute(f"UPDATE events SET content = ? WHERE {where}", [bytes(content)])
-    db.close()
-    assert verify(backup).faults
+        with pytest.raises(BackupError, match="is damaged"):
+            await Backups(stage.store, tmp_path).take()
+    assert existing(tmp_path) == []
+    assert packs(tmp_path) == []
+
+
+async def test_only_what_changed_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second backup writes the pages that differ, each once, and no document again."""
+    read = list[bytes]()
+
+    def note(point: Point) -> None:
+        if point is Point.BACKING_UP:
+            read.append((tmp_path / "handrail.sqlite").read_bytes())
+
+    monkeypatch.setattr(failpoints, "reached", note)
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        await _enter(stage, 200)
+        backups = Backups(stage.store, tmp_path)
+        first = read_header(await backups.take())
+        await _enter(stage, 3)
+        second = read_header(await backups.take())
+    before, after = read
+    size = second.page_size
+    changed = sum(
+        before[at : at + size] != after[at : at + size] for at in range(0, len(after), size)
+    )
+    lists = sum(path.stat().st_size for path in existing(tmp_path)) + 1000
+    assert second.written <= changed * (size + 32) + lists < first.written
+    assert len(list((tmp_path / "backups").glob("documents/*/*"))) == 1
+
+
+async def test_no_key_is_in_a_pack(tmp_path: Path) -> None:
+    """Not one of hundreds, in a table of several pages; the database stays whole all the same."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        rows = [(f"session:s-{n:06}", bytes([n % 251]) * 20 + b"wrapped") for n in range(700)]
+        stage.store._db.conn.executemany("INSERT INTO keys VALUES (?,?)", rows)
+        keys = stage.store.wrapped_keys()
+        backup = await Backups(stage.store, tmp_path).take()
+    whole = b"".join(path.read_bytes() for path in packs(tmp_path))
+    assert not [name for name, key in keys.items() if key in whole]
+    assert b"session:s-000699" in whole
+    assert verified(backup).faults == ()
+
+
+async def test_a_purge_may_come_at_any_time(tmp_path: Path) -> None:
+    """While pages are read the file does not change, unless a purge cannot wait."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        interrupted = Event()
+        with stage.store.copied(interrupted.set):
+            before = (tmp_path / "handrail.sqlite").read_bytes()
+            await _enter(stage, 5)
+            assert not stage.store.checkpoint()
+            assert (tmp_path / "handrail.sqlite").read_bytes() == before
+            assert not interrupted.is_set()
+            stage.store.scrub()
+            assert interrupted.is_set()
+            assert (tmp_path / "handrail.sqlite").read_bytes() != before
+
+
+async def test_a_large_write_ahead_log_interrupts_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not grow for as long as a slow disk is read."""
+    monkeypatch.setattr(storing, "_MAX_FROZEN_BYTES", 20_000)
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        stage.store.checkpoint(empty=True)
+        interrupted = Event()
+        with stage.store.copied(interrupted.set):
+            assert not stage.store.checkpoint()
+            await _enter(stage, 100)
+            assert stage.store.checkpoint()
+            assert interrupted.is_set()
+
+
+@pytest.mark.parametrize("phase", OF_A_BACKUP)
+async def test_a_backup_that_ends_in_any_phase_leaves_the_others_whole(
+    phase: Point, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it stays, or all of it; the next one is complete."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        backups = Backups(stage.store, tmp_path)
+        older = await backups.take()
+        await enter_everything(stage, "Zorblatt")
+
+        def fail(point: Point) -> None:
+            if point is phase:
+                raise OSError(None, "broken")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(failpoints, "reached", fail)
+            with pytest.raises(BackupError, match="broken"):
+                await backups.take()
+        assert not list((tmp_path / "backups").rglob("*.new"))
+        named = {name for path in existing(tmp_path) for name in read_header(path).packs}
+        assert {path.stem for path in packs(tmp_path)} == named
+        assert list(faults(older)) == []
+        newer = await backups.take()
+        assert verified(newer).faults == ()
+        assert list(newer.parent.glob("documents/*/*"))

@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import Navigate
-from schemas.rejections import Rejection, RejectionCode
-from session_controller import commands, store
-from session_controller.batch import Batch
-from session_controller.engine import facts as f
+from schemas.topics import RejectionTopic
+from schemas.wire.commands import Navigate
+from schemas.wire.rejections import Rejection, RejectionCode
+from session_controller.engine import events as f
 from session_controller.engine.moves import MOVES, Party
-from session_controller.service import Service
-from session_controller.store import Store
-from session_controller.work import Work
+from session_controller.service.handlers import commands
+from session_controller.service.service import Service
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage import store
+from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
 
 from .checks import check
-from .history import History, Seen, Shown
+from .history import History, Seen, Shown, Told
 from .log import Log
 from .loopback import Stage, staged
 
@@ -70,6 +72,27 @@ async def test_a_sound_box_keeps_every_promise(tmp_path: Path) -> None:
     assert _screens(stage.history).acknowledged() == 6
 
 
+@pytest.mark.parametrize(
+    ("value", "code", "epoch", "found"),
+    [
+        ("Ada", None, 1, set()),
+        ("Grace", None, 1, {"P1"}),
+        ("Grace", None, 2, set()),
+        ("Grace", "field_not_enabled", 0, set()),
+        ("Ada", "field_not_enabled", 0, {"P1"}),
+    ],
+    ids=["true", "not there", "before a restore", "refused", "refused, but there"],
+)
+async def test_what_a_screen_was_told_of_an_entry_is_held_against_the_log(
+    tmp_path: Path, value: str, code: str | None, epoch: int, found: set[str]
+) -> None:
+    """A future that says 'accepted' of a value that is nowhere is a lost value, and the reverse."""
+    async with staged(tmp_path) as stage:
+        await _talk(stage)
+    stage.history.note(Told(stage.session, "kiosk", "last-name", value, code, epoch))
+    assert _found(stage, tmp_path) == found
+
+
 async def test_a_box_that_does_not_know_repetitions_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,11 +105,12 @@ async def test_a_box_that_does_not_know_repetitions_is_found(
 
 
 class _HastyService(Service):
-    """Tells the world before it stores."""
+    """Publishes before it stores."""
 
-    async def _conclude(self, work: Work) -> None:
+    async def _commit(self, work: UnitOfWork) -> None:
+        work.apply(self.registry)
         self._publisher.publish(replace(work))
-        await super()._conclude(work)
+        await super()._commit(work)
 
 
 async def test_a_box_that_publishes_before_it_commits_is_found(
@@ -96,7 +120,7 @@ async def test_a_box_that_publishes_before_it_commits_is_found(
     async with staged(tmp_path, _HastyService) as stage:
         await _talk(stage)
 
-        def killed(_: Store, __: Batch) -> None:
+        def killed(_: Store, __: Transaction) -> None:
             raise sqlite3.OperationalError("the process is gone")
 
         monkeypatch.setattr(Store, "write", killed)
@@ -147,15 +171,19 @@ async def test_a_patient_who_leads_is_found(
 
 
 class _RefusingService(Service):
-    """Says no to what it has done."""
+    """Rejects what it has done."""
 
-    async def _conclude(self, work: Work) -> None:
-        for event in work.batch.events:
+    async def _conclude(self, work: UnitOfWork) -> None:
+        for event in work.transaction.events:
             if isinstance(event.fact, f.FieldFocused):
-                work.said += [
-                    (topic, Rejection(code=RejectionCode.UNKNOWN_FIELD, message="No.", **ids))
-                    for topic, ids in work.excuses
-                ]
+                rejection = Rejection(
+                    command_id=event.command_id,
+                    seq=event.seq,
+                    code=RejectionCode.UNKNOWN_FIELD,
+                    message="No.",
+                )
+                assert event.device is not None
+                work.say(RejectionTopic(event.session, event.device), rejection)
         await super()._conclude(work)
 
 
@@ -170,15 +198,15 @@ async def test_a_log_that_skips_a_revision_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A revision that is given out and not stored leaves a gap: P3."""
-    record = Work.record
+    record = UnitOfWork.record
 
-    def skipping(work: Work, session: Any, fact: Any, **options: Any) -> Any:
+    def skipping(work: UnitOfWork, session: Any, fact: Any, **options: Any) -> Any:
         after = record(work, session, fact, **options)
         if isinstance(fact, f.FieldFocused):
-            work.batch.events.pop()
+            work.transaction.events.pop()
         return after
 
-    monkeypatch.setattr(Work, "record", skipping)
+    monkeypatch.setattr(UnitOfWork, "record", skipping)
     async with staged(tmp_path) as stage:
         await _talk(stage)
     assert {"P1", "P3"} <= _found(stage, tmp_path)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from schemas.base import Role
-from schemas.requests import OpenSession
-from schemas.views import SessionStatus
-from session_controller.guessing import Guard
-from session_controller.joining import open_session
-from session_controller.upkeep import look_after
-from session_controller.work import Work
-from session_controller.world import Settings
+from schemas.wire.requests import OpenSession
+from schemas.wire.views import SessionStatus
+from session_controller.security.rate_limit import CodeRateLimit
+from session_controller.service.handlers.sessions import open_session
+from session_controller.service.handlers.timers import run_timers
+from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.settings import Settings
 
 from .checks import check
 from .log import Log
@@ -33,24 +33,24 @@ class Clocks:
     steady: float = 1000.0
 
     def options(self) -> dict[str, Callable[[], Any]]:
-        """Give what the service takes."""
+        """Return the clocks as options of the service."""
         return {"clock": lambda: self.wall, "steady": lambda: self.steady}
 
     async def pass_(self, stage: Stage, span: timedelta) -> None:
-        """Let time pass on both, and the upkeep look at it."""
+        """Advance both clocks, and run the timers."""
         self.wall += span
         self.steady += span.total_seconds()
         await look(stage)
 
 
 async def look(stage: Stage) -> None:
-    """Have the upkeep look now."""
-    stage.service.submit(look_after)
+    """Run the timers now."""
+    stage.service.submit(run_timers)
     await stage.service.settled()
 
 
 def _status(stage: Stage) -> SessionStatus:
-    return stage.service.world.sessions[stage.session].state.status
+    return stage.service.registry.sessions[stage.session].state.status
 
 
 @pytest.mark.parametrize("jump", _JUMPS)
@@ -75,7 +75,7 @@ async def test_a_code_lives_ten_minutes_by_a_watch(jump: timedelta, tmp_path: Pa
         await stage.open()
         opened: list[Any] = []
 
-        def begin(work: Work) -> None:
+        def begin(work: UnitOfWork) -> None:
             desk = work.device("desk")
             assert desk is not None
             order = OpenSession(request_id="2", flow_id="quick-check-in")
@@ -84,21 +84,21 @@ async def test_a_code_lives_ten_minutes_by_a_watch(jump: timedelta, tmp_path: Pa
         stage.service.submit(begin)
         await stage.service.settled()
         await look(stage)
-        world = stage.service.world
+        registry = stage.service.registry
 
         def works() -> bool:
-            return Work(world, clocks.wall).code(opened[0].code) is not None
+            return UnitOfWork(registry, clocks.wall).code(opened[0].code) is not None
 
         clocks.wall += jump
         await look(stage)
         await clocks.pass_(stage, timedelta(minutes=9))
         assert works()
-        shown = world.sessions[opened[0].session].state.code
+        shown = registry.sessions[opened[0].session].state.code
         assert shown is not None
         assert timedelta(0) < shown.expires_at - clocks.wall <= timedelta(minutes=1)
         await clocks.pass_(stage, timedelta(minutes=2))
         assert not works()
-        assert world.sessions[opened[0].session].state.code is None
+        assert registry.sessions[opened[0].session].state.code is None
 
 
 @pytest.mark.parametrize("jump", _JUMPS)
@@ -110,7 +110,7 @@ async def test_a_code_works_right_after_a_jump(jump: timedelta, tmp_path: Path) 
         codes: list[Any] = []
         found: list[bool] = []
 
-        def begin(work: Work) -> None:
+        def begin(work: UnitOfWork) -> None:
             desk = work.device("desk")
             assert desk is not None
             order = OpenSession(request_id="2", flow_id="quick-check-in")
@@ -160,7 +160,7 @@ async def test_a_night_that_the_box_was_off_leaves_some_minutes(tmp_path: Path) 
 
 def test_guessing_is_slowed_by_a_watch() -> None:
     """Whoever guesses waits, whatever the wall's clock does; who comes later does not."""
-    guard = Guard()
+    guard = CodeRateLimit()
     for n in range(10):
         guard.wrong(f"c{n}", 100.0 + n)
     assert guard.wait_s(110.0) == 0.0

@@ -2,28 +2,30 @@
 
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from schemas.requests import BackUp
-from session_controller.points import Point
-from session_controller.verification import verify
+from schemas.wire.requests import BackUp
+from session_controller.backup.checking import faults
+from session_controller.backup.manifest import existing
+from session_controller.failpoints import OF_A_BACKUP, Point
+from session_controller.integrity.data_folder import verify
+from tests.waiting import wait_until
 
 from .checks import check
-from .conftest import FULL, Note, spread
+from .conftest import FULL, Note, Rounds, spread
 from .crew import Crew, admin_of, crew
 from .log import Log
 from .processes import BoxProcess, Mosquitto, free_port
 
-Rounds = Callable[[int, int], int]
 _COUPLES = 3
 _DIES_WITHIN_S = 60.0
-_AT_MOST = {Point.STARTING: 1, Point.MIGRATING: 4, Point.BACKING_UP: 1, Point.PUBLISHED: 60}
+_AT_MOST = {Point.STARTING: 1, Point.MIGRATING: 4, Point.PUBLISHED: 60}
+_AT_MOST |= dict.fromkeys(OF_A_BACKUP, 1)
 
 _WHILE_IT_SERVES = 0.7
-_ON_THE_WAY = [p for p in Point if p not in (Point.STARTING, Point.MIGRATING, Point.BACKING_UP)]
+_ON_THE_WAY = [p for p in Point if p not in (Point.STARTING, Point.MIGRATING, *OF_A_BACKUP)]
 
 
 def hire(people: Crew, data: Path, port: int, *options: str) -> None:
@@ -38,10 +40,8 @@ def hire(people: Crew, data: Path, port: int, *options: str) -> None:
 
 def until_decided(people: Crew, more: int, within_s: float = 120) -> None:
     """Wait until so many more commands are decided."""
-    wanted, deadline = len(people.decided_at) + more, time.monotonic() + within_s
-    while len(people.decided_at) < wanted:
-        assert time.monotonic() < deadline, "the box takes no commands"
-        time.sleep(0.01)
+    wanted = len(people.decided_at) + more
+    wait_until(lambda: len(people.decided_at) >= wanted, "the box takes commands", within_s)
 
 
 def conclude(
@@ -83,20 +83,20 @@ def test_killed_at_every_point(tmp_path: Path, rounds: Rounds, note: Note) -> No
         for point in [*Point] * rounds(1, 12):
             nth = rng.randint(1, _AT_MOST.get(point, 30))
             with BoxProcess(data, port, point=point.value, nth=nth) as box:
-                if point is Point.BACKING_UP and box.ready():
+                if point in OF_A_BACKUP and box.ready():
                     _ask_for_a_backup(data, port)
                 assert box.fell(_DIES_WITHIN_S), f"{point} was not reached {nth} times"
             kills.append(time.monotonic())
+            assert [fault for path in existing(data) for fault in faults(path)] == []
         conclude(people, data, port, kills, note)
+    assert existing(data)
 
 
 def _ask_for_a_backup(data: Path, port: int) -> None:
     admin = admin_of(data, f"mqtt://127.0.0.1:{port}")
     admin.start()
     admin.pending_request(BackUp)
-    deadline = time.monotonic() + _DIES_WITHIN_S
-    while admin.online and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not admin.online, "the box dies while it backs up", _DIES_WITHIN_S)
     admin.close()
 
 

@@ -2,23 +2,22 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartBox
+from tests.waiting import wait_until
 
 from .checks import check
-from .conftest import FULL, Note
+from .conftest import FULL, Note, Rounds
 from .crew import Crew, crew
 from .log import Log
 from .processes import free_port
 from .proxy import Proxy, Weather, proxied
 from .test_crashes import until_decided
-
-Rounds = Callable[[int, int], int]
 
 AGREE_WITHIN_S = 2.0
 
@@ -27,7 +26,7 @@ AGREE_WITHIN_S = 2.0
 def at_work(
     start_box: StartBox, data: Path, couples: int, **options: int
 ) -> Iterator[tuple[Crew, Proxy]]:
-    """Give a crew at work behind a proxy; afterwards hold everything against the log."""
+    """Yield a working crew behind a proxy; afterwards check everything against the log."""
     port = free_port()
     with proxied(port) as proxy, crew() as people:
         with start_box(data, port=port) as box:
@@ -40,16 +39,13 @@ def at_work(
 
 
 def all_online(people: Crew) -> bool:
-    """Tell whether every screen has a connection."""
+    """Return whether every screen is connected."""
     return all(c.staff.online and c.patient.online for c in people.couples)
 
 
 def back(people: Crew) -> float:
     """Wait until every screen is connected, then until all agree; gives the second wait."""
-    deadline = time.monotonic() + 30
-    while not all_online(people):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: all_online(people), "every screen has a connection", 30)
     return people.rest()
 
 
@@ -87,7 +83,7 @@ def test_cut_at_any_byte(start_box: StartBox, tmp_path: Path, rounds: Rounds, no
         while proxy.cuts < wanted:
             assert time.monotonic() < deadline
             proxy.weather = Weather(cut_after=rng.randint(1, 6000))
-            time.sleep(0.05)
+            time.sleep(0.05)  # the fault's own pace: so often the weather changes
         proxy.weather = Weather()
         agreed = back(people)
     note(cuts=proxy.cuts, acknowledged=people.history.acknowledged(), agreed=f"{agreed:.2f} s")
@@ -120,10 +116,11 @@ def test_one_side_is_not_heard(deaf: str, start_box: StartBox, tmp_path: Path, n
     with at_work(start_box, tmp_path / "data", 1, keepalive=2) as (people, proxy):
         couple = people.couples[0]
         proxy.weather = Weather(deaf_up=deaf == "up", deaf_down=deaf == "down")
-        deadline = time.monotonic() + 30
-        while couple.staff.online or couple.patient.online:
-            assert time.monotonic() < deadline, "a half-open connection was taken for a good one"
-            time.sleep(0.02)
+        wait_until(
+            lambda: not (couple.staff.online or couple.patient.online),
+            "the half-open connection is noticed",
+            30,
+        )
         proxy.weather = Weather()
         until_decided(people, 10)
         agreed = back(people)

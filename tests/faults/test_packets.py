@@ -1,14 +1,14 @@
 """Packets are lost and the line is narrow, between a box and screens in different networks."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
+
 from .checks import check
-from .conftest import FULL, Note
+from .conftest import FULL, Note, Rounds
 from .crew import Crew, crew
 from .log import Log
 from .namespaces import Network, needs_namespaces, network
@@ -16,7 +16,6 @@ from .processes import BoxProcess, free_port
 from .test_crashes import until_decided
 from .test_networks import AGREE_WITHIN_S, back
 
-Rounds = Callable[[int, int], int]
 _KEEPALIVE_S = 4
 
 
@@ -104,7 +103,7 @@ def test_a_wall_again_and_again(tmp_path: Path, rounds: Rounds, note: Note) -> N
 
 
 def _until_all_notice(people: Crew) -> None:
-    deadline = time.monotonic() + 10 * _KEEPALIVE_S
-    while any(c.staff.online or c.patient.online for c in people.couples):
-        assert time.monotonic() < deadline, "a dead line was taken for a good one"
-        time.sleep(0.02)
+    def noticed() -> bool:
+        return not any(c.staff.online or c.patient.online for c in people.couples)
+
+    wait_until(noticed, "the dead line is noticed", 10 * _KEEPALIVE_S)

@@ -2,15 +2,15 @@
 
 import os
 import random
-import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.machine import needs
+
 from .checks import check
-from .conftest import FULL, Note
+from .conftest import FULL, Note, Rounds
 from .crew import Crew, crew
 from .log import Log
 from .mounts import Disk, disk, needs_root
@@ -18,12 +18,7 @@ from .processes import BoxProcess, free_port
 from .test_crashes import conclude, hire, until_decided
 from .victim import UNSYNCED
 
-Rounds = Callable[[int, int], int]
-
-needs_ext4 = pytest.mark.skipif(
-    shutil.which("mkfs.ext4", path="/usr/sbin:/sbin:/usr/bin") is None,
-    reason="mkfs.ext4 is not installed: apt-get install e2fsprogs",
-)
+needs_ext4 = needs("mkfs.ext4", "e2fsck")
 
 
 def _cut(people: Crew, place: Disk, port: int, after_s: float, trap: str = "none") -> float:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from clients.soak import Sample, SoakReport
+from clients.simulator.soak import Sample, SoakReport
 
 from .conftest import FULL, Note
 from .processes import ROOT

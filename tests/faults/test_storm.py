@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,10 @@ from benchmarks.command_round_trip.enrolling import MqttEnrolment
 from clients import Backoff
 
 from .checks import check
-from .conftest import Note, spread
+from .conftest import Note, Rounds, spread
 from .crew import crew
 from .log import Log
 from .processes import ROOT, BoxProcess, free_port
-
-Rounds = Callable[[int, int], int]
 
 _BACK_WITHIN_S = 5.0
 """From the moment that the box serves again: how long Python takes to start is the machine's. So is
@@ -38,7 +36,7 @@ def _order(data: Path, port: int, sessions: int) -> dict[str, Any]:
 
 @contextmanager
 def _storm(order: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """Give the screens' process, once all of them show their sessions."""
+    """Yield the screens' process, once all of them show their sessions."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.faults.storm"],
         cwd=ROOT,

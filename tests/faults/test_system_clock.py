@@ -1,6 +1,5 @@
 """The clock of a serving box's whole process jumps by an hour (libfaketime): nobody notices."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +9,11 @@ from clients import Credential, PatientClient
 from schemas.base import Role
 
 from .checks import check
-from .conftest import FULL, Note
+from .conftest import FULL, Note, Rounds
 from .crew import FLOW, Crew, admin_of, crew, quick
 from .log import Log
 from .processes import BoxProcess, free_port
 from .test_crashes import hire, until_decided
-
-Rounds = Callable[[int, int], int]
 
 _LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 needs_faketime = pytest.mark.skipif(
@@ -64,7 +61,7 @@ def _join(data: Path, url: str, number: int, code: str) -> str:
 
 
 def _off_by(people: Crew, log: Log) -> set[int]:
-    """Give by how many hours the times in the log are off: what the box took for the time."""
+    """Return by how many hours the box's times in the log are off."""
     now = datetime.now(UTC)
     return {
         round((event.at - now) / _HOUR)

@@ -12,9 +12,10 @@ import time
 
 from sqlite_utils import Database
 
-from session_controller import opening, points
-from session_controller.migrations import SCHEMA
-from session_controller.points import Point
+from session_controller import failpoints
+from session_controller.failpoints import Point
+from session_controller.storage import database
+from session_controller.storage.schema import SCHEMA
 
 UNSYNCED = "unsynced"
 """In place of a point: the box that syncs at checkpoints alone (SQLite's `synchronous=NORMAL`)."""
@@ -29,7 +30,7 @@ def die_soon() -> None:
     """End a moment later, so that the system calls of a commit are hit in their midst."""
 
     def run() -> None:
-        time.sleep(random.uniform(0, 0.003))
+        time.sleep(random.uniform(0, 0.003))  # the fault is about time
         die()
 
     threading.Thread(target=run, daemon=True).start()
@@ -63,16 +64,16 @@ def _later_migration(db: Database) -> None:
         "DROP INDEX events_once",
     ):
         db.execute(statement)
-        points.reached(Point.MIGRATING)
+        failpoints.reached(Point.MIGRATING)
 
 
 def main() -> None:
     """Set the trap and run the program."""
     point, nth, *argv = sys.argv[1:]
     if point == UNSYNCED:
-        opening._PRAGMAS["synchronous"] = 1
+        database._PRAGMAS["synchronous"] = 1
     elif point != "none":
-        points.reached = Trap(Point(point), int(nth)).reached
+        failpoints.reached = Trap(Point(point), int(nth)).reached
     if point == Point.MIGRATING:
         SCHEMA(name="later")(_later_migration)
     sys.argv = ["handrail", *argv]

@@ -56,13 +56,13 @@ def references(value: Any, place: str = "") -> Iterator[tuple[str, dict]]:
 
 
 def of_type(bundle: dict, kind: str) -> list[dict]:
-    """Give the bundle's resources of a type, in order."""
+    """Return the bundle's resources of a type, in order."""
     resources = (entry["resource"] for entry in bundle["entry"])
     return [one for one in resources if one["resourceType"] == kind]
 
 
 def the(bundle: dict, kind: str) -> dict:
-    """Give the bundle's only resource of a type."""
+    """Return the bundle's only resource of a type."""
     (found,) = of_type(bundle, kind)
     return found
 

@@ -23,7 +23,7 @@ class MemoryServer:
     """Of the ids that it gave itself."""
 
     def transaction(self, bundle: dict) -> None:
-        """Take a bundle whole, or nothing of it (R4, 3.1.0.11.2)."""
+        """Store a whole bundle, or nothing of it (R4, 3.1.0.11.2)."""
         bundle = copy.deepcopy(bundle)
         found = {}
         for entry in bundle["entry"]:
@@ -41,7 +41,7 @@ class MemoryServer:
             self._write(name, resource)
 
     def single(self, method: str, url: str, if_none_exist: str | None, resource: dict) -> str:
-        """Take one request; gives the name of the resource that is there then."""
+        """Handle one request; return the name of the resulting resource."""
         request = {"method": method, "url": url}
         known = self._match(if_none_exist, resource["resourceType"])
         if known is not None:
@@ -121,7 +121,7 @@ def _strings(value: Any, wanted: str) -> list[str]:
 
 
 def has_urns(server: MemoryServer) -> bool:
-    """Tell whether any reference or url was left as the client spelled it."""
+    """Return whether any reference or url is left as the client spelled it."""
     texts = [
         t for one in server.held.values() for k in ("reference", "url") for t in _strings(one, k)
     ]

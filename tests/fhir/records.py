@@ -5,21 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from clients.plausible import plausible_document, plausible_strokes
+from clients.simulator.answers import plausible_document, plausible_strokes
 from schemas.base import Role
-from schemas.flow import Flow
-from schemas.questionnaire import FieldKind
-from schemas.views import SessionStatus, SignatureStatus
-from session_controller import answers as rules
-from session_controller.engine.state import Document, SessionState, Signature
-from session_controller.record import (
-    ChainHead,
-    Reading,
-    Record,
-    RecordDevice,
-    RecordDocument,
-    SignatureEvidence,
-)
+from schemas.questionnaire.load import Flow
+from schemas.questionnaire.model import FieldKind
+from schemas.wire.views import CoversScope, SessionStatus, SignatureStatus
+from session_controller.engine.coverage import Covered, covered
+from session_controller.engine.evidence import Reading, SignatureEvidence
+from session_controller.engine.state import Covers, Document, SessionState, Signature
+from session_controller.export.record import ChainHead, Record, RecordDevice, RecordDocument
+from session_controller.forms import answers as rules
 from tests.flow.filling import Patient
 
 NOW = datetime(2026, 11, 22, 10, 15, 2, 120_000, tzinfo=UTC)
@@ -46,11 +41,9 @@ def record_of(patient: Patient, mapping=None, **changes) -> Record:
             for one in documents
         },
         reading=held.reading,
-        signatures={
-            one.field_id: Signature(SignatureStatus.SIGNED, one.document_sha256, NOW)
-            for one in signatures
-        },
     )
+    signatures = changes.setdefault("signatures", signatures)
+    state = state.but(signatures={one.field_id: _held(flow, state, one) for one in signatures})
     record = Record(
         site="main-street",
         flow=flow,
@@ -63,12 +56,26 @@ def record_of(patient: Patient, mapping=None, **changes) -> Record:
         ),
         documents=documents,
         signatures=signatures,
+        history=(),
         head=ChainHead(120, "ab" * 32),
         exported_at=NOW + timedelta(minutes=1),
         exported_by="desk-1",
         software="handrail 0.1.0",
     )
     return replace(record, **changes)
+
+
+def _held(flow: Flow, state: SessionState, one: SignatureEvidence) -> Signature:
+    covers, digest = Covers(CoversScope.FORM, ()), one.document_sha256
+    covered_sha256 = covered(flow, state, one.field_id, digest, covers).sha256
+    status, language = SignatureStatus(one.outcome), _language(flow, state, one)
+    return Signature(status, digest, NOW, covers, covered_sha256, language)
+
+
+def _language(flow: Flow, state: SessionState, one: SignatureEvidence) -> str | None:
+    """Return the language of a signed translation; None for the questionnaire's own."""
+    own = rules.consent_document(flow, one.field_id, state.answers, state.instances)
+    return None if hashlib.sha256(own).hexdigest() == one.document_sha256 else one.language
 
 
 def filled(flow: Flow, seed: int = 1, *, wanted_only: bool = False) -> Patient:
@@ -101,6 +108,9 @@ def evidence(patient: Patient, field_id: str, **changes) -> SignatureEvidence:
         meaning=place.item.text,
         text=text,
         document_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        covered=Covered((), tuple(held.answers), "ef" * 32),
+        scope=CoversScope.FORM,
+        changed_after=(),
         language="en",
         flow_ref=flow.flow_ref,
         flow_version=flow.version,

@@ -5,13 +5,20 @@ from random import Random
 
 import pytest
 
-from clients.plausible import plausible_value
-from schemas.flow import load_flow
-from session_controller.fhir.building import fits
-from session_controller.fhir.conversion import convert
-from session_controller.fhir.drafts import Draft
-from session_controller.fhir.elements import MAPPED, Path, PathStep, elements_of, find, parse_path
-from session_controller.response import answers_to
+from clients.simulator.answers import plausible_value
+from schemas.questionnaire.load import load_flow
+from session_controller.export.fhir.building import fits
+from session_controller.export.fhir.conversion import convert
+from session_controller.export.fhir.drafts import Draft
+from session_controller.export.fhir.elements import (
+    MAPPED,
+    Path,
+    PathStep,
+    elements_of,
+    find,
+    parse_path,
+)
+from session_controller.forms.response import answers_to
 from tests.flow.everything import EVERYTHING
 
 

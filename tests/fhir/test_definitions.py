@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from session_controller.fhir import ExportError, transaction
-from session_controller.fhir.building import build
-from session_controller.fhir.definitions import mapping_of
-from session_controller.fhir.resources_people import Patient
+from session_controller.export.fhir import ExportError, transaction
+from session_controller.export.fhir.building import build
+from session_controller.export.fhir.definitions import mapping_of
+from session_controller.export.fhir.resources_people import Patient
 from tests.fhir.checks import of_type, problems, the
 from tests.fhir.records import answering, record_of
 from tests.fhir.test_people import context, element
@@ -61,8 +61,8 @@ def test_contexts_are_read_and_what_is_not_is_noted():
         None,
     ]
     assert [note.message for note in flow.notes] == [
-        "the query is not run; a new resource of its type is made",
-        "extraction makes Patient, RelatedPerson, Coverage; nothing else",
+        "the query is not run; a new resource of its type is created",
+        "only Patient, RelatedPerson, Coverage can be extracted",
     ]
 
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from session_controller.answers import consent_document
-from session_controller.fhir import transaction
-from session_controller.fhir.strokes import as_svg
+from session_controller.export.fhir import transaction
+from session_controller.export.fhir.strokes import as_svg
+from session_controller.forms.answers import consent_document
 from tests.fhir.checks import named, of_type, problems, the
 from tests.fhir.records import answering, evidence, record_of
 from tests.flow.filling import our_flow
@@ -43,6 +43,32 @@ def test_a_consent_stands_as_it_was_decided_last(outcomes, status, provision):
     assert [one["activity"]["text"] for one in decisions] == outcomes
     assert all(named(bundle, one["target"][0]) == consent for one in decisions)
     assert ["signature" in one for one in decisions] == [one == "signed" for one in outcomes]
+
+
+def test_what_was_declined_and_then_signed_in_another_language_is_rejected_no_more():
+    """The texts differ, so there are two consents; the last outcome of the signature counts."""
+    _, bundle = _decided({"outcome": "declined", "document_sha256": "a" * 64}, {})
+    assert [one["status"] for one in of_type(bundle, "Consent")] == ["inactive", "active"]
+
+
+def test_an_earlier_patient_s_outcome_is_not_of_the_patient_of_now():
+    """It has an inactive consent of its own, and only the printed name says who signed."""
+    for outcome in ("signed", "declined"):
+        earlier = {"outcome": outcome, "other_patient": True, "printed_name": "Original Name"}
+        _, bundle = _decided(earlier, {})
+        assert problems(bundle) == []
+        before, now = of_type(bundle, "Consent")
+        assert (before["status"], now["status"]) == ("inactive", "active")
+        assert "reference" not in before["patient"]
+        assert before["performer"] == [{"display": "Original Name"}]
+        decision, _ = of_type(bundle, "Provenance")
+        assert named(bundle, decision["target"][0]) == before
+        assert decision["agent"][0]["who"] == {"display": "Original Name"}
+        assert "onBehalfOf" not in decision["agent"][0]
+        assert [one["who"] for one in decision.get("signature", [])] in (
+            [],
+            [{"display": "Original Name"}],
+        )
 
 
 def test_a_declined_or_withdrawn_text_is_not_signed_in_the_response():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from session_controller.formats import COLUMNS, as_csv, as_json
+from session_controller.export.tabular import COLUMNS, as_csv, as_json
 from tests.fhir.records import answering, filled, record_of
 from tests.flow.filling import flow_of, our_flow
 
@@ -79,7 +79,7 @@ def test_no_cell_is_a_formula(start):
     text = f"{start}1+1"
     form = flow_of({"linkId": "a", "type": "text", "text": "=label", "prefix": "x"})
     (row,) = _rows(record_of(answering(form, a=text)))
-    assert row["value"] == f"'{text}"
+    assert row["value"] == f"'{text.strip()}"
     assert row["label"] == "'=label"
 
 

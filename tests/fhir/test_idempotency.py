@@ -2,7 +2,7 @@
 
 import pytest
 
-from session_controller.fhir import singles, transaction, with_references
+from session_controller.export.fhir import singles, transaction, with_references
 from tests.fhir.memory_server import MemoryServer, has_urns
 from tests.fhir.records import filled, record_of
 from tests.flow.filling import our_flow

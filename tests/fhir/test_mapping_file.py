@@ -1,18 +1,14 @@
 """Mapping files: what they say, and what is wrong with them."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.flow import load_flow
-from session_controller.fhir import MappingError, load_mapping, transaction
+from schemas.questionnaire.load import load_flow
+from session_controller.export.fhir import MappingError, load_mapping, transaction
 from tests.fhir.checks import of_type, problems, the
 from tests.fhir.records import answering, record_of
-from tests.flow.filling import OURS, REAL, flow_of
-
-MAPPINGS = OURS / "mappings"
+from tests.flow.filling import MAPPINGS, flow_of, form_path, here, mapping_for
 
 FORM = flow_of(
     {"linkId": "name", "type": "string"},
@@ -29,13 +25,11 @@ FORM = flow_of(
 )
 
 
-@pytest.mark.parametrize("path", sorted(MAPPINGS.glob("*.json")), ids=lambda path: path.stem)
-def test_each_mapping_of_ours_fits_its_form(path):
+@pytest.mark.parametrize("name", here("paperwork", "ottehr-intake-paperwork"))
+def test_each_mapping_of_ours_fits_its_form(name):
     """What the project ships loads for the form that it is for."""
-    form = REAL / path.name
-    if not form.exists():
-        pytest.skip("the real questionnaires are not here")
-    load_mapping(json.loads(path.read_bytes()), load_flow(form.read_bytes()))
+    assert [path.stem for path in MAPPINGS.glob("*.json")] == ["ottehr-intake-paperwork"]
+    load_mapping(mapping_for(name), load_flow(form_path(name).read_bytes()))
 
 
 def _problems(raw) -> list[str]:
@@ -51,7 +45,7 @@ def _patient(**elements) -> dict:
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        ({"resurces": {}}, "mapping.resurces: is not known"),
+        ({"resurces": {}}, "mapping.resurces: is not a known key"),
         ({"questionnaire": "https://other"}, "questionnaire: is not the url of this flow"),
         ({"resources": []}, "resources: resources must be an object"),
         (
@@ -60,7 +54,7 @@ def _patient(**elements) -> dict:
         ),
         (
             {"resources": {"x": {"type": "Patient"}}},
-            'resources: there is one Patient, and its role is "patient"',
+            'resources: there must be one Patient, and its role must be "patient"',
         ),
         (
             _patient(**{"name.givn": "name"}),
@@ -68,7 +62,7 @@ def _patient(**elements) -> dict:
         ),
         (
             _patient(identifier="nobody"),
-            'resources.patient.elements.identifier: "nobody" is no linkId of this flow',
+            'resources.patient.elements.identifier: "nobody" is not a linkId of this flow',
         ),
         (
             _patient(photo="card"),
@@ -76,7 +70,7 @@ def _patient(**elements) -> dict:
         ),
         (
             _patient(**{"name.text": "card"}),
-            'resources.patient.elements.name.text: "card" has no value',
+            'resources.patient.elements.name.text: "card" does not take an answer',
         ),
         (
             _patient(**{"name.text": {"fields": "name"}}),
@@ -91,23 +85,23 @@ def _patient(**elements) -> dict:
         ),
         (
             _patient(gender={"field": "sex", "values": dict.fromkeys("FMXY", "other")}),
-            'resources.patient.elements.gender.values: "Y" is no answer of "sex"',
+            'resources.patient.elements.gender.values: "Y" is not an answer of "sex"',
         ),
         (
             _patient(gender={"fixed": "neither"}),
-            "resources.patient.elements.gender.fixed: is no value of that element",
+            "resources.patient.elements.gender.fixed: is not a valid value of that element",
         ),
         (
             _patient(address={"copy": "kin", "when": "same"}),
-            'resources.patient: copies from "kin", no role here',
+            'resources.patient: copies from "kin", which is not a role of this mapping',
         ),
         (
             _patient(address={"copy": "patient", "when": "name"}),
-            "resources.patient.elements.address.when: is no question for yes or no",
+            "resources.patient.elements.address.when: is not a boolean question",
         ),
         (
             {"resources": {"kin": {"type": "RelatedPerson", "each": "name"}}},
-            'resources.kin.each: "name" is no repeating group',
+            'resources.kin.each: "name" is not a repeating group',
         ),
         (
             {"resources": {"plan": {"type": "Coverage", "subscriber": "kin"}}},
@@ -117,14 +111,14 @@ def _patient(**elements) -> dict:
             {"resources": {"plan": {"type": "Coverage", "order": 0}}},
             "resources.plan.order: must be a whole number, 1 or more",
         ),
-        ({"documents": {"name": {"code": "1"}}}, "documents.name: is no attachment"),
+        ({"documents": {"name": {"code": "1"}}}, "documents.name: is not an attachment"),
         (
             {"documents": {"card": "1"}},
             "documents.card: must be an object with system, code, display",
         ),
         (
             {"consents": {"name": "treatment"}},
-            "consents.name: is neither a signature nor a question for yes or no",
+            "consents.name: is neither a signature nor a boolean question",
         ),
         (
             {"consents": {"same": "all"}},

@@ -2,8 +2,8 @@
 
 import pytest
 
-from session_controller.fhir import transaction
-from session_controller.fhir.relationships import inverse, standing_of, with_role_code
+from session_controller.export.fhir import transaction
+from session_controller.export.fhir.relationships import inverse, standing_of, with_role_code
 from tests.fhir.checks import named, of_type, problems, the
 from tests.fhir.records import answering, evidence, record_of
 from tests.flow.filling import flow_of, our_flow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from session_controller.fhir import singles, transaction, with_references
+from session_controller.export.fhir import singles, transaction, with_references
 from tests.fhir.checks import references
 from tests.fhir.records import filled, record_of
 from tests.flow.filling import our_flow
@@ -61,5 +61,5 @@ def test_a_circle_is_an_error(bundle):
     """Entries that refer to each other can't be sent one by one; this is said, not looped on."""
     first, second = bundle["entry"][:2]
     first["resource"]["link"] = [{"other": {"reference": second["fullUrl"]}}]
-    with pytest.raises(ValueError, match="circle"):
+    with pytest.raises(ValueError, match="cycle"):
         singles(bundle)

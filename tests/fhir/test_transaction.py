@@ -8,25 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.flow import Flow, FlowError, load_flow
-from schemas.questionnaire import FieldKind
-from session_controller.answers import is_empty, settle
-from session_controller.fhir import transaction
-from session_controller.formats import as_csv, as_json
+from schemas.questionnaire.load import Flow, FlowError, load_flow
+from schemas.questionnaire.model import FieldKind
+from session_controller.export.fhir import transaction
+from session_controller.export.tabular import as_csv, as_json
+from session_controller.forms.answers import canonical_value, is_empty
 from tests.fhir.checks import answers_by_place, named, of_type, problems, references, the
 from tests.fhir.records import answering, filled, record_of
 from tests.flow.checker import problems as response_problems
 from tests.flow.everything import EVERYTHING
-from tests.flow.filling import OURS, REAL, flow_of, our_flow
+from tests.flow.filling import flow_of, form_path, form_paths, here, mapping_for, our_flow
 from tests.flow.strategies import any_json
-
-_NOT_HERE = pytest.mark.skipif(not REAL.exists(), reason="the real questionnaires are not here")
-
-
-def mapping_for(name: str):
-    """Give the mapping that the project ships for a form; None where it ships none."""
-    path = OURS / "mappings" / f"{name}.json"
-    return json.loads(path.read_bytes()) if path.exists() else None
 
 
 def _loaded(path) -> Flow | None:
@@ -36,8 +28,7 @@ def _loaded(path) -> Flow | None:
         return None  # tests/flow/test_real_questionnaires says which and why
 
 
-PATHS = sorted(OURS.glob("*.json")) + sorted(REAL.glob("*.json"))
-FLOWS = [path for path in PATHS if _loaded(path) is not None]
+FLOWS = [path for path in form_paths() if _loaded(path) is not None]
 
 
 @pytest.mark.parametrize("wanted_only", [False, True], ids=["all", "required"])
@@ -103,7 +94,7 @@ def _values(record, node) -> list:
 
 
 def _plain_value(item, value):
-    value = settle(item, value)
+    value = canonical_value(item, value)
     if isinstance(value, dict):
         return value.get("value") or value.get("code") or value.get("display")
     return value
@@ -283,10 +274,10 @@ def test_whatever_was_entered_the_bundle_is_fhir(data):
     as_csv(record)
 
 
-@_NOT_HERE
-def test_the_reference_form_becomes_people_and_coverages():
-    """The real form's mapping makes a patient, two coverages, their holders and two consents."""
-    flow = load_flow((REAL / "ottehr-intake-paperwork.json").read_bytes())
+@pytest.mark.parametrize("name", here("paperwork", "ottehr-intake-paperwork"))
+def test_the_reference_form_becomes_people_and_coverages(name):
+    """The mapping makes a patient, two coverages, their holders and two consents."""
+    flow = load_flow(form_path(name).read_bytes())
     patient = answering(
         flow,
         patient_first_name="Amina",
@@ -314,7 +305,7 @@ def test_the_reference_form_becomes_people_and_coverages():
         full_name="Ben Okafor",
         consent_form_signer_relationship="Parent",
     )
-    bundle = transaction(record_of(patient, mapping_for("ottehr-intake-paperwork")))
+    bundle = transaction(record_of(patient, mapping_for(name)))
     assert problems(bundle) == []
     first, second = of_type(bundle, "Coverage")
     assert (first["order"], second["order"]) == (1, 2)

@@ -183,7 +183,8 @@ def _extensions(item: dict) -> list[dict]:
 def _extension(item: dict, name: str) -> object:
     for one in _extensions(item):
         if one["url"] == _EXT + name:
-            return next(value for key, value in one.items() if key.startswith("value"))
+            # None where it is calculated: what is calculated depends on the day.
+            return next((value for key, value in one.items() if key.startswith("value")), None)
     return None
 
 

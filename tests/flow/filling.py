@@ -1,18 +1,74 @@
 """Fill in a flow as a patient would: field by field, with plausible answers."""
 
+import base64
+import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from clients.plausible import plausible_document, plausible_value
-from schemas.flow import Flow, load_flow
-from schemas.questionnaire import FieldKind, Json
-from session_controller import answers as rules
-from session_controller.assessment import Assessment
+from clients.simulator.answers import plausible_document, plausible_value
+from schemas.questionnaire.load import Flow, load_flow
+from schemas.questionnaire.model import FieldKind, Json
+from session_controller.forms import answers as rules
+from session_controller.forms.assessment import Assessment
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / "flows"
+FORMS = ROOT / "tests" / "forms"
+"""Small forms of our own, one for each kind of real form: on them every test runs in any clone."""
+
 REAL = ROOT.parent / "shared" / "questionnaires"
+"""Real public forms, where they are: the same tests run on them as well."""
+
+MAPPINGS = OURS / "mappings"
+_MAPPED = {"paperwork": "ottehr-intake-paperwork"}
+"""The form of ours that has the linkIds of a mapping that the project ships."""
+
+
+def form_paths() -> list[Path]:
+    """Return all forms that are here: the project's, those of the tests, and the real ones."""
+    return [path for folder in (OURS, FORMS, REAL) for path in sorted(folder.glob("*.json"))]
+
+
+def form_path(name: str) -> Path:
+    """Return where a form is."""
+    return next(path for path in form_paths() if path.stem == name)
+
+
+def here(*names: str) -> list[str]:
+    """Return those of the forms that are here."""
+    return [path.stem for path in form_paths() if path.stem in names]
+
+
+def mapping_for(name: str) -> Json | None:
+    """Return the mapping that the project ships for a form, or None."""
+    path = MAPPINGS / f"{_MAPPED.get(name, name)}.json"
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+_LINK = re.compile(r"\]\((/[^)]+)\)")
+
+
+def with_its_documents(form: Json) -> Json:
+    """Return a form whose boolean questions point to documents, with made-up words for these."""
+    written = json.dumps(form)
+    documents = []
+    for number, target in enumerate(dict.fromkeys(_LINK.findall(written))):
+        words = base64.b64encode(f"The words of {target}.".encode()).decode()
+        binary = {"resourceType": "Binary", "contentType": "text/plain", "data": words}
+        documents.append({**binary, "id": f"document-{number}"})
+        written = written.replace(f"]({target})", f"](#document-{number})")
+    if not documents:
+        return form
+    return {"contained": documents} | json.loads(written, object_hook=_as_consent)
+
+
+def _as_consent(item: Json) -> Json:
+    if "](#document-" not in str(item.get("text")):
+        return item
+    marked = {"url": "urn:handrail:fhir:consent", "valueBoolean": True}
+    return {**item, "extension": [*item.get("extension", []), marked]}
 
 
 def our_flow(name: str) -> Flow:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from session_controller.answers import assess, consent_document, initial_answers
+from session_controller.forms.answers import assess, consent_document, initial_answers
 from tests.flow.filling import flow_of, our_flow
 
 _EXT = "http://hl7.org/fhir/StructureDefinition/"
@@ -87,20 +87,20 @@ def test_a_document_sent_back_blocks_also_where_it_was_optional():
 def test_texts_must_be_read_and_signatures_given():
     """A consent text needs its reading, to within a hundredth; a signature to be signed."""
     flow = flow_of(
-        {"linkId": "text", "type": "display", "extension": [_CONSENT]},
+        {"linkId": "text", "type": "display", "text": "All of it.", "extension": [_CONSENT]},
         {"linkId": "sign", "type": "display", "extension": [_SIGNATURE]},
     )
     assert _faults(flow) == [("text", "unread"), ("sign", "unsigned")]
     assert _faults(flow, reading={"text": 0.98}, signatures={"sign": "declined"}) == [
         ("text", "unread"),
-        ("sign", "unsigned"),
+        ("sign", "declined"),
     ]
     assert _faults(flow, reading={"text": 0.99}, signatures={"sign": "signed"}) == []
 
 
 def test_agreeing_needs_reading():
     """A question that bears a consent text is valid only with both answer and reading."""
-    flow = flow_of({"linkId": "a", "type": "boolean", "extension": [_CONSENT]})
+    flow = flow_of({"linkId": "a", "type": "boolean", "text": "Agreed?", "extension": [_CONSENT]})
     assert _faults(flow) == []
     assert _faults(flow, {"a": True}) == [("a", "unread")]
     assert _faults(flow, {"a": True}, reading={"a": 1.0}) == []

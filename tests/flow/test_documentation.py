@@ -1,13 +1,13 @@
-"""docs/flows.md says what the code does."""
+"""docs/reference/forms.md says what the code does."""
 
 import re
 
-from schemas import questionnaire_extensions as ext
-from schemas.flow import load_flow
-from schemas.questionnaire_yaml import parse_yaml
+from schemas.questionnaire import extensions as ext
+from schemas.questionnaire.load import load_flow
+from schemas.questionnaire.yaml import parse_yaml
 from tests.flow.filling import ROOT, Patient
 
-PAGE = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference/forms.md").read_text(encoding="utf-8")
 
 
 def test_the_example_is_a_flow_that_can_be_finished():
@@ -30,8 +30,7 @@ def test_every_extension_is_on_the_page():
 
 def test_every_code_of_a_problem_is_on_the_page():
     """Each stable code that a value can get is named."""
-    folder = ROOT / "session_controller"
-    source = "".join((folder / f"{name}.py").read_text() for name in ("scalars", "choices"))
-    source += (folder / "values.py").read_text() + (folder / "verdicts.py").read_text()
+    folder = ROOT / "session_controller" / "forms"
+    source = "".join(path.read_text() for path in sorted(folder.glob("*.py")))
     for code in re.findall(r'Problem\(\s*"(\w+)"', source):
         assert f"`{code}`" in PAGE or code == "wrong_kind", code

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.flow import Flow
-from schemas.questionnaire import FieldKind
-from session_controller.answers import assess, enabled_fields
+from schemas.questionnaire.load import Flow
+from schemas.questionnaire.model import FieldKind
+from session_controller.forms.answers import assess, enabled_fields
 from tests.flow.filling import flow_of
 from tests.flow.strategies import flows, values
 
@@ -60,7 +60,7 @@ def naive(flow: Flow, answers, instances) -> list[str]:
 
 
 def _places(flow: Flow, instances):
-    """Give each field: its id, its linkId, the instances around it, the field above it."""
+    """Yield each field: its id, its linkId, the instances around it, its parent field."""
 
     def walk(link_id, prefix, scope, parent):
         item = flow.items[link_id]
@@ -100,7 +100,7 @@ def _holds(flow: Flow, condition, answers) -> bool:
 
 
 def _leads_to(flow: Flow, start: str, goal: str) -> bool:
-    """Tell whether the state of `start` depends on that of `goal`."""
+    """Return whether the state of `start` depends on that of `goal`."""
     seen, waiting = set(), [start]
     while waiting:
         link_id = waiting.pop()
@@ -230,7 +230,7 @@ def test_documents_signatures_and_readings_are_answers():
     asked = [
         {"linkId": "photo", "type": "attachment"},
         {"linkId": "sign", "type": "display", "extension": [signature]},
-        {"linkId": "read", "type": "display", "extension": [consent]},
+        {"linkId": "read", "type": "display", "text": "All of it.", "extension": [consent]},
     ]
     then = [
         {

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.flow import load_flow
-from session_controller.answers import (
+from schemas.questionnaire.load import load_flow
+from session_controller.forms.answers import (
     MAX_INSTANCES,
     Entry,
     Refused,

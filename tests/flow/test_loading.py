@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.flow import Flow, FlowError, load_flow, parse_json
+from schemas.questionnaire.load import Flow, FlowError, load_flow, parse_json
 from tests.flow.everything import EVERYTHING
 from tests.flow.filling import flow_of
 from tests.flow.strategies import any_json, bent, flows
@@ -32,12 +32,12 @@ A = {"linkId": "a", "type": "boolean"}
         ({"linkId": "b"}, 'Questionnaire.item[0].type (linkId "b"): is missing'),
         (
             {"linkId": "b", "type": "poll"},
-            'Questionnaire.item[0].type (linkId "b"): "poll" is no item type of FHIR R4',
+            'Questionnaire.item[0].type (linkId "b"): "poll" is not an item type of FHIR R4',
         ),
         (
             {"linkId": "b", "type": "coding"},
             (
-                'Questionnaire.item[0].type (linkId "b"): "coding" is FHIR R5; R4 says "choice" or '
+                'Questionnaire.item[0].type (linkId "b"): "coding" is FHIR R5; R4 uses "choice" or '
                 '"open-choice"'
             ),
         ),
@@ -70,8 +70,8 @@ A = {"linkId": "a", "type": "boolean"}
                 "enableWhen": [{"question": "b", "operator": "exists", "answerInteger": 1}],
             },
             (
-                'Questionnaire.item[0].enableWhen[0].answerInteger (linkId "b"): exists compares '
-                "with a boolean (FHIR rule que-7)"
+                'Questionnaire.item[0].enableWhen[0].answerInteger (linkId "b"): exists requires '
+                "a boolean (FHIR rule que-7)"
             ),
         ),
         (
@@ -81,13 +81,16 @@ A = {"linkId": "a", "type": "boolean"}
                 "extension": [{"url": _EXT + "regex", "valueString": "["}],
             },
             (
-                'Questionnaire.item[0].extension(regex) (linkId "b"): is no regular expression '
-                "that can be read"
+                'Questionnaire.item[0].extension(regex) (linkId "b"): is not a supported '
+                "regular expression"
             ),
         ),
         (
             {"linkId": "b", "type": "choice", "answerValueSet": "#none"},
-            'Questionnaire.item[0].answerValueSet (linkId "b"): refers to no contained ValueSet',
+            (
+                'Questionnaire.item[0].answerValueSet (linkId "b"): does not refer to a contained '
+                "ValueSet"
+            ),
         ),
         (
             {"linkId": "b", "type": "choice", "answerOption": [{}]},
@@ -147,9 +150,9 @@ def test_depth_and_number_of_items_are_bounded():
         deep = {"linkId": f"g{level}", "type": "group", "item": [deep]}
     assert any("nested deeper than 20" in one for one in refused(deep))
     many = [{"linkId": str(number), "type": "boolean"} for number in range(2_001)]
-    assert any("one more than 2000 items" in one for one in refused(*many))
+    assert any("exceeds the limit of 2000 items" in one for one in refused(*many))
     assert len(flow_of(*many[:2_000]).items) == 2_000
-    assert any("524288 at most" in one for one in refused(A, copyright="x" * 600_000))
+    assert any("at most 524288" in one for one in refused(A, copyright="x" * 600_000))
 
 
 @given(any_json)
@@ -222,13 +225,13 @@ def test_the_canonical_form_is_what_was_understood():
     assert [one["question"] for one in published["item"][1]["enableWhen"]] == ["a", "$status"]
     assert [str(note) for note in flow.notes] == [
         (
-            'Questionnaire.item[1].enableBehavior (linkId "b"): is missing beside several '
-            "conditions; read as any"
+            'Questionnaire.item[1].enableBehavior (linkId "b"): is missing although '
+            "there are several conditions; read as any"
         ),
         'Questionnaire.item[1].enableWhen[0].question (linkId "b"): "page.a" is read as linkId "a"',
         (
-            'Questionnaire.item[1].enableWhen[1].question (linkId "b"): "$status" is no linkId '
-            "here; treated as unanswered"
+            'Questionnaire.item[1].enableWhen[1].question (linkId "b"): "$status" is not a linkId '
+            "of this form; treated as unanswered"
         ),
         "Questionnaire.status: is missing; read as draft",
     ]

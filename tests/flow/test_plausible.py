@@ -9,17 +9,17 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.plausible import (
+from clients.simulator.answers import (
     NoPlausibleValue,
     plausible_document,
     plausible_strokes,
     plausible_value,
 )
-from clients.plausible_patterns import matching
-from schemas.flow import FlowError, load_flow
-from session_controller.values import check_value, is_empty
+from clients.simulator.patterns import matching
+from schemas.questionnaire.load import FlowError, load_flow
+from session_controller.forms.validation import check_value, is_empty
 from tests.flow.everything import EVERYTHING
-from tests.flow.filling import OURS, REAL, flow_of
+from tests.flow.filling import flow_of, form_paths
 
 _EXT = "http://hl7.org/fhir/StructureDefinition/"
 _SEEDS = st.integers(0, 2**32).map(Random)
@@ -27,7 +27,7 @@ _SEEDS = st.integers(0, 2**32).map(Random)
 
 def _items():
     yield from load_flow(EVERYTHING).items.values()
-    for path in (*sorted(OURS.glob("*.json")), *sorted(REAL.glob("*.json"))):
+    for path in form_paths():
         try:
             yield from load_flow(path.read_bytes(), fallback_id=path.stem).items.values()
         except FlowError:

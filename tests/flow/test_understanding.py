@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.flow import FieldKind, FlowError, load_flow
+from schemas.questionnaire.load import FieldKind, FlowError, load_flow
 from tests.flow.filling import flow_of
 
 _EXT = "http://hl7.org/fhir/StructureDefinition/"
@@ -51,18 +51,18 @@ def test_a_top_level_group_is_a_step_and_loose_items_in_a_row_are_one():
 @pytest.mark.parametrize(
     ("item", "note"),
     [
-        ({"linkId": "b", "type": "choice"}, "is missing; any answer is taken"),
+        ({"linkId": "b", "type": "choice"}, "is missing; any answer is accepted"),
         (
             {"linkId": "b", "type": "choice", "answerValueSet": "http://example.org/vs"},
-            "external answerValueSet is not fetched; any answer is taken",
+            "external answerValueSet is not fetched; any answer is accepted",
         ),
         (
             {"linkId": "b", "type": "display", "item": [A]},
-            "stands under a display item, which holds none in FHIR (que-1); kept",
+            "is below a display item, which has no items in FHIR (que-1); kept",
         ),
         (
             {"linkId": "b", "type": "string", "repeats": True, "item": [A]},
-            "stands under a repeating question; it hangs on the first answer",
+            "is below a repeating question; it belongs to the first answer",
         ),
         (
             {
@@ -118,7 +118,7 @@ def test_circles_among_conditions_are_noted_never_refused():
         True,
         False,
     ]
-    assert "in a circle: a, b;" in str(flow.notes[0])
+    assert "in a cycle: a, b;" in str(flow.notes[0])
 
 
 def test_a_linkid_may_look_like_a_path_but_not_like_an_instance():
@@ -131,8 +131,8 @@ def test_a_linkid_may_look_like_a_path_but_not_like_an_instance():
         flow_of(group, *items)
     assert [str(problem) for problem in caught.value.problems] == [
         (
-            'Questionnaire.item[3].linkId (linkId "x[0].y"): reads like an instance of a repeating '
-            "group"
+            'Questionnaire.item[3].linkId (linkId "x[0].y"): looks like an instance of a '
+            "repeating group"
         )
     ]
 
@@ -145,8 +145,8 @@ def test_kinds_of_ours_come_from_extensions():
         "valueCodeableConcept": {"text": "x"},
     }
     flow = flow_of(
-        {"linkId": "a", "type": "display", "extension": [consent]},
-        {"linkId": "b", "type": "boolean", "extension": [consent]},
+        {"linkId": "a", "type": "display", "text": "A.", "extension": [consent]},
+        {"linkId": "b", "type": "boolean", "text": "B?", "extension": [consent]},
         {"linkId": "c", "type": "string", "extension": [signature]},
         {"linkId": "d", "type": "display", "extension": [signature]},
         {"linkId": "e", "type": "string", "required": False, "extension": [signature]},

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.flow import load_flow
-from session_controller.values import Problem, TooLarge, WrongKind, check_value, is_empty, settle
+from schemas.questionnaire.load import load_flow
+from session_controller.forms.validation import (
+    Problem,
+    TooLarge,
+    WrongKind,
+    canonical_value,
+    check_value,
+    is_empty,
+)
 from tests.flow.everything import EVERYTHING
 from tests.flow.filling import flow_of
 from tests.flow.strategies import any_json
@@ -160,7 +167,7 @@ def test_any_json_gets_a_verdict(name, value):
     """Whatever a patient's device sends, the check answers and does not raise."""
     verdict = check_value(_ITEMS[name], value)
     assert verdict is None or isinstance(verdict, WrongKind | TooLarge | Problem)
-    settle(_ITEMS[name], value)
+    canonical_value(_ITEMS[name], value)
     is_empty(value)
 
 
@@ -183,8 +190,46 @@ def test_no_message_holds_the_value(name, value):
     assert _MARK not in str(check_value(_ITEMS[name], value))
 
 
+@pytest.mark.parametrize(
+    ("item", "typed", "stored"),
+    [
+        (_item("string", _ext("regex", valueString="[0-9]{5}")), "12345 ", "12345"),
+        (_item("string", _ext("regex", valueString="[0-9]{5}")), "\xa012345\u200b", "12345"),
+        (_item("string", _ext("regex", valueString="[()0-9 -]+")), "\u202a(555) 555\u202c",
+         "(555) 555"),
+        (_item("string", maxLength=3), "  abc\ufeff\n", "abc"),
+        (_item("string", maxLength=3), "a b", "a b"),
+        (_item("text"), "  one\n\n two \r\n", "one\n\n two"),
+        (_item("url"), " https://example.org\u2003", "https://example.org"),
+        (_item("string", repeats=True), ["a ", "\tb"], ["a", "b"]),
+        (_item("string"), "\u0647\u200d", "\u0647\u200d"),
+        (_item("choice", answerOption=[{"valueString": "Tea"}]), "Tea ", "Tea"),
+        (_item("choice", answerOption=[{"valueString": "Tea "}]), "Tea ", "Tea "),
+        (_item("string", answerOption=[{"valueString": "x"}]), " x", "x"),
+        (_item("open-choice", answerOption=_CODED), " Cat ", "Cat"),
+        (_item("reference"), "Dr. Ito ", "Dr. Ito"),
+    ],
+)  # fmt: skip
+def test_space_around_a_text_breaks_no_rule_and_is_not_kept(item, typed, stored):
+    """Nobody sees it: neither plain spaces nor zero-width ones nor marks of direction."""
+    assert check_value(item, typed) is None
+    assert canonical_value(item, typed) == stored
+    assert check_value(item, stored) is None
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\xa0", "\u200b\ufeff", "\u200e"])
+def test_a_text_of_spaces_is_no_answer(blank):
+    """It is empty, and breaks no rule of its question."""
+    item = _item("string", _ext("regex", valueString="[0-9]{5}"), _ext("minLength", valueInteger=5))
+    assert is_empty(blank)
+    assert canonical_value(item, blank) == ""
+    assert check_value(item, blank) is None
+    assert check_value(_item("url"), blank) is None
+    assert check_value(_item("choice", answerOption=[{"valueString": "Tea"}]), blank) is None
+
+
 def test_a_choice_is_kept_as_its_option_spells_it():
     """Words that a device puts beside a code are replaced by the form's own."""
     item = _ITEMS["pick"]
-    settled = settle(item, [{"code": "a", "display": "I consent to anything"}, "b"])
+    settled = canonical_value(item, [{"code": "a", "display": "I consent to anything"}, "b"])
     assert settled == [{"code": "a", "system": "s", "display": "A"}, "b"]

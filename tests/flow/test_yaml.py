@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.flow import FlowError, load_flow
-from schemas.questionnaire_yaml import parse_yaml
+from schemas.questionnaire.load import FlowError, load_flow
+from schemas.questionnaire.yaml import parse_yaml
 from tests.flow.everything import EVERYTHING
 
 
@@ -57,7 +57,7 @@ def test_what_json_has_is_read():
         b"a: !!binary aGk=",
         b"a: !!python/object/apply:os.system [ls]",
         b"a: b\n---\nc: d",
-        b"[" * 20_000,
+        b"[" * 2_000,
         b" " * 5_000_000,
     ],
     ids=lambda source: repr(source[:20]),

@@ -5,7 +5,7 @@ from pathlib import Path
 from session_controller.media import kinds
 from session_controller.media.outcome import REASONS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "documents.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference/documents.md").read_text(encoding="utf-8")
 
 
 def test_every_reason_stands_on_the_page() -> None:

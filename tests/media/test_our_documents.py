@@ -4,18 +4,18 @@ from random import Random
 
 import pytest
 
-from clients import plausible_documents
+from clients.simulator import documents
 from session_controller.media.inspection import inspect
 from session_controller.media.outcome import Inspected
 from tests.contract.forms import PNG
 from tests.pictures import png
 
 
-@pytest.mark.parametrize("media_type", plausible_documents._MAKERS)
+@pytest.mark.parametrize("media_type", documents._MAKERS)
 @pytest.mark.parametrize("seed", range(20))
 def test_a_simulated_document_is_taken_as_it_is(media_type: str, seed: int) -> None:
     """What the simulator sends is taken, and stored byte for byte."""
-    data = plausible_documents._MAKERS[media_type](Random(seed))
+    data = documents._MAKERS[media_type](Random(seed))
     answer = inspect(data, media_type, (media_type,))
     assert isinstance(answer, Inspected)
     assert (answer.media_type, answer.data) == (media_type, data)

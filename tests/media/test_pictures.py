@@ -35,7 +35,7 @@ NOTHING_TO_DROP = {
 
 
 def media_type(name: str) -> str:
-    """Tell the kind of a sample by its name."""
+    """Return the kind of a sample by its name."""
     return next(TYPES[kind] for kind in TYPES if kind in name.upper())
 
 

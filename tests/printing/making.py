@@ -5,21 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from clients.plausible import plausible_document, plausible_strokes
+from clients.simulator.answers import plausible_document, plausible_strokes
 from schemas.base import Role
-from schemas.flow import Flow
-from schemas.questionnaire import FieldKind, Json
-from schemas.views import DocumentStatus, SessionStatus, SignatureStatus
-from session_controller.answers import consent_document
-from session_controller.engine.state import Document, SessionState, Signature
-from session_controller.record import (
-    ChainHead,
-    Reading,
-    Record,
-    RecordDevice,
-    RecordDocument,
-    SignatureEvidence,
-)
+from schemas.questionnaire.load import Flow
+from schemas.questionnaire.model import FieldKind, Json
+from schemas.wire.views import CoversScope, DocumentStatus, SessionStatus, SignatureStatus
+from session_controller.engine.coverage import covered
+from session_controller.engine.evidence import Reading, SignatureEvidence
+from session_controller.engine.state import Covers, Document, SessionState, Signature
+from session_controller.export.record import ChainHead, Record, RecordDevice, RecordDocument
+from session_controller.forms.answers import consent_document
 from tests.flow.filling import Patient
 
 BEGAN = datetime(2026, 11, 27, 9, 3, 12, 345000, tzinfo=UTC)
@@ -61,6 +56,7 @@ def record_of(
         ),
         documents=(),
         signatures=(),
+        history=(),
         head=ChainHead(1841, sha256("head")),
         exported_at=BEGAN + timedelta(minutes=20),
         exported_by="desk-1",
@@ -86,15 +82,16 @@ def filled_record(flow: Flow, *, seed: int = 7, language: str | None = "en") -> 
     )
     state = state.but(
         signatures={
-            one.field_id: Signature(
-                SignatureStatus.SIGNED,
-                sha256(_text(flow, state, one.field_id, None)),
-                one.decided_at,
-            )
-            for one in signatures
+            one.field_id: _standing(flow, state, one.field_id, one.decided_at) for one in signatures
         }
     )
     return replace(record, state=state, documents=tuple(documents), signatures=signatures)
+
+
+def _standing(flow: Flow, state: SessionState, field_id: str, at: datetime) -> Signature:
+    digest, covers = sha256(_text(flow, state, field_id, None)), Covers(CoversScope.FORM, ())
+    covered_sha256 = covered(flow, state, field_id, digest, covers).sha256
+    return Signature(SignatureStatus.SIGNED, digest, at, covers, covered_sha256)
 
 
 def _document(flow: Flow, field_id: str, rng: Random) -> RecordDocument:
@@ -149,6 +146,9 @@ def signed(
         meaning=flow.items[field_id].text_in(language),
         text=text,
         document_sha256=sha256(text),
+        covered=covered(flow, state, field_id, sha256(text), Covers(CoversScope.FORM, ())),
+        scope=CoversScope.FORM,
+        changed_after=(),
         language=language,
         flow_ref=flow.flow_ref,
         flow_version=flow.version,

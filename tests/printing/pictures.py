@@ -1,6 +1,7 @@
 """Documents for records that look like some: cards and a letter, set by the typesetter."""
 
 import typst
+from PIL import ImageFont
 
 _CARD = """
 #set page(width: 85.6mm, height: 54mm, margin: 6mm, fill: {fill})
@@ -37,7 +38,17 @@ def letter() -> bytes:
     return _made(_LETTER, "pdf")
 
 
+def font() -> bytes:
+    """Return a small font (TrueType), of a family that the typesetter does not bring along."""
+    return ImageFont.load_default(10).path.getvalue()  # type: ignore[union-attr]
+
+
+_FONTS = typst.Fonts(include_system_fonts=False)
+
+
 def _made(source: str, kind: str) -> bytes:
-    made = typst.compile(source.encode(), format=kind, ppi=200, timestamp=0)  # type: ignore[call-overload]
+    made = typst.compile(  # type: ignore[call-overload]
+        source.encode(), format=kind, ppi=200, timestamp=0, font_paths=_FONTS
+    )
     assert isinstance(made, bytes)
     return made

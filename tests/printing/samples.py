@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from session_controller.printing import render
-from session_controller.record import Record
+from session_controller.export.printing import render
+from session_controller.export.record import Record
 from tests.flow.filling import our_flow
 from tests.printing import pictures
 from tests.printing.making import document, filled_record
@@ -23,7 +23,7 @@ _SHOWN = {"answers": 1, "documents": 3, "consent": 5, "evidence": 7}
 
 
 def example() -> Record:
-    """Give the record of our example, with documents that look like some."""
+    """Return the record of the example, with plausible documents."""
     record = filled_record(our_flow("pre-registration"))
     answers = record.state.answers
     name = f"{answers['first-name']} {answers['last-name']}"

@@ -11,12 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from session_controller.printing import TypesettingError, render, render_apart, rendering
-from session_controller.printing.drawing import MAX_POINTS, drawn
-from session_controller.printing.legible import legible
-from session_controller.printing.memory_folder import folder_of
-from session_controller.printing.photographs import for_paper
-from session_controller.printing.typesetting import typeset, unshowable, viewed
+from session_controller.export.printing import (
+    TypesettingError,
+    apart,
+    render,
+    render_apart,
+    rendering,
+)
+from session_controller.export.printing.drawing import MAX_POINTS, drawn
+from session_controller.export.printing.legible import legible
+from session_controller.export.printing.memory_folder import folder_of
+from session_controller.export.printing.photographs import for_paper
+from session_controller.export.printing.typesetting import (
+    MissingGlyphsError,
+    _fonts,
+    typeset,
+    unshowable,
+    viewed,
+)
 from tests.flow.filling import flow_of, our_flow
 from tests.printing import pictures
 from tests.printing.making import document, filled_record, record_of
@@ -110,6 +122,7 @@ def test_the_typesetters_folder_is_empty_when_it_is_done():
     ("value", "shown"),
     [
         ("a\0b", "a[U+0000]b"),
+        ("byte \ufeffmark", "byte [U+FEFF]mark"),
         ("bell\x07", "bell[U+0007]"),
         ("lone \ud800 half", "lone [U+D800] half"),
         ("\u202eover\u202c", "[U+202E]over"),
@@ -124,11 +137,35 @@ def test_what_cannot_be_shown_is_named(value, shown):
     assert "as its Unicode number" in text
 
 
-def test_other_scripts_are_shown_or_named():
-    """A character is on the paper: itself where there is a font, else its number."""
-    for character in "אعжΩ你안😀":
-        text = printed(character * 3)
-        assert character in text or f"[U+{ord(character):04X}]" in text
+@pytest.mark.parametrize("character", "אжΩ")
+def test_scripts_of_our_fonts_are_shown(character):
+    """Greek, Cyrillic and Hebrew are on the paper as they were typed."""
+    assert character * 3 in printed(character * 3)
+
+
+@pytest.mark.parametrize("character", "ก你안😀")
+def test_scripts_without_a_font_of_ours_are_named(character):
+    """A character that our fonts lack is its number, whatever fonts the machine has."""
+    assert f"[U+{ord(character):04X}]" * 3 in printed(character * 3)
+
+
+def test_the_fonts_of_the_machine_are_not_used(monkeypatch, tmp_path):
+    """A record is set in the typesetter's own fonts and in those of `HANDRAIL_FONTS` alone."""
+    ours = ["DejaVu Sans Mono", "Libertinus Serif", "New Computer Modern"]
+    ours.append("New Computer Modern Math")
+    monkeypatch.delenv("HANDRAIL_FONTS", raising=False)
+    assert _fonts.__wrapped__().families() == ours
+    (tmp_path / "added.ttf").write_bytes(pictures.font())
+    monkeypatch.setenv("HANDRAIL_FONTS", str(tmp_path))
+    assert _fonts.__wrapped__().families() == ["Aileron", *ours]
+
+
+def test_a_character_that_the_standard_does_not_allow_is_as_one_without_a_glyph():
+    """The typesetter words it differently, as for U+0000 where a font has a glyph."""
+    source = '#set document(title: "t")\n#"a\\u{feff}b"'
+    with pytest.raises(MissingGlyphsError) as found:
+        typeset({"main.typ": source.encode()}, 0)
+    assert found.value.lines == {2}
 
 
 def test_a_character_that_was_overlooked_costs_the_standard_and_not_the_record(monkeypatch):
@@ -142,8 +179,9 @@ def test_a_character_that_was_overlooked_costs_the_standard_and_not_the_record(m
 
 def test_named_characters_are_asked_for_at_once():
     """The fonts are asked for many characters together, and those that are there are not named."""
-    missing = unshowable("aж" + "".join(map(chr, range(0x4E00, 0x4F00))) + "\0\x01")
-    assert {"\0", "\x01"} <= missing
+    chinese = set(map(chr, range(0x4E00, 0x4F00)))
+    missing = unshowable(chinese | {"a", "ж", "\0", "\x01", "\ufeff"})
+    assert chinese | {"\0", "\x01", "\ufeff"} <= missing
     assert not {"a", "ж"} & missing
 
 
@@ -316,9 +354,17 @@ def test_a_process_that_fails_is_an_error_without_its_content():
         render_apart(record_of(flow_of(QUESTION), {"q": "secret"}), seconds=0.01)
 
 
+def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch):
+    """The key of the box is not in the environment of a process that draws what people typed."""
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", "secret")
+    show = "import os, sys; sys.stdin.read(); print('HANDRAIL_BOX_KEY' in os.environ)"
+    monkeypatch.setattr(apart, "_COMMAND", (sys.executable, "-c", show))
+    assert render_apart(record_of(flow_of(QUESTION))) == b"False\n"
+
+
 def test_the_process_refuses_what_is_no_record():
     """Other input ends it with a code, and in silence."""
-    order = [sys.executable, "-P", "-m", "session_controller.printing"]
+    order = [sys.executable, "-P", "-m", "session_controller.export.printing"]
     done = subprocess.run(order, input=b"no archive", capture_output=True, check=False)
     assert done.returncode == 1
     assert done.stdout == b""

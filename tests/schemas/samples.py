@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from schemas import commands, devices, requests, views
 from schemas.base import Role, Versioned
-from schemas.destinations import ClientCredentials, FhirDestination
-from schemas.rejections import Rejection, RejectionCode
+from schemas.wire import commands, devices, requests, views
+from schemas.wire.destinations import ClientCredentials, FhirDestination
+from schemas.wire.rejections import Rejection, RejectionCode
 
 NOW = datetime(2026, 11, 22, 10, 15, 2, 120000, tzinfo=UTC)
 COMMAND_ID = str(UUID(int=7, version=4))
@@ -21,6 +21,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ReviewDocument": {"field_id": "card", "accepted": False, "reason": "blurred"},
     "FetchDocument": {"field_id": "card"},
     "CoverScreen": {"covered": True},
+    "ReportIdle": {"idle": True},
     "ReplacePatientDevice": {"device": None},
     "Cancel": {"reason": "The patient left."},
     "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},
@@ -53,10 +54,20 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "AddFlow": {"questionnaire": {"resourceType": "Questionnaire"}},
     "ShowSession": {"session": "s-1"},
     "SessionTimeline": {"session": "s-1", "after": 3},
+    "FieldHistory": {"session": "s-1", "field_id": "name", "after": 3},
     "ExportSession": {"session": "s-1", "format": "document", "field_id": "card"},
+    "ExportDelivery": {"session": "s-1", "destination": "ehr"},
     "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
     "ListDocuments": {"session": "s-1"},
     "CancelSession": {"session": "s-1", "reason": "left over"},
+    "IdentifyPatient": {
+        "session": "s-1",
+        "family": "Roe",
+        "given": ("Ana", "María"),
+        "birth_date": "1980-02-03",
+        "gender": "female",
+        "staff_name": "Sam Poe",
+    },
     "AddDestination": {
         "destination": FhirDestination(
             name="ehr",
@@ -71,13 +82,13 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 
 def commands_of_every_type() -> list[commands.Command]:
-    """Give one command of each type."""
+    """Return one command of each type."""
     head = {"command_id": COMMAND_ID, "seq": 12, "sent_at": "2026-11-22T10:15:02.120Z"}
     return [kind(**head, **_FIELDS.get(kind.__name__, {})) for kind in get_args(commands.Command)]
 
 
 def requests_of_every_type() -> list[requests.Request]:
-    """Give one request of each type."""
+    """Return one request of each type."""
     return [
         kind(request_id="r-1", **_FIELDS.get(kind.__name__, {}))
         for kind in get_args(requests.Request)
@@ -113,15 +124,27 @@ _HEAD: dict[str, Any] = {
 
 
 def patient_view(**changes: Any) -> views.PatientView:
-    """Give a patient's view."""
+    """Return a patient's view."""
     fields = {"member": views.FieldView(value="M-1", error="too short")}
     shown = {"sign": _HEAD["signature"]}
-    parts = {"fields": fields, "step_signatures": shown, "host_online": True}
+    review = (
+        views.ReviewLine(field_id="name", step_id="who", value="Ana"),
+        views.ReviewLine(field_id="ssn", step_id="who", value=views.Masked(length=9)),
+        views.ReviewLine(field_id="id", step_id="who", document=views.DocumentStatus.ACCEPTED),
+    )
+    parts = {
+        "fields": fields,
+        "step_signatures": shown,
+        "review": review,
+        "storage_key": "k" * 43,
+        "help_step": "who",
+        "host_online": True,
+    }
     return views.PatientView(**{**_HEAD, **parts, **changes})
 
 
 def facility_view(**changes: Any) -> views.FacilityView:
-    """Give a staff's view."""
+    """Return a staff's view."""
     parts: dict[str, Any] = {
         "label": "Room 2",
         "steps": {
@@ -146,6 +169,7 @@ def facility_view(**changes: Any) -> views.FacilityView:
         "patient_focus": "member",
         "code": "WDJB-MJHT",
         "code_expires_at": NOW,
+        "identified": views.IdentifiedView(at=NOW, device="d-2", family="Roe", given=("Ana",)),
     }
     return views.FacilityView(**{**_HEAD, **parts, **changes})
 
@@ -166,24 +190,43 @@ LINE = devices.LobbyLine(
 )
 
 
+HELD = devices.HeldLine(
+    session="s-2",
+    label="Room 1",
+    flow_ref="pre-registration-0123456789ab",
+    completed_at=NOW,
+    destinations=("ehr",),
+    missing=("birthDate",),
+)
+
+
 def from_controller() -> list[Versioned]:
-    """Give one of each payload that the controller sends outside the answers."""
+    """Return one of each payload that the controller sends, answers excepted."""
     return [
         patient_view(),
         facility_view(),
         Rejection(command_id=COMMAND_ID, seq=12, code=RejectionCode.STALE_REVISION, message="No."),
         devices.ControllerStatus(online=True, epoch=1, version="0.1.0", started_at=NOW),
         devices.Assignment(session=None),
-        devices.Lobby(sessions=(LINE,)),
+        devices.Lobby(sessions=(LINE,), held=(HELD,)),
         devices.PairingGrant(device="d-1", role=Role.PATIENT, secret="s" * 43, site="clinic"),
         requests.SessionOpened(request_id="r-1", session="s-1", flow_ref="f-1", code="WDJB-MJHT"),
         requests.Sessions(request_id="r-1", sessions=(LINE,)),
-        requests.SessionShown(request_id="r-1", view=facility_view()),
+        requests.SessionShown(
+            request_id="r-1",
+            view=facility_view(),
+            deliveries=(
+                requests.SessionDelivery(
+                    destination="ehr", status="held", reason="patient_not_identified"
+                ),
+            ),
+        ),
+        requests.PatientIdentified(request_id="r-1", session="s-1", deliveries=1),
     ]
 
 
 def from_devices() -> list[Versioned]:
-    """Give one of each payload that a device sends."""
+    """Return one of each payload that a device sends."""
     return [
         *commands_of_every_type(),
         *requests_of_every_type(),

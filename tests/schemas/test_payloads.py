@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.base import rfc3339, written
-from schemas.commands import EnterField
-from schemas.devices import CODE_ALPHABET, CODE_LENGTH, Assignment, normalize_code, show_code
-from schemas.reading import (
-    Unreadable,
-    read_claim,
-    read_command,
-    read_presence,
-    read_request,
-)
-from schemas.rejections import RejectionCode
+from schemas.wire.commands import EnterField
+from schemas.wire.devices import CODE_ALPHABET, CODE_LENGTH, Assignment, normalize_code, show_code
+from schemas.wire.parse import Unreadable, read_claim, read_command, read_presence, read_request
+from schemas.wire.rejections import RejectionCode
 from tests.schemas.samples import (
     COMMAND_ID,
     commands_of_every_type,
@@ -201,7 +195,7 @@ def test_what_could_be_read_of_a_refused_command_is_kept():
     found = read_command(json.dumps(body).encode())
     assert isinstance(found, Unreadable)
     assert (found.command_id, found.seq) == (COMMAND_ID, 3)
-    assert found.message == "Missing or not as the contract says: step_id."
+    assert found.message == "Missing or invalid: step_id."
 
 
 @pytest.mark.parametrize("missing", ["code", "session"])
@@ -223,7 +217,7 @@ def test_only_finite_numbers_come_in(value):
     assert not isinstance(read_command(f"{text}1.5}}".encode()), Unreadable)
     found = read_command(f"{text}{value}}}".encode())
     assert isinstance(found, Unreadable)
-    assert found.message == "Missing or not as the contract says: value."
+    assert found.message == "Missing or invalid: value."
 
 
 def test_optional_keys_are_left_out():

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from schemas import topics
-from schemas.published import ASYNCAPI_FILE, SCHEMA_FILE, documents
+from schemas.spec.json_schema import ASYNCAPI_FILE, SCHEMA_FILE, documents
 from tests.schemas.samples import from_controller, from_devices
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "protocol"

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from clients.pages import BUILT
+from clients.web.pages import BUILT
 from schemas.base import Role
 from tests.clients.conftest import Clinic, clinic_at
 from tests.conftest import ROOT, RunningBox
+from tests.machine import find
 from tests.web.proxy import Cable
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -41,11 +41,11 @@ def _missing(what: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a headless Chromium.
+    """Yield a headless Chromium.
 
     Of one module: while Playwright runs, no other event loop can run in this thread.
     """
-    program = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    program = next(filter(None, map(find, _BROWSERS)), None)
     if program is None:
         _missing("no Chromium on this machine; on Debian: apt-get install chromium")
     if not (BUILT / "patient.html").is_file():
@@ -95,7 +95,7 @@ class Screens:
         return page
 
     def cable(self) -> Cable:
-        """Give another way to the box, that can be cut."""
+        """Return a proxy to the box that can be cut."""
         parts = urlsplit(self.url)
         cable = Cable((parts.hostname or "", parts.port or 0))
         self.stack.callback(cable.close)
@@ -173,6 +173,13 @@ class Desk:
         button.click()
         self.page.locator(".mirror h2", has_text=title).first.wait_for()
 
+    def cancel(self, reason: str) -> None:
+        """Cancel the session."""
+        self.press("Cancel the check-in")
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_label("Why?").fill(reason)
+        dialog.get_by_role("button", name="Cancel the check-in").click()
+
     def point(self, field_id: str) -> None:
         """Click a field of the mirror."""
         self.page.locator(f'.mirror [data-field="{field_id}"] > .point').click()
@@ -192,6 +199,10 @@ class Patient:
         """Type into a field."""
         self.field(field_id).locator("input, textarea").first.fill(text)
 
+    def date(self, field_id: str, date: str) -> None:
+        """Type the parts of a date into a field."""
+        type_date(self.field(field_id), date)
+
     def choose(self, field_id: str, label: str) -> None:
         """Pick an answer."""
         self.field(field_id).get_by_label(label, exact=True).first.check()
@@ -207,7 +218,7 @@ class Patient:
         self.field(field_id).get_by_text("Read to its end").wait_for()
 
     def photograph(self, field_id: str, picture: Any) -> None:
-        """Take a picture, and wait until the box has it."""
+        """Attach a picture, and wait until the box has it."""
         self.field(field_id).locator("input[type=file]").first.set_input_files(picture)
         self.page.get_by_role("button", name="Use this picture").click()
         self.field(field_id).get_by_text("Received. Thank you.").wait_for()
@@ -227,9 +238,15 @@ class Patient:
             mouse.up()
 
 
+def type_date(field: Any, date: str) -> None:
+    """Type the parts of a date, written as FHIR has it, into their boxes; none empties its box."""
+    for part, text in zip(("year", "month", "day"), (*date.split("-"), "", ""), strict=False):
+        field.locator(f'[data-part="{part}"]').fill(text)
+
+
 @pytest.fixture
 def screens(box: RunningBox, browser: Browser) -> Iterator[Screens]:
-    """Give a clinic with our example flow; at the end, no page has complained."""
+    """Yield a clinic with the example flow; at the end, no page has reported an error."""
     with clinic_at(box) as clinic, ExitStack() as stack:
         made = Screens(clinic, browser, stack)
         yield made
@@ -238,7 +255,7 @@ def screens(box: RunningBox, browser: Browser) -> Iterator[Screens]:
 
 @pytest.fixture(scope="module")
 def picture(browser: Browser) -> dict[str, Any]:
-    """Give a photograph: large, and of many colours, so that it takes several chunks."""
+    """Return a large photograph of many colors, which needs several chunks."""
     page = browser.new_page()
     encoded: str = page.evaluate(PICTURE)
     page.close()

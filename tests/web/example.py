@@ -20,7 +20,7 @@ def about_you(patient: Patient) -> None:
     """Fill in the first step."""
     patient.fill("first-name", "María")
     patient.fill("last-name", "González")
-    patient.fill("birth-date", "1980-02-03")
+    patient.date("birth-date", "1980-02-03")
     patient.choose("sex", "Female")
     patient.choose("language", "Spanish")
     patient.fill("social-security-number", "123-45-6789")

@@ -30,11 +30,11 @@ class Cable:
             self._open.clear()
 
     def plug(self) -> None:
-        """Let connections through again."""
+        """Accept connections again."""
         self._plugged = True
 
     def close(self) -> None:
-        """Take the cable away."""
+        """Cut all connections, and close the listener."""
         self.pull()
         self._listener.close()
 

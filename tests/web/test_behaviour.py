@@ -1,12 +1,16 @@
 """What the pages promise beside a session that goes well."""
 
 import re
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from schemas.flow import load_flow, parse_json
-from tests.conftest import QUESTIONNAIRES
+from schemas.questionnaire.load import load_flow, parse_json
+from session_controller.settings import Settings
+from tests.clients.conftest import clinic_at
+from tests.flow.filling import form_path, here
 from tests.web import example
 from tests.web.conftest import TABLET, Screens
 
@@ -21,7 +25,8 @@ def test_unplugged_and_back(screens: Screens) -> None:
     patient.fill("first-name", "Ma")
     desk.page.wait_for_function(_shows("first-name", "Ma"))
     cable.pull()
-    patient.page.get_by_text("Reconnecting. Your answers are kept.").wait_for()
+    words = "Connection lost. You can go on: your answers are sent when we reconnect."
+    patient.page.get_by_text(words).wait_for()
     patient.fill("first-name", "María")
     patient.fill("last-name", "González")
     patient.choose("sex", "Female")
@@ -30,8 +35,152 @@ def test_unplugged_and_back(screens: Screens) -> None:
     cable.plug()
     desk.page.wait_for_function(_shows("first-name", "María"))
     desk.page.wait_for_function(_shows("last-name", "González"))
-    patient.page.get_by_text("Reconnecting").wait_for(state="detached")
+    patient.page.get_by_text("Connection lost").wait_for(state="detached")
     assert patient.field("first-name").locator("input").input_value() == "María"
+
+
+def test_what_is_typed_while_the_staff_go_back_is_taken(screens: Screens) -> None:
+    """Four answers while the cable is out, a step back meanwhile: all are in the record."""
+    screens.clinic.admin.add_flow(LATE)
+    cable = screens.cable()
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Late"), url=cable.url)
+    patient.choose("more", "No")
+    desk.next("Second")
+    patient.title("Second")
+    cable.pull()
+    patient.page.get_by_text("Connection lost").wait_for()
+    for n in range(4):
+        patient.fill(f"answer-{n}", f"typed {n}")
+    patient.page.get_by_text("still to be sent").wait_for()
+    desk.press("Back")
+    cable.plug()
+    patient.title("First")
+    patient.page.get_by_text("Connection lost").wait_for(state="detached")
+    desk.next("Second")
+    for n in range(4):
+        desk.page.wait_for_function(_shows(f"answer-{n}", f"typed {n}"))
+    patient.title("Second")
+    assert patient.field("answer-3").locator("input").input_value() == "typed 3"
+
+
+def test_what_is_not_taken_stays_with_the_patient_and_is_shown_to_the_staff(
+    screens: Screens,
+) -> None:
+    """An answer to a question that went away meanwhile: in the patient's own words, until read."""
+    screens.clinic.admin.add_flow(LATE)
+    cable = screens.cable()
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Late"), url=cable.url)
+    patient.choose("more", "Yes")
+    patient.field("detail").wait_for()
+    patient.fill("detail", "before")
+    desk.page.wait_for_function(_shows("detail", "before"))
+    cable.pull()
+    patient.page.get_by_text("Connection lost").wait_for()
+    patient.choose("more", "No")
+    patient.fill("detail", "my own words")
+    cable.plug()
+    kept = patient.page.locator(".not-taken")
+    kept.get_by_text("my own words").wait_for()
+    assert "Detail: this question does not apply now." in kept.inner_text()
+    desk.page.locator(".not-taken").get_by_text("Detail").first.wait_for()
+    assert "my own words" not in desk.page.locator("body").inner_text()
+    kept.get_by_role("button", name="I have read this").click()
+    kept.wait_for(state="detached")
+
+
+def test_what_a_pause_kept_from_being_taken_is_sent_again(screens: Screens) -> None:
+    """Nobody has to type it again, and nobody is told of a refusal that healed."""
+    screens.clinic.admin.add_flow(LATE)
+    cable = screens.cable()
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Late"), url=cable.url)
+    cable.pull()
+    patient.page.get_by_text("Connection lost").wait_for()
+    patient.fill("name", "Ada")
+    desk.press("Pause")
+    desk.page.get_by_text("The session is paused").first.wait_for()
+    cable.plug()
+    desk.page.locator(".not-taken").get_by_text("Name").first.wait_for()
+    desk.press("Resume")
+    desk.page.wait_for_function(_shows("name", "Ada"))
+    desk.page.locator(".not-taken").wait_for(state="detached")
+    assert patient.page.locator(".not-taken").count() == 0
+
+
+def test_what_the_end_of_a_session_leaves_is_said(screens: Screens) -> None:
+    """Nobody reads 'received' of what was typed too late: the patient is told how many answers."""
+    screens.clinic.admin.add_flow(LATE)
+    cable = screens.cable()
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Late"), url=cable.url)
+    patient.fill("name", "Ada")
+    desk.page.wait_for_function(_shows("name", "Ada"))
+    cable.pull()
+    patient.page.get_by_text("Connection lost").wait_for()
+    patient.fill("name", "Augusta")
+    patient.choose("more", "No")
+    desk.cancel("called away")
+    desk.page.get_by_text("The check-in was cancelled.").wait_for()
+    cable.plug()
+    patient.page.get_by_text("2 of your answers did not reach us in time.").wait_for()
+
+
+def test_a_kiosk_hands_in_what_it_holds_of_a_session_that_ended(screens: Screens) -> None:
+    """All of it is refused, and so the staff see which answers are not in the record."""
+    screens.clinic.admin.add_flow(LATE)
+    cable = screens.cable()
+    kiosk, desk = screens.kiosk("Tablet 1", url=cable.url), screens.desk()
+    desk.open("Late", kiosk="Tablet 1")
+    kiosk.title("First")
+    cable.pull()
+    kiosk.page.get_by_text("Connection lost").wait_for()
+    kiosk.fill("name", "Ada")
+    kiosk.choose("more", "Yes")
+    desk.cancel("called away")
+    desk.page.get_by_text("The check-in was cancelled.").wait_for()
+    cable.plug()
+    kiosk.page.get_by_text("2 of your answers did not reach us in time.").wait_for()
+    late = desk.page.locator(".not-taken")
+    late.get_by_text("Name").wait_for()
+    late.get_by_text("More?").wait_for()
+    assert "The session has ended." in late.inner_text()
+    assert "Ada" not in late.inner_text()
+
+
+def _question(link_id: str, text: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    return {"linkId": link_id, "text": text, "type": kind, **more}
+
+
+LATE: dict[str, Any] = {
+    "resourceType": "Questionnaire",
+    "id": "late",
+    "title": "Late",
+    "status": "active",
+    "item": [
+        _question(
+            "first",
+            "First",
+            "group",
+            item=[
+                _question("name", "Name"),
+                _question("more", "More?", "boolean", required=True),
+                _question(
+                    "detail",
+                    "Detail",
+                    enableWhen=[{"question": "more", "operator": "=", "answerBoolean": True}],
+                ),
+            ],
+        ),
+        _question(
+            "second",
+            "Second",
+            "group",
+            item=[_question(f"answer-{n}", f"Answer {n}") for n in range(4)],
+        ),
+    ],
+}
 
 
 def test_a_reload_while_unplugged_loses_nothing(screens: Screens) -> None:
@@ -40,7 +189,7 @@ def test_a_reload_while_unplugged_loses_nothing(screens: Screens) -> None:
     desk = screens.desk()
     patient = screens.patient(desk.open("Patient pre-registration"), url=cable.url)
     cable.pull()
-    patient.page.get_by_text("Reconnecting").wait_for()
+    patient.page.get_by_text("Connection lost").wait_for()
     patient.fill("first-name", "María")
     patient.page.get_by_text("1 still to be sent").wait_for()
     cable.plug()
@@ -56,7 +205,7 @@ def _shows(field_id: str, value: str) -> str:
 
 def test_signing_locks_the_page(screens: Screens) -> None:
     """While a signature is asked for, neither Escape nor Back nor Tab leads out of it."""
-    screens.clinic.admin.add_flow(_SIGNING)
+    screens.clinic.admin.add_flow(SIGNING)
     desk, patient = screens.pair("Signing")
     desk.press("Ask to sign")
     patient.title("Please sign")
@@ -65,7 +214,8 @@ def test_signing_locks_the_page(screens: Screens) -> None:
     patient.page.keyboard.press("Escape")
     patient.page.go_back()
     patient.title("Please sign")
-    assert patient.page.get_by_role("button", name="Ask for help").count() == 0
+    patient.page.get_by_role("button", name="Ask for help").click()
+    desk.page.get_by_text("The patient asks for help.").wait_for()
     desk.press("Cancel signing")
     patient.field("remark").wait_for()
     desk.press("Ask to sign")
@@ -77,7 +227,7 @@ def test_signing_locks_the_page(screens: Screens) -> None:
     desk.page.locator(".actions").get_by_text("Declined").wait_for()
 
 
-_SIGNING: dict[str, Any] = {
+SIGNING: dict[str, Any] = {
     "resourceType": "Questionnaire",
     "id": "signing",
     "title": "Signing",
@@ -132,7 +282,9 @@ def test_two_languages(screens: Screens) -> None:
     assert patient.page.locator("html").get_attribute("lang") == "es"
     patient.page.get_by_role("button", name="Pedir ayuda").wait_for()
     patient.fill("social-security-number", "12")
-    patient.page.get_by_text("No tiene la forma que se pide").wait_for()
+    patient.field("social-security-number").locator("input").blur()
+    error = patient.field("social-security-number").locator(".error")
+    error.get_by_text("No tiene el formato esperado").wait_for()
     desk.page.locator(".mirror-bar select").select_option(label="Español")
     desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
 
@@ -183,8 +335,55 @@ def test_the_idle_cover(screens: Screens) -> None:
     page.clock.fast_forward(121_000)
     page.get_by_role("heading", name="Are you still there?").wait_for()
     assert not page.locator('[data-field="first-name"] input').is_visible()
+    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for()
     page.get_by_role("button", name="Go on").click()
     assert page.locator('[data-field="first-name"] input').input_value() == "María"
+
+
+def test_a_screen_at_which_nobody_answers_is_locked(
+    start_box: Any, browser: Any, tmp_path: Any
+) -> None:
+    """No value stays on the page, not even hidden, until the staff show it again."""
+    settings = Settings(screen_lock=timedelta(seconds=1))
+    with (
+        start_box(tmp_path / "data", settings=settings) as box,
+        clinic_at(box) as clinic,
+        ExitStack() as stack,
+    ):
+        screens = Screens(clinic, browser, stack)
+        screens.clinic.admin.add_flow(LATE)
+        desk = screens.desk()
+        code = desk.open("Late")
+        page = screens.page(screens.context(TABLET))
+        page.clock.install()
+        page.goto(f"{screens.url}/patient#code={code}")
+        page.locator(".session").wait_for()
+        page.locator('[data-field="name"] input').fill("Ada Lovelace")
+        desk.page.wait_for_function(_shows("name", "Ada Lovelace"))
+        page.clock.fast_forward(121_000)
+        page.get_by_role("heading", name="This screen is locked").wait_for()
+        assert page.locator("input").count() == 0
+        assert "Ada" not in page.content()
+        assert page.get_by_role("button", name="Go on").count() == 0
+        desk.page.get_by_text("so it is locked and shows no values").wait_for()
+        desk.press("Show again")
+        page.locator('[data-field="name"] input').wait_for()
+        assert page.locator('[data-field="name"] input').input_value() == "Ada Lovelace"
+        assert screens.faults == []
+
+
+def test_who_loads_an_idle_page_again_is_asked_again(screens: Screens) -> None:
+    """The box was told that nobody is there, so nothing is shown until somebody answers."""
+    desk = screens.desk()
+    page = screens.page(screens.context(TABLET))
+    page.clock.install()
+    page.goto(f"{screens.url}/patient#code={desk.open('Patient pre-registration')}")
+    page.locator(".session").wait_for()
+    page.clock.fast_forward(121_000)
+    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for()
+    page.reload()
+    page.get_by_role("button", name="Go on").click()
+    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for(state="detached")
 
 
 def test_a_kiosk_waits_again_after_a_session(screens: Screens) -> None:
@@ -215,7 +414,7 @@ def test_the_patients_side_moves_to_another_screen(screens: Screens) -> None:
     code = desk.page.locator(".big-code").inner_text()
     other = screens.patient(code)
     assert other.field("first-name").locator("input").input_value() == "María"
-    patient.page.locator(".calm").wait_for()
+    patient.title("Your check-in is no longer on this screen")
     assert "María" not in patient.page.content()
 
 
@@ -283,12 +482,10 @@ def test_the_policy_forbids_all_but_this_box(screens: Screens) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_real_form_from_start_to_end(screens: Screens, picture: Any) -> None:
-    """The real form of 161 items can be filled in and submitted in the pages."""
-    path = QUESTIONNAIRES / "ottehr-intake-paperwork.json"
-    if not path.is_file():
-        pytest.skip("shared/questionnaires is not here")
-    source = parse_json(path.read_bytes())
+@pytest.mark.parametrize("name", here("paperwork", "ottehr-intake-paperwork"))
+def test_a_long_form_from_start_to_end(screens: Screens, picture: Any, name: str) -> None:
+    """An intake form of a hundred items and more can be filled in and submitted in the pages."""
+    source = parse_json(form_path(name).read_bytes())
     flow = load_flow(source)
     screens.clinic.admin.add_flow(source)
     desk, patient = screens.pair(flow.title)

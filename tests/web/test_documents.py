@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import FinishUpload
-from schemas.rejections import RejectionCode
+from schemas.wire.commands import FinishUpload
+from schemas.wire.rejections import RejectionCode
 from session_controller.engine import moves
 from session_controller.engine.refusal import Refusal
 from session_controller.media.outcome import REASONS, Unfit
 from tests.web.conftest import Patient, Screens
 
-_FLOW = {
+FLOW = {
     "resourceType": "Questionnaire",
     "id": "card",
     "title": "A card",
@@ -43,13 +43,13 @@ _FLOW = {
 @pytest.fixture
 def patient(screens: Screens) -> Patient:
     """A patient who is asked for a card and nothing else."""
-    screens.clinic.admin.add_flow(_FLOW)
+    screens.clinic.admin.add_flow(FLOW)
     _, found = screens.pair("A card")
     return found
 
 
 def _refuse(monkeypatch: pytest.MonkeyPatch, reason: str | None) -> None:
-    """Let the box refuse every document for that reason."""
+    """Make the box refuse every document for this reason."""
     details = {"reason": reason} if reason else {}
     refusal = Refusal(RejectionCode.UPLOAD_CORRUPT, f"[{reason}]", details)
     move = replace(moves.MOVES[FinishUpload], decide=lambda *_: refusal)
@@ -69,11 +69,11 @@ def test_a_refused_document_says_why_and_can_be_taken_again(
     with monkeypatch.context() as patched:
         _refuse(patched, "encrypted")
         _send(patient, picture)
-        field.get_by_text("This file asks for a password.").wait_for()
+        field.get_by_text("This file needs a password.").wait_for()
         field.get_by_text("Please take it again.", exact=True).wait_for()
     _send(patient, picture)
     field.get_by_text("Received. Thank you.").wait_for()
-    assert field.get_by_text("This file asks for a password.").count() == 0
+    assert field.get_by_text("This file needs a password.").count() == 0
 
 
 def test_every_reason_is_said_in_the_words_of_the_box(

@@ -1,18 +1,22 @@
-"""How fast the pages are, measured in the browser on loopback; the limits are what was promised.
+"""How fast the pages are, measured in the browser on loopback.
 
-`HANDRAIL_FIGURES=docs/performance-web.md` has the figures written there.
+`HANDRAIL_FIGURES=docs/explanation/performance.md` measures often, has the rows of its table written
+anew, and holds the medians to what was promised: alone, on a machine that does nothing else.
+Without it, each is measured once or twice, to see that it can be.
 """
 
 import gzip
 import os
+import re
 import statistics
 import time
 from pathlib import Path
 
-from clients.pages import BUILT
+from clients.web.pages import BUILT
 from tests.web.conftest import TABLET, Screens
 
-_ROUNDS = 40
+_MEASURED = os.environ.get("HANDRAIL_FIGURES")
+_ROUNDS = 40 if _MEASURED else 2
 _BOTH_PAGES_KB = 150
 
 _WATCH = """selector => {
@@ -34,33 +38,17 @@ _WATCH_VALUE = """([selector, value]) => {
   look();
 }"""
 
-_FIGURES: dict[str, str] = {}
-
 
 def _note(what: str, said: str) -> None:
-    _FIGURES[what] = said
-    named = os.environ.get("HANDRAIL_FIGURES")
-    if named:
-        lines = [f"| {key} | {value} |" for key, value in sorted(_FIGURES.items())]
-        Path(named).write_text(_PAGE.format(table="\n".join(lines)), encoding="utf-8")
+    if _MEASURED:
+        page, row = Path(_MEASURED), re.compile(rf"^\| {re.escape(what)} \|.*$", re.MULTILINE)
+        page.write_text(row.sub(f"| {what} | {said} |", page.read_text(encoding="utf-8")), "utf-8")
 
 
-_PAGE = """# The pages in figures
-
-Measured in headless Chromium against a box on the same machine (2 cores, both browsers, the box
-and the test share them), by `HANDRAIL_FIGURES=docs/performance-web.md ./run test
-tests/web/test_figures.py`. The same test fails where a promise is broken.
-
-| what | measured (promised) |
-| --- | --- |
-{table}
-
-*Click to highlight*: from the staff's click on a field to the changed page on the patient's screen.
-*Key to mirror*: from a key on the patient's screen to the changed value on the staff's, with the
-pause of 120 ms in which the next key is awaited. *Back*: from the moment the cable is plugged
-in again to the patient's page showing the authoritative step as newest. *Code*: scripts and styles
-of all pages, as gzip.
-"""
+def _hold(times: list[float], most_ms: float) -> None:
+    """See that the median is as promised, in a run that measures."""
+    assert times
+    assert not _MEASURED or statistics.median(times) <= most_ms
 
 
 def _spread(times: list[float]) -> str:
@@ -84,7 +72,7 @@ def test_from_click_to_highlight(screens: Screens) -> None:
         times.append(patient.page.evaluate("window.__seen") - clicked)
         desk.page.locator(f'.mirror [data-field="{field}"][data-highlight]').wait_for()
     _note("Click to highlight", f"{_spread(times)} (p50 ≤ 50 ms)")
-    assert statistics.median(times) <= 50
+    _hold(times, 50)
 
 
 def test_from_key_to_mirror(screens: Screens) -> None:
@@ -101,7 +89,7 @@ def test_from_key_to_mirror(screens: Screens) -> None:
         desk.page.wait_for_function("() => window.__seen !== null")
         times.append(desk.page.evaluate("window.__seen") - typed)
     _note("Key to mirror", f"{_spread(times)} (p50 ≤ 250 ms)")
-    assert statistics.median(times) <= 250
+    _hold(times, 250)
 
 
 def test_first_load(screens: Screens) -> None:
@@ -111,7 +99,7 @@ def test_first_load(screens: Screens) -> None:
     _note("Code", f"{size:.0f} kB (≤ {_BOTH_PAGES_KB} kB)")
     assert size <= _BOTH_PAGES_KB
     times = []
-    for _ in range(5):
+    for _ in range(5 if _MEASURED else 1):
         page = screens.page(screens.context(TABLET))
         page.goto(f"{screens.url}/patient")
         page.get_by_label("Enter the code").wait_for()
@@ -120,7 +108,7 @@ def test_first_load(screens: Screens) -> None:
         )
         page.context.close()
     _note("First load to first paint", f"{_spread(times)} (≤ 1,000 ms)")
-    assert statistics.median(times) <= 1_000
+    _hold(times, 1_000)
 
 
 def test_back_after_the_cable(screens: Screens) -> None:
@@ -129,13 +117,13 @@ def test_back_after_the_cable(screens: Screens) -> None:
     desk = screens.desk()
     patient = screens.patient(desk.open("Patient pre-registration"), url=cable.url)
     times = []
-    for _ in range(8):
+    for _ in range(8 if _MEASURED else 1):
         cable.pull()
-        patient.page.get_by_text("Reconnecting").wait_for()
+        patient.page.get_by_text("Connection lost").wait_for()
         patient.page.evaluate(_WATCH, ".bar [role=status]:empty")
         back = time.time() * 1000
         cable.plug()
         patient.page.wait_for_function("() => window.__seen !== null")
         times.append(patient.page.evaluate("window.__seen") - back)
     _note("Back after the cable", f"{_spread(times)} (≤ 500 ms)")
-    assert statistics.median(times) <= 500
+    _hold(times, 500)

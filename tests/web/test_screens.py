@@ -10,23 +10,28 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.web import example
+from tests.web import example, test_fields
 from tests.web.conftest import DESKTOP, TABLET, Screens
 
 PHONE = {"width": 390, "height": 844}
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
+_NOTHING_MOVES = """() => new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))
+  .then(() => document.getAnimations().every(one => one.playState !== "running"))"""
+"""All that is known is drawn, and every transition and animation has ended."""
+
+
 @dataclass
 class Looker:
-    """Has axe judge a screen, and takes its picture where pictures are wanted."""
+    """Checks a screen with axe, and takes its picture where pictures are wanted."""
 
     folder: Path | None
     found: list[str] = field(default_factory=list)
 
     def at(self, page: Page, name: str) -> None:
         """Look at a screen as it is now."""
-        page.wait_for_timeout(350)  # until what moves has arrived
+        page.wait_for_function(_NOTHING_MOVES)
         if self.folder is not None:
             size = page.viewport_size or TABLET
             kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(
@@ -42,7 +47,7 @@ class Looker:
 
 @pytest.fixture
 def look() -> Iterator[Looker]:
-    """Give a looker, who has found nothing at the end; its pictures go to HANDRAIL_SCREENS."""
+    """Yield a checker of screens, which must find nothing; its pictures go to HANDRAIL_SCREENS."""
     named = os.environ.get("HANDRAIL_SCREENS")
     folder = Path(named) if named else None
     if folder:
@@ -67,6 +72,7 @@ def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
     look.at(patient.page, "patient-step")
     example.about_you(patient)
     patient.fill("social-security-number", "12")
+    patient.field("social-security-number").locator("input").blur()
     patient.field("social-security-number").locator(".error").wait_for()
     desk.point("birth-date")
     patient.page.locator("[data-highlight]").wait_for()
@@ -77,7 +83,7 @@ def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
     desk.press("Send to the patient")
     patient.page.get_by_text("Please correct this").wait_for()
     patient.fill("social-security-number", "123-45-6789")
-    patient.fill("birth-date", "1981-02-03")
+    patient.date("birth-date", "1981-02-03")
     patient.page.get_by_role("button", name="Ask for help").click()
     desk.page.get_by_text("The patient asks for help.").wait_for()
     look.at(desk.page, "desk-help")
@@ -200,3 +206,20 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     look.at(kiosk.page, "patient-step")
     desk.page.set_viewport_size(PHONE)
     look.at(desk.page, "desk-session")
+
+
+def test_fields_and_what_is_said_of_them(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing where answers are said back, and where something is wrong with them."""
+    desk, patient = test_fields.begin(screens, "Español")
+    patient.date("born", "1980-01-31")
+    patient.date("since", "2099-02-31")
+    patient.date("seen", "2026-11-22")
+    patient.fill("income", "12.000")
+    patient.fill("dose", "1,500")
+    test_fields.leave(patient)
+    patient.field("dose").locator(".error").wait_for()
+    look.at(patient.page, "patient-fields")
+    desk.page.locator('.mirror [data-field="since"] .error').wait_for()
+    look.at(desk.page, "desk-fields")
+    patient.page.set_viewport_size(PHONE)
+    look.at(patient.page, "patient-fields")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from clients.pages import pages
+from clients.web.pages import pages
 
 
 async def test_pages_that_were_not_built_say_what_to_run(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_a_whole_session_with_photo_and_signature(screens: Screens, picture: Any
     )
     desk.press("Finish")
     patient.title("Thank you!")
+    words = "We have received your form. Your answers are no longer on this screen."
+    patient.page.get_by_text(words).wait_for()
     desk.page.get_by_text("The check-in is complete and submitted.").wait_for()
     answers = json.dumps(screens.clinic.admin.response(session), ensure_ascii=False)
     assert "González" in answers
@@ -65,5 +67,5 @@ def _nothing_is_left(page: Any) -> None:
     assert "#" not in kept["url"]
     assert "González" not in page.content()
     page.go_back()
-    page.wait_for_timeout(300)
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))")
     assert "González" not in page.content()

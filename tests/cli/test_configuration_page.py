@@ -1,0 +1,127 @@
+"""docs/reference/configuration.md has each setting of the program, and no other."""
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from cli import app
+from schemas.wire.destinations import (
+    ClientCredentials,
+    Destinations,
+    FhirDestination,
+    FolderDestination,
+    MqttDestination,
+    StaticToken,
+)
+from session_controller.backup.manifest import FOLDER as BACKUPS
+from session_controller.backup.outlook import ASIDE
+from session_controller.data_folder import ADMINS_FILE, BOX_FILE, DELIVERY_FILE
+from session_controller.integrity.verified_point import POINT_FILE
+from session_controller.security.encryption import KEY_FILE
+from session_controller.storage.database import DATABASE, DOCUMENTS_DRAFT, DRAFT, RESTORING
+from session_controller.storage.documents import FOLDER as DOCUMENTS
+from tests.conftest import ROOT
+from tests.pages import codes, first_codes, rows, section
+
+from .conftest import Handrail
+
+PAGE = "reference/configuration.md"
+_READ = re.compile(r'environ(?:ment)?(?:\.get\(|\[)"(\w+)"|"(\w+)" in os\.environ|"(HANDRAIL_\w+)"')
+
+
+def _sources() -> Iterator[Path]:
+    """Yield the modules of the program; what builds the pages reads npm's own variables."""
+    yield ROOT / "cli.py"
+    for folder in ("broker", "clients", "schemas", "session_controller"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if ROOT / "clients/web" not in path.parents:
+                yield path
+
+
+def test_each_environment_variable_has_one_row() -> None:
+    """Those that a module reads or an option names: all of them are on the page."""
+    read = {"".join(names) for path in _sources() for names in _READ.findall(path.read_text())}
+    assert sorted(first_codes(PAGE, "## Environment variables")) == sorted(read)
+
+
+def test_each_option_of_serve_has_one_row_with_its_default() -> None:
+    """A default that is none is said in words."""
+    command: Any = typer.main.get_command(app)
+    options = [one for one in command.commands["serve"].params if one.name != "help"]
+    told = rows(PAGE, "## Options of `handrail serve`")
+    assert [codes(row[0])[0] for row in told] == [one.opts[0] for one in options]
+    for option, (_, default, *_) in zip(options, told, strict=True):
+        if option.envvar:
+            assert f"`${option.envvar}`" in default
+        if option.default is not None:
+            assert str(option.default) in codes(default)
+
+
+@pytest.fixture
+def used(tmp_path: Path, handrail: Handrail) -> Path:
+    """Return a data folder that was used, backed up and restored."""
+    data = tmp_path / "data"
+    for words in (("flow", "list"), ("deliver", "add", "out", "--folder", "."), ("backup",)):
+        assert handrail(*words, "--data", str(data)).code == 0
+    assert handrail("restore", str(data / BACKUPS), "--data", str(data)).code == 0
+    assert handrail("flow", "list", "--data", str(data)).code == 0
+    return data
+
+
+def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
+    """What stands in a folder is on the page, and what is on the page is the code's."""
+    told = [name.rstrip("/") for name in first_codes(PAGE, "## Files in the data folder")]
+    there = [path.name for path in used.iterdir()]
+    assert [name for name in there if not any(fnmatchcase(name, one) for one in told)] == []
+    known = [
+        *(f"{DATABASE}{suffix}" for suffix in ("", "-wal", "-shm")),
+        *(
+            DOCUMENTS,
+            KEY_FILE,
+            DELIVERY_FILE,
+            ADMINS_FILE,
+            BACKUPS,
+            f"{ASIDE}*",
+            POINT_FILE,
+            BOX_FILE,
+        ),
+        *("lock", "admin-*.lock", RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
+    ]
+    assert told[: len(known)] == known
+
+
+def test_the_example_of_destinations_is_one() -> None:
+    """It is a `delivery.json` that a box reads."""
+    (example,) = re.findall(r"```json\n(.*?)```", section(PAGE, "### `delivery.json`"), re.DOTALL)
+    assert len(Destinations.model_validate_json(json.dumps(json.loads(example))).destinations) == 2
+
+
+def test_each_key_of_a_destination_has_a_row() -> None:
+    """With its default, if it has one; `name`, `kind` and `by` are told in words."""
+    kinds = {"fhir": FhirDestination, "folder": FolderDestination, "mqtt": MqttDestination}
+    told = rows(PAGE, "### `delivery.json`")
+    of_kinds = [row for row in told if len(row) == 5]
+    for name, kind in kinds.items():
+        keys = {codes(row[0])[0]: row for row in of_kinds if name in codes(row[1])}
+        assert keys.keys() == kind.model_fields.keys() - {"name", "kind"}
+        _have_defaults(kind, {key: (row[2], row[4]) for key, row in keys.items()})
+    of_auth = {codes(row[0])[0]: (row[1], row[3]) for row in told if len(row) == 4}
+    assert of_auth.keys() == ClientCredentials.model_fields.keys() - {"by"}
+    _have_defaults(ClientCredentials, of_auth)
+    assert StaticToken.model_fields.keys() == {"by", "token_file"}
+
+
+def _have_defaults(kind: Any, told: dict[str, tuple[str, str]]) -> None:
+    for key, (required, default) in told.items():
+        field = kind.model_fields[key]
+        assert (required == "yes") == field.is_required(), key
+        if isinstance(field.default, bool):
+            assert default == str(field.default).lower()
+        elif isinstance(field.default, str):
+            assert codes(default) == [field.default]
