@@ -1,6 +1,6 @@
 """Compares brokers: `python -m benchmarks.broker [--rounds 3] [--size 1] [--only TEXT]`.
 
-Brokers take turns within each round, so that whatever else the machine does hits all of them.
+Brokers take turns within each round, so that other load on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SHOWN = {
     "4,000 idle": ("messages_per_second", "p50_us"),
 }
 STOCK_SIZE = 0.05
-"""Stock amqtt gets a twentieth of the messages: it would be cut by the cap otherwise."""
+"""Stock amqtt is sent a twentieth of the messages: it would reach the time cap otherwise."""
 
 Results = dict[tuple[str, str], list[Result]]
 
 
 def measure(broker: str, scenario: str, size: float) -> Result:
-    """Run one scenario against a fresh broker, the load in its own process."""
+    """Run one scenario against a new broker, with the load in a separate process."""
     with tempfile.TemporaryDirectory() as folder, serving(broker, Path(folder)) as (port, pid):
         scaled = size * STOCK_SIZE if broker.startswith("amqtt") else size
         done = subprocess.run(
@@ -54,7 +54,7 @@ def measure(broker: str, scenario: str, size: float) -> Result:
 
 
 def collect(rounds: int, size: float, only: str, brokers: list[str]) -> Results:
-    """Run all rounds, telling each figure as it comes."""
+    """Run all rounds, printing each figure as it is measured."""
     results: Results = defaultdict(list)
     for number in range(rounds):
         for scenario in (each for each in SCENARIOS if only in each):
@@ -67,7 +67,7 @@ def collect(rounds: int, size: float, only: str, brokers: list[str]) -> Results:
 
 
 def table(results: Results, brokers: list[str]) -> str:
-    """Give the medians as a table, with the ratio of ours to Mosquitto's."""
+    """Return the medians as a table, with the ratio of ours to Mosquitto's."""
     lines = [
         f"| | | {' | '.join(brokers)} | ours / Mosquitto |",
         "| --- " * (len(brokers) + 3) + "|",
@@ -99,11 +99,11 @@ def _lost(results: Results, scenario: str, broker: str) -> str:
 
 
 def main() -> None:
-    """Read the arguments, measure, print."""
+    """Parse the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=float, default=1.0, help="factor on the message counts")
-    parser.add_argument("--only", default="", help="scenarios whose name has this in it")
+    parser.add_argument("--only", default="", help="only scenarios whose name contains this")
     parser.add_argument("--brokers", nargs="+", default=list(BROKERS), choices=list(BROKERS))
     arguments = parser.parse_args()
     results = collect(arguments.rounds, arguments.size, arguments.only, arguments.brokers)

@@ -1,4 +1,4 @@
-"""The brokers that are compared, each in a process of its own, with password and topic rules."""
+"""The compared brokers, each in its own process, with password and topic rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from broker.passwords import hash_password
+from broker.standalone.passwords import hash_password
 
 from .wire import PASSWORD, USER
 
@@ -22,7 +22,7 @@ TRIES = 3
 
 
 def mosquitto(folder: Path, port: int) -> list[str]:
-    """Mosquitto with a password file and an ACL file, its queue large enough for the load."""
+    """Start Mosquitto with a password file, an ACL file, and a queue large enough for the load."""
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     passwords = folder / "passwords"
     passwords.touch(mode=0o600)
@@ -39,7 +39,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
 
 
 def handrail(folder: Path, port: int) -> list[str]:
-    """Run ours with a rules file that says the same."""
+    """Start ours with an equivalent rules file."""
     rules = folder / "rules.yaml"
     topics = [f"{topic}/#" for topic in TOPICS]
     rules.write_text(
@@ -52,7 +52,7 @@ def handrail(folder: Path, port: int) -> list[str]:
 
 
 def amqtt(_folder: Path, port: int) -> list[str]:
-    """Run stock amqtt with plugins that check the same password and topics."""
+    """Start stock amqtt with plugins that check the same password and topics."""
     return [sys.executable, "-W", "ignore", "-m", "benchmarks.broker.stock", str(port)]
 
 
@@ -62,7 +62,7 @@ BROKERS = {"amqtt 0.12.1": amqtt, "Mosquitto": mosquitto, "Handrail": handrail}
 
 @contextmanager
 def serving(name: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run a broker; gives its port and process id."""
+    """Run a broker; yield its port and process id."""
     with (folder / "log").open("wb") as log:
         port, process = _start(name, folder, log)
         try:
@@ -77,7 +77,7 @@ def serving(name: str, folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def _start(name: str, folder: Path, log: IO[bytes]) -> tuple[int, subprocess.Popen[bytes]]:
-    """Start it on a free port; once more when another program was quicker to take that."""
+    """Start it on a free port; retry once if another program took that port first."""
     for _ in range(TRIES):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The load generator: one scenario against one port, in a process of its own; prints JSON."""
+"""The load generator: one scenario against one port, in its own process; prints JSON."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import uvloop
 from .wire import Client, Publisher, connect
 
 CAP_SECONDS = 15.0
-"""A scenario is cut here; what arrived until then counts, and the rest is told as missing."""
+"""Time cap of a scenario; messages not received by then are reported as missing."""
 CONNECTING = 100
-"""Connections under way at once in a storm."""
+"""Concurrent connection attempts in a storm."""
 
 Result = dict[str, float]
 
 
 class Pair:
-    """A publisher and its subscriber, with so many messages on their way at once."""
+    """A publisher and its subscriber, with a window of messages in flight."""
 
     def __init__(self, name: str, qos: int, window: int, count: int) -> None:
         self.name, self.qos, self.window, self.count = name, qos, window, count
@@ -46,7 +46,7 @@ class Pair:
         self.push()
 
     def push(self) -> None:
-        """Send what the window allows; finish when all has come and is acknowledged."""
+        """Send what the window allows; finish once everything has arrived and is acknowledged."""
         settled = self.reader.received
         if self.qos:
             settled = min(settled, self._acked)
@@ -54,13 +54,13 @@ class Pair:
             self.done.set()
             return
         room = min(self.count, settled + self.window) - self.publisher.sent
-        # Half a window at a time: one message per system call would measure this program.
+        # Half a window at a time: with one message per system call, this program is the bottleneck.
         if room and (room * 2 >= self.window or self.publisher.sent + room == self.count):
             self.writer.transport.write(self.publisher.take(room))
 
 
 async def pairs(port: int, how_many: int, qos: int, window: int, count: int) -> Result:
-    """Run so many pairs to the end or to the cap; count every message and its order."""
+    """Run pairs to the end or to the cap; check every message and its order."""
     all_pairs = [Pair(f"{qos}-{i}", qos, window, count) for i in range(how_many)]
     for pair in all_pairs:
         await pair.open(port)
@@ -85,7 +85,7 @@ async def pairs(port: int, how_many: int, qos: int, window: int, count: int) -> 
 
 
 async def ping_pong(port: int, count: int) -> Result:
-    """Send a message to and fro at QoS 1, one at a time; microseconds there and back."""
+    """Send a message back and forth at QoS 1, one at a time; return microseconds per round trip."""
     there, back = Publisher("bench/there", 1), Publisher("bench/back", 1)
     one, other = await connect(port, "one"), await connect(port, "other")
     await one.subscribe("bench/back", qos=1)
@@ -123,7 +123,7 @@ async def ping_pong(port: int, count: int) -> Result:
 
 
 async def fan_out(port: int, readers: int, count: int, window: int) -> Result:
-    """Send each message to 100 readers; deliveries per second."""
+    """Send each message to 100 readers; return deliveries per second."""
     clients = [await connect(port, f"fan-{i}") for i in range(readers)]
     for client in clients:
         await client.subscribe("bench/fan")
@@ -162,7 +162,7 @@ async def fan_out(port: int, readers: int, count: int, window: int) -> Result:
 
 
 async def storm(port: int, count: int) -> Result:
-    """Connect many clients; seconds until all are in."""
+    """Connect many clients; return the seconds until all are connected."""
     gate = asyncio.Semaphore(CONNECTING)
 
     async def one(number: int) -> Client:
@@ -179,7 +179,7 @@ async def storm(port: int, count: int) -> Result:
 
 
 async def idle(port: int, count: int, messages: int) -> Result:
-    """Measure one pair and a ping-pong beside idle subscriptions and retained messages."""
+    """Measure one pair and a ping-pong with many idle subscriptions and retained messages."""
     holders = [await connect(port, f"idle-{i}") for i in range(count // 200)]
     for number, holder in enumerate(holders):
         for start in range(0, 200, 20):
@@ -208,7 +208,7 @@ SCENARIOS: dict[str, Callable[[int, float], Awaitable[Result]]] = {
 
 
 async def run(name: str, port: int, size: float) -> Result:
-    """Run a scenario with the broker's own time beside it."""
+    """Run a scenario; also measure the broker's CPU time."""
     process = psutil.Process(int(os.environ["BROKER_PID"]))
     before = process.cpu_times()
     result = await SCENARIOS[name](port, size)

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from broker.standalone import run_standalone
+from broker.standalone.serve import run_standalone
 
 if __name__ == "__main__":
     sys.exit(run_standalone(Path(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""Starts stock amqtt with a password check and a topic check of the same kind, logs off."""
+"""Starts stock amqtt with an equivalent password check and topic check, without logs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .wire import PASSWORD, USER
 
 
 class Password(BaseAuthPlugin):  # type: ignore[misc] # amqtt has no types
-    """One user."""
+    """Password check for one user."""
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Compare."""
+        """Return whether access is allowed."""
         return bool(session.username == USER and session.password == PASSWORD)
 
 
 class Topics(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
-    """Topics under three roots."""
+    """Topic check for three roots."""
 
     async def topic_filtering(
         self,
@@ -33,12 +33,12 @@ class Topics(BaseTopicPlugin):  # type: ignore[misc] # amqtt has no types
         topic: str | None = None,
         action: Action | None = None,  # noqa: ARG002
     ) -> bool:
-        """Compare."""
+        """Return whether access is allowed."""
         return topic is not None and topic.startswith(("bench/", "idle/", "kept/"))
 
 
 async def main(port: int) -> None:
-    """Serve for ever."""
+    """Serve forever."""
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},

@@ -13,7 +13,7 @@ USER, PASSWORD = "bench", "bench"
 
 
 def text(value: str) -> bytes:
-    """Encode a string of the wire."""
+    """Encode an MQTT string."""
     return struct.pack("!H", len(value)) + value.encode()
 
 
@@ -44,7 +44,7 @@ class Publisher:
         self.sent = 0
 
     def take(self, count: int) -> bytes:
-        """Give the next `count` messages as bytes."""
+        """Return the next `count` messages as bytes."""
         start = self.sent
         self.sent += count
         parts = []
@@ -55,7 +55,7 @@ class Publisher:
 
 
 class Client(asyncio.Protocol):
-    """One connection; hands whole packets to whoever is interested."""
+    """One connection; passes complete packets to its handlers."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
@@ -68,13 +68,13 @@ class Client(asyncio.Protocol):
         self._answers: asyncio.Queue[int] = asyncio.Queue()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Switch Nagle's algorithm off."""
+        """Disable Nagle's algorithm."""
         self.transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
-        """Walk the packets."""
+        """Parse the packets."""
         data = self._tail + data
         position, end = 0, len(data)
         numbers: list[int] = []

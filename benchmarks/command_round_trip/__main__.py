@@ -1,6 +1,6 @@
-"""Compares whole commands on Handrail and on two peers; see benchmarks/README.md.
+"""Compares command round trips on Handrail and on two peers; see benchmarks/README.md.
 
-The servers take turns within each round, so that whatever else the machine does hits all of them.
+The servers take turns within each round, so that other load on the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .servers import PEERS, SERVERS, MissingError
 
 
 def run(arguments: argparse.Namespace) -> tuple[Rounds, dict[str, str]]:
-    """Measure all rounds; gives the figures, and the peers that are missing with the reason."""
+    """Measure all rounds; return the figures, and the missing peers with the reason."""
     rounds: Rounds = defaultdict(list)
     missing: dict[str, str] = {}
     sizes: list[int] = arguments.sessions
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> tuple[Rounds, dict[str, str]]:
                     )
                 except MissingError as error:
                     missing[server] = str(error)
-                    print(f"{server} is left out: {error}", flush=True)
+                    print(f"{server} is skipped: {error}", flush=True)
                     continue
                 rounds[server, sessions].append(results)
                 spelled = {k: {f: round(v, 3) for f, v in fs.items()} for k, fs in results.items()}
@@ -60,21 +60,23 @@ def _servers(text: str) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the arguments' parser."""
+    """Return the argument parser."""
     made = argparse.ArgumentParser(prog="benchmarks.command_round_trip", description=__doc__)
     made.add_argument("--sessions", type=_numbers, default=[1, 10, 100], help="1,10,100")
     made.add_argument("--seconds", type=float, default=5.0, help="of each task")
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--peers", type=_servers, default=list(PEERS), help=",".join(SERVERS))
-    made.add_argument("--gather", type=int, default=1_000, help="pairs to connect; 0 for none")
-    made.add_argument("--lobby", action="store_true", help="hosts read the lobby meanwhile")
-    made.add_argument("--sync-ms", type=float, default=0.0, help="more that each sync takes")
+    made.add_argument("--gather", type=int, default=1_000, help="pairs to connect; 0: none")
+    made.add_argument("--lobby", action="store_true", help="hosts also subscribe to the lobby")
+    made.add_argument(
+        "--sync-ms", type=float, default=0.0, help="additional milliseconds for each sync"
+    )
     made.add_argument("--json", type=Path, default=Path("command_round_trip.json"))
     return made
 
 
 def main() -> None:
-    """Read the arguments, measure, print, and write the figures of every round."""
+    """Parse the arguments, measure, print, and write the figures of every round."""
     arguments = parser().parse_args()
     allow_many_files()
     rounds, missing = run(arguments)

@@ -1,4 +1,4 @@
-"""Enrols the devices of a run at a box and opens its sessions, as IT does: by requests."""
+"""Enrolls the devices of a run at a box and opens its sessions, by admin requests."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .screens import ROOT, LoadError, MqttScreen
 
 FLOW = Path(__file__).parents[2] / "flows" / "pre-registration.json"
 WINDOW = 50
-"""Requests under way at once."""
+"""Concurrent requests."""
 
 
 class MqttEnrolment:
-    """An admin device at work."""
+    """An admin device that enrolls devices and opens sessions."""
 
     def __init__(self, port: int, admin: tuple[str, str]) -> None:
         self._port = port
         self._device, self._secret = admin
 
     async def run(self, sessions: int) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
-        """Give the secrets, and of each session its name, host and patient."""
+        """Return the secrets, and each session's name, host and patient."""
         admin = await MqttScreen.open(self._port, self._device, self._secret)
         await admin.join(self._device, "none")
         flow = json.loads(FLOW.read_text())

@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: an order on stdin as JSON, figures on stdout."""
+"""The load generator, a separate process: an order on stdin as JSON, figures on stdout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .work import JOBS, Pair, filling
 
 Figures = dict[str, float]
 UNDER_WAY = 100
-"""Connections being made at once."""
+"""Concurrent connection attempts."""
 WARM_UP_S = 0.7
 
 
@@ -32,12 +32,12 @@ class Servers:
         self._processes = [psutil.Process(pid) for pid in pids]
 
     def cpu_s(self) -> float:
-        """Give the CPU seconds of all processes, in user and in system."""
+        """Return the CPU seconds of all processes, user and system."""
         times = [process.cpu_times() for process in self._processes]
         return sum(each.user + each.system for each in times)
 
     def rss_mb(self) -> float:
-        """Give the resident memory of all processes."""
+        """Return the resident memory of all processes."""
         return sum(each.memory_info().rss for each in self._processes) / 1e6
 
 
@@ -47,7 +47,7 @@ def _own_cpu_s() -> float:
 
 
 class Load:
-    """The screens of one run, and what is measured with them."""
+    """The screens of one run, and its measurements."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
@@ -59,7 +59,7 @@ class Load:
         self.sent = 0
 
     async def prepare(self) -> None:
-        """Enrol devices and open sessions, or take those that the peer was started with."""
+        """Enroll devices and open sessions, or use those that the peer was started with."""
         order = self.order
         if "admin" in order:
             enrolment = MqttEnrolment(order["port"], order["admin"])
@@ -72,7 +72,7 @@ class Load:
             self.site = WebSocketSite(order["port"], secrets)
 
     async def gather(self) -> Figures:
-        """Connect all screens; done when each shows that the other one is there."""
+        """Connect all screens, until each shows that the other one is online."""
         gate = asyncio.Semaphore(UNDER_WAY)
 
         async def one(device: str, session: str) -> Screen:
@@ -95,7 +95,7 @@ class Load:
         return {"seconds": spent, "cpu_s": cpu, "rss_mb": self.servers.rss_mb()}
 
     async def fill(self) -> None:
-        """Let every patient complete the first step."""
+        """Complete the first step as every patient."""
         until = time.perf_counter() + DEADLINE_S
         await asyncio.gather(*(p.closed_loop(iter(filling()), until) for p in self.pairs))
         self.sent += sum(len(p.took) for p in self.pairs)
@@ -111,7 +111,7 @@ class Load:
         return figures
 
     async def paced(self, rate: float, seconds: float) -> Figures:
-        """Run the guided job at so many commands per second in all."""
+        """Run the guided job at a total rate of commands per second."""
         every = len(self.pairs) / rate
         begin = time.perf_counter() + 0.05
         with self._measured() as figures:
@@ -141,7 +141,7 @@ class Load:
         }
 
     async def reconnect(self, seconds: float) -> Figures:
-        """Let one patient after the other come back: from the connect to the retained view."""
+        """Reconnect one patient after another; measure from the connect to the retained view."""
         took: list[float] = []
         until = time.perf_counter() + seconds
         connection = 1
@@ -164,14 +164,14 @@ class Load:
         }
 
     async def _leave(self, pair: Pair) -> None:
-        """End the patient's connection without a word, and wait until the host sees it."""
+        """Close the patient's connection without DISCONNECT, and wait until the host sees it."""
         pair.patient.on_view = None
         pair.patient.close()
         host = pair.host
         await host.until(lambda: host.view.payload.count(b'"online":true') < 2)
 
     def check(self) -> None:
-        """See that every command that was sent was acknowledged, and counted once."""
+        """Check that every command sent was acknowledged, and counted once."""
         for pair in self.pairs:
             for screen in (pair.host, pair.patient):
                 if screen.failed:
@@ -185,7 +185,7 @@ def _shows_other(payload: bytes) -> bool:
 
 
 async def run(order: dict[str, Any]) -> dict[str, Figures]:
-    """Do what is ordered, in this order; the sum of commands comes with it."""
+    """Run the ordered tasks in sequence; return their figures and the number of commands."""
     load = Load(order)
     await load.prepare()
     results = {"gather": await load.gather()}

@@ -1,4 +1,4 @@
-"""One measurement: a fresh server, the load beside it, and a look into the database at the end."""
+"""One measurement: a new server, the load generator, and a check of the database at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Figures = dict[str, float]
 
 
 def tasks_for(sessions: int, seconds: float, most: int) -> list[dict[str, Any]]:
-    """Give what is measured at this size; pacing and reconnecting at the largest alone."""
+    """Return the tasks for this size; pacing and reconnecting only at the largest."""
     tasks: list[dict[str, Any]] = [
         {"name": "guided", "seconds": seconds},
         {"name": "mixed", "seconds": seconds},
@@ -40,9 +40,9 @@ def measure(
     lobby: bool = False,
     sync_ms: float = 0.0,
 ) -> dict[str, Figures]:
-    """Run a load against a fresh server; raises where a command was lost or counted twice.
+    """Run a load against a new server. Raises if a command was lost or counted twice.
 
-    `sync_ms`: how much longer each of its syncs is to take.
+    `sync_ms`: additional milliseconds for each of its syncs.
     """
     with tempfile.TemporaryDirectory(prefix="handrail-bench-") as name:
         folder = Path(name)
@@ -79,6 +79,6 @@ def _stored(database: Path) -> int:
 
 
 def allow_many_files() -> None:
-    """Let this process and those that it starts hold thousands of connections."""
+    """Raise the limit of open files for this process and its children."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

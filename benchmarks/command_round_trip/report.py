@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 Figures = dict[str, float]
 Rounds = dict[tuple[str, int], list[dict[str, Figures]]]
-"""By server and number of sessions: of each round, the figures of each task."""
+"""By server and number of sessions: the figures of each task, per round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: what is shown, and whether more is better."""
+    """A row of the table: a figure, and whether higher is better."""
 
     task: str
     figure: str
@@ -42,13 +42,13 @@ GATHER = [
 
 
 def median(rounds: list[dict[str, Figures]], row: Row) -> float | None:
-    """Give the median over the rounds; None where it was not measured."""
+    """Return the median over the rounds, or None if not measured."""
     values = [tasks[row.task][row.figure] for tasks in rounds if row.task in tasks]
     return statistics.median(values) if values else None
 
 
 def table(rounds: Rounds, servers: list[str], gathered: int) -> str:
-    """Write the table; the last column compares Handrail with the better peer."""
+    """Return the table; the last column compares Handrail with the better peer."""
     lines = [
         f"| sessions | | {' | '.join(servers)} | Handrail to the better peer |",
         f"| ---: | --- | {'---: | ' * len(servers)}---: |",
@@ -80,7 +80,7 @@ def _ratio(row: Row, values: dict[str, float | None]) -> str:
 
 
 def busiest_load(rounds: Rounds) -> Iterable[str]:
-    """Tell how much of a core the load generator took, at most, for each server."""
+    """Return the load generator's highest CPU share, as a sentence for each server."""
     for server in dict.fromkeys(name for name, _ in rounds):
         shares = [
             figures["load_cpu_share"]
@@ -90,4 +90,4 @@ def busiest_load(rounds: Rounds) -> Iterable[str]:
             if name == server and "load_cpu_share" in figures
         ]
         if shares:
-            yield f"The load generator took at most {max(shares):.0%} of a core against {server}."
+            yield f"The load generator used at most {max(shares):.0%} of a core against {server}."

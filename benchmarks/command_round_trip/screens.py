@@ -1,4 +1,4 @@
-"""A screen: one connection that sends commands and holds the newest view of its session."""
+"""A screen: one connection that sends commands and keeps the newest view of its session."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ACKNOWLEDGED = re.compile(rb'"acknowledged_seq": ?(\d+)')
 
 
 class LoadError(Exception):
-    """The server did something that the job does not have: a refusal, a closed connection."""
+    """The server did something unexpected, such as a refusal or a closed connection."""
 
 
 class View:
-    """What a screen was shown last; only what the job asks of it is read."""
+    """The newest view of a screen; only the parts that the job needs are parsed."""
 
     __slots__ = ("acknowledged", "payload", "revision")
 
@@ -41,7 +41,7 @@ def _number(pattern: re.Pattern[bytes], payload: bytes) -> int:
 
 
 class Screen(asyncio.Protocol):
-    """What both kinds of screen have in common."""
+    """The common part of both kinds of screen."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
@@ -54,25 +54,25 @@ class Screen(asyncio.Protocol):
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Switch Nagle's algorithm off."""
+        """Disable Nagle's algorithm."""
         self.transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Note a connection that the server closed."""
+        """Record a connection that the server closed."""
         if not self._closing:
             self.fail(f"the server closed a connection ({error})")
 
     def fail(self, why: str) -> None:
-        """Let the run end with this."""
+        """Fail the run with this error."""
         self.failed = self.failed or LoadError(why)
         self._news.set()
         if self.on_view:
             self.on_view()
 
     def show(self, payload: bytes) -> None:
-        """Take a view up, unless it is older than what is shown (a refusal ends the run)."""
+        """Accept a view, unless it is older than the current one (a refusal ends the run)."""
         if b'"REJECTION"' in payload:
             self.fail(f"refused: {payload!r}")
             return
@@ -84,7 +84,7 @@ class Screen(asyncio.Protocol):
             self.on_view()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something is true of this screen."""
+        """Wait until a condition holds for this screen."""
         async with asyncio.timeout(DEADLINE_S):
             while not holds():
                 if self.failed:
@@ -103,7 +103,7 @@ class Screen(asyncio.Protocol):
 
 
 class MqttScreen(Screen):
-    """A screen that follows the wire contract: presence, its own topics, QoS 1 everywhere."""
+    """A screen that follows the protocol: presence, its own topics, QoS 1 everywhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class MqttScreen(Screen):
         self._commands = b""
 
     def data_received(self, data: bytes) -> None:
-        """Walk the packets; acknowledge all that came in one write."""
+        """Parse the packets; acknowledge all of them in one write."""
         data = self._tail + data if self._tail else data
         acknowledgements, done, shown = bytearray(), 0, []
         for first, body, end in wire.mqtt_packets(data):
@@ -127,7 +127,7 @@ class MqttScreen(Screen):
                     after += 2
                 shown.append((topic, data[after:end]))
             elif kind == wire.CONNACK and data[end - 1]:
-                self.fail(f"not let in (return code {data[end - 1]})")
+                self.fail(f"connection refused (return code {data[end - 1]})")
             else:
                 self._answers.add(kind)
                 self._news.set()
@@ -171,7 +171,7 @@ class MqttScreen(Screen):
         return screen
 
     async def join(self, device: str, session: str, more: tuple[str, ...] = ()) -> None:
-        """Subscribe to what the screen of a session reads."""
+        """Subscribe to the topics of a session's screen."""
         self._commands = wire.mqtt_text(f"{ROOT}/sessions/{session}/commands/{device}")
         filters = (
             f"{ROOT}/controller/status",
@@ -192,14 +192,14 @@ def _presence(connection: int, *, online: bool) -> bytes:
 
 
 class WebSocketScreen(Screen):
-    """A screen of the WebSocket peer: the view comes when it connects, and after each change."""
+    """A screen of the WebSocket peer: it receives a view on connect and after each change."""
 
     def __init__(self) -> None:
         super().__init__()
         self._upgraded = False
 
     def data_received(self, data: bytes) -> None:
-        """Walk the frames."""
+        """Parse the frames."""
         data = self._tail + data if self._tail else data
         if not self._upgraded:
             head, found, rest = data.partition(b"\r\n\r\n")
@@ -207,7 +207,7 @@ class WebSocketScreen(Screen):
                 self._tail = data
                 return
             if b" 101 " not in head:
-                self.fail(f"not let in: {head[:80]!r}")
+                self.fail(f"connection refused: {head[:80]!r}")
                 return
             self._upgraded, data = True, rest
         done = 0
@@ -239,10 +239,10 @@ class WebSocketScreen(Screen):
 
 
 class Site(Protocol):
-    """How the load reaches a server: where, with whose secrets, over what."""
+    """How the load reaches a server: address, secrets, transport."""
 
     async def screen(self, device: str, session: str, *, connection: int = 1) -> Screen:
-        """Connect a device and give it once its view has come."""
+        """Connect a device; return it once its view has arrived."""
 
 
 class MqttSite:
@@ -253,7 +253,7 @@ class MqttSite:
         self._lobby = lobby
 
     async def screen(self, device: str, session: str, *, connection: int = 1) -> Screen:
-        """Connect, subscribe, say that it is there, as the SDK does."""
+        """Connect, subscribe and publish the presence, as the SDK does."""
         screen = await MqttScreen.open(self.port, device, self.secrets[device], connection)
         host = device.startswith("host")
         more = ("lobby",) if host and self._lobby else () if host else ("assignment",)

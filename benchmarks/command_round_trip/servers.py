@@ -1,4 +1,4 @@
-"""Handrail and its two peers: each started with its own processes on a free port, on a new disk."""
+"""Handrail and its two peers, each with its own processes, a free port and a new database."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NODE_PACKAGES = ("ws@8", "better-sqlite3@12")
 
 
 Around = Sequence[str]
-"""The beginning of a server's command line: what it is run by."""
+"""The prefix of a server's command line: a program that runs it."""
 
 
 class MissingError(Exception):
-    """A peer that cannot run here, and why."""
+    """A peer cannot run here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A server that serves: what the load has to know, and where its database is."""
+    """A running server: what the load needs to know, and its database."""
 
     order: dict[str, Any]
     database: Path
@@ -40,14 +40,14 @@ class Serving:
 
 @contextmanager
 def handrail(folder: Path, _: int, around: Around) -> Iterator[Serving]:
-    """Run a box; its devices are enrolled by the load."""
+    """Run a box; the load enrolls its devices."""
     with _box(folder, "cli", around) as serving:
         yield serving
 
 
 @contextmanager
 def unsealed(folder: Path, _: int, around: Around) -> Iterator[Serving]:
-    """Run a box that seals nothing and chains no log: what is missing from it is their cost."""
+    """Run a box without encryption and log hashes, to measure their cost."""
     with _box(folder, "benchmarks.command_round_trip.unsealed", around) as serving:
         yield serving
 
@@ -72,7 +72,7 @@ def websocket(folder: Path, sessions: int, around: Around) -> Iterator[Serving]:
     """Run the Node peer."""
     program = shutil.which("node")
     if program is None:
-        raise MissingError("there is no node")
+        raise MissingError("node is not installed")
     modules = _node_modules()
     order, file = _peer_order(folder, sessions)
     command = [*around, program, str(HERE / "peers" / "websocket.cjs"), str(file)]
@@ -83,10 +83,10 @@ def websocket(folder: Path, sessions: int, around: Around) -> Iterator[Serving]:
 
 @contextmanager
 def mosquitto(folder: Path, sessions: int, around: Around) -> Iterator[Serving]:
-    """Run Mosquitto with passwords and rules, and the controller beside it."""
+    """Run Mosquitto with passwords and access rules, and its controller."""
     program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("mosquitto_passwd") is None:
-        raise MissingError("there is no mosquitto")
+        raise MissingError("mosquitto is not installed")
     order, file = _peer_order(folder, sessions)
     config = _mosquitto_config(folder, order)
     peer = "benchmarks.command_round_trip.peers.mosquitto"
@@ -109,15 +109,15 @@ SERVERS: dict[str, Start] = {
 
 
 def with_slower_syncs(more_ms: float, folder: Path) -> Around:
-    """Give what a server is run by so that each of its syncs takes so much longer.
+    """Return a command prefix that delays each sync of a server.
 
-    For machines whose disk says that all is safe before it is. It keeps the server's process id,
-    and slows no other call (seccomp). Raises `MissingError`.
+    For machines whose disk reports a sync before the data is durable. It keeps the server's
+    process id and slows no other system call (seccomp). Raises `MissingError`.
     """
     if not more_ms:
         return ()
     if shutil.which("strace") is None:
-        raise MissingError("there is no strace")
+        raise MissingError("strace is not installed")
     calls = "fsync,fdatasync"
     options = ("-D", "-f", "--seccomp-bpf", "-qq", "-o", str(folder / "syncs"))
     what = ("-e", f"trace={calls}", "-e", f"inject={calls}:delay_exit={more_ms * 1_000:.0f}")
@@ -141,7 +141,7 @@ def _peer_order(folder: Path, sessions: int) -> tuple[dict[str, Any], Path]:
 
 
 def _mosquitto_config(folder: Path, order: dict[str, Any]) -> Path:
-    """Write passwords, the wire contract's rules, and no limit that a load would run into."""
+    """Write passwords, the protocol's access rules, and limits above the load."""
     users = {**order["secrets"], "controller": order["controller_secret"]}
     passwords, rules = folder / "passwords", folder / "rules"
     passwords.write_text("".join(f"{user}:{word}\n" for user, word in users.items()))
@@ -170,7 +170,7 @@ def _mosquitto_config(folder: Path, order: dict[str, Any]) -> Path:
 
 
 def _node_modules() -> Path:
-    """Install the Node packages into the user's cache, once."""
+    """Install the Node packages in the user's cache, once."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "handrail-benchmarks" / "websocket"
     modules = folder / "node_modules"
@@ -178,26 +178,40 @@ def _node_modules() -> Path:
         return modules
     npm = shutil.which("npm")
     if npm is None:
-        raise MissingError("there is no npm")
-    folder.mkdir(parents=True, exist_ok=True)
+        raise MissingError("npm is not installed")
+    draft = folder.with_name(
+        f"{folder.name}.draft"
+    )  # one that was cut short is not taken for whole
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     done = subprocess.run(
         [
             *(npm, "install", "--no-audit", "--no-fund", "--fetch-retries=0"),
-            *("--prefix", str(folder), *NODE_PACKAGES),
+            *("--prefix", str(draft), *NODE_PACKAGES),
         ],
         env=os.environ | _node_headers(),
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        shutil.rmtree(modules, ignore_errors=True)
+    if done.returncode or not _loads(draft / "node_modules"):
+        shutil.rmtree(draft, ignore_errors=True)
         raise MissingError(f"npm could not install {', '.join(NODE_PACKAGES)}")
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
     return modules
 
 
+def _loads(modules: Path) -> bool:
+    """Return whether the compiled package can be used: npm may leave its binary out."""
+    program = "new (require('better-sqlite3'))(':memory:')"
+    env = os.environ | {"NODE_PATH": str(modules)}
+    order = ["node", "-e", program]
+    return subprocess.run(order, env=env, capture_output=True, check=False).returncode == 0
+
+
 def _node_headers() -> dict[str, str]:
-    """Let node-gyp use headers that are installed beside Node, where it has to compile."""
+    """Point node-gyp to the headers installed with Node, in case it has to compile."""
     prefix = Path(shutil.which("node") or "/").resolve().parents[1]
     return {"npm_config_nodedir": str(prefix)} if (prefix / "include" / "node").is_dir() else {}
 

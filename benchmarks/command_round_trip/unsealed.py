@@ -1,15 +1,15 @@
-"""`handrail` that seals nothing and chains no log: for showing what that costs, and no more."""
+"""`handrail` without encryption and log hashes, only for measuring their cost."""
 
 from __future__ import annotations
 
 import runpy
 
-from session_controller import store
-from session_controller.chain import Head, Place
-from session_controller.sealing import Sealer
+from session_controller.audit.hash_chain import Head, Place
+from session_controller.security.encryption import Cipher
+from session_controller.storage import store
 
 
-def _as_it_is(_: Sealer, content: bytes, __: bytes) -> bytes:
+def _as_it_is(_: Cipher, content: bytes, __: bytes) -> bytes:
     return content
 
 
@@ -22,7 +22,7 @@ def _next(head: Head, _: Place, digest: bytes) -> Head:
 
 
 if __name__ == "__main__":
-    Sealer.seal = Sealer.open = _as_it_is  # type: ignore[method-assign]
+    Cipher.seal = Cipher.open = _as_it_is  # type: ignore[method-assign]
     store.content_hash = _no_hash
     store.follow = _next
     runpy.run_module("cli", run_name="__main__")

@@ -1,4 +1,4 @@
-"""The packets of MQTT 3.1.1 and the frames of WebSocket that a screen sends and reads."""
+"""The MQTT 3.1.1 packets and WebSocket frames that a screen sends and receives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LENGTH_16, _LENGTH_64 = 126, 127
 
 
 def mqtt_text(value: str | bytes) -> bytes:
-    """Encode a string of the wire."""
+    """Encode an MQTT string."""
     encoded = value.encode() if isinstance(value, str) else value
     return struct.pack("!H", len(encoded)) + encoded
 
@@ -47,7 +47,7 @@ def mqtt_subscribe(*filters: str) -> bytes:
 
 
 def mqtt_packets(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give each whole packet: its first byte, where its body starts, and where it ends."""
+    """Yield each complete packet: its first byte, and the start and end of its body."""
     position, end = 0, len(data)
     while position + 2 <= end:
         length, shift, body = 0, 0, position + 1
@@ -66,7 +66,7 @@ def mqtt_packets(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def frame(payload: bytes, opcode: int = _TEXT) -> bytes:
-    """Build a client's frame; the mask is zero, so that masking costs this program nothing."""
+    """Build a client frame; the mask is zero, so that masking costs nothing."""
     size = len(payload)
     if size < _LENGTH_16:
         head = struct.pack("!BB", 0x80 | opcode, _MASKED | size)
@@ -81,7 +81,7 @@ def pong(payload: bytes) -> bytes:
 
 
 def frames(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give each whole frame of a server: its opcode, where its payload starts, and its end."""
+    """Yield each complete server frame: its opcode, and the start and end of its payload."""
     position, end = 0, len(data)
     while position + 2 <= end:
         size, body = data[position + 1], position + 2
@@ -96,10 +96,10 @@ def frames(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def is_ping(opcode: int) -> bool:
-    """Whether a frame wants a pong."""
+    """Return whether a frame is a ping."""
     return opcode == _PING
 
 
 def is_text(opcode: int) -> bool:
-    """Whether a frame holds a view or a rejection."""
+    """Return whether a frame contains a view or a rejection."""
     return opcode == _TEXT

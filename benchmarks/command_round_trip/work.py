@@ -1,4 +1,4 @@
-"""The job: what host and patient send in turn, and when both screens have it."""
+"""The job: the commands of host and patient, and when both screens show their effect."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from uuid import uuid4
 from .screens import LoadError, Screen
 
 Step = tuple[str, dict[str, object], bytes]
-"""Who sends, the command's own fields, and what the other screen then shows."""
+"""The sender, the command's own fields, and what the other screen then shows."""
 
 
 def highlight(field_id: str) -> Step:
-    """Let the host point to a field."""
+    """Return the host's step that highlights a field."""
     shown = f'"highlight":"{field_id}"'.encode()
     return "host", {"type": "HIGHLIGHT_FIELD", "field_id": field_id}, shown
 
 
 def navigate(step_id: str) -> Step:
-    """Let the host move everyone."""
+    """Return the host's step that moves both screens."""
     return "host", {"type": "NAVIGATE", "step_id": step_id}, f'"step_id":"{step_id}"'.encode()
 
 
 def enter(field_id: str, value: object) -> Step:
-    """Let the patient enter a value."""
+    """Return the patient's step that enters a value."""
     seen = value["code"] if isinstance(value, dict) else value
     shown = json.dumps(seen).encode()
     return "patient", {"type": "ENTER_FIELD", "field_id": field_id, "value": value}, shown
 
 
 def filling() -> list[Step]:
-    """Give what makes the first step complete, so that the host may move on and back."""
+    """Return the steps that complete the first page, so that the host may move on and back."""
     sex = {
         "system": "http://hl7.org/fhir/administrative-gender",
         "code": "female",
@@ -52,7 +52,7 @@ def filling() -> list[Step]:
 
 
 def guiding() -> Iterator[Step]:
-    """Give the host's commands alone: move back, point, point, move on, point, point."""
+    """Yield the host's steps: move back, highlight twice, move on, highlight twice."""
     return itertools.cycle(
         [
             navigate("about-you"),
@@ -66,7 +66,7 @@ def guiding() -> Iterator[Step]:
 
 
 def mixed() -> Iterator[Step]:
-    """Give host and patient in turn: point to a field, enter it."""
+    """Yield steps of host and patient in turn: highlight a field, enter it."""
     yield navigate("about-you")
     for number in itertools.count():
         yield highlight("first-name")
@@ -80,19 +80,19 @@ JOBS: dict[str, Callable[[], Iterator[Step]]] = {"guided": guiding, "mixed": mix
 
 @dataclass(slots=True)
 class Pair:
-    """A session's two screens; one command under way at a time."""
+    """A session's two screens; one command in flight at a time."""
 
     session: str
     host: Screen
     patient: Screen
     took: list[float] = field(default_factory=list)
-    """Seconds of each round: from when it was due until both screens had it."""
+    """Seconds of each round trip, from when it was due until both screens showed it."""
     _busy: tuple[Screen, Screen, bytes, float] | None = None
     _next: Callable[[], None] | None = None
     _stopped: asyncio.Future[None] | None = None
 
     def listen(self) -> None:
-        """Hear both screens' views."""
+        """Subscribe to both screens' views."""
         self.host.on_view = self.patient.on_view = self._look
 
     def start(self, step: Step, due: float) -> None:
@@ -130,7 +130,7 @@ class Pair:
         return self._stopped
 
     def closed_loop(self, steps: Iterator[Step], until: float) -> asyncio.Future[None]:
-        """Send one command after the other until a moment, or until there are no more."""
+        """Send one command after the other until a deadline, or until there are no more."""
         stopped = self._begin()
 
         def following() -> None:
@@ -148,7 +148,7 @@ class Pair:
     def paced(
         self, steps: Iterator[Step], first: float, every: float, until: float
     ) -> asyncio.Future[None]:
-        """Send a command at each of its times; one that has to wait counts from its time."""
+        """Send each command at its scheduled time; a delayed one is measured from that time."""
         stopped, loop = self._begin(), asyncio.get_running_loop()
         due = first
         shift = loop.time() - time.perf_counter()

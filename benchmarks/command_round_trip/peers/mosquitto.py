@@ -1,7 +1,7 @@
-"""The Mosquitto peer: a controller as one writes it with `paho-mqtt` and `sqlite3`.
+"""The Mosquitto peer: a straightforward controller on `paho-mqtt` and `sqlite3`.
 
-One thread, one transaction per command, committed with synchronous=FULL before any screen hears
-of it. It takes the commands of this job, with the checks that Handrail makes of them.
+One thread, one transaction per command, committed with synchronous=FULL before any screen receives
+its effect. It accepts the commands of this job, with the same checks as Handrail.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Controller:
-    """Hears commands and presences, stores, publishes."""
+    """Receives commands and presences, stores, publishes."""
 
     def __init__(self, order: Json) -> None:
         self.order = order
@@ -169,11 +169,11 @@ def _read(payload: bytes) -> Json:
     try:
         command = json.loads(payload)
     except ValueError as error:
-        raise RefusalError("malformed", "This is not JSON.") from error
+        raise RefusalError("malformed", "The payload is not JSON.") from error
     if not isinstance(command, dict):
-        raise RefusalError("malformed", "This is not a JSON object.")
+        raise RefusalError("malformed", "The payload is not a JSON object.")
     if command.get("v") != 1:
-        raise RefusalError("unsupported_version", "Only version 1 is understood.")
+        raise RefusalError("unsupported_version", "Only version 1 is supported.")
     seq, name = command.get("seq"), command.get("command_id")
     if type(seq) is not int or seq < 1 or not isinstance(name, str) or not _UUID.fullmatch(name):
         raise RefusalError("malformed", "command_id or seq")

@@ -1,4 +1,4 @@
-"""What the Mosquitto peer needs of a Questionnaire: steps, fields, what is on and what is wrong."""
+"""The part of a Questionnaire that the Mosquitto peer uses: steps, fields, enabling, validation."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ class Field:
     sensitive: bool
 
     def is_on(self, answers: Json) -> bool:
-        """Tell whether the answers switch it on."""
+        """Return whether the answers enable it."""
         return all(_holds(item, answers) for item in self.conditions)
 
     def fault(self, value: Any) -> str | None:
-        """Tell what is wrong with a value."""
+        """Return what is wrong with a value, or None if it is valid."""
         if self.kind == "boolean":
-            return None if isinstance(value, bool) else "Yes or no."
+            return None if isinstance(value, bool) else "Must be yes or no."
         if self.kind == "integer":
-            return None if type(value) is int else "A whole number."
+            return None if type(value) is int else "Must be a whole number."
         if self.kind == "date":
             return None if isinstance(value, str) and _is_date(value) else "Not a date."
         if self.kind == "choice":
             codes = [_code(each) for each in (value if isinstance(value, list) else [value])]
             known = all(not self.options or code in self.options for code in codes)
-            return None if known else "No choice."
+            return None if known else "Not one of the options."
         return self._fault_of_text(value)
 
     def _fault_of_text(self, value: Any) -> str | None:
         if not isinstance(value, str):
-            return None if self.kind == "open-choice" else "Not a text."
+            return None if self.kind == "open-choice" else "Not text."
         if len(value) > self.max_length:
             return "Too long."
         wrong = self.pattern is not None and not self.pattern.fullmatch(value)
-        return "Not in the form that is asked." if wrong else None
+        return "Does not match the required format." if wrong else None
 
 
 def _code(value: Any) -> Any:
@@ -77,7 +77,7 @@ def _holds(item: Json, answers: Json) -> bool:
 
 
 class Flow:
-    """The steps and fields of a Questionnaire, as far as this job needs them."""
+    """The steps and fields of a Questionnaire that this job uses."""
 
     def __init__(self, questionnaire: Json) -> None:
         self.steps: list[str] = []

@@ -1,4 +1,4 @@
-"""A session of the Mosquitto peer: what a command does to it, and what its two screens see."""
+"""A session of the Mosquitto peer: the effect of commands, and the views of its two screens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .mosquitto_flow import Field, Flow, Json
 
 
 class RefusalError(Exception):
-    """A command that is not carried out."""
+    """A command was refused."""
 
     def __init__(self, code: str, message: str, **details: object) -> None:
         super().__init__(message)
@@ -18,13 +18,13 @@ class RefusalError(Exception):
 
 
 def now() -> str:
-    """Give the time as it stands in views."""
+    """Return the current time, formatted as in views."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(slots=True)
 class Session:
-    """What is held of a session."""
+    """The state of a session."""
 
     session: str
     label: str
@@ -46,7 +46,7 @@ class Session:
     progress: list[tuple[int, int, list[str]]] = field(default_factory=list)
 
     def assess(self) -> None:
-        """See which fields are on, what is wrong with them, and how far each step is."""
+        """Compute the enabled fields, their errors, and the progress of each step."""
         self.enabled = [[f for f in step if f.is_on(self.answers)] for step in self.flow.on_step]
         self.errors.clear()
         self.progress = [self._progress(on) for on in self.enabled]
@@ -65,35 +65,37 @@ class Session:
         return filled, required, missing
 
     def field_on_step(self, name: object) -> Field:
-        """Find a field that is shown now."""
+        """Return a field of the current step."""
         if not isinstance(name, str) or not 0 < len(name) <= 1024:
             raise RefusalError("malformed", "field_id")
         found = self.flow.fields.get(name)
         if found is None:
             raise RefusalError("unknown_field", "The flow has no such field.")
         if found not in self.enabled[self.step]:
-            raise RefusalError("field_not_on_this_step", "This is on another step.")
+            raise RefusalError("field_not_on_this_step", "This field is on another step.")
         return found
 
     def state(self) -> str:
-        """Write what is stored."""
+        """Return the state to store."""
         kept = ("session", "label", "host", "patient", "revision", "step", "furthest", "answers")
         more = ("highlight", "focus", "acknowledged", "updated_at")
         return json.dumps({name: getattr(self, name) for name in kept + more})
 
 
 def decide(session: Session, device: str, command: Json) -> Json:
-    """Give the fact that a command makes true."""
+    """Return the event that results from a command. Raises RefusalError."""
     last = session.acknowledged.get(device, 0)
     if command["seq"] > last + 1:
         raise RefusalError("sequence_gap", "One is missing.", expected_seq=last + 1)
     kind = command.get("type")
     if kind not in ("NAVIGATE", "HIGHLIGHT_FIELD", "ENTER_FIELD"):
-        raise RefusalError("unknown_type", "The type is none that is known here.")
+        raise RefusalError("unknown_type", "Unknown message type.")
     if device != (session.patient if kind == "ENTER_FIELD" else session.host):
-        raise RefusalError("not_allowed_for_role", "This is not for this kind of screen.")
+        raise RefusalError(
+            "not_allowed_for_role", "This command is not allowed for this kind of screen."
+        )
     if command.get("expected_revision") not in (None, session.revision):
-        raise RefusalError("stale_revision", "The session has moved on.")
+        raise RefusalError("stale_revision", "The session has changed since.")
     if kind == "NAVIGATE":
         return _navigate(session, command)
     name = command.get("field_id")
@@ -121,7 +123,7 @@ def _navigate(session: Session, command: Json) -> Json:
 
 
 def apply(session: Session, fact: Json) -> None:
-    """Make a fact true."""
+    """Apply an event to the session."""
     if fact["type"] == "Navigated":
         session.step = fact["step_index"]
         session.furthest = max(session.furthest, session.step)
@@ -174,7 +176,7 @@ def _documents(on: list[Field]) -> Json:
 
 
 def patient_view(session: Session) -> Json:
-    """Show the current step alone."""
+    """Return the patient's view: the current step only."""
     on = session.enabled[session.step]
     return {
         **_head(session, session.patient),
@@ -187,7 +189,7 @@ def patient_view(session: Session) -> Json:
 
 
 def facility_view(session: Session) -> Json:
-    """Show the whole flow, sensitive values masked."""
+    """Return the facility's view: the whole flow, with sensitive values masked."""
     on = [each for step in session.enabled for each in step]
     return {
         **_head(session, session.host),

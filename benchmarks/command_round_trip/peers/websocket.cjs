@@ -1,5 +1,5 @@
-// The WebSocket peer: what a careful team writes with `ws` and `better-sqlite3`. One process, one
-// transaction per command, committed with synchronous=FULL before any screen hears of it.
+// The WebSocket peer: a careful implementation on `ws` and `better-sqlite3`. One process, one
+// transaction per command, committed with synchronous=FULL before any screen receives its effect.
 'use strict'
 const fs = require('node:fs')
 const http = require('node:http')
@@ -73,9 +73,9 @@ const isText = (value) => typeof value === 'string' && value.length > 0 && value
 
 function read (data) {
   let command
-  try { command = JSON.parse(data) } catch { throw new Refusal('malformed', 'This is not JSON.') }
+  try { command = JSON.parse(data) } catch { throw new Refusal('malformed', 'The payload is not JSON.') }
   if (typeof command !== 'object' || command === null) throw new Refusal('malformed', 'No object.')
-  if (command.v !== 1) throw new Refusal('unsupported_version', 'Only version 1 is understood.')
+  if (command.v !== 1) throw new Refusal('unsupported_version', 'Only version 1 is supported.')
   const sound = UUID.test(command.command_id) && Number.isSafeInteger(command.seq) && command.seq > 0
   if (!sound) throw new Refusal('malformed', 'command_id or seq')
   return command
@@ -150,7 +150,7 @@ function handle (session, device, data) {
       throw new Refusal('sequence_gap', 'One is missing.', { expected_seq: last + 1 })
     }
     const move = MOVES[command.type]
-    if (!move) throw new Refusal('unknown_type', 'The type is none that is known here.')
+    if (!move) throw new Refusal('unknown_type', 'Unknown message type.')
     if (session[move.by] !== device) throw new Refusal('not_allowed_for_role', 'Not yours.')
     if (command.expected_revision !== undefined && command.expected_revision !== session.revision) {
       throw new Refusal('stale_revision', 'The session has moved on.')

@@ -1,5 +1,5 @@
-// What the WebSocket peer needs of a Questionnaire: its steps and fields, which of them are on, and
-// what is wrong with an answer.
+// The part of a Questionnaire that the WebSocket peer uses: steps, fields, enabling, and validation
+// of answers.
 'use strict'
 const fs = require('node:fs')
 
@@ -70,7 +70,7 @@ module.exports = function readFlow (file) {
     }
   }
 
-  // Which fields are on, what is wrong with them, how far each step is; after each new answer.
+  // Enabled fields, their errors, and the progress of each step; computed after each new answer.
   function assess (session) {
     const { answers } = session
     session.enabled = steps.map((step) =>
