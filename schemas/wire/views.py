@@ -272,6 +272,10 @@ class FacilityView(View):
     patient_focus: str | None
     patient_idle: bool = False
     """Whether the patient screen asked if anybody is there, and nobody answered."""
+    patient_away_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """Since when the patient screen was away, if it was away as the session ended or as it left.
+
+    What was typed there after this time may be missing for good."""
     code: str | None
     code_expires_at: Timestamp | None
     steps: Mapping[str, StepView]

@@ -185,12 +185,22 @@ def _joined(
 
 def _left(state: SessionState, device: str) -> SessionState:
     was_patient = device == state.patient
+    if was_patient:
+        state = _let_go(state)
     return state.but(
         participants=_without(state.participants, device),
         host=None if state.host == device else state.host,
         status=SessionStatus.WAITING if was_patient else state.status,
         patient_focus=None if was_patient else state.patient_focus,
     )
+
+
+def _let_go(state: SessionState) -> SessionState:
+    """Keep since when the patient screen is away: what was typed there may never arrive."""
+    patient = state.participants.get(state.patient or "")
+    if patient is None or patient.online:
+        return state
+    return state.but(patient_away_since=patient.since)
 
 
 def _present(state: SessionState, event: Event, device: str, *, online: bool) -> SessionState:
@@ -304,7 +314,7 @@ def _took_over(state: SessionState, event: Event, fact: f.TookOver) -> SessionSt
 
 
 def _ended(state: SessionState, status: SessionStatus) -> SessionState:
-    return state.but(
+    return _let_go(state).but(
         status=status,
         paused=False,
         code=None,

@@ -153,6 +153,7 @@ class StateChanges(TypedDict, total=False):
     covered: bool
     idle: bool
     locked: bool
+    patient_away_since: datetime | None
     host: str | None
     participants: Mapping[str, Participant]
     acknowledged: Mapping[str, int]
@@ -199,6 +200,8 @@ class SessionState:
     """Whether the patient screen reported that nobody answers."""
     locked: bool = False
     """Whether the patient screen shows no values until staff reopen it."""
+    patient_away_since: datetime | None = None
+    """When the patient screen went away that was away as the session ended or let it go."""
     host: str | None = None
     participants: Mapping[str, Participant] = field(default_factory=dict)
     acknowledged: Mapping[str, int] = field(default_factory=dict)

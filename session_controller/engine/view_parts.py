@@ -82,8 +82,14 @@ def facility_standing(session: Session, device: str, code: str | None) -> Member
         "patient_idle": state.idle,
         "code": code if state.code else None,
         "code_expires_at": state.code.expires_at if state.code else None,
+        **_away(state),
         **_identified(state),
     }
+
+
+def _away(state: SessionState) -> Members:
+    since = state.patient_away_since
+    return {} if since is None else {"patient_away_since": since}
 
 
 def _identified(state: SessionState) -> Members:

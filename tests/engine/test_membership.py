@@ -9,10 +9,11 @@ import pytest
 from schemas.base import Role
 from schemas.wire.rejections import RejectionCode as Code
 from schemas.wire.views import SessionStatus
+from session_controller.engine import events as f
 from session_controller.engine import membership
 from session_controller.engine.refusal import NOT_A_PARTICIPANT, SESSION_ENDED, UNKNOWN_SESSION
 
-from .play import Play, command, flow_of, item
+from .play import HOST, PATIENT, Play, command, flow_of, item
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -115,3 +116,30 @@ def test_leaving_changes_what_goes_on_alone() -> None:
     assert membership.leaves(state, device)
     assert not membership.leaves(state, "nobody")
     assert not membership.leaves(state.but(status=SessionStatus.COMPLETED), device)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        f.Cancelled(reason="called away"),
+        f.Completed(),
+        f.Expired(),
+        f.DeviceLeft(device=PATIENT),
+        f.PatientDeviceReplaced(device="tablet", online=True),
+    ],
+    ids=lambda fact: fact.type,
+)
+def test_staff_see_that_the_patient_screen_was_away_when_it_was_let_go(end: f.Fact) -> None:
+    """What was typed on it meanwhile may never arrive; who was there, or a desk, hides nothing."""
+    there, away = play(), play()
+    there.happen(f.PresenceChanged(device=PATIENT, online=False))
+    there.happen(f.PresenceChanged(device=PATIENT, online=True))
+    there.happen(end)
+    assert there.staff_view.patient_away_since is None
+    away.happen(f.PresenceChanged(device=PATIENT, online=False))
+    since = away.events[-1].at
+    assert away.staff_view.patient_away_since is None, "it may come back"
+    away.happen(end)
+    assert away.staff_view.patient_away_since == since
+    away.happen(f.PresenceChanged(device=HOST, online=False))
+    assert away.staff_view.patient_away_since == since

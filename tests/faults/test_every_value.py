@@ -129,6 +129,8 @@ class Network:
         self.screens: dict[str, Screen] = {}
         self.not_taken: dict[str, set[str]] = defaultdict(set)
         """By session, the fields that a view for the staff named as not taken."""
+        self.away_at_end: set[str] = set()
+        """The sessions that a view for the staff said to have ended while the patient was away."""
         self._stage = stage
         stage.link.publish = self.publish  # type: ignore[method-assign]
 
@@ -142,7 +144,10 @@ class Network:
         if isinstance(found, StateTopic):
             screen.retained = payload
             if screen.view_type is FacilityView:
-                self.not_taken[found.session] |= json.loads(payload)["not_taken"].keys()
+                view = json.loads(payload)
+                self.not_taken[found.session] |= view["not_taken"].keys()
+                if "patient_away_since" in view:
+                    self.away_at_end.add(found.session)
             if screen.up:
                 screen.views.append(payload)
         elif isinstance(found, RejectionTopic) and screen.up:
@@ -173,11 +178,27 @@ class Couple:
     patient: Screen
     staff: Screen
     rng: Random
+    guest: bool
+    """Whether the patient has a phone of their own, which cannot come back after the end."""
     typed: list[Typed] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended, as the service said last."""
+        retained = self.patient.retained
+        return bool(retained) and json.loads(retained)["status"] in {"completed", "cancelled"}
+
+    @property
+    def gone(self) -> bool:
+        """Whether the patient's phone was away at the end."""
+        return self.guest and not self.patient.up and self.over
 
     def act(self, network: Network) -> None:
         """Do something, or nothing."""
         chance = self.rng.random()
+        if self.over:
+            self.come_to_rest(network)
+            return
         if chance < 0.4:
             self._type()
         elif chance < 0.55:
@@ -217,6 +238,8 @@ class Couple:
         acts.append(("RESUME" if view.status is SessionStatus.PAUSED else "PAUSE", {}))
         if signing:
             acts = [("CANCEL_SIGNATURE", {})]
+        elif self.rng.random() < 0.05:
+            acts = [("CANCEL", {"reason": "no more time"})]
         elif view.step_id == "end":
             acts.append(("REQUEST_SIGNATURE", {"field_id": "sign"}))
         kind, fields = self.rng.choice(acts)
@@ -225,7 +248,7 @@ class Couple:
     def come_to_rest(self, network: Network) -> None:
         """Plug everything in, and let the patient enter again."""
         for screen in (self.patient, self.staff):
-            if not screen.up:
+            if not screen.up and not (screen is self.patient and self.gone):
                 screen.plug_in()
                 network.present(screen)
         view = self.staff.side.view
@@ -268,7 +291,7 @@ async def _couples(stage: Stage, network: Network, count: int) -> list[Couple]:
     for n, answer in enumerate(opened):
         patient = Screen(f"kiosk-{n}", SessionState(answer.session), PatientView)
         staff = Screen(f"desk-{n}", SessionState(answer.session), FacilityView)
-        couples.append(Couple(patient, staff, Random(n)))
+        couples.append(Couple(patient, staff, Random(n), guest=n % 2 == 0))
         for screen in (patient, staff):
             network.screens[screen.device] = screen
             network.present(screen)
@@ -280,6 +303,27 @@ def _entered(stage: Stage, session: str) -> Iterator[tuple[str, object]]:
     for event in stage.store.events(session):
         if isinstance(event.fact, f.FieldEntered):
             yield event.fact.field_id, event.fact.value
+
+
+def _told(stage: Stage, network: Network, couples: list[Couple]) -> Counter[str]:
+    """Count what became of each value; see that the record, or somebody, was told of it."""
+    told: Counter[str] = Counter()
+    for couple in couples:
+        session = couple.patient.side.session
+        recorded = Counter(_entered(stage, session))
+        for typed in couple.typed:
+            key = (typed.field_id, typed.value)
+            if typed.outcome == "accepted":
+                assert recorded[key] > 0, typed
+                told["in the record"] += 1
+            elif couple.gone and typed.outcome is None:
+                assert session in network.away_at_end, typed
+                told["still on a phone that was away at the end"] += 1
+            else:
+                assert typed.outcome is not None, f"nobody was told: {typed}"
+                assert typed.field_id in network.not_taken[session], typed
+                told[f"not taken: {typed.outcome}"] += 1
+    return told
 
 
 @pytest.mark.slow
@@ -302,26 +346,17 @@ async def test_no_value_is_lost_without_a_word(tmp_path: Path, rounds: Rounds, n
                     network.deliver(screen)
                     settled = screen.hear(couple.rng)
                     couple.settle(settled)
-                    busy = busy or bool(settled or screen.side.undecided or screen.views)
+                    waits = screen.side.undecided and not (screen is couple.patient and couple.gone)
+                    busy = busy or bool(settled or waits or screen.views)
             await stage.service.settled()
             if now >= _ROUNDS and not busy:
                 break
-        told: Counter[str] = Counter()
-        for couple in couples:
-            session = couple.patient.side.session
-            recorded = Counter(_entered(stage, session))
-            for typed in couple.typed:
-                key = (typed.field_id, typed.value)
-                if typed.outcome == "accepted":
-                    assert recorded[key] > 0, typed
-                    told["in the record"] += 1
-                else:
-                    assert typed.outcome is not None, f"nobody was told: {typed}"
-                    assert typed.field_id in network.not_taken[session], typed
-                    told[f"not taken: {typed.outcome}"] += 1
+        told = _told(stage, network, couples)
     note(sessions=count, typed=sum(told.values()), **told)
     assert told["in the record"] > 10 * count
     assert told["not taken: wrong_field_kind"] > 0
     assert told["not taken: locked_for_signature"] > 0
+    assert told["not taken: session_ended"] > 0
+    assert told["still on a phone that was away at the end"] > 0
     if FULL:
         assert told["not taken: field_not_on_this_step"] > 0, "one in a thousand"

@@ -121,8 +121,10 @@ def test_what_the_end_of_a_session_leaves_is_said(screens: Screens) -> None:
     patient.page.get_by_text("Connection lost").wait_for()
     patient.fill("name", "Augusta")
     patient.choose("more", "No")
+    desk.page.get_by_text("The patient's screen is away.").wait_for()
     desk.cancel("called away")
     desk.page.get_by_text("The check-in was cancelled.").wait_for()
+    desk.page.get_by_text("The patient's screen was away when this session ended.").wait_for()
     cable.plug()
     patient.page.get_by_text("2 of your answers did not reach us in time.").wait_for()
 

@@ -284,6 +284,11 @@ function Mirror({ room, view, flow, live }: PartProps) {
       {patient && !patient.online && live && !over && (
         <p class="banner warn" role="status">The patient's screen is away. When it is back, it shows this step. What is typed on it meanwhile is not here yet.</p>
       )}
+      {view.patient_away_since && (
+        <p class="banner warn" role="status">
+          The patient's screen was away when {over ? "this session ended" : "it left this session"}. What was typed on it meanwhile may be missing: ask the patient.
+        </p>
+      )}
       {live && !over && view.locked && (
         <p class="banner warn" role="status">
           Nobody answered at the patient's screen, so it is locked and shows no values. “Show again” opens it.
