@@ -4,6 +4,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.waiting import wait_until
 from tests.web.conftest import Screens
 
 _EXT = "http://hl7.org/fhir/StructureDefinition/"
@@ -100,10 +101,14 @@ def leave(patient: Any) -> None:
     patient.field("city").locator("input").focus()
 
 
-def _answers(screens: Screens, desk: Any) -> dict[str, Any]:
-    """Return the values that the controller holds."""
-    view = screens.clinic.admin.show_session(desk.page.url.rpartition("=")[2])
-    return {field_id: field.value for field_id, field in view.fields.items()}
+def _expect_answers(screens: Screens, desk: Any, expected: dict[str, Any]) -> None:
+    """Wait until the controller holds these values, and only these."""
+
+    def held() -> dict[str, Any]:
+        view = screens.clinic.admin.show_session(desk.page.url.rpartition("=")[2])
+        return {field_id: field.value for field_id, field in view.fields.items()}
+
+    wait_until(lambda: held() == expected, f"the controller holds {expected}", every_s=0.1)
 
 
 def test_what_is_wrong_is_said_once_the_field_is_left(screens: Screens) -> None:
@@ -165,7 +170,7 @@ def test_a_number_is_said_back_as_it_was_read(screens: Screens) -> None:
     expect(desk.page.locator('.mirror [data-field="income"] .said-back')).to_have_text(
         "12,000 dollars a year"
     )
-    assert _answers(screens, desk) == {"income": 12_000}
+    _expect_answers(screens, desk, {"income": 12_000})
     patient.page.locator(".language-buttons").get_by_role("button", name="Español").click()
     expect(back).to_have_text("12\u202f000 dólares al año")
     expect(field.locator(".unit")).to_have_text("dólares al año")
@@ -182,7 +187,7 @@ def test_a_number_that_could_be_two_is_taken_for_none(screens: Screens) -> None:
     sentence = "This could be two numbers. Write 1200 without commas or points, or 12."
     expect(patient.field("income").locator(".error")).to_have_text(sentence)
     desk.page.get_by_text("Not taken from the patient").wait_for()
-    assert _answers(screens, desk) == {}
+    _expect_answers(screens, desk, {})
     desk.next("End")
     patient.title("End")
     patient.page.get_by_text("12,00").wait_for()
@@ -193,7 +198,7 @@ def test_a_number_that_could_be_two_is_taken_for_none(screens: Screens) -> None:
     control.fill("12")
     leave(patient)
     expect(patient.field("income").locator(".said-back")).to_have_text("12 dollars a year")
-    assert _answers(screens, desk) == {"income": 12}
+    _expect_answers(screens, desk, {"income": 12})
 
 
 def test_numbers_are_read_in_the_forms_language(screens: Screens) -> None:
@@ -208,7 +213,7 @@ def test_numbers_are_read_in_the_forms_language(screens: Screens) -> None:
     control.fill("1,5")
     leave(patient)
     desk.page.wait_for_function(_shows("dose", "1.5"))
-    assert _answers(screens, desk)["dose"] == 1.5
+    _expect_answers(screens, desk, {"dose": 1.5})
     patient.fill("income", "1,5")
     leave(patient)
     error = patient.field("income").locator(".error")
@@ -232,14 +237,14 @@ def test_of_several_numbers_one_that_is_wrong_keeps_its_place(screens: Screens) 
     expect(field.locator(".error")).to_have_text("Enter a number in digits, such as 12.")
     shown = [one.input_value() for one in field.locator("input").all()]
     assert shown == ["1", "2 mg", "3"]
-    assert _answers(screens, desk) == {"doses": [1, 3]}
+    _expect_answers(screens, desk, {"doses": [1, 3]})
     field.locator("input").nth(1).fill("2")
     leave(patient)
     expect(field.locator(".error")).to_have_count(0)
     desk.page.wait_for_function(
         "() => document.querySelectorAll('.mirror .several input').length === 3"
     )
-    assert _answers(screens, desk) == {"doses": [1, 2, 3]}
+    _expect_answers(screens, desk, {"doses": [1, 2, 3]})
 
 
 _TWO_FRAMES = "() => new Promise(d => requestAnimationFrame(() => requestAnimationFrame(d)))"
@@ -301,7 +306,7 @@ def test_a_date_is_asked_in_the_order_of_the_forms_language(screens: Screens) ->
     patient.page.locator(".language-buttons").get_by_role("button", name="Español").click()
     assert _parts(patient, "born") == [("Día", "03"), ("Mes", "02"), ("Año", "1980")]
     expect(back).to_have_text("3 de febrero de 1980")
-    assert _answers(screens, desk) == {"born": "1980-02-03"}
+    _expect_answers(screens, desk, {"born": "1980-02-03"})
 
 
 def test_what_is_wrong_with_a_date_is_said_once_all_of_it_is_left(screens: Screens) -> None:
@@ -342,7 +347,7 @@ def test_a_partial_date_is_kept_as_it_is(screens: Screens) -> None:
     patient.date("since", "2099-02")
     leave(patient)
     expect(back).to_have_text("February 2099, without a day")
-    assert _answers(screens, desk) == {"since": "2099-02"}
+    _expect_answers(screens, desk, {"since": "2099-02"})
     patient.page.reload()
     patient.field("born").wait_for()
     assert _parts(patient, "since") == [("Month", "2"), ("Day", ""), ("Year", "2099")]
@@ -361,7 +366,7 @@ def test_a_moment_has_a_date_and_a_time(screens: Screens) -> None:
     patient.date("seen", "2026-11-22")
     leave(patient)
     expect(field.locator(".said-back")).to_have_text("November 22, 2026, 9:30\u202fPM")
-    assert _answers(screens, desk) == {"seen": "2026-11-22T21:30:00-08:00"}
+    _expect_answers(screens, desk, {"seen": "2026-11-22T21:30:00-08:00"})
 
 
 def test_nothing_is_offered_by_the_browser_but_a_birth_date_on_an_own_phone(
