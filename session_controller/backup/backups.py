@@ -113,7 +113,7 @@ class Backups:
         self._helper = Helper()
         self._stopping = Event()
         self._keyring = Lock()
-        """Protects the keyring file: a purge may happen during a backup."""
+        """Protects the keyring file, and lets one purge after the other forget."""
         self._forgotten: set[str] = set()
         self._rotations = 0
         self._failures, self._failed_at = 0, self._clock()
@@ -329,13 +329,13 @@ class Backups:
         gone = {session_key(name) for name in sessions}
         path = self._folder / KEYRING
         self._helper.interrupt()  # it may be copying a document that is to go
-        forget_documents(self._folder, sessions)
-        with self._keyring:  # last: until then, the next start knows that there is more to do
+        with self._keyring:
+            forget_documents(self._folder, sessions)
             self._forgotten |= gone
-            if path.exists():
+            if path.exists():  # last: until then, the next start knows that there is more to do
                 remove_from_keyring(path, gone)
-        for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
-            _forget_aside(database.parent, sessions)
+            for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
+                _forget_aside(database.parent, sessions)
 
     async def keep_taking(self) -> None:
         """Create a backup whenever the newest is too old, for as long as the box runs."""

@@ -43,9 +43,10 @@ from session_controller.storage.database import (
 )
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.entities import Entry, LoggedBoxEvent
+from session_controller.storage.purge import purge
 from session_controller.storage.reader import Reader
 from session_controller.storage.rows import act_place, entry_row
-from session_controller.storage.statements import INSERT_EVENT, INSERT_KEY, PURGE
+from session_controller.storage.statements import INSERT_EVENT, INSERT_KEY
 
 _SIDE_FILES = ("", "-wal", "-shm")
 _WRITE_VERSION, _ROLLBACK_JOURNAL = 18, b"\x01\x01"
@@ -158,8 +159,7 @@ class _Draft:
         names = [row[0] for row in db.execute("SELECT session FROM sessions")]
         keys = self.keyring.keys
         dead = [n for n in names if n in purged or session_key(n) not in keys]
-        for statement in PURGE:
-            db.executemany(statement, [(name,) for name in dead])
+        purge(db, dead)
         db.execute("DELETE FROM keys")  # their names, with zeros instead of the keys
         mine = {session_key(name) for name in names if name not in dead}
         own = {name: key for name, key in keys.items() if name in mine or ":" not in name}

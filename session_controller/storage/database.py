@@ -24,6 +24,7 @@ from session_controller.storage.schema import SCHEMA
 
 BUSY_MS = 5000
 _PRAGMAS = {
+    "auto_vacuum": 2,  # INCREMENTAL: free pages can be returned; it must come before `journal_mode`
     "journal_mode": "wal",
     "synchronous": 2,  # FULL: NORMAL loses acknowledged commits on power failure
     "foreign_keys": 1,

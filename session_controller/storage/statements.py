@@ -1,7 +1,5 @@
 """The SQL statements that write to the database; `schema` defines the tables."""
 
-from session_controller.storage.delivery_rows import PURGE_DELIVERIES
-
 UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?)"
 UPSERT_SESSION = """
     INSERT INTO sessions (session, status, opened_at, ended_at, revision, entry, state)
@@ -17,14 +15,3 @@ FORGET_GUESTS = "DELETE FROM devices WHERE guest_of=?"
 """A guest's credential ends with its session: nothing needs the row once the topics are cleared."""
 CLEARED = "UPDATE sessions SET cleared_at=? WHERE session=?"
 DELETE_CHECKPOINT = "DELETE FROM checkpoints WHERE entry=?"
-
-
-PURGE = (
-    PURGE_DELIVERIES,
-    "DELETE FROM chunks WHERE session=?",
-    "UPDATE events SET content=NULL WHERE session=? AND revision IS NOT NULL",
-    "DELETE FROM sessions WHERE session=?",
-    "DELETE FROM codes WHERE subject=?",
-    FORGET_GUESTS,
-)
-"""Delete a session except for its log entries; its key is deleted separately."""

@@ -50,6 +50,7 @@ from session_controller.storage.delivery_rows import (
 )
 from session_controller.storage.documents import DocumentStore
 from session_controller.storage.entities import Chunk, Entry, LoggedBoxEvent
+from session_controller.storage.purge import purge
 from session_controller.storage.reader import Reader
 from session_controller.storage.rows import (
     act_place,
@@ -75,7 +76,6 @@ from session_controller.storage.statements import (
     INSERT_CHECKPOINT,
     INSERT_EVENT,
     INSERT_KEY,
-    PURGE,
     UPSERT_DEVICE,
     UPSERT_SESSION,
 )
@@ -93,6 +93,9 @@ _MAX_FROZEN_BYTES = 64 << 20
 _READERS_MAY_TAKE_S = 300.0
 """How long a backup waits for `handrail audit verify`, for example, to read what is older."""
 _PAUSE_S = 0.005
+_SPARE_PAGES = 256
+_MOVED_PAGES = 128
+"""At once, in the order of 10 ms on a small board's card."""
 
 
 def _size(path: Path) -> int:
@@ -263,8 +266,7 @@ class Store(Reader):
         )
         self._many(FORGET_GUESTS, key_row, transaction.cleared)
         self._write_deliveries(transaction)
-        for statement in PURGE:
-            self._many(statement, key_row, transaction.purged)
+        purge(self._db.conn, transaction.purged)
         self._many(DELETE_KEY, key_row, [session_key(name) for name in transaction.purged])
 
     def _write_deliveries(self, transaction: Transaction) -> None:
@@ -350,6 +352,22 @@ class Store(Reader):
         self._disturb()
         if not self.checkpoint(empty=True):
             raise sqlite3.OperationalError("another process is reading the database")
+
+    def compact(self) -> bool:
+        """Move some pages from the end of the file into free ones; return whether more are due.
+
+        A tenth of the pages stays free, so that what is purged each day is not moved each day. The
+        file shrinks with the next checkpoint. Raises `sqlite3.Error`.
+        """
+        self._refuse_if_damaged()
+        spare = max(_SPARE_PAGES, self._number("PRAGMA page_count") // 10)
+        due = self._number("PRAGMA freelist_count") - spare
+        if due > 0:  # `execute` would move one page: it stops at the first row of the statement
+            self._db.conn.executescript(f"PRAGMA incremental_vacuum({min(due, _MOVED_PAGES)})")
+        return due > _MOVED_PAGES
+
+    def _number(self, sql: str) -> int:
+        return int(self._db.conn.execute(sql).fetchone()[0])
 
     def prune(self, before: datetime) -> None:
         """Delete answers to requests and codes that are too old to be asked for again."""

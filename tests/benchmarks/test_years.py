@@ -23,9 +23,13 @@ from clients.sdk.admin import AdminClient
 from clients.sdk.credential import Credential
 from clients.sdk.facility import FacilityClient
 from schemas.base import Role
+from session_controller.audit.events import SessionPurged
 from session_controller.integrity.data_folder import Extent, audit_folder
 from session_controller.storage import database
+from session_controller.storage import store as store_module
+from session_controller.storage.entities import LoggedBoxEvent
 from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
 from tests.conftest import RunningBox, StartBox
 
 FEW, MANY = 60, 240
@@ -235,6 +239,35 @@ def test_a_folder_is_as_a_box_leaves_it(
         assert guests <= {state.session for state in store.live_states()}, "the others are deleted"
     finally:
         store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(_PATIENCE_S)
+def test_the_space_of_what_is_purged_is_returned(
+    folders: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file shrinks to the log's entries without content; these stay whole, and tightly packed.
+
+    An UPDATE alone would leave their pages half empty for ever.
+    """
+    monkeypatch.setattr(store_module, "_SPARE_PAGES", 4)
+    data = copytree(folders[MANY], tmp_path / "data")
+    before = (data / database.DATABASE).stat().st_size
+    store = Store(data)
+    ended = [state.session for state in store.states() if state.status.ended]
+    acts = [LoggedBoxEvent(_NOW, SessionPurged(), "admin-1", name) for name in ended]
+    purge = Transaction(purged=ended, box_events=acts)
+    store.write(purge)
+    store.sync(purge)
+    store.forget(ended)
+    calls, free = 1, store._number("PRAGMA freelist_count")
+    while store.compact():
+        calls += 1
+    assert calls <= free // store_module._MOVED_PAGES + 1, "many pages at once"
+    store.close()
+    after = (data / database.DATABASE).stat().st_size
+    assert after < 0.6 * before
+    assert not audit_folder(data, None, Extent.DEEP, _NOW).faults
 
 
 def test_the_table_shows_medians_beside_the_goals() -> None:

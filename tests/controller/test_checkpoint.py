@@ -1,6 +1,7 @@
 """The write-ahead log: begun anew within its file, bounded, and empty where that was asked for."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from session_controller.service.jobs import maintenance
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.storage.store import Store
+from tests.faults.loopback import staged
 
 
 def test_a_checkpoint_keeps_the_file_and_begins_it_anew(tmp_path: Path) -> None:
@@ -60,4 +62,36 @@ def test_a_purge_leaves_no_byte_in_it(tmp_path: Path) -> None:
     assert store.checkpoint()
     store.scrub()
     assert log.stat().st_size == 0
+    store.close()
+
+
+async def test_a_lone_command_writes_two_pages(tmp_path: Path) -> None:
+    """One of the log and one of its index; now and then more, where a page is full."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        stage.store.checkpoint(empty=True)
+        sizes = [0]
+        for number in range(100):
+            stage.say("kiosk", "ENTER_FIELD", field_id="last-name", value=f"Ada {number}")
+            await stage.service.settled()
+            sizes.append(stage.store.log_bytes)
+    frame, header = 4096 + 24, 32
+    pages = [round((now - before - header) / frame) for before, now in pairwise(sizes)]
+    assert sorted(pages)[len(pages) // 2] == 2
+    assert sum(pages) < 2.5 * len(pages)
+
+
+def test_commands_share_a_checkpoint(tmp_path: Path) -> None:
+    """Each that comes alone would write its pages once more; so do they after a while only."""
+    store = Store(tmp_path)
+    upkeep = Maintenance(store, None, lambda: datetime.now(UTC), lambda: 0.0)
+    assert upkeep.is_due(idle=True), "the file may have been left too large"
+    upkeep.run()
+    for _ in range(maintenance._IDLE_COMMITS):
+        assert not upkeep.is_due(idle=True)
+        upkeep.commits += 1
+    assert upkeep.is_due(idle=True)
+    assert not upkeep.is_due(idle=False)
+    upkeep.run()
+    assert not upkeep.is_due(idle=True)
     store.close()

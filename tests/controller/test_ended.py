@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +18,8 @@ from schemas.topics import (
     InboxTopic,
     PresenceTopic,
 )
+from session_controller.backup.backups import Backups
+from session_controller.engine.events import FieldEntered
 from session_controller.export.collect import gather
 from session_controller.security.keys import _RECENT
 from session_controller.service.handlers.administration import PURGED_AT_ONCE
@@ -30,7 +34,7 @@ from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
 from tests.engine.play import item
 from tests.faults.loopback import Stage, staged
-from tests.waiting import turns, until
+from tests.waiting import WITHIN_S, turns, until
 
 _NOW = datetime.now(UTC)
 _AT_ONCE = Settings(retention_of_topics=timedelta(0))
@@ -311,6 +315,33 @@ async def test_a_large_purge_yields(tmp_path: Path) -> None:
         assert not [name for name in ended if f"session:{name}" in stage.store.key_names()]
         cleared = [topic for topic, payload in stage.link.published if not payload]
         assert cleared == [], "what is retained of them was cleared before"
+
+
+async def test_commands_go_on_while_the_backups_forget(tmp_path: Path) -> None:
+    """The backups of years take a while, and do not need the database."""
+    forgetting, may_end = Event(), Event()
+
+    class Slow:
+        def forget(self, gone: Collection[str]) -> None:
+            assert len(gone) == len(ended)
+            forgetting.set()
+            assert may_end.wait(WITHIN_S)
+
+    async with staged(tmp_path, settings=_AT_ONCE) as stage:
+        await stage.open()
+        ended = await _ended(stage, PURGED_AT_ONCE + 1)
+        stage.service._maintenance.backups = cast("Backups", Slow())
+        stage.ask("it", "PURGE_SESSIONS", older_than_s=0)
+        await until(forgetting.is_set, "the end of the purge")
+        stage.say("kiosk", "ENTER_FIELD", field_id="last-name", value="Ada")
+        await stage.service.settled()
+        (*_, last) = stage.store.events(stage.session)
+        assert isinstance(last.fact, FieldEntered)
+        assert not any("purged" in one for one in stage.said(InboxTopic("it"))), "all is gone"
+        may_end.set()
+        await until(
+            lambda: any("purged" in one for one in stage.said(InboxTopic("it"))), "an answer"
+        )
 
 
 async def test_a_large_purge_waits_for_a_disk_that_is_full(

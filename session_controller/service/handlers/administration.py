@@ -28,7 +28,7 @@ from session_controller.storage.store import Store
 
 _PAGE = 500
 _MAX_PROBLEMS = 20
-PURGED_AT_ONCE = 50
+PURGED_AT_ONCE = 20
 """Sessions that one batch purges: a few milliseconds, and one sync."""
 _LINES = 50
 """Of a page of a list: some 20 kB, and 20 ms of work between two messages of others."""

@@ -128,10 +128,11 @@ class BackgroundJobs:
                     told_s = self.steady()
                     self._tell_progress(order, min(at + PURGED_AT_ONCE, total))
             self._tell_progress(order, total)  # what is left may take a while
+            scrubbed = await self.in_turn(self.maintenance.scrub_data)
+            await asyncio.to_thread(self.maintenance.scrub_backups, scrubbed)
         finally:
             self._purges.discard(asked)
             self.maintenance.purging -= 1
-        await self.in_turn(self.maintenance.scrub)
         answer = SessionsPurged(
             request_id=order.request_id,
             sessions=tuple(purged[:MAX_NAMED]),
