@@ -145,6 +145,8 @@ def serve(
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
     screen_lock: o.ScreenLock = "10m",  # type: ignore[assignment]
+    purge_completed: o.PurgeCompleted = "1d",  # type: ignore[assignment]
+    purge_cancelled: o.PurgeCancelled = "1h",  # type: ignore[assignment]
     backup_every: o.BackupEvery = "6h",  # type: ignore[assignment]
     keep_backups: o.KeepBackups = "4,7,4,12",  # type: ignore[assignment]
 ) -> None:
@@ -157,6 +159,7 @@ def serve(
     from session_controller.backup.backups import BackupPlan
     from session_controller.backup.keeping import Keep
     from session_controller.box import Box, BoxSettings, TlsFiles
+    from session_controller.settings import Settings
     from session_controller.site_settings import settle
 
     tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
@@ -164,7 +167,13 @@ def serve(
         raise Failure(f"cannot use TLS: {problem}", USAGE)
     log_to_stderr()
     with _explaining(data):
-        settled = settle(data, site, idle_limit, screen_lock, options=o.given(context))
+        wanted = Settings(
+            idle_limit=idle_limit,
+            screen_lock=screen_lock,
+            purge_completed=purge_completed,
+            purge_cancelled=purge_cancelled,
+        )
+        settled = settle(data, site, wanted, o.given(context))
     settings = BoxSettings(
         data,
         astuple(mqtt),

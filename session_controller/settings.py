@@ -19,6 +19,12 @@ class Settings:
     """How long nobody may answer at a patient screen before it is locked."""
     retention_of_topics: timedelta = timedelta(hours=1)
     """How long the last view of an ended session stays retained at the broker."""
+    purge_completed: timedelta = timedelta(days=1)
+    """How long after its delivery a completed session is purged, and an expired one after its end.
+    Zero: never by itself.
+    """
+    purge_cancelled: timedelta = timedelta(hours=1)
+    """How long after its end a cancelled session is purged. Zero: never by itself."""
     commit_patience: timedelta = timedelta(seconds=30)
     """How long storing a message is retried before it is refused."""
     guest_grace: timedelta = timedelta(seconds=10)

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,17 +28,12 @@ class Settled:
 
 
 def settle(
-    data: Path,
-    site: str | None,
-    idle_limit: timedelta,
-    screen_lock: timedelta = timedelta(minutes=10),
-    *,
-    options: Mapping[str, str] | None = None,
+    data: Path, site: str | None, wanted: Settings, options: Mapping[str, str] | None = None
 ) -> Settled:
     """Store a data folder's settings; the site name is fixed at the first start.
 
-    The options of the start are stored for whoever restores a backup elsewhere. Raises
-    `SiteError`, `StoreError`.
+    The site of `wanted` is not used. The options of the start are stored for whoever restores a
+    backup elsewhere. Raises `SiteError`, `StoreError`.
     """
     with _patiently(data) as store:
         known = store.meta("site")
@@ -51,13 +46,12 @@ def settle(
         name = site or known or "main"
         try:
             store.set_meta("site", name)
-            store.set_meta("idle_limit_s", str(int(idle_limit.total_seconds())))
-            store.set_meta("screen_lock_s", str(int(screen_lock.total_seconds())))
+            store.set_meta("idle_limit_s", str(int(wanted.idle_limit.total_seconds())))
+            store.set_meta("screen_lock_s", str(int(wanted.screen_lock.total_seconds())))
             store.set_meta(SERVE_OPTIONS, json.dumps(options or {}))
         except sqlite3.Error as error:
             raise StoreError(f"{data} cannot be written to: {error}") from error
-        settings = Settings(site=name, idle_limit=idle_limit, screen_lock=screen_lock)
-        return Settled(settings, not store.flows())
+        return Settled(replace(wanted, site=name), not store.flows())
 
 
 def remembered(data: Path) -> Settled:

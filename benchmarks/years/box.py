@@ -82,9 +82,12 @@ def offers(option: str, *command_name: str) -> bool:
     return option in help_page.stdout
 
 
+_KEEP = ("--backup-every", "0s", "--purge-completed", "0s", "--purge-cancelled", "0s")
+
+
 @contextmanager
 def serving(data: Path, timeout: float) -> Iterator[Serving]:
-    """Serve a data folder on free ports, without backups of its own accord.
+    """Serve a data folder on free ports, without backups or purges by itself.
 
     Raises `TimeoutError` if the box is not ready within `timeout` seconds.
     """
@@ -94,7 +97,7 @@ def serving(data: Path, timeout: float) -> Iterator[Serving]:
     began = time.monotonic()
     with log.open("w") as file:
         process = subprocess.Popen(
-            [*order, "--backup-every", "0s"], cwd=CHECKOUT, stdout=file, stderr=file, text=True
+            [*order, *_KEEP], cwd=CHECKOUT, stdout=file, stderr=file, text=True
         )
     try:
         while "handrail ready" not in log.read_text():

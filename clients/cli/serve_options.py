@@ -58,6 +58,23 @@ ScreenLock = Annotated[
         help="Lock patient screens at which nobody answers for this long.",
     ),
 ]
+PurgeCompleted = Annotated[
+    timedelta,
+    typer.Option(
+        parser=span,
+        metavar="SPAN",
+        help="Purge completed sessions this long after they were delivered everywhere, and expired "
+        "ones this long after their end; 0s: never.",
+    ),
+]
+PurgeCancelled = Annotated[
+    timedelta,
+    typer.Option(
+        parser=span,
+        metavar="SPAN",
+        help="Purge cancelled sessions this long after their end; 0s: never.",
+    ),
+]
 BackupEvery = Annotated[
     timedelta,
     typer.Option(

@@ -46,6 +46,7 @@ from session_controller.service.jobs.background import BackgroundJobs
 from session_controller.service.jobs.delivery import make_delivery_service
 from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.jobs.retention import Retention
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
@@ -125,6 +126,7 @@ class Service:
             self.settled,
             self._maintenance,
             steady,
+            Retention(store, self.registry.settings, clock, steady),
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""
@@ -522,5 +524,6 @@ class Service:
                 await self._retry()
         self.submit(run_timers)
         await self.settled()
+        await self._background.retain()
         if self._maintenance.is_due(idle=idle):
             await self._in_the_stores_turn(self._maintenance.run)

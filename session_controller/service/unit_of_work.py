@@ -78,7 +78,8 @@ class DeliveryOrder:
 class PurgeOrder:
     """A purge of many sessions, in batches."""
 
-    device: str
+    device: str | None
+    """Who asked, or None for the box itself."""
     request_id: str
     sessions: tuple[str, ...]
     given_up: AbstractSet[str]

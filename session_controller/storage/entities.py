@@ -99,6 +99,18 @@ class LoggedBoxEvent:
     session: str | None = None
 
 
+class Ended(NamedTuple):
+    """A session that has ended, and what its deliveries say; the times are as they are stored."""
+
+    session: str
+    status: str
+    ended_at: str
+    delivered_at: str | None
+    """When its last delivery changed, or None if it has none."""
+    undelivered: int
+    """The number of destinations that have not received it."""
+
+
 class Entry(NamedTuple):
     """A row of the log as stored."""
 

@@ -30,6 +30,7 @@ from session_controller.storage.entities import (
     Code,
     CodeKind,
     Device,
+    Ended,
     Entry,
     EntryFilter,
     SealedState,
@@ -55,6 +56,16 @@ _MAX_DAMAGE = 20
 _CACHED_FLOWS = 4
 _AFTER_ALL = ("~", "")
 """Later than any time as it is stored."""
+_ENDED_AFTER = """
+    SELECT session, status, ended_at,
+        (SELECT max(updated_at) FROM deliveries AS d WHERE d.session=ended.session) AS delivered_at,
+        (SELECT count(*) FROM deliveries AS d
+            WHERE d.session=ended.session AND d.status<>'delivered') AS open
+    FROM (
+        SELECT session, status, ended_at FROM sessions
+        WHERE ended_at<=? AND (ended_at, session)>(?, ?) ORDER BY ended_at, session LIMIT ?
+    ) AS ended
+"""
 _BEFORE_ALL = -(1 << 63)
 _MAX_ENTRY = (1 << 63) - 1
 FetchDocument = Callable[[str, str], bytes | None]
@@ -249,6 +260,21 @@ class Reader:
         """Return the ids of sessions that ended before a moment."""
         rows = self._rows("SELECT session FROM sessions WHERE ended_at <= ?", rfc3339(at))
         return [row["session"] for row in rows]
+
+    def ended_after(self, after: tuple[str, str], before: datetime, limit: int) -> list[Ended]:
+        """Return sessions that ended before a moment, the oldest first.
+
+        `after` is the end, as it is stored, and the id of the last one known, or two empty texts.
+        """
+        return [
+            Ended(row["session"], row["status"], row["ended_at"], row["delivered_at"], row["open"])
+            for row in self._rows(_ENDED_AFTER, rfc3339(before), *after, limit)
+        ]
+
+    def last_entry_at(self) -> datetime | None:
+        """Return when the last entry of the log was written, or None if there is none."""
+        row = self._one("SELECT at FROM events ORDER BY id DESC LIMIT 1")
+        return read_time(row["at"]) if row else None
 
     def events(
         self, session: str, after: int = 0, limit: int | None = None, *, after_entry: int = 0

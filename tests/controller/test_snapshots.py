@@ -11,6 +11,7 @@ import pytest
 
 from session_controller.errors import StoreDamagedError, StoreError
 from session_controller.integrity.data_folder import verify
+from session_controller.settings import Settings
 from session_controller.site_settings import settle
 from session_controller.storage.snapshots import MAX_BEHIND, Snapshots
 from session_controller.storage.store import Store
@@ -145,11 +146,11 @@ def test_a_folder_that_cannot_be_written_to_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the first start; what is known already is not written again."""
-    settle(tmp_path, "clinic", timedelta(hours=4))
+    settle(tmp_path, "clinic", Settings())
     with monkeypatch.context() as patch:
         patch.setattr(Store, "set_meta", _full)
         with pytest.raises(StoreError, match="cannot be written to"):
-            settle(tmp_path, None, timedelta(hours=5))
+            settle(tmp_path, None, Settings(idle_limit=timedelta(hours=5)))
     with closing(sqlite3.connect(tmp_path / "handrail.sqlite")) as db:
         db.execute("CREATE TRIGGER t BEFORE INSERT ON meta BEGIN SELECT RAISE(FAIL, 'full'); END")
-    settle(tmp_path, None, timedelta(hours=4))
+    settle(tmp_path, None, Settings())

@@ -245,7 +245,11 @@ def _unfit(work: UnitOfWork, store: Store, name: str, request: r.PurgeSessions) 
 
 
 def purge_some(
-    work: UnitOfWork, store: Store, device: str, names: Iterable[str], given_up: AbstractSet[str]
+    work: UnitOfWork,
+    store: Store,
+    device: str | None,
+    names: Iterable[str],
+    given_up: AbstractSet[str],
 ) -> tuple[list[str], list[str]]:
     """Delete ended sessions; return those that are deleted, and those that wait for delivery.
 

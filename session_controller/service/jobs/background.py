@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.jobs.retention import Retention
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.storage.commit import StoreTurn
@@ -57,7 +58,8 @@ class BackgroundJobs:
     settled: Callable[[], Awaitable[None]]
     maintenance: Maintenance
     steady: Callable[[], float]
-    _purges: set[tuple[str, str]] = field(default_factory=set)
+    retention: Retention
+    _purges: set[tuple[str | None, str]] = field(default_factory=set)
     """The purges under way: the device and its request."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -74,6 +76,19 @@ class BackgroundJobs:
             self._do(self._rotate(device, request_id))
         for device, request_id in work.receipts:
             self._do(self._sign_log(device, request_id))
+
+    async def retain(self) -> None:
+        """Purge what a site no longer keeps; called every second."""
+        order = PurgeOrder(None, "retention", (), frozenset())
+        if not self.retention.is_due() or (None, order.request_id) in self._purges:
+            return
+        try:
+            found = await self.in_turn(self.retention.find)
+        except sqlite3.Error as error:
+            _log.error("cannot look for sessions whose time is over: %s", error)
+            return
+        if found:
+            self._do(self._purge(replace(order, sessions=found)))
 
     def _do(self, asked: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(asked)
@@ -133,6 +148,9 @@ class BackgroundJobs:
         finally:
             self._purges.discard(asked)
             self.maintenance.purging -= 1
+        if order.device is None:
+            _log.info("purged %d sessions whose time was over", len(purged))
+            return
         answer = SessionsPurged(
             request_id=order.request_id,
             sessions=tuple(purged[:MAX_NAMED]),
@@ -143,8 +161,9 @@ class BackgroundJobs:
         self._answer(order.device, answer)
 
     def _tell_progress(self, order: PurgeOrder, done: int) -> None:
-        news = InProgress(request_id=order.request_id, done=done, total=len(order.sessions))
-        self._answer(order.device, news)
+        if order.device is not None:
+            news = InProgress(request_id=order.request_id, done=done, total=len(order.sessions))
+            self._answer(order.device, news)
 
     async def _purge_some(self, order: PurgeOrder, at: int) -> tuple[list[str], list[str]]:
         """Delete the sessions of one batch, as often as it takes to store that."""
