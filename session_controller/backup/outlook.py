@@ -1,20 +1,18 @@
 """Room for backups: what is kept free, whether one more fits, and when the disk will be full."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from session_controller.backup.manifest import Header, existing, read_header
 from session_controller.errors import StoreError
 from session_controller.storage.database import DATABASE
+from session_controller.storage.room import DiskUsage, Room
 
 ASIDE = "replaced-"
 """Prefix of the folders in which a restore keeps the replaced database."""
-RESERVE = 0.1
-"""The part of the file system that backups leave free: live commands need it when it is full."""
 _SOON = 60
 """Days before the disk is full from which `handrail doctor` speaks of a problem."""
 _FORECAST_FROM = timedelta(days=35)
@@ -23,42 +21,14 @@ _LEAST = timedelta(days=1)
 _FIRST_S, _LAST_S = 60.0, 6 * 3600.0
 
 
-class Usage(Protocol):
-    """What is known of a file system, in bytes."""
-
-    @property
-    def total(self) -> int: ...  # noqa: D102
-
-    @property
-    def free(self) -> int: ...  # noqa: D102
-
-
-DiskUsage = Callable[[Path], Usage]
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The space that backups may use."""
-
-    free: int
-    """Bytes besides the reserve; never negative."""
-    reserve: int
-
-    @classmethod
-    def on(cls, folder: Path, usage: DiskUsage = shutil.disk_usage) -> "Room":
-        """Return the room on a folder's file system."""
-        found = usage(folder)
-        reserve = int(found.total * RESERVE)
-        return cls(max(0, found.free - reserve), reserve)
-
-    def refusal(self, need: int) -> str:
-        """Return why a backup of so many bytes is not begun, and what to do."""
-        return (
-            f"The backup needs some {mib(need)}, and the disk has {mib(self.free)} besides the "
-            f"{mib(self.reserve)} that are kept free for check-ins; it was not begun. Purge old "
-            "sessions, remove what a restore replaced (`handrail restore --forget-replaced`), or "
-            "use a larger disk"
-        )
+def refusal(room: Room, need: int) -> str:
+    """Return why a backup of so many bytes is not begun, and what to do."""
+    return (
+        f"The backup needs some {mib(need)}, and the disk has {mib(room.free)} besides the "
+        f"{mib(room.reserve)} that are kept free for check-ins; it was not begun. Purge old "
+        "sessions, remove what a restore replaced (`handrail restore --forget-replaced`), or "
+        "use a larger disk"
+    )
 
 
 def mib(count: int) -> str:
@@ -136,13 +106,22 @@ def report(data: Path, now: datetime, usage: DiskUsage = shutil.disk_usage) -> l
     headers = headers_of(data)
     found = [_newest(len(paths), headers, now)]
     if (need := needed(data, headers[0] if headers else None, 0)) > room.free:
-        found.append(Report("room for backups", "bad", room.refusal(need)))
+        found.append(Report("room for backups", "bad", refusal(room, need)))
+    if not room.free:
+        found.append(Report("room for documents", "bad", _no_document(room)))
     days = days_left(headers, room.free)
     if days is not None and (text := forecast(data, usage)) is not None:
         state = "bad" if days < _SOON else "ok"
         todo = "; purge old sessions, or use a larger disk" if state == "bad" else ""
         found.append(Report("growth", state, text + todo))
     return found + [_replaced(path) for path in replaced(data)]
+
+
+def _no_document(room: Room) -> str:
+    return (
+        f"patients' documents are refused: no more than the {mib(room.reserve)} that are kept "
+        "free for check-ins are left; purge old sessions, or use a larger disk"
+    )
 
 
 def _newest(count: int, headers: Sequence[Header], now: datetime) -> Report:
