@@ -63,6 +63,7 @@ class Commands(LazyGroup):
     places: ClassVar = {
         "serve": None,
         "doctor": None,
+        "status": "clients.cli.status",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
         "restore": None,

@@ -40,7 +40,7 @@ from session_controller.backup.manifest import (
     path_of,
     read_header,
 )
-from session_controller.backup.outlook import ASIDE, forecast, refusal, wait_s
+from session_controller.backup.outlook import ASIDE, Outlook, forecast, refusal, wait_s
 from session_controller.backup.packs import PageMap
 from session_controller.backup.rotation import rotate
 from session_controller.backup.shelf import forget_documents
@@ -342,7 +342,8 @@ class Backups:
         """Create a backup whenever the newest is too old, for as long as the box runs."""
         if self._plan.every is None:
             return
-        if (text := await asyncio.to_thread(forecast, self._data, self._usage)) is not None:
+        outlook = await asyncio.to_thread(Outlook.of, self._data, self._usage)
+        if (text := forecast(outlook.days)) is not None:
             _log.info("%s", text)
         while True:
             await asyncio.sleep(min(_LOOK_EVERY_S, self._plan.every.total_seconds()))

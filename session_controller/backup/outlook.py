@@ -70,11 +70,6 @@ def days_left(headers: Sequence[Header], free: int) -> float | None:
     return free / (2 * growth / (span / timedelta(days=1)))
 
 
-def headers_of(data: Path) -> list[Header]:
-    """Return what is known of a data folder's backups, newest first; none that is damaged."""
-    return list(_readable(existing(data)))
-
-
 def _readable(paths: Iterable[Path]) -> Iterable[Header]:
     for path in paths:
         try:
@@ -83,9 +78,29 @@ def _readable(paths: Iterable[Path]) -> Iterable[Header]:
             continue
 
 
-def forecast(data: Path, usage: DiskUsage = shutil.disk_usage) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The backups of a data folder, and the room on its disk."""
+
+    count: int
+    headers: Sequence[Header]
+    """What is known of them, newest first; none that is damaged."""
+    room: Room
+
+    @classmethod
+    def of(cls, data: Path, usage: DiskUsage = shutil.disk_usage) -> "Outlook":
+        """Return the outlook of a data folder now."""
+        paths = existing(data)
+        return cls(len(paths), list(_readable(paths)), Room.on(data, usage))
+
+    @property
+    def days(self) -> float | None:
+        """In how many days the disk will be full, or None if there is too little to tell."""
+        return days_left(self.headers, self.room.free)
+
+
+def forecast(days: float | None) -> str | None:
     """Return a sentence on when the disk will be full, or None if there is too little to tell."""
-    days = days_left(headers_of(data), Room.on(data, usage).free)
     if days is None:
         return None
     return f"at its present growth, the disk will be full in some {days:,.0f} days"
@@ -102,15 +117,14 @@ class Report:
 
 def report(data: Path, now: datetime, usage: DiskUsage = shutil.disk_usage) -> list[Report]:
     """Describe the backups of a data folder, the room for them, and what restores replaced."""
-    paths, room = existing(data), Room.on(data, usage)
-    headers = headers_of(data)
-    found = [_newest(len(paths), headers, now)]
+    outlook = Outlook.of(data, usage)
+    headers, room, days = outlook.headers, outlook.room, outlook.days
+    found = [_newest(outlook.count, headers, now)]
     if (need := needed(data, headers[0] if headers else None, 0)) > room.free:
         found.append(Report("room for backups", "bad", refusal(room, need)))
     if not room.free:
         found.append(Report("room for documents", "bad", _no_document(room)))
-    days = days_left(headers, room.free)
-    if days is not None and (text := forecast(data, usage)) is not None:
+    if days is not None and (text := forecast(days)) is not None:
         state = "bad" if days < _SOON else "ok"
         todo = "; purge old sessions, or use a larger disk" if state == "bad" else ""
         found.append(Report("growth", state, text + todo))

@@ -27,13 +27,23 @@ DiskUsage = Callable[[Path], Usage]
 class Room:
     """The space that backups and documents may use."""
 
-    free: int
-    """Bytes besides the reserve; never negative."""
-    reserve: int
+    total: int
+    """Size of the file system, in bytes."""
+    left: int
+    """What is free, the reserve included."""
+
+    @property
+    def reserve(self) -> int:
+        """What is kept free."""
+        return int(self.total * RESERVE)
+
+    @property
+    def free(self) -> int:
+        """What is free besides the reserve; never negative."""
+        return max(0, self.left - self.reserve)
 
     @classmethod
     def on(cls, folder: Path, usage: DiskUsage = shutil.disk_usage) -> "Room":
         """Return the room on a folder's file system."""
         found = usage(folder)
-        reserve = int(found.total * RESERVE)
-        return cls(max(0, found.free - reserve), reserve)
+        return cls(found.total, found.free)

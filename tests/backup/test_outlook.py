@@ -24,7 +24,8 @@ def _header(days_ago: float, data: int) -> Header:
 
 def test_a_tenth_of_the_disk_is_kept_free() -> None:
     """Backups may use what is free besides."""
-    assert Room.on(Path(), lambda _: Usage(1000, 0, 400)) == Room(300, 100)
+    room = Room.on(Path(), lambda _: Usage(1000, 0, 400))
+    assert (room.free, room.reserve) == (300, 100)
     assert Room.on(Path(), lambda _: Usage(1000, 0, 50)).free == 0
 
 
@@ -100,7 +101,7 @@ def test_doctor_names_what_is_to_be_done(tmp_path: Path) -> None:
 def test_doctor_says_that_documents_are_refused(tmp_path: Path) -> None:
     """From when only the reserve is left."""
     for free, refused in ((101, False), (100, True)):
-        found = report(tmp_path, NOW, lambda _, free=free: Usage(1000 << 20, 0, free << 20))  # type: ignore[misc]
+        found = report(tmp_path, NOW, lambda _, free=free: Usage(1000 << 20, 0, free << 20))
         assert ("room for documents" in [one.check for one in found]) is refused
     assert "100.0 MiB that are kept free" in found[-1].text
 

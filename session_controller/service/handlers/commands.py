@@ -109,6 +109,7 @@ def _refuse(work: UnitOfWork, sent: _Sent, refusal: Refusal) -> None:
         details=dict(refusal.details),
     )
     work.say(_rejections(sent.topic), rejection)
+    work.count(refusal)
 
 
 def _is_due(work: UnitOfWork, store: Store, session: Session, sent: _Sent) -> bool:

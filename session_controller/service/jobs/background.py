@@ -27,6 +27,7 @@ from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.jobs.status import StatusReport
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.storage.commit import StoreTurn
@@ -57,6 +58,7 @@ class BackgroundJobs:
     settled: Callable[[], Awaitable[None]]
     maintenance: Maintenance
     steady: Callable[[], float]
+    status: StatusReport
     _purges: set[tuple[str, str]] = field(default_factory=set)
     """The purges under way: the device and its request."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -67,6 +69,8 @@ class BackgroundJobs:
             self._do(self.exporter.export(export))
         for device, request_id in work.backups:
             self._do(self._back_up(device, request_id))
+        for device, request_id in work.statuses:
+            self._do(self._show_status(device, request_id))
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
@@ -112,6 +116,15 @@ class BackgroundJobs:
             work.say(InboxTopic(device), answer)
 
         self.submit(tell)
+
+    async def _show_status(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            answer = await self.status.make(request_id)
+        except (sqlite3.Error, OSError) as error:
+            _log.error("the status could not be read: %s", type(error).__name__)
+            answer = _unavailable(request_id, "The status cannot be read just now.")
+        self._answer(device, answer)
 
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""

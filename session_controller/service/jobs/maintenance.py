@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 _REMEMBERED = timedelta(days=1)
 """How long a request that arrives twice is answered as before."""
 _MAX_COMMITS = 2_000
-_MAX_LOG_BYTES = 48 << 20
+MAX_LOG_BYTES = 48 << 20
 """After either, the write-ahead log is moved though somebody waits."""
 _SWEPT = 20
 """Ended sessions whose folders are looked at in one go."""
@@ -52,7 +52,7 @@ class Maintenance:
             return True
         if self._purged and not self.purging:
             return True
-        if self.store.log_bytes > _MAX_LOG_BYTES:
+        if self.store.log_bytes > MAX_LOG_BYTES:
             return True
         return self.commits >= (1 if idle else _MAX_COMMITS)
 
