@@ -194,3 +194,23 @@ async def test_the_log_has_no_entry_of_a_status(tmp_path: Path) -> None:
         before = stage.store.head()
         await status(stage)
         assert stage.store.head() == before
+
+
+async def test_the_status_is_read_by_indexes(tmp_path: Path) -> None:
+    """No statement goes through sessions, deliveries or the log; what is open is counted."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        database, asked = stage.store._db.conn, list[str]()
+        database.set_trace_callback(asked.append)
+        await status(stage)
+        database.set_trace_callback(None)
+        read = [sql for sql in asked if sql.startswith("SELECT") and "answers" not in sql]
+        plans = [
+            step["detail"]
+            for sql in read
+            for step in stage.store._rows(f"EXPLAIN QUERY PLAN {sql}")
+        ]
+        assert len(read) == 3
+        assert [step for step in plans if not step.startswith("SEARCH")] == [
+            "SCAN deliveries USING COVERING INDEX deliveries_open"
+        ]
