@@ -10,6 +10,7 @@ import pytest
 
 from schemas.topics import InboxTopic
 from schemas.wire.destinations import Destinations, FolderDestination
+from session_controller.box import _bare
 from session_controller.engine.limits import OF_A_SESSION, Limit
 from session_controller.security.rate_limit import FREE_TRIES
 from session_controller.service.jobs.status import Surroundings
@@ -153,6 +154,12 @@ async def test_the_status_says_what_the_box_and_its_broker_are(tmp_path: Path) -
         shown = await status(stage)
         assert shown["addresses"] == ["mqtt://127.0.0.1:1883"]
         assert limits(shown)["broker.connections"] == (3, 10, 2)
+
+
+def test_an_address_is_shown_without_user_and_password() -> None:
+    """A broker of your own is named with both."""
+    assert _bare("mqtts://box:secret@broker.example:8883") == "mqtts://broker.example:8883"
+    assert _bare("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
 
 
 async def test_a_box_that_cannot_store_still_says_how_it_is_doing(
