@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from schemas.topics import InboxTopic
+from schemas.topics import MAX_CHUNK, InboxTopic, UploadTopic
 from schemas.wire.destinations import Destinations, FolderDestination
 from session_controller.box import _bare
+from session_controller.engine import patient_moves
 from session_controller.engine.limits import OF_A_SESSION, Limit
 from session_controller.security.rate_limit import FREE_TRIES
 from session_controller.service.jobs.status import Surroundings
@@ -65,6 +66,11 @@ async def test_completed_is_what_completed_since_midnight(tmp_path: Path) -> Non
         await enter_everything(stage, "Ada")
         stage.say("desk", "COMPLETE")
         await stage.service.settled()
+        stage.ask("desk", "OPEN_SESSION", flow_id="quick-check-in")
+        await stage.service.settled()
+        [other] = stage.service.registry.open_sessions()
+        stage.ask("it", "CANCEL_SESSION", session=other.state.session, reason="gone")
+        await stage.service.settled()
         assert (await status(stage))["sessions"]["completed_today"] == 1
         now[0] += timedelta(days=1)
         assert (await status(stage))["sessions"]["completed_today"] == 0
@@ -116,6 +122,39 @@ async def test_what_was_refused_at_a_limit_is_counted(tmp_path: Path) -> None:
             Limit.DOCUMENT: 1,
             Limit.DISK: 1,
         }
+
+
+@pytest.mark.parametrize(
+    ("constant", "limit"),
+    [
+        ("MAX_ANSWER_BYTES", Limit.ANSWERS),
+        ("MAX_UPLOAD_BYTES", Limit.DOCUMENT),
+        ("MAX_DOCUMENTS", Limit.DOCUMENTS),
+        ("MAX_DOCUMENT_BYTES", Limit.DOCUMENTS_BYTES),
+    ],
+)
+async def test_each_limit_of_a_session_is_counted_as_itself(
+    constant: str, limit: Limit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is so low that the first answer, or the first document, is beyond it."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        monkeypatch.setattr(patient_moves, constant, 0)
+        stage.say("kiosk", "ENTER_FIELD", field_id="last-name", value="Eve")
+        await upload(stage, "photo", png(3_000))
+        assert stage.service.registry.refused == {limit: 1}
+
+
+async def test_a_chunk_that_is_too_large_is_counted(tmp_path: Path) -> None:
+    """More bytes than one message may hold."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", png(3_000))
+        topic = UploadTopic(stage.session, "kiosk", "photo", "0").under("main")
+        stage.link.deliver(topic, bytes(MAX_CHUNK + 1))
+        assert limits(await status(stage))["chunk_bytes"] == (None, MAX_CHUNK, 1)
 
 
 class _Full:
