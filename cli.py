@@ -43,6 +43,7 @@ from session_controller.errors import (
 )
 
 if TYPE_CHECKING:
+    from broker import Limits
     from schemas.questionnaire.model import Flow
     from schemas.wire.requests import PatientFields
     from session_controller.box import BrokerOrder, EmbeddedBroker
@@ -63,6 +64,7 @@ class Commands(LazyGroup):
     places: ClassVar = {
         "serve": None,
         "doctor": None,
+        "status": "clients.cli.status",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
         "restore": None,
@@ -282,6 +284,17 @@ def _deleted(paths: list[str]) -> str:
 # --- the wiring ----------------------------------------------------------------------------
 
 
+def broker_limits() -> "Limits":
+    """Return the limits of the box's own broker, where they differ from the broker's own."""
+    from broker import Limits
+
+    # Behind a clinic's NAT all screens share one address: a misconfigured one must not lock the
+    # others out, and a secret of 256 random bits cannot be guessed at ten attempts a second.
+    # Retained bytes are counted per screen, although the lobby is the same bytes for all of them.
+    # A 20 MiB document that staff fetch is queued whole for a slow screen.
+    return Limits(failures_per_address=600, retained_bytes=512 << 20, queue_bytes=32 << 20)
+
+
 def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
     """Create the box's own broker; the controller decides who may connect and do what."""
     from broker import (
@@ -290,7 +303,6 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Client,
         Credentials,
         Identity,
-        Limits,
         Listener,
         Observer,
         Reason,
@@ -313,23 +325,13 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         return Identity(user=user, role=role, client_id=shown.client_id)
 
     tls = Tls(*astuple(order.tls)) if order.tls else None
-    # Behind a clinic's NAT all screens share one address: a misconfigured one must not lock the
-    # others out, and a secret of 256 random bits cannot be guessed at ten attempts a second.
-    # Retained bytes are counted per screen, although the lobby is the same bytes for all of them.
-    # A 20 MiB document that staff fetch is queued whole for a slow screen.
-    limits = Limits(
-        connections_per_address=4_000,
-        failures_per_address=600,
-        retained_bytes=512 << 20,
-        queue_bytes=32 << 20,
-    )
     listeners = {"mqtt": Listener(*order.mqtt, tls=tls)}
     if order.http is not None:
         listeners["http"] = Listener(*order.http, kind="http", tls=tls)
     if tls is not None:
         listeners["local"] = Listener()
     return Broker(
-        BrokerSettings(listeners=listeners, limits=limits),
+        BrokerSettings(listeners=listeners, limits=broker_limits()),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
         web_app=pages(order.site),

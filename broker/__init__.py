@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .access.rules import Rules
     from .broker import Broker
     from .local import LocalClient, LocalMessage
+    from .monitoring.counters import Level
     from .monitoring.observer import Client, Observer
     from .network.listeners import tls_problem
     from .packets.errors import Reason
@@ -23,6 +24,7 @@ __all__ = [
     "Client",
     "Credentials",
     "Identity",
+    "Level",
     "Limits",
     "Listener",
     "LocalClient",
@@ -40,6 +42,7 @@ _EXPORTS = {
     "access.identity": ("Authenticate", "Credentials", "Identity"),
     "network.listeners": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
+    "monitoring.counters": ("Level",),
     "monitoring.observer": ("Client", "Observer"),
     "access.rules": ("Rules",),
     "settings": ("BrokerSettings", "Limits", "Listener", "Tls"),

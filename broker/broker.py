@@ -12,6 +12,7 @@ from .access.identity import Authenticate
 from .access.rules import Rules
 from .amqtt_frame import Frame
 from .local import LocalClient
+from .monitoring.counters import Level
 from .monitoring.observer import Observer
 from .network.listeners import Listeners
 from .protocol.engine import Engine
@@ -65,6 +66,11 @@ class Broker:
     def counters(self) -> Mapping[str, int]:
         """A snapshot of all counters."""
         return MappingProxyType(self._engine.gauges().snapshot())
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """How near the broker is to its limits now, and how often each was reached."""
+        return self._engine.levels()
 
     def set_rules(self, role: str, rules: Rules) -> None:
         """Replace the rules of a role, with effect from the next packet of every client.

@@ -40,7 +40,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """All limits of the broker. docs/reference/broker.md says what happens at each.
+    """All limits of the broker. docs/reference/limits.md says what happens at each.
 
     Sizes are in bytes, times in seconds.
     """

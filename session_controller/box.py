@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from session_controller.service.authentication import role_of
 from session_controller.service.handlers.admins import enrol_admins, load_admins
 from session_controller.service.handlers.flows import add_examples
 from session_controller.service.handlers.presence import Departure
+from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.service import Service
 from session_controller.settings import Settings
 from session_controller.storage.store import Store
@@ -36,6 +37,10 @@ class EmbeddedBroker(Protocol):
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:
         """The addresses of `mqtt`, `http` and, with TLS, `local`."""
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        """How near it is to its limits."""
 
     async def start(self) -> None:
         """Open the listeners."""
@@ -136,6 +141,7 @@ class Box:
             backups=self._backups,
             data=data,
             deliver=self.settings.deliver,
+            surroundings=self._surroundings,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
@@ -182,6 +188,15 @@ class Box:
             return None
         return role_of(self._service.registry, client_id, username, password)
 
+    def _surroundings(self) -> Surroundings:
+        where = self.where()
+        addresses = (where.get("mqtts") or where["mqtt"], where["http"])
+        levels = self._broker.levels if self._broker else ()
+        return Surroundings(
+            [_bare(url) for url in addresses if url],
+            [(f"broker.{name}", level, most, refused) for name, level, most, refused in levels],
+        )
+
     def _left(self, client_id: str) -> None:
         """Record a client's departure: not every client announces it or has a will."""
         if self._service is not None:
@@ -225,6 +240,12 @@ class Box:
     def counters(self) -> dict[str, int]:
         """Return the counters since the start."""
         return dict(self._service.counters) if self._service else {}
+
+
+def _bare(url: str) -> str:
+    """Return a URL without user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _url(scheme: str, address: tuple[str, int]) -> str:

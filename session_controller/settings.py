@@ -36,6 +36,6 @@ class Settings:
     less often if hundreds of front-desk screens watch hundreds of sessions.
     """
     max_open_sessions: int = 2_000
-    max_documents_bytes: int = 32 << 30
-    """Limit on the disk space of all documents."""
+    """A large clinic has some dozens; each costs memory, and time when the box starts."""
     max_devices: int = 5_000
+    """Screens and guests that may connect; half of the connections that the broker accepts."""

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from broker.packets.errors import Reason
+
+
+class Level(NamedTuple):
+    """How near a broker is to one of its limits."""
+
+    limit: str
+    """The name of a field of `Limits`."""
+    level: int | None
+    """None if there is nothing to measure, only refusals."""
+    most: int
+    refused: int
+    """How often the limit was reached since the start."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from broker.access.identity import Authenticate, Identity
 from broker.access.rules import NOTHING, Access, Rules
 from broker.access.throttle import Throttle
-from broker.monitoring.counters import Counters
+from broker.monitoring.counters import Counters, Level
 from broker.monitoring.observer import Observer
 from broker.monitoring.reports import Reports
 from broker.packets.errors import Reason
@@ -206,6 +206,36 @@ class Engine:
         counters.retained_messages = self.router.retained.count
         counters.retained_bytes = self.router.retained.bytes
         return counters
+
+    def levels(self) -> tuple[Level, ...]:
+        """Return how near the broker is to its limits; the longest queue stands for all."""
+        limits, counters = self.limits, self.gauges()
+        ended, sessions = counters.ended, self.sessions.values()
+        messages = max((each.queued[0] for each in sessions), default=0)
+        size = max((each.queued[1] for each in sessions), default=0)
+        found: dict[str, tuple[int | None, int]] = {
+            "packet_bytes": (None, ended[Reason.TOO_LARGE]),
+            "connect_seconds": (None, ended[Reason.CONNECT_TIMEOUT]),
+            "connections": (counters.connections, ended[Reason.TOO_MANY_CONNECTIONS]),
+            "connections_per_address": (max(self._per_address.values(), default=0), 0),
+            "failures_per_address": (None, ended[Reason.TOO_MANY_FAILURES]),
+            "sessions": (counters.sessions, ended[Reason.TOO_MANY_SESSIONS]),
+            "queue_messages": (messages, counters.dropped_queue_full),
+            "queue_bytes": (size, 0),
+            "output_bytes": (None, counters.dropped_qos0),
+            "stalled_seconds": (None, ended[Reason.SLOW_CONSUMER]),
+            "unreleased": (None, ended[Reason.LIMIT]),
+            "subscriptions": (
+                max((len(each.subscriptions) for each in sessions), default=0),
+                counters.subscribe_at_limit,
+            ),
+            "retained_messages": (counters.retained_messages, counters.dropped_retained_full),
+            "retained_bytes": (counters.retained_bytes, 0),
+        }
+        return tuple(
+            Level(name, level, int(getattr(limits, name)), refused)
+            for name, (level, refused) in found.items()
+        )
 
     async def drain(self) -> None:
         """Stop reading, and wait until everything read is acknowledged and all output is sent."""

@@ -220,6 +220,11 @@ class Session:
             self.send_queued()
         return True
 
+    @property
+    def queued(self) -> tuple[int, int]:
+        """What counts against the limits of the queue: messages and bytes."""
+        return self._queued, self._held_bytes
+
     def waiting(self) -> int:
         """Return the number of messages in flight and in the queue."""
         return len(self.inflight) + len(self.queue or ())

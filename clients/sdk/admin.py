@@ -58,6 +58,7 @@ from schemas.wire.requests import (
     TimelineLine,
 )
 from schemas.wire.seals import ExportFormat, Paper, Seal
+from schemas.wire.status import ShowStatus, StatusShown
 from schemas.wire.views import FacilityView, SessionStatus
 
 BACKUP_TIMEOUT = 600.0
@@ -314,6 +315,10 @@ class AdminClient(DeliveriesClient):
     def back_up(self, timeout: float = BACKUP_TIMEOUT) -> BackedUp:
         """Back up the box; return once the backup is verified."""
         return self._request(BackUp, BackedUp, timeout)
+
+    def show_status(self, timeout: float = DEFAULT_TIMEOUT) -> StatusShown:
+        """Return how the box is doing, and how near it is to its limits."""
+        return self._request(ShowStatus, StatusShown, timeout)
 
     def purge_sessions(
         self,

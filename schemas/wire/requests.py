@@ -11,6 +11,7 @@ from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine
 from schemas.wire.exports import RecordAnswer, RecordRequest
 from schemas.wire.request_base import RequestBase
+from schemas.wire.status import ShowStatus, StatusShown
 from schemas.wire.views import FacilityView, SessionStatus, ShownValue
 
 FlowId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -219,6 +220,7 @@ Request = (
     | IdentifyPatient
     | PurgeSessions
     | BackUp
+    | ShowStatus
     | RecordRequest
     | DeliveryRequest
 )
@@ -491,6 +493,7 @@ Answer = (
     | SessionsPurged
     | InProgress
     | BackedUp
+    | StatusShown
     | RecordAnswer
     | DeliveryAnswer
 )

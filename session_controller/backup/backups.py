@@ -40,7 +40,7 @@ from session_controller.backup.manifest import (
     path_of,
     read_header,
 )
-from session_controller.backup.outlook import ASIDE, DiskUsage, Room, forecast, wait_s
+from session_controller.backup.outlook import ASIDE, Outlook, forecast, refusal, wait_s
 from session_controller.backup.packs import PageMap
 from session_controller.backup.rotation import rotate
 from session_controller.backup.shelf import forget_documents
@@ -63,6 +63,7 @@ from session_controller.security.keyring import (
 from session_controller.security.keys import session_key
 from session_controller.storage.database import DATABASE, connect_to_read
 from session_controller.storage.documents import FOLDER as DOCUMENTS
+from session_controller.storage.room import DiskUsage, Room
 from session_controller.storage.statements import DELETE_KEY, FORGET_GUESTS
 from session_controller.storage.store import Store
 
@@ -184,7 +185,7 @@ class Backups:
 
     def _no_room(self, need: int | None) -> str:
         room = Room.on(self._folder, self._usage)
-        return room.refusal(need if need is not None else room.free + 1)
+        return refusal(room, need if need is not None else room.free + 1)
 
     def _attempt(self) -> Path:
         """Copy what is new, verify it, and only then list it as a backup."""
@@ -341,7 +342,8 @@ class Backups:
         """Create a backup whenever the newest is too old, for as long as the box runs."""
         if self._plan.every is None:
             return
-        if (text := await asyncio.to_thread(forecast, self._data, self._usage)) is not None:
+        outlook = await asyncio.to_thread(Outlook.of, self._data, self._usage)
+        if (text := forecast(outlook.days)) is not None:
             _log.info("%s", text)
         while True:
             await asyncio.sleep(min(_LOOK_EVERY_S, self._plan.every.total_seconds()))

@@ -1,20 +1,18 @@
 """Room for backups: what is kept free, whether one more fits, and when the disk will be full."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from session_controller.backup.manifest import Header, existing, read_header
 from session_controller.errors import StoreError
 from session_controller.storage.database import DATABASE
+from session_controller.storage.room import DiskUsage, Room
 
 ASIDE = "replaced-"
 """Prefix of the folders in which a restore keeps the replaced database."""
-RESERVE = 0.1
-"""The part of the file system that backups leave free: live commands need it when it is full."""
 _SOON = 60
 """Days before the disk is full from which `handrail doctor` speaks of a problem."""
 _FORECAST_FROM = timedelta(days=35)
@@ -23,42 +21,14 @@ _LEAST = timedelta(days=1)
 _FIRST_S, _LAST_S = 60.0, 6 * 3600.0
 
 
-class Usage(Protocol):
-    """What is known of a file system, in bytes."""
-
-    @property
-    def total(self) -> int: ...  # noqa: D102
-
-    @property
-    def free(self) -> int: ...  # noqa: D102
-
-
-DiskUsage = Callable[[Path], Usage]
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The space that backups may use."""
-
-    free: int
-    """Bytes besides the reserve; never negative."""
-    reserve: int
-
-    @classmethod
-    def on(cls, folder: Path, usage: DiskUsage = shutil.disk_usage) -> "Room":
-        """Return the room on a folder's file system."""
-        found = usage(folder)
-        reserve = int(found.total * RESERVE)
-        return cls(max(0, found.free - reserve), reserve)
-
-    def refusal(self, need: int) -> str:
-        """Return why a backup of so many bytes is not begun, and what to do."""
-        return (
-            f"The backup needs some {mib(need)}, and the disk has {mib(self.free)} besides the "
-            f"{mib(self.reserve)} that are kept free for check-ins; it was not begun. Purge old "
-            "sessions, remove what a restore replaced (`handrail restore --forget-replaced`), or "
-            "use a larger disk"
-        )
+def refusal(room: Room, need: int) -> str:
+    """Return why a backup of so many bytes is not begun, and what to do."""
+    return (
+        f"The backup needs some {mib(need)}, and the disk has {mib(room.free)} besides the "
+        f"{mib(room.reserve)} that are kept free for check-ins; it was not begun. Purge old "
+        "sessions, remove what a restore replaced (`handrail restore --forget-replaced`), or "
+        "use a larger disk"
+    )
 
 
 def mib(count: int) -> str:
@@ -100,11 +70,6 @@ def days_left(headers: Sequence[Header], free: int) -> float | None:
     return free / (2 * growth / (span / timedelta(days=1)))
 
 
-def headers_of(data: Path) -> list[Header]:
-    """Return what is known of a data folder's backups, newest first; none that is damaged."""
-    return list(_readable(existing(data)))
-
-
 def _readable(paths: Iterable[Path]) -> Iterable[Header]:
     for path in paths:
         try:
@@ -113,9 +78,29 @@ def _readable(paths: Iterable[Path]) -> Iterable[Header]:
             continue
 
 
-def forecast(data: Path, usage: DiskUsage = shutil.disk_usage) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The backups of a data folder, and the room on its disk."""
+
+    count: int
+    headers: Sequence[Header]
+    """What is known of them, newest first; none that is damaged."""
+    room: Room
+
+    @classmethod
+    def of(cls, data: Path, usage: DiskUsage = shutil.disk_usage) -> "Outlook":
+        """Return the outlook of a data folder now."""
+        paths = existing(data)
+        return cls(len(paths), list(_readable(paths)), Room.on(data, usage))
+
+    @property
+    def days(self) -> float | None:
+        """In how many days the disk will be full, or None if there is too little to tell."""
+        return days_left(self.headers, self.room.free)
+
+
+def forecast(days: float | None) -> str | None:
     """Return a sentence on when the disk will be full, or None if there is too little to tell."""
-    days = days_left(headers_of(data), Room.on(data, usage).free)
     if days is None:
         return None
     return f"at its present growth, the disk will be full in some {days:,.0f} days"
@@ -132,17 +117,25 @@ class Report:
 
 def report(data: Path, now: datetime, usage: DiskUsage = shutil.disk_usage) -> list[Report]:
     """Describe the backups of a data folder, the room for them, and what restores replaced."""
-    paths, room = existing(data), Room.on(data, usage)
-    headers = headers_of(data)
-    found = [_newest(len(paths), headers, now)]
+    outlook = Outlook.of(data, usage)
+    headers, room, days = outlook.headers, outlook.room, outlook.days
+    found = [_newest(outlook.count, headers, now)]
     if (need := needed(data, headers[0] if headers else None, 0)) > room.free:
-        found.append(Report("room for backups", "bad", room.refusal(need)))
-    days = days_left(headers, room.free)
-    if days is not None and (text := forecast(data, usage)) is not None:
+        found.append(Report("room for backups", "bad", refusal(room, need)))
+    if not room.free:
+        found.append(Report("room for documents", "bad", _no_document(room)))
+    if days is not None and (text := forecast(days)) is not None:
         state = "bad" if days < _SOON else "ok"
         todo = "; purge old sessions, or use a larger disk" if state == "bad" else ""
         found.append(Report("growth", state, text + todo))
     return found + [_replaced(path) for path in replaced(data)]
+
+
+def _no_document(room: Room) -> str:
+    return (
+        f"patients' documents are refused: no more than the {mib(room.reserve)} that are kept "
+        "free for check-ins are left; purge old sessions, or use a larger disk"
+    )
 
 
 def _newest(count: int, headers: Sequence[Header], now: datetime) -> Report:

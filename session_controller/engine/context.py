@@ -51,4 +51,4 @@ class Context(NamedTuple):
     identity: tuple[str, ...] = ()
     """The linkIds of the flow that say who the patient is."""
     box_room: int | None = None
-    """Bytes of documents that the box can still store, or None if not looked up."""
+    """Bytes of documents that still fit on the disk besides its reserve; None: not looked up."""

@@ -1,7 +1,13 @@
 """Limits on the data of a session, each with its reason."""
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 from pydantic import JsonValue
 from pydantic_core import to_json
+
+from schemas.topics import MAX_CHUNK
+from session_controller.forms.verdicts import MAX_BYTES
 
 MAX_ANSWER_BYTES = 256 * 1024
 """Of all answers as JSON: keeps a facility view well below the broker's packet limit."""
@@ -17,6 +23,32 @@ MAX_REFUSALS = 10
 
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
 """Of all documents of a session."""
+
+
+class Limit(StrEnum):
+    """The limits at which the box refuses, by their names in docs/reference/limits.md."""
+
+    OPEN_SESSIONS = "max_open_sessions"
+    DEVICES = "max_devices"
+    DISK = "disk_bytes"
+    CODES = "wrong_codes"
+    VALUE = "value_bytes"
+    ANSWERS = "answers_bytes"
+    DOCUMENT = "document_bytes"
+    DOCUMENTS = "documents"
+    DOCUMENTS_BYTES = "documents_bytes"
+    CHUNK = "chunk_bytes"
+
+
+OF_A_SESSION: Mapping[Limit, int] = {
+    Limit.VALUE: MAX_BYTES,
+    Limit.ANSWERS: MAX_ANSWER_BYTES,
+    Limit.DOCUMENT: MAX_UPLOAD_BYTES,
+    Limit.DOCUMENTS: MAX_DOCUMENTS,
+    Limit.DOCUMENTS_BYTES: MAX_DOCUMENT_BYTES,
+    Limit.CHUNK: MAX_CHUNK,
+}
+"""The limits of what one session holds, in order."""
 
 
 def size_of(value: JsonValue) -> int:

@@ -6,6 +6,7 @@ from typing import Protocol
 from schemas.base import Role
 from schemas.wire.commands import Command, TakeOver
 from schemas.wire.rejections import RejectionCode
+from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import (
     NOT_A_PARTICIPANT,
     SESSION_ENDED,
@@ -41,7 +42,10 @@ def may_open(open_sessions: int, limit: int) -> Refusal | None:
     if open_sessions < limit:
         return None
     return Refusal(
-        RejectionCode.TOO_MANY, "Too many sessions are open on this box.", {"limit": limit}
+        RejectionCode.TOO_MANY,
+        "Too many sessions are open on this box.",
+        {"limit": limit},
+        Limit.OPEN_SESSIONS,
     )
 
 

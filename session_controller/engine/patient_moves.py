@@ -23,6 +23,7 @@ from session_controller.engine.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_DOCUMENTS,
     MAX_UPLOAD_BYTES,
+    Limit,
     size_of,
 )
 from session_controller.engine.refusal import Refusal
@@ -57,6 +58,7 @@ def enter_field(session: Session, command: c.EnterField, _: Context) -> f.Fact |
             RejectionCode.TOO_LARGE,
             "All answers together are too long. Please shorten one.",
             {"limit": MAX_ANSWER_BYTES},
+            Limit.ANSWERS,
         )
     return f.FieldEntered(field_id=command.field_id, value=value)
 
@@ -75,7 +77,10 @@ def _bad_value(item: Item, value: JsonValue) -> Refusal | None:
         return refuse_kind(f"{item.label}: {verdict.message}")
     if isinstance(verdict, TooLarge):
         return Refusal(
-            RejectionCode.TOO_LARGE, f"{item.label}: {verdict.message}", {"limit": MAX_BYTES}
+            RejectionCode.TOO_LARGE,
+            f"{item.label}: {verdict.message}",
+            {"limit": MAX_BYTES},
+            Limit.VALUE,
         )
     return None
 
@@ -158,14 +163,20 @@ def _bad_document(session: Session, item: Item, command: c.BeginUpload) -> Refus
     wanted = item.media_types
     if wanted and not any(fnmatchcase(command.media_type.lower(), w.lower()) for w in wanted):
         return refuse_kind(f"{item.label}: this type of document is not accepted here.")
-    limit = min(item.max_size or MAX_UPLOAD_BYTES, MAX_UPLOAD_BYTES)
     others = sum(d.size for key, d in session.state.documents.items() if key != command.field_id)
-    limit = min(limit, MAX_DOCUMENT_BYTES - others)
-    if command.size > limit:
-        return Refusal(
-            RejectionCode.TOO_LARGE, f"{item.label}: the document is too large.", {"limit": limit}
-        )
-    return None
+    limits: dict[Limit | None, int] = {
+        None: item.max_size or MAX_UPLOAD_BYTES,  # the form's
+        Limit.DOCUMENT: MAX_UPLOAD_BYTES,
+        Limit.DOCUMENTS_BYTES: MAX_DOCUMENT_BYTES - others,
+    }
+    if command.size <= min(limits.values()):
+        return None
+    return Refusal(
+        RejectionCode.TOO_LARGE,
+        f"{item.label}: the document is too large.",
+        {"limit": min(limits.values())},
+        next((limit for limit, most in limits.items() if limit and command.size > most), None),
+    )
 
 
 def _too_many(session: Session, command: c.BeginUpload, context: Context) -> Refusal | None:
@@ -176,11 +187,13 @@ def _too_many(session: Session, command: c.BeginUpload, context: Context) -> Ref
             RejectionCode.TOO_MANY,
             "No more documents can be added to this session.",
             {"limit": MAX_DOCUMENTS},
+            Limit.DOCUMENTS,
         )
     if context.box_room is not None and command.size > context.box_room:
         return Refusal(
             RejectionCode.TOO_MANY,
             "This box is out of space for documents. Facility IT can purge old sessions.",
+            limit=Limit.DISK,
         )
     return None
 

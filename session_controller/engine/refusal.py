@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from schemas.wire.rejections import RejectionCode
+from session_controller.engine.limits import Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Refusal:
     code: RejectionCode
     message: str
     details: Mapping[str, JsonValue] = field(default_factory=dict)
+    limit: Limit | None = None
+    """The box's limit that was reached: it is counted for facility IT."""
 
 
 UNKNOWN_SESSION = Refusal(RejectionCode.UNKNOWN_SESSION, "There is no such session.")

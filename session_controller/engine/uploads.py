@@ -6,6 +6,7 @@ from schemas.topics import MAX_CHUNK
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import DocumentStatus
 from session_controller.engine.events import UploadProgressed
+from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 
@@ -16,6 +17,7 @@ TOO_LARGE = Refusal(
     RejectionCode.TOO_LARGE,
     "This is more than was announced, or than one message may hold.",
     {"limit": MAX_CHUNK},
+    Limit.CHUNK,
 )
 
 

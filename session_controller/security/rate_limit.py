@@ -1,6 +1,6 @@
 """Rate limit for pairing codes, shared by pairing claims and JOIN_SESSION.
 
-There are 20^8 codes. Up to `_FREE_TRIES` wrong ones in ten minutes, every code is checked at once;
+There are 20^8 codes. Up to `FREE_TRIES` wrong ones in ten minutes, every code is checked at once;
 above that, the whole site checks one code per `_PAUSE_S` seconds. So some 210 codes can be tried in
 the ten minutes that a code is valid: with a hundred valid codes, the chance of guessing one is
 210 * 100 / 20^8, below one in a million.
@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Self
 
-_FREE_TRIES = 10
+FREE_TRIES = 10
 _PAUSE_S = 3.0
 _WINDOW_S = 600.0
 _WRONG_PER_CONNECTION = 5
@@ -34,7 +34,7 @@ class CodeRateLimit:
         """Return the seconds to wait before checking a code, or None to refuse it unchecked."""
         while self.wrong_at and self.wrong_at[0] <= at - _WINDOW_S:
             self.wrong_at.popleft()
-        if len(self.wrong_at) < _FREE_TRIES:
+        if len(self.wrong_at) < FREE_TRIES:
             self.next_free = None
             return 0.0
         turn = max(self.next_free or at, at)
@@ -42,6 +42,10 @@ class CodeRateLimit:
             return None
         self.next_free = turn + _PAUSE_S
         return turn - at
+
+    def recent(self, at: float) -> int:
+        """Return how many wrong codes count at a moment."""
+        return sum(when > at - _WINDOW_S for when in self.wrong_at)
 
     def wrong(self, client_id: str, at: float) -> bool:
         """Count a wrong code; return whether to close the connection."""

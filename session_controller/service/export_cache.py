@@ -53,8 +53,10 @@ class ExportCache:
         for name, (_, since_s, _e) in list(self._exports.items()):
             if now_s - since_s > KEPT_S:
                 del self._exports[name]
-        while self._exports and self._bytes() + more > KEPT_BYTES:
+        while self._exports and self.bytes + more > KEPT_BYTES:
             del self._exports[next(iter(self._exports))]
 
-    def _bytes(self) -> int:
+    @property
+    def bytes(self) -> int:
+        """What all exports together take."""
         return sum(len(export.data) for _, _, export in self._exports.values())

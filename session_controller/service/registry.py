@@ -1,5 +1,6 @@
 """What the service knows in memory: all of it is in the database too, or follows from it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from schemas.base import Role
 from schemas.questionnaire.model import Flow
 from schemas.wire.destinations import Destinations
 from schemas.wire.devices import PairingGrant
+from session_controller.engine.limits import Limit
 from session_controller.engine.session import Session
 from session_controller.engine.timers import IdleSince, Now
 from session_controller.forms.identity import identity_items
@@ -205,6 +207,8 @@ class Registry:
     lost_destinations: Collection[str] = ()
     """Destinations that have deliveries and are not configured any more."""
     awaiting_staff: AwaitingStaff = field(default_factory=AwaitingStaff)
+    refused: Counter[Limit] = field(default_factory=Counter)
+    """What was refused at a limit of the box since the start, by limit."""
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "Registry":

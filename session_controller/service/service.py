@@ -22,6 +22,7 @@ from schemas.wire.parse import read_status
 from session_controller import failpoints
 from session_controller.audit.events import BoxStarted
 from session_controller.backup.backups import Backups
+from session_controller.engine.limits import Limit
 from session_controller.errors import SiteTakenError
 from session_controller.failpoints import Point
 from session_controller.media.apart import inspect_apart
@@ -47,6 +48,7 @@ from session_controller.service.jobs.delivery import make_delivery_service
 from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
+from session_controller.service.jobs.status import Condition, StatusReport, Surroundings
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
@@ -62,7 +64,7 @@ _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 _T = TypeVar("_T")
 
-_MAX_BATCH = 256
+MAX_BATCH = 256
 """Messages of one transaction: some 50 ms of work, the longest that anybody waits for others."""
 _TICK_S = 1.0
 _BYTES_MAY_BE_EARLY_S = 2.0
@@ -92,6 +94,7 @@ class Service:
         version: str = "",
         data: Path | None = None,
         deliver: bool = False,
+        surroundings: Callable[[], Surroundings] = Surroundings,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
@@ -127,6 +130,16 @@ class Service:
             self._maintenance,
             steady,
             Retention(store, self.registry.settings, clock, steady),
+            StatusReport(
+                self.registry,
+                store,
+                version,
+                clock,
+                steady,
+                self._in_the_stores_turn,
+                self._condition,
+                surroundings,
+            ),
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""
@@ -144,6 +157,11 @@ class Service:
         self._status_topic = ControllerStatusTopic().under(settings.site)
         self._rivals = RivalWatch(self.registry.epoch, self.registry.started_at)
         self._displaced = asyncio.Event()
+
+    def _condition(self) -> Condition:
+        waiting = len(self._waiting) + len(self._backlog)
+        dropped = self.counters["dropped"]
+        return Condition(self._disk_error, ("waiting_messages", waiting, MAX_BATCH, dropped))
 
     # --- life ------------------------------------------------------------------------------
 
@@ -226,7 +244,7 @@ class Service:
             return  # the other controller has it delivered again
         # What comes with QoS 1 is bounded by the broker, which waits for the PUBACK. With QoS 0 a
         # single device could crowd out all others.
-        if message.qos == 0 and len(self._waiting) + len(self._backlog) >= _MAX_BATCH:
+        if message.qos == 0 and len(self._waiting) + len(self._backlog) >= MAX_BATCH:
             self.counters["dropped"] += 1
             return
         self.counters["messages"] += 1
@@ -257,7 +275,7 @@ class Service:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                count = min(len(self._waiting), _MAX_BATCH)
+                count = min(len(self._waiting), MAX_BATCH)
                 async with self._file:
                     await self._batch([self._waiting.popleft() for _ in range(count)])
 
@@ -430,8 +448,8 @@ class Service:
         if error is not None:
             await self._refuse_for_good(item, error)
         rest = self._backlog.take_all()
-        for start in range(0, len(rest), _MAX_BATCH):
-            await self._batch(rest[start : start + _MAX_BATCH])
+        for start in range(0, len(rest), MAX_BATCH):
+            await self._batch(rest[start : start + MAX_BATCH])
 
     async def _not_inspected(
         self, take: Callable[[], Sequence[Received]], error: Exception
@@ -503,7 +521,10 @@ class Service:
 
     def _wait_s(self, work: UnitOfWork, received: ReceivedRequest | ReceivedClaim) -> float | None:
         """Return how long a code waits for its turn; None if it is refused unread."""
-        return 0 if received.in_turn else work.rate_limit.wait_s(work.steady_s)
+        wait_s = 0 if received.in_turn else work.rate_limit.wait_s(work.steady_s)
+        if wait_s is None:
+            work.at_limit[Limit.CODES] += 1
+        return wait_s
 
     # --- upkeep ----------------------------------------------------------------------------
 

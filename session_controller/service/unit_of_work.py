@@ -5,6 +5,7 @@ outside, and the registry stays as it was, until the commit has returned. Where 
 the whole of it is dropped, and the messages may be handled again.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from session_controller.engine.context import StoredUpload
 from session_controller.engine.effects import NO_EFFECTS, effects
 from session_controller.engine.events import CommandRefused, Event, Fact
 from session_controller.engine.evolve import evolve
+from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
 from session_controller.engine.session import Session
 from session_controller.engine.state import Document, SessionState
@@ -120,10 +122,14 @@ class UnitOfWork:
     """Since when nobody answers at a patient screen, by session, as the timers found it."""
     ignored: int = 0
     """Messages that were of no use."""
+    at_limit: Counter[Limit] = field(default_factory=Counter)
+    """What was refused at a limit of the box, by limit."""
     dropped: dict[str, float] = field(default_factory=dict)
     """Clients whose connection is to be closed, in how many seconds."""
     backups: list[tuple[str, str]] = field(default_factory=list)
     """Who asked for a backup: the device and its request."""
+    statuses: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked how the box is doing: the device and its request."""
     granted: dict[str, Granted] = field(default_factory=dict)
     """What connections that pair were granted, by client id."""
     clocks_compared: Now | None = None
@@ -286,6 +292,11 @@ class UnitOfWork:
         for name in (*known, *self.registry.lost_destinations):
             self.transaction.queued.append(queued(session, name, self.at))
 
+    def count(self, refusal: Refusal) -> None:
+        """Count a refusal if a limit of the box is its reason."""
+        if refusal.limit is not None:
+            self.at_limit[refusal.limit] += 1
+
     def note(self, act: BoxEvent, *, device: str | None = None, session: str | None = None) -> None:
         """Write an act of the box into the log."""
         self.transaction.box_events.append(LoggedBoxEvent(self.at, act, device, session))
@@ -337,6 +348,7 @@ class UnitOfWork:
         registry.clocks_compared = self.clocks_compared or registry.clocks_compared
         registry.devices.update(self.transaction.devices)
         registry.fresh_secrets.update(self.fresh_secrets)
+        registry.refused.update(self.at_limit)
         registry.rate_limit = self._rate_limit or registry.rate_limit
         if self.granted:
             known = {**registry.granted, **self.granted}

@@ -16,6 +16,7 @@ from pathlib import Path
 from schemas.base import is_identifier
 from session_controller.security.encryption import Cipher
 from session_controller.security.files import sync_folder, write_private
+from session_controller.storage.room import DiskUsage, Room
 
 FOLDER = "documents"
 _NAME = re.compile("[0-9a-f]{64}")
@@ -24,9 +25,9 @@ _NAME = re.compile("[0-9a-f]{64}")
 class DocumentStore:
     """The documents of one data folder."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, usage: DiskUsage = shutil.disk_usage) -> None:
         self.folder = data / FOLDER
-        self._used: int | None = None
+        self.usage = usage
 
     def put(self, session: str, cipher: Cipher, document: bytes) -> str:
         """Store a document, synced to disk; return the name of its file. Raises `OSError`."""
@@ -39,16 +40,12 @@ class DocumentStore:
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
         write_private(folder / name, sealed)
-        if self._used is not None:
-            self._used += len(sealed)
         return name
 
     @property
-    def used(self) -> int:
-        """Return the size of all documents, in bytes."""
-        if self._used is None:
-            self._used = sum(_size(self.folder / s / name) for s, name in self.names())
-        return self._used
+    def room(self) -> Room:
+        """Return the room on the disk, as the file system has it now. Raises `OSError`."""
+        return Room.on(self.folder.parent, self.usage)
 
     def sealed(self, session: str, name: str) -> bytes | None:
         """Return a document's encrypted file, or None if absent."""
@@ -59,21 +56,13 @@ class DocumentStore:
 
     def discard(self, session: str, name: str) -> None:
         """Remove a document that was replaced."""
-        path = self.folder / session / name
-        if not path.exists():
-            return
-        if self._used is not None:
-            self._used -= path.stat().st_size
-        path.unlink()
+        (self.folder / session / name).unlink(missing_ok=True)
 
     def forget(self, sessions: Iterable[str]) -> None:
         """Remove all documents of sessions. Raises `OSError` if they cannot be removed."""
         found = [folder for name in sessions if (folder := self.folder / name).exists()]
         for folder in found:
-            size = sum(map(_size, folder.iterdir()))
             shutil.rmtree(folder)
-            if self._used is not None:
-                self._used -= size
         if found:
             sync_folder(self.folder)
 
@@ -98,14 +87,6 @@ class DocumentStore:
         """Yield the session and the name of each file."""
         for path in sorted(self.folder.glob("*/*")):
             yield path.parent.name, path.name
-
-
-def _size(path: Path) -> int:
-    """Return the size of a file, or 0 if it has just been removed."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def is_document(session: str, name: str) -> bool:

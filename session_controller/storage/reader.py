@@ -276,6 +276,11 @@ class Reader:
         row = self._one("SELECT at FROM events ORDER BY id DESC LIMIT 1")
         return read_time(row["at"]) if row else None
 
+    def completed_since(self, at: datetime) -> int:
+        """Count the sessions that were completed at a moment or later."""
+        sql = "SELECT count(*) n FROM sessions WHERE ended_at >= ? AND status='completed'"
+        return int(next(iter(self._rows(sql, rfc3339(at))))["n"])
+
     def events(
         self, session: str, after: int = 0, limit: int | None = None, *, after_entry: int = 0
     ) -> Iterator[Event]:
@@ -367,6 +372,14 @@ class Reader:
             " WHERE status<>'delivered' GROUP BY 1, 2"
         )
         return {(row["destination"], row["status"]): row["n"] for row in rows}
+
+    def oldest_waiting(self) -> datetime | None:
+        """Return when the session ended that has been waiting longest for delivery, or None."""
+        row = self._one(
+            "SELECT min(ended_at) ended_at FROM deliveries CROSS JOIN sessions USING (session)"
+            " WHERE deliveries.status='waiting'"
+        )
+        return read_time(row["ended_at"]) if row and row["ended_at"] else None
 
     def undelivered(self, session: str) -> list[str]:
         """Return the destinations that a session has not been delivered to yet."""

@@ -8,8 +8,9 @@ import pytest
 
 from session_controller.backup.backups import BackupError, BackupPlan, Backups
 from session_controller.backup.manifest import Header, Manifest, existing, path_of
-from session_controller.backup.outlook import Room, days_left, report, wait_s
+from session_controller.backup.outlook import days_left, report, wait_s
 from session_controller.backup.packs import PageMap
+from session_controller.storage.room import Room
 from session_controller.storage.store import Store
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -23,7 +24,8 @@ def _header(days_ago: float, data: int) -> Header:
 
 def test_a_tenth_of_the_disk_is_kept_free() -> None:
     """Backups may use what is free besides."""
-    assert Room.on(Path(), lambda _: Usage(1000, 0, 400)) == Room(300, 100)
+    room = Room.on(Path(), lambda _: Usage(1000, 0, 400))
+    assert (room.free, room.reserve) == (300, 100)
     assert Room.on(Path(), lambda _: Usage(1000, 0, 50)).free == 0
 
 
@@ -94,6 +96,14 @@ def test_doctor_names_what_is_to_be_done(tmp_path: Path) -> None:
     assert "handrail restore --forget-replaced" in said["replaced data"].text
     found = report(tmp_path, NOW, lambda _: Usage(100 << 30, 0, 90 << 30))
     assert [one.state for one in found] == ["ok", "ok", "note"]
+
+
+def test_doctor_says_that_documents_are_refused(tmp_path: Path) -> None:
+    """From when only the reserve is left."""
+    for free, refused in ((101, False), (100, True)):
+        found = report(tmp_path, NOW, lambda _, free=free: Usage(1000 << 20, 0, free << 20))
+        assert ("room for documents" in [one.check for one in found]) is refused
+    assert "100.0 MiB that are kept free" in found[-1].text
 
 
 def test_doctor_says_that_there_is_no_backup(tmp_path: Path) -> None:

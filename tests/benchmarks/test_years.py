@@ -166,6 +166,14 @@ def _devices(data: Path, start_box: StartBox) -> Counts:
     return counts
 
 
+def _status(data: Path, start_box: StartBox) -> Counts:
+    with start_box(data) as box, _admin(box) as admin:
+        with counting() as counts:
+            answer = admin.show_status()
+        counts.answer = len(answer.to_json())
+    return counts
+
+
 def _purge(data: Path, start_box: StartBox) -> Counts:
     store = Store(data)
     oldest = [state.session for state in store.states()][:PURGED]
@@ -192,6 +200,7 @@ CASES: dict[str, Case] = {
     "list of open sessions": _open_sessions,
     "page of all sessions": _all_sessions,
     "list of devices": _devices,
+    "status": _status,
     "purge of ten": _purge,
     "second verification": _verify_again,
 }

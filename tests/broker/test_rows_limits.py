@@ -357,3 +357,28 @@ async def test_an_unknown_acknowledgement_is_ignored() -> None:
         peer.send(ack(0x40, 9), ack(0x70, 9), ack(0x62, 9))
         assert (await peer.expect(7)).packet_id == 9
         await peer.nothing_more()
+
+
+async def test_the_levels_say_how_near_each_limit_is() -> None:
+    """The level now and how often it was reached; the longest queue stands for all."""
+    limits = Limits(connections_per_address=3, subscriptions=2, queue_messages=4, sessions=5)
+    async with running(limits=limits) as broker:
+        away = await Peer.connect(broker, "away", clean=False)
+        assert await away.subscribe(("t", 1), ("u", 1), ("v", 1)) == [1, 1, 0x80]
+        await away.disconnect()
+        writer = await Peer.connect(broker, "writer")
+        for _ in range(6):
+            await writer.publish("t", b"x" * 99, qos=1, retain=True)
+        await Peer.connect(broker, "third")
+        await Peer.connect(broker, "fourth")
+        await (await Peer.open(broker)).closed()
+        found = {each.limit: each[1:] for each in broker.levels}
+    assert found["connections"] == (3, limits.connections, 1)
+    assert found["connections_per_address"] == (3, 3, 0)
+    assert found["sessions"] == (4, 5, 0)
+    assert found["subscriptions"] == (2, 2, 1)
+    assert found["queue_messages"] == (4, 4, 2)
+    assert found["queue_bytes"] == (4 * 100, limits.queue_bytes, 0)
+    assert found["retained_messages"] == (1, limits.retained_messages, 0)
+    assert found["retained_bytes"] == (100, limits.retained_bytes, 0)
+    assert found["packet_bytes"] == (None, limits.packet_bytes, 0)

@@ -46,7 +46,7 @@ def test_a_large_log_is_moved_though_somebody_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few commits that hold much, such as documents, are as good a reason as many."""
-    monkeypatch.setattr(maintenance, "_MAX_LOG_BYTES", 1 << 20)
+    monkeypatch.setattr(maintenance, "MAX_LOG_BYTES", 1 << 20)
     store = Store(tmp_path)
     upkeep = Maintenance(store, None, lambda: datetime.now(UTC), lambda: 0.0)
     assert not upkeep.is_due(idle=False)

@@ -4,9 +4,11 @@ import asyncio
 import json
 import sqlite3
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from schemas.topics import StateTopic
 from schemas.wire.views import DocumentStatus
 from session_controller.media.outcome import Inspected, Unfit
 from session_controller.settings import Settings
@@ -172,24 +174,57 @@ async def test_a_box_that_stops_during_a_look_takes_the_document_after_its_start
         assert stored == PICTURE
 
 
-async def test_a_box_takes_only_so_many_documents(tmp_path) -> None:
-    """What is kept and what was announced counts; going on with an upload counts once."""
-    settings = Settings(max_documents_bytes=5_000)
-    async with staged(tmp_path, inspect=take_as_it_is, settings=settings) as stage:
+@dataclass
+class Disk:
+    """A file system of this size, for a test to fill."""
+
+    total: int
+    free: int
+
+
+async def test_documents_leave_a_tenth_of_the_disk_free(tmp_path) -> None:
+    """The file system is asked at each upload; going on with one counts it once."""
+    disk = Disk(total=100_000, free=10_000 + len(PICTURE) - 1)
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        stage.store.document_store.usage = lambda _: disk
         await stage.open()
         await enter_step_one(stage, "Ada")
-        await upload(stage, "large", png(6_000))
+        await upload(stage, "large", PICTURE)
         assert refusals(stage)[-1][1] == "too_many"
+        disk.free += 1
         await upload(stage, "photo", PICTURE)
         await upload(stage, "photo", PICTURE)
-        stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
-        await looked(stage)
-        used = stage.store.document_store.used
-        assert len(PICTURE) < used < 5_000
-        await upload(stage, "second", png(5_000 - used + 100))
+        assert [code for _, code in refusals(stage)] == ["too_many"]
+        disk.free = 0
+        await upload(stage, "photo", PICTURE)
         assert [code for _, code in refusals(stage)] == ["too_many", "too_many"]
-        stage.store.document_store.discard(*next(stage.store.document_store.names()))
-        assert stage.store.document_store.used == 0
+
+
+async def test_documents_under_way_count_as_if_they_were_stored(tmp_path) -> None:
+    """Two uploads that fit one by one, but not both, are not both begun."""
+    disk = Disk(total=100_000, free=10_000 + 2 * len(PICTURE) - 1)
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        stage.store.document_store.usage = lambda _: disk
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "first", PICTURE)
+        await upload(stage, "second", PICTURE)
+        assert refusals(stage)[-1][1] == "too_many"
+
+
+async def test_that_the_disk_is_full_is_said_to_patient_and_staff(tmp_path) -> None:
+    """The patient's view has the refusal, and that of the front desk the field and the reason."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        stage.store.document_store.usage = lambda _: Disk(total=100_000, free=10_000)
+        await stage.open()
+        await enter_step_one(stage, "Ada")
+        await upload(stage, "photo", PICTURE)
+        patient, desk = (
+            stage.said(StateTopic(stage.session, device))[-1] for device in ("kiosk", "desk")
+        )
+        message = "This box is out of space for documents. Facility IT can purge old sessions."
+        assert patient["refused"][-1]["message"] == message
+        assert desk["not_taken"]["new-card"]["message"] == message
 
 
 async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monkeypatch) -> None:

@@ -10,6 +10,7 @@ from schemas.questionnaire.model import Flow
 from schemas.topics import AssignmentTopic, PresenceTopic, StateTopic
 from schemas.wire import requests as r
 from schemas.wire.rejections import RejectionCode
+from schemas.wire.status import ShowStatus
 from session_controller.audit.events import SessionPurged, SessionSeen, TimelineSeen
 from session_controller.engine import events as f
 from session_controller.engine.events import Event
@@ -295,6 +296,11 @@ def _undelivered(name: str, destinations: Iterable[str]) -> Refusal:
 def back_up(work: UnitOfWork, _: Store, device: Device, request: r.BackUp) -> None:
     """Order a backup; the answer comes when it is taken."""
     work.backups.append((device.device, request.request_id))
+
+
+def show_status(work: UnitOfWork, _: Store, device: Device, request: ShowStatus) -> None:
+    """Order the state of the box; the answer comes once the disk was asked."""
+    work.statuses.append((device.device, request.request_id))
 
 
 def clear_topics(work: UnitOfWork, state: SessionState) -> None:

@@ -109,6 +109,7 @@ def _refuse(work: UnitOfWork, sent: _Sent, refusal: Refusal) -> None:
         details=dict(refusal.details),
     )
     work.say(_rejections(sent.topic), rejection)
+    work.count(refusal)
 
 
 def _is_due(work: UnitOfWork, store: Store, session: Session, sent: _Sent) -> bool:
@@ -223,14 +224,14 @@ def _context(
 
 
 def _room(work: UnitOfWork, store: Store, upload: str) -> int:
-    """Return how many bytes of documents the box still takes; uploads under way count whole."""
+    """Return how many bytes of documents fit on the disk; uploads under way count whole."""
     expected = sum(
         document.size
         for session in work.open_sessions()
         for document in session.state.documents.values()
         if document.stored is None and document.upload != upload
     )
-    return work.registry.settings.max_documents_bytes - store.document_store.used - expected
+    return store.document_store.room.free - expected
 
 
 def _candidate(work: UnitOfWork, name: str) -> Candidate | None:

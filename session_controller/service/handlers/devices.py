@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.topics import AssignmentTopic, LobbyTopic, PresenceTopic
@@ -10,6 +11,7 @@ from schemas.wire.devices import show_code
 from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import DeviceEnrolled, DeviceRevoked
 from session_controller.engine.events import DeviceLeft
+from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import new_secret, secret_hash
 from session_controller.service.unit_of_work import UnitOfWork
@@ -26,9 +28,12 @@ def enrol_device(
 ) -> r.Answer | Refusal:
     """Enrol a device under a name that IT gives."""
     limit = work.registry.settings.max_devices
-    if _enrolled(work) >= limit:
+    if may_connect(work.registry.devices.values()) >= limit:
         return Refusal(
-            RejectionCode.TOO_MANY, "Too many devices are enrolled on this box.", {"limit": limit}
+            RejectionCode.TOO_MANY,
+            "Too many devices are enrolled on this box.",
+            {"limit": limit},
+            Limit.DEVICES,
         )
     device = Device(
         device=_free_name(work, request.name),
@@ -56,9 +61,9 @@ def enrol_device(
     return with_credential(work, bare)
 
 
-def _enrolled(work: UnitOfWork) -> int:
+def may_connect(devices: Iterable[Device]) -> int:
     """Count who may connect: guests that left and revoked devices must not fill a box up."""
-    return sum(d.revoked_at is None for d in work.registry.devices.values())
+    return sum(device.revoked_at is None for device in devices)
 
 
 def _code(work: UnitOfWork, device: str) -> str:

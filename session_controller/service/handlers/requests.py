@@ -13,6 +13,7 @@ from schemas.wire import requests as r
 from schemas.wire.parse import Unreadable
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.request_base import RequestBase
+from schemas.wire.status import ShowStatus
 from session_controller.audit.events import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import is_new_id
@@ -60,6 +61,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.IdentifyPatient: (_STAFF, identification.identify_patient),
     r.PurgeSessions: (_ADMIN, administration.purge_sessions),
     r.BackUp: (_ADMIN, administration.back_up),
+    ShowStatus: (_ADMIN, administration.show_status),
     d.AddDestination: (_ADMIN, deliveries.take_order),
     d.RemoveDestination: (_ADMIN, deliveries.remove_destination),
     d.ListDestinations: (_ADMIN, deliveries.list_destinations),
@@ -90,10 +92,11 @@ def handle_request(
 def note_refusal(
     work: UnitOfWork, device: str, request: r.Request | Unreadable, refusal: Refusal
 ) -> None:
-    """Write into the log that a request was refused, and of which session.
+    """Count a refused request, and write into the log that it was, and of which session.
 
     A purge leaves the log's entries: what somebody typed for a session's id is not among them.
     """
+    work.count(refusal)
     kind = "unreadable" if isinstance(request, Unreadable) else request.type
     named = getattr(request, "session", None)
     session = named if named and is_new_id("s", named) else None

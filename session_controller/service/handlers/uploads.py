@@ -40,3 +40,4 @@ def is_early(work: UnitOfWork, topic: UploadTopic, size: int) -> bool:
 def _refuse(work: UnitOfWork, topic: UploadTopic, refusal: Refusal) -> None:
     rejection = Rejection(code=refusal.code, message=refusal.message, details=dict(refusal.details))
     work.say(RejectionTopic(topic.session, topic.device), rejection)
+    work.count(refusal)

@@ -28,6 +28,7 @@ from session_controller.service.handlers.administration import PURGED_AT_ONCE, p
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
+from session_controller.service.jobs.status import StatusReport
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.storage.commit import StoreTurn
@@ -59,6 +60,7 @@ class BackgroundJobs:
     maintenance: Maintenance
     steady: Callable[[], float]
     retention: Retention
+    status: StatusReport
     _purges: set[tuple[str | None, str]] = field(default_factory=set)
     """The purges under way: the device and its request."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -69,6 +71,8 @@ class BackgroundJobs:
             self._do(self.exporter.export(export))
         for device, request_id in work.backups:
             self._do(self._back_up(device, request_id))
+        for device, request_id in work.statuses:
+            self._do(self._show_status(device, request_id))
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
@@ -127,6 +131,15 @@ class BackgroundJobs:
             work.say(InboxTopic(device), answer)
 
         self.submit(tell)
+
+    async def _show_status(self, device: str, request_id: str) -> None:
+        answer: Versioned
+        try:
+            answer = await self.status.make(request_id)
+        except (sqlite3.Error, OSError) as error:
+            _log.error("the status could not be read: %s", type(error).__name__)
+            answer = _unavailable(request_id, "The status cannot be read just now.")
+        self._answer(device, answer)
 
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""

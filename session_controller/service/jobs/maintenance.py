@@ -24,7 +24,7 @@ _IDLE_COMMITS = 64
 Each would be one or two pages more; and a log of this size is still replayed in no time.
 """
 _MAX_COMMITS = 2_000
-_MAX_LOG_BYTES = 48 << 20
+MAX_LOG_BYTES = 48 << 20
 """After either, the write-ahead log is moved though somebody waits."""
 _PURGE_LOG_BYTES = 8 << 20
 """The same during a large purge, so that nobody waits long for its end."""
@@ -61,7 +61,7 @@ class Maintenance:
             return True
         if self._purged and not self.purging:
             return True
-        if self.store.log_bytes > _MAX_LOG_BYTES:
+        if self.store.log_bytes > MAX_LOG_BYTES:
             return True
         return self.commits >= (_IDLE_COMMITS if idle else _MAX_COMMITS)
 
@@ -81,7 +81,7 @@ class Maintenance:
             if self._is_loose:
                 self._is_loose = self.store.compact()
                 self._checkpoint()
-            elif self.commits >= _IDLE_COMMITS or self.store.log_bytes > _MAX_LOG_BYTES:
+            elif self.commits >= _IDLE_COMMITS or self.store.log_bytes > MAX_LOG_BYTES:
                 self._checkpoint()
         except sqlite3.Error as error:
             _log.error("the database cannot be checkpointed: %s", _name(error))
