@@ -1,6 +1,7 @@
 """Backups: taken under load, whole, thinned; and restores, after which everybody agrees again."""
 
 import asyncio
+import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -231,6 +232,24 @@ async def test_a_restore_that_was_killed_can_be_done_again(
     assert again.sessions == 1
     assert verify(tmp_path / "handrail.sqlite").faults == ()
     Store(tmp_path).close()
+
+
+async def test_the_replaced_keys_are_on_disk_before_others_replace_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them, what was put aside cannot be decrypted after a power failure."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        backup = await Backups(stage.store, tmp_path).take()
+    seen = list[bool]()
+
+    def sync() -> None:
+        seen.extend(path.exists() for path in tmp_path.glob("replaced-*/box.key"))
+
+    monkeypatch.setattr(os, "sync", sync)
+    done = restore(tmp_path, backup, _now())
+    assert done.replaced is not None
+    assert seen == [True]
 
 
 async def test_the_advice_names_the_newest_whole_backup(tmp_path: Path) -> None:
