@@ -17,7 +17,7 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from session_controller.backup.manifest import (
     existing,
     path_of,
     read_header,
+    read_manifest,
 )
 from session_controller.backup.outlook import ASIDE, DiskUsage, Room, forecast, wait_s
 from session_controller.backup.packs import PageMap
@@ -203,8 +204,7 @@ class Backups:
     def _attempt(self) -> Path:
         """Copy what is new, verify it, and only then list it as a backup."""
         now, rotations = self._clock(), self._rotations
-        previous = next(iter(existing(self._data)), None)
-        before = read_header(previous) if previous else None
+        previous, before = self._newest_whole()
         order = {
             "data": str(self._data),
             "folder": str(self._folder),
@@ -227,6 +227,13 @@ class Backups:
         manifest = self._manifest(copied, shelved, now)
         keys = {name: bytes.fromhex(key) for name, key in copied["keys"].items()}
         return self._listed(manifest, before, keys, rotations)
+
+    def _newest_whole(self) -> tuple[Path | None, Header | None]:
+        """Return the newest backup whose list can be read, if there is one."""
+        for path in existing(self._data):
+            with suppress(StoreError):
+                return path, read_manifest(path).header
+        return None, None
 
     def _manifest(self, copied: dict[str, Any], shelved: dict[str, Any], now: datetime) -> Manifest:
         pages = PageMap(array("I", zlib.decompress(base64.b64decode(copied["map"]))))

@@ -70,10 +70,15 @@ def document_fault(folder: Path, name: Name, keyring: Keyring) -> str | None:
         return None if is_intact(path.read_bytes(), name[1]) else f"{path} was changed"
     except FileNotFoundError:
         return f"{path} is missing" if session_key(name[0]) in keyring.keys else None
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
 
 
-def faults(path: Path) -> Iterator[str]:
-    """Yield what is wrong with a backup. Changes nothing; never raises."""
+def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
+    """Yield what is wrong with a backup; never raises.
+
+    Changes nothing, unless copies of documents that are damaged are to be discarded.
+    """
     try:
         manifest, keyring = read_manifest(path), read_keyring(keyring_of(path))
         refuse_unsigned(path, manifest, keyring, path.parent.parent)
@@ -82,6 +87,8 @@ def faults(path: Path) -> Iterator[str]:
         for name in sorted(documents):
             if fault := document_fault(path.parent, name, keyring):
                 yield fault
+                if discard:
+                    (path.parent / DOCUMENTS).joinpath(*name).unlink(missing_ok=True)
     except (StoreError, KeyringError) as error:
         yield str(error)
     except OSError as error:
@@ -92,11 +99,9 @@ def main() -> int:
     """Check the backup named on the command line; print one line per fault."""
     path = Path(sys.argv[1])
     os.nice(10)
-    found = list(faults(path))[:_MAX_FAULTS]
+    found = list(faults(path, discard=True))[:_MAX_FAULTS]
     for fault in found:
         sys.stdout.write(f"{fault}\n")
-        if fault.endswith("was changed") and f"/{DOCUMENTS}/" in fault:
-            Path(fault.removesuffix(" was changed")).unlink(missing_ok=True)
     return 1 if found else 0
 
 
