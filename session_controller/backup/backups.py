@@ -44,6 +44,7 @@ from session_controller.backup.manifest import (
 from session_controller.backup.outlook import ASIDE, DiskUsage, Room, forecast, wait_s
 from session_controller.backup.packs import PageMap
 from session_controller.backup.rotation import rotate
+from session_controller.backup.shelf import LOG as LOG_OF_DOCUMENTS
 from session_controller.backup.shelf import forget_documents, sessions_in
 from session_controller.backup.turns import turn
 from session_controller.data_folder import ADMINS_FILE, DELIVERY_FILE
@@ -154,6 +155,7 @@ class Backups:
             with turn(self._folder):
                 for left in self._folder.glob("handrail-*.new*"):
                     left.unlink()
+                (self._folder / f"{LOG_OF_DOCUMENTS}.new").unlink(missing_ok=True)
                 with self._keyring:
                     discard_draft(self._folder / KEYRING)
                 remove_unnamed(self._folder)

@@ -51,6 +51,12 @@ def assemble(folder: Path, manifest: Manifest, target: BinaryIO | None = None) -
 
 def refuse_unsigned(path: Path, manifest: Manifest, keyring: Keyring, data: Path) -> None:
     """Raise `StoreError` if a box with these keys has not signed a backup; `KeyringError`."""
+    if not is_signed(manifest.header, public_key(keyring, data)):
+        raise StoreError(f"{path.name} was changed after the box wrote it")
+
+
+def public_key(keyring: Keyring, data: Path) -> bytes:
+    """Return the key that verifies what a box signs. Raises `StoreError`, `KeyringError`."""
     wrapped = keyring.keys.get(LOG)
     if wrapped is None:
         raise StoreError("its keyring lacks the key that the box signs with")
@@ -58,9 +64,7 @@ def refuse_unsigned(path: Path, manifest: Manifest, keyring: Keyring, data: Path
         key = keyring.box_keys(data).unwrap(wrapped, LOG)
     except (BoxKeyError, DecryptionError):
         raise StoreError("its keyring was made with another box key") from None
-    public = Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
-    if not is_signed(manifest.header, public):
-        raise StoreError(f"{path.name} was changed after the box wrote it")
+    return Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
 
 
 def document_fault(folder: Path, name: Name, keyring: Keyring) -> str | None:

@@ -8,8 +8,16 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from session_controller.backup.checking import public_key
 from session_controller.backup.keeping import remove_unnamed
-from session_controller.backup.manifest import FOLDER, Header, listed, read_header
+from session_controller.backup.manifest import (
+    FOLDER,
+    Header,
+    headers_in,
+    is_signed,
+    listed,
+    read_header,
+)
 from session_controller.backup.packs import FOLDER as PACKS
 from session_controller.backup.packs import is_whole, pack_path
 from session_controller.backup.shelf import (
@@ -21,7 +29,7 @@ from session_controller.backup.shelf import (
     write_log,
 )
 from session_controller.backup.turns import turn
-from session_controller.errors import StoreError
+from session_controller.errors import KeyringError, StoreError
 from session_controller.security.files import sync_folder, sync_private_copy
 from session_controller.security.keyring import (
     KEYRING,
@@ -30,6 +38,7 @@ from session_controller.security.keyring import (
     write_keyring,
 )
 from session_controller.security.keys import session_key
+from session_controller.storage.database import DATABASE
 from session_controller.storage.documents import is_intact
 
 _DRAFT = "handrail-copy.new"
@@ -42,8 +51,7 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
     Raises `OSError`, `StoreError`, `KeyringError`.
     """
     source = data / FOLDER
-    if to.resolve().is_relative_to(data.resolve()):
-        raise StoreError(f"{to} is in the data folder; name a folder outside of it")
+    _refuse(data, to)
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     with turn(source / PACKS):  # one copy at a time; a backup does not wait for it
         path = _copy_list(source / name, to)
@@ -60,6 +68,20 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
                 if (to / _DRAFT).read_bytes() == before:
                     raise
         return _replace(to, path.name, header), keyring_beside(to.absolute())
+
+
+def _refuse(data: Path, to: Path) -> None:
+    """Raise `StoreError` if something in a folder would be lost that is no copy of this box."""
+    if to.resolve().is_relative_to(data.resolve()):
+        raise StoreError(f"{to} is in the data folder; name a folder outside of it")
+    if (to / DATABASE).exists() or (to / KEYRING).exists():
+        raise StoreError(f"{to} has all backups of a box, or its data; name another folder")
+    try:
+        public = public_key(read_keyring(data / FOLDER / KEYRING), data)
+    except (StoreError, KeyringError):  # whose key is not given to this command
+        return
+    if not all(is_signed(header, public) for header in headers_in(to)):
+        raise StoreError(f"{to} has the backup of another box; name another folder")
 
 
 def _copy_list(path: Path, to: Path) -> Path:
@@ -107,10 +129,9 @@ def _is_there(folder: Path, name: Name) -> bool:
 def _write_log(to: Path, header: Header, names: Collection[Name]) -> None:
     """Write a log for the new backup, and for the former until it is replaced."""
     states = dict[int, Collection[Name]]()
-    for path in listed(to):
+    for former in headers_in(to):
         with suppress(StoreError):
-            former = read_header(path).documents
-            states[former.lines] = names_of(to, former)
+            states[former.documents.lines] = names_of(to, former.documents)
     states[header.documents.lines] = names
     write_log(to, ((position, states[position]) for position in sorted(states)))
 

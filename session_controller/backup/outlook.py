@@ -1,14 +1,13 @@
 """Room for backups: what is kept free, whether one more fits, and when the disk will be full."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from session_controller.backup.manifest import Header, existing, read_header
-from session_controller.errors import StoreError
+from session_controller.backup.manifest import FOLDER, Header, existing, headers_in
 from session_controller.storage.database import DATABASE
 
 ASIDE = "replaced-"
@@ -100,22 +99,9 @@ def days_left(headers: Sequence[Header], free: int) -> float | None:
     return free / (2 * growth / (span / timedelta(days=1)))
 
 
-def headers_of(data: Path) -> list[Header]:
-    """Return what is known of a data folder's backups, newest first; none that is damaged."""
-    return list(_readable(existing(data)))
-
-
-def _readable(paths: Iterable[Path]) -> Iterable[Header]:
-    for path in paths:
-        try:
-            yield read_header(path)
-        except StoreError:
-            continue
-
-
 def forecast(data: Path, usage: DiskUsage = shutil.disk_usage) -> str | None:
     """Return a sentence on when the disk will be full, or None if there is too little to tell."""
-    days = days_left(headers_of(data), Room.on(data, usage).free)
+    days = days_left(headers_in(data / FOLDER), Room.on(data, usage).free)
     if days is None:
         return None
     return f"at its present growth, the disk will be full in some {days:,.0f} days"
@@ -133,7 +119,7 @@ class Report:
 def report(data: Path, now: datetime, usage: DiskUsage = shutil.disk_usage) -> list[Report]:
     """Describe the backups of a data folder, the room for them, and what restores replaced."""
     paths, room = existing(data), Room.on(data, usage)
-    headers = headers_of(data)
+    headers = headers_in(data / FOLDER)
     found = [_newest(len(paths), headers, now)]
     if (need := needed(data, headers[0] if headers else None, 0)) > room.free:
         found.append(Report("room for backups", "bad", room.refusal(need)))

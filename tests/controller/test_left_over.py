@@ -102,8 +102,11 @@ async def test_a_draft_of_the_keyring_does_not_stay(tmp_path: Path) -> None:
         await backups.take()
         draft = tmp_path / "backups" / "keyring.new"
         draft.write_bytes((tmp_path / "backups" / KEYRING).read_bytes())
+        other = draft.with_name("documents.log.new")
+        other.touch()
         backups.clear_drafts()
         assert not draft.exists()
+        assert not other.exists()
 
 
 async def test_keys_of_a_database_that_was_replaced_stay(tmp_path: Path) -> None:
