@@ -30,7 +30,7 @@ _MAX_LINE = 16 << 20
 
 
 class Listed(BaseModel):
-    """The documents of a backup: lines of the document log, how many documents, their hash."""
+    """The documents of a backup: a position in their log, how many documents, their hash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

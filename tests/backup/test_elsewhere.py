@@ -91,7 +91,7 @@ def whole(copy: Path, documents: int = 3) -> bool:
 def before(
     step: str, once: Callable[[], object], monkeypatch: pytest.MonkeyPatch, owner: Any = elsewhere
 ) -> None:
-    """Let something happen before the first call of a step."""
+    """Do something before the first call of a step."""
     original, waiting = getattr(owner, step), [once]
 
     def do(*arguments: Any) -> Any:
