@@ -16,7 +16,7 @@ from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import existing
 from session_controller.backup.restore import restore
 from session_controller.engine.refusal import Refusal
-from session_controller.errors import StoreError
+from session_controller.errors import KeyringError, StoreError
 from session_controller.export.order import ExportOrder
 from session_controller.export.record import Record
 from session_controller.failpoints import Point
@@ -92,6 +92,39 @@ async def test_a_purge_that_was_killed_in_the_backups_is_completed(
     store.close()
     assert found_in(tmp_path, [key]) == []
     assert [path for path in all_below(tmp_path) if path.name == session] == []
+
+
+async def test_a_purge_deletes_keys_before_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who copies a backup meanwhile may miss a document only if its key is gone, too."""
+    keyring, keys = tmp_path / "backups" / KEYRING, list[set[str]]()
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _ended(stage)
+        backups = Backups(stage.store, tmp_path)
+        await backups.take()
+
+        def look(*_: object) -> None:
+            keys.append(set(read_keyring(keyring).keys))
+
+        monkeypatch.setattr(taking, "forget_documents", look)
+        backups.forget([stage.session])
+        keyring.write_bytes(b"[damaged\n")
+        monkeypatch.setattr(taking, "forget_documents", lambda *_: keys.append(set()))
+        with pytest.raises(KeyringError):
+            backups.forget([stage.session])
+    assert keys == [{"codes", "log"}, set()], "documents go, even if the keyring is damaged"
+
+
+async def test_the_folder_of_backups_is_on_disk_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name, which no sync of a file in it covers."""
+    synced = list[Path]()
+    monkeypatch.setattr(taking, "sync_folder", synced.append)
+    async with staged(tmp_path) as stage:
+        await Backups(stage.store, tmp_path).take()
+    assert synced == [tmp_path]
 
 
 async def test_a_draft_of_the_keyring_does_not_stay(tmp_path: Path) -> None:
