@@ -159,7 +159,7 @@ def _copy(source: Path, target: Path) -> None:
             sync_private_copy(content, draft)
         draft.replace(target)
         sync_folder(target.absolute().parent)
-    except BaseException:
+    except OSError:
         draft.unlink(missing_ok=True)
         raise
 
