@@ -189,6 +189,16 @@ def test_a_purge_during_a_copy_leaves_it_whole(
     assert whole(copy, 3 if step == "write_keyring" else 2)
 
 
+def test_a_damaged_copy_of_what_was_purged_goes(box: Box, stick: Path) -> None:
+    """It cannot be made again, and a restore would refuse it."""
+    name = listed(box.backups)[0].name
+    copy_backup(box.data, name, stick)
+    for path in stick.glob("documents/s-1/*"):
+        path.write_bytes(b"damaged")
+    box.purge("s-1")
+    assert whole(copy_backup(box.data, name, stick)[0], 2)
+
+
 @pytest.mark.parametrize("step", ["write_keyring", "write_log", "_replace", "remove_unnamed"])
 def test_a_copy_that_is_killed_leaves_the_former_whole(
     step: str, box: Box, stick: Path, monkeypatch: pytest.MonkeyPatch
