@@ -454,7 +454,7 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
 
     try:
         return copy(data, name, to)
-    except StoreError as error:
+    except (StoreError, KeyringError) as error:
         raise Failure(str(error)) from None
 
 

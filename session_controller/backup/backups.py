@@ -17,7 +17,7 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from session_controller import failpoints
 from session_controller.backup import checking, keeping, reading
 from session_controller.backup.apart import Helper, InterruptedByPurgeError, NoRoomError, lines
 from session_controller.backup.by_hand import files_of_options, options_of
-from session_controller.backup.checking import faults
+from session_controller.backup.checking import faults, refuse_unsigned
 from session_controller.backup.keeping import Keep, remove_unnamed
 from session_controller.backup.manifest import (
     FOLDER,
@@ -39,28 +39,38 @@ from session_controller.backup.manifest import (
     existing,
     path_of,
     read_header,
+    read_manifest,
 )
 from session_controller.backup.outlook import ASIDE, Outlook, forecast, refusal, wait_s
 from session_controller.backup.packs import PageMap
 from session_controller.backup.rotation import rotate
-from session_controller.backup.shelf import forget_documents
+from session_controller.backup.shelf import LOG as LOG_OF_DOCUMENTS
+from session_controller.backup.shelf import forget_documents, sessions_in
 from session_controller.backup.turns import turn
 from session_controller.data_folder import ADMINS_FILE, DELIVERY_FILE
 from session_controller.errors import KeyringError, StoreError
 from session_controller.failpoints import Point
 from session_controller.integrity import data_folder as integrity
 from session_controller.integrity.configuration import files_inside
-from session_controller.security.encryption import KEY_FILE, keys_are_given, load_box_keys
+from session_controller.security.encryption import (
+    KEY_FILE,
+    BoxKeyError,
+    DecryptionError,
+    keys_are_given,
+    load_box_keys,
+)
+from session_controller.security.files import sync_folder
 from session_controller.security.keyring import (
     KEYRING,
     Keyring,
     add_to_keyring,
+    discard_draft,
     names_in_keyring,
     read_keyring,
     remove_from_keyring,
     write_keyring,
 )
-from session_controller.security.keys import session_key
+from session_controller.security.keys import LOG, session_key
 from session_controller.storage.database import DATABASE, connect_to_read
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.room import DiskUsage, Room
@@ -129,7 +139,10 @@ class Backups:
         """
         self.clear_drafts()
         keyring = self._folder / KEYRING
-        kept = names_in_keyring(keyring) if keyring.exists() else set()
+        kept = {session_key(name) for name in sessions_in(self._folder)}
+        if keyring.exists():
+            remove_from_keyring(keyring, ())
+            kept |= names_in_keyring(keyring)
         for aside in self._data.glob(f"{ASIDE}*"):
             kept |= _keys_aside(aside)
         if kept - self._store.key_names():
@@ -143,6 +156,9 @@ class Backups:
             with turn(self._folder):
                 for left in self._folder.glob("handrail-*.new*"):
                     left.unlink()
+                (self._folder / f"{LOG_OF_DOCUMENTS}.new").unlink(missing_ok=True)
+                with self._keyring:
+                    discard_draft(self._folder / KEYRING)
                 remove_unnamed(self._folder)
         except StoreError as error:
             _log.error("%s; remove it, then the space of its packs is used again", error)
@@ -167,6 +183,7 @@ class Backups:
     def _write(self) -> Path:
         """Write a backup; begin again if a purge interrupts it."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(self._data)
         self.clear_drafts()
         try:
             for _ in range(_MAX_INTERRUPTIONS):
@@ -190,8 +207,7 @@ class Backups:
     def _attempt(self) -> Path:
         """Copy what is new, verify it, and only then list it as a backup."""
         now, rotations = self._clock(), self._rotations
-        previous = next(iter(existing(self._data)), None)
-        before = read_header(previous) if previous else None
+        previous, before = self._newest_whole()
         order = {
             "data": str(self._data),
             "folder": str(self._folder),
@@ -215,6 +231,13 @@ class Backups:
         keys = {name: bytes.fromhex(key) for name, key in copied["keys"].items()}
         return self._listed(manifest, before, keys, rotations)
 
+    def _newest_whole(self) -> tuple[Path | None, Header | None]:
+        """Return the newest backup whose list can be read, if there is one."""
+        for path in existing(self._data):
+            with suppress(StoreError):
+                return path, read_manifest(path).header
+        return None, None
+
     def _manifest(self, copied: dict[str, Any], shelved: dict[str, Any], now: datetime) -> Manifest:
         pages = PageMap(array("I", zlib.decompress(base64.b64decode(copied["map"]))))
         count = sum(pages.runs[2::3])
@@ -237,6 +260,7 @@ class Backups:
         """Write the list of a backup that is verified."""
         path = path_of(self._data, manifest.header.taken)
         written = self._add_to_keyring(keys, rotations)
+        self._refuse_other_box(path, manifest)
         failpoints.reached(Point.BACKUP_KEYS)
         verified = self._verified(path.with_suffix(".new"), manifest, before)
         total = {"written": manifest.header.written + written, "verified": verified}
@@ -272,8 +296,25 @@ class Backups:
         with self._keyring:
             if rotations != self._rotations:
                 raise BackupError("The box key was rotated during the backup; take it again.")
+            self._complete_rotation()
             fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
             return add_to_keyring(path, fresh, self._files())
+
+    def _complete_rotation(self) -> None:
+        """Wrap the backups' keys like the box's, after a rotation that was killed, or a restore."""
+        path, box = self._folder / KEYRING, load_box_keys(self._data)
+        wrapped = read_keyring(path).keys.get(LOG) if path.exists() else None
+        if wrapped is not None and box is not None and not box.has_wrapped(wrapped):
+            self._rewrap_keyring()
+
+    def _refuse_other_box(self, path: Path, manifest: Manifest) -> None:
+        """Raise `BackupError` if the folder's keys are not those with which the box signs."""
+        try:
+            refuse_unsigned(path, manifest, read_keyring(self._folder / KEYRING), self._data)
+        except StoreError:
+            raise BackupError(
+                f"{self._folder} has the backups of another box; move it away and take a new backup"
+            ) from None
 
     def _files(self) -> dict[str, bytes]:
         """Return the files a restore needs; the key file only if it contains the box's key."""
@@ -318,7 +359,10 @@ class Backups:
             return
         old = read_keyring(path)
         opener = old.box_keys(self._data)
-        keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
+        try:
+            keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
+        except (BoxKeyError, DecryptionError) as error:
+            raise KeyringError(f"{path}: {error}; or move it away and take a new backup") from None
         write_keyring(path, Keyring(keys, self._files()))
 
     def forget(self, purged: Iterable[str]) -> None:
@@ -331,10 +375,12 @@ class Backups:
         path = self._folder / KEYRING
         self._helper.interrupt()  # it may be copying a document that is to go
         with self._keyring:
-            forget_documents(self._folder, sessions)
             self._forgotten |= gone
-            if path.exists():  # last: until then, the next start knows that there is more to do
-                remove_from_keyring(path, gone)
+            try:
+                if path.exists():  # first: who copies a backup finds a document or no key
+                    remove_from_keyring(path, gone)
+            finally:
+                forget_documents(self._folder, sessions)
             for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
                 _forget_aside(database.parent, sessions)
 

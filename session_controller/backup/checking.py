@@ -51,6 +51,12 @@ def assemble(folder: Path, manifest: Manifest, target: BinaryIO | None = None) -
 
 def refuse_unsigned(path: Path, manifest: Manifest, keyring: Keyring, data: Path) -> None:
     """Raise `StoreError` if a box with these keys has not signed a backup; `KeyringError`."""
+    if not is_signed(manifest.header, public_key(keyring, data)):
+        raise StoreError(f"{path.name} was changed after the box wrote it")
+
+
+def public_key(keyring: Keyring, data: Path) -> bytes:
+    """Return the key that verifies what a box signs. Raises `StoreError`, `KeyringError`."""
     wrapped = keyring.keys.get(LOG)
     if wrapped is None:
         raise StoreError("its keyring lacks the key that the box signs with")
@@ -58,9 +64,7 @@ def refuse_unsigned(path: Path, manifest: Manifest, keyring: Keyring, data: Path
         key = keyring.box_keys(data).unwrap(wrapped, LOG)
     except (BoxKeyError, DecryptionError):
         raise StoreError("its keyring was made with another box key") from None
-    public = Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
-    if not is_signed(manifest.header, public):
-        raise StoreError(f"{path.name} was changed after the box wrote it")
+    return Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
 
 
 def document_fault(folder: Path, name: Name, keyring: Keyring) -> str | None:
@@ -70,10 +74,15 @@ def document_fault(folder: Path, name: Name, keyring: Keyring) -> str | None:
         return None if is_intact(path.read_bytes(), name[1]) else f"{path} was changed"
     except FileNotFoundError:
         return f"{path} is missing" if session_key(name[0]) in keyring.keys else None
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
 
 
-def faults(path: Path) -> Iterator[str]:
-    """Yield what is wrong with a backup. Changes nothing; never raises."""
+def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
+    """Yield what is wrong with a backup; never raises.
+
+    Changes nothing, unless copies of documents that are damaged are to be discarded.
+    """
     try:
         manifest, keyring = read_manifest(path), read_keyring(keyring_of(path))
         refuse_unsigned(path, manifest, keyring, path.parent.parent)
@@ -82,6 +91,8 @@ def faults(path: Path) -> Iterator[str]:
         for name in sorted(documents):
             if fault := document_fault(path.parent, name, keyring):
                 yield fault
+                if discard:
+                    (path.parent / DOCUMENTS).joinpath(*name).unlink(missing_ok=True)
     except (StoreError, KeyringError) as error:
         yield str(error)
     except OSError as error:
@@ -92,11 +103,9 @@ def main() -> int:
     """Check the backup named on the command line; print one line per fault."""
     path = Path(sys.argv[1])
     os.nice(10)
-    found = list(faults(path))[:_MAX_FAULTS]
+    found = list(faults(path, discard=True))[:_MAX_FAULTS]
     for fault in found:
         sys.stdout.write(f"{fault}\n")
-        if fault.endswith("was changed") and f"/{DOCUMENTS}/" in fault:
-            Path(fault.removesuffix(" was changed")).unlink(missing_ok=True)
     return 1 if found else 0
 
 

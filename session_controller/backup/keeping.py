@@ -122,8 +122,7 @@ def collect(folder: Path, limit: int, share: float = _HALF, alive: Alive = alway
     whole: a pack goes once no list names it. Raises `OSError`, `StoreError`.
     """
     paths = listed(folder)
-    lines = sorted({read_header(path).documents.lines for path in paths})
-    discard_unused(folder, lines)
+    discard_unused(folder, [read_header(path).documents for path in paths])
     manifests = {path: read_manifest(path) for path in paths}
     remove_unnamed(folder)
     used = _used(folder, manifests.values())

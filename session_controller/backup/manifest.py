@@ -10,6 +10,7 @@ import json
 import zlib
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ _MAX_LINE = 16 << 20
 
 
 class Listed(BaseModel):
-    """The documents of a backup: lines of the document log, how many documents, their hash."""
+    """The documents of a backup: a position in their log, how many documents, their hash."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -112,6 +113,15 @@ def existing(data: Path) -> list[Path]:
 def listed(folder: Path) -> list[Path]:
     """Return the backups in a folder of backups, newest first."""
     return sorted(folder.glob(f"handrail-*{BACKUP}"), reverse=True)
+
+
+def headers_in(folder: Path) -> list[Header]:
+    """Return what is known of the backups in a folder, newest first; none that is damaged."""
+    found = list[Header]()
+    for path in listed(folder):
+        with suppress(StoreError):
+            found.append(read_header(path))
+    return found
 
 
 def read_header(path: Path) -> Header:

@@ -1,13 +1,12 @@
 """Room for backups: what is kept free, whether one more fits, and when the disk will be full."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from session_controller.backup.manifest import Header, existing, read_header
-from session_controller.errors import StoreError
+from session_controller.backup.manifest import FOLDER, Header, existing, headers_in
 from session_controller.storage.database import DATABASE
 from session_controller.storage.room import DiskUsage, Room
 
@@ -70,14 +69,6 @@ def days_left(headers: Sequence[Header], free: int) -> float | None:
     return free / (2 * growth / (span / timedelta(days=1)))
 
 
-def _readable(paths: Iterable[Path]) -> Iterable[Header]:
-    for path in paths:
-        try:
-            yield read_header(path)
-        except StoreError:
-            continue
-
-
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """The backups of a data folder, and the room on its disk."""
@@ -90,8 +81,8 @@ class Outlook:
     @classmethod
     def of(cls, data: Path, usage: DiskUsage = shutil.disk_usage) -> "Outlook":
         """Return the outlook of a data folder now."""
-        paths = existing(data)
-        return cls(len(paths), list(_readable(paths)), Room.on(data, usage))
+        headers = headers_in(data / FOLDER)
+        return cls(len(existing(data)), headers, Room.on(data, usage))
 
     @property
     def days(self) -> float | None:

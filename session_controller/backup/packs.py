@@ -97,6 +97,18 @@ class PageReader:
         self._handle, self._name = None, ""
 
 
+def is_whole(folder: Path, name: str, page_size: int) -> bool:
+    """Return whether a pack is there, and each of its pages can be read as it was written."""
+    reader = PageReader(folder, page_size)
+    try:
+        count = len(read_index(folder, name)) // HASH_BYTES
+        return sum(1 for _ in reader.read(name, 0, count)) == count
+    except (OSError, StoreError):
+        return False
+    finally:
+        reader.close()
+
+
 @dataclass(slots=True)
 class PackWriter:
     """Writes pages into as many packs as are needed, at most `limit` bytes in all."""

@@ -222,6 +222,7 @@ def _put_aside(data: Path, at: datetime, files: Collection[str]) -> Path | None:
         if (data / name).exists():
             (aside / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copy2(data / name, aside / name)
+    os.sync()  # before they are replaced
     for path in there:
         if path.exists():
             path.rename(aside / path.name)

@@ -120,11 +120,16 @@ class SessionCheck:
         for field_id, document in state.documents.items():
             if document.stored is None:
                 continue
-            sealed = self._reader.sealed_document(state.session, document.stored.file)
+            about = f"{state.session}: the document of {field_id}"
+            try:
+                sealed = self._reader.sealed_document(state.session, document.stored.file)
+            except OSError as error:
+                yield f"{about} cannot be read ({error.strerror})"
+                continue
             if sealed is None:
-                yield f"{state.session}: the document of {field_id} is missing"
+                yield f"{about} is missing"
             elif not is_intact(sealed, document.stored.file):
-                yield f"{state.session}: the document of {field_id} was changed"
+                yield f"{about} was changed"
 
 
 def _missing(sessions: set[str]) -> Iterator[str]:

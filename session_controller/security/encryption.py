@@ -76,6 +76,10 @@ class BoxKeys:
         """Wrap a key under its name: the id of the wrapping key, then the encrypted key."""
         return self._first + self._ciphers[self._first].encrypt(key, name.encode())
 
+    def has_wrapped(self, wrapped: bytes) -> bool:
+        """Return whether the first key, which wraps now, wrapped this."""
+        return wrapped.startswith(self._first)
+
     def unwrap(self, wrapped: bytes, name: str) -> bytes:
         """Unwrap. Raises `DecryptionError`, or `BoxKeyError` if another box key wrapped it."""
         if not isinstance(wrapped, bytes):  # the stored value may have been tampered with

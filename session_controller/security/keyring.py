@@ -5,8 +5,12 @@ contains the wrapped keys of all sessions, and the box's key, the admin devices'
 of destinations if these are files in the data folder: a backup can be restored with its keyring,
 and not without it.
 
-A line per key, so that a backup appends only new ones, and a purge overwrites only those that go:
-a box has tens of thousands. A line that is not complete, as after a power failure, is ignored.
+A line per key, so that a backup writes only new ones, and a purge overwrites only those that go: a
+box has tens of thousands. A new key is written over a line that a purge left blank: a shorter file
+in place of this one would leave keys on the disk where a later purge does not reach them.
+
+A line that is not complete, as after a power failure, is ignored. For this, the first character of
+a line is written last and overwritten first.
 """
 
 import base64
@@ -25,8 +29,11 @@ KEYRING = "keyring"
 _BESIDE = ".keys"
 _KEY, _FILE = "key", "file"
 _BLANK = b" "
+_IGNORED = (b" ", b"\0")
+"""What a line starts with that is blank or not complete."""
 _Line = tuple[str, str]
 """Whether a line is a key or a file, and its name."""
+_Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def write_keyring(path: Path, keyring: Keyring) -> None:
 
 
 def add_to_keyring(path: Path, keys: Mapping[str, bytes], files: Mapping[str, bytes]) -> int:
-    """Append keys that are absent, and replace the files; return the bytes written.
+    """Add keys that are absent, and replace the files; return the bytes written.
 
     Raises `OSError`, `KeyringError`.
     """
@@ -93,25 +100,56 @@ def add_to_keyring(path: Path, keys: Mapping[str, bytes], files: Mapping[str, by
         write_keyring(path, Keyring(dict(keys), dict(files)))
         return path.stat().st_size
     content = _content(path)
-    known = {line: value for line, value, _ in _lines(content, path)}
+    found = list(_lines(content, path))
+    known = {line: value for line, value, _ in found}
+    newest = {line: span for line, _, span in found}
     wanted = dict(_values(Keyring(dict(keys), dict(files))))
     stale = {line for line in known if line[0] == _FILE and known[line] != wanted.get(line)}
     fresh = {ln: v for ln, v in wanted.items() if ln in stale or ln not in known}
-    written = _blank(path, content, stale)
-    added = b"".join(_line(line, value) for line, value in fresh.items())
-    torn = len(content) - (content.rfind(b"\n") + 1)
-    return written + _overwrite(path, [(len(content) - torn, added)] if added else [])
+    old = [s for ln, _, s in found if ln in stale or (ln[0] == _FILE and s != newest[ln])]
+    written = _blank(path, _cut(content)) + _insert(path, content, fresh)
+    return written + _blank(path, old)  # last, so that there always is one of each
 
 
 def remove_from_keyring(path: Path, names: Collection[str]) -> None:
-    """Overwrite keys where they are. Raises `OSError`, `KeyringError`."""
-    _blank(path, _content(path), {(_KEY, name) for name in names})
+    """Overwrite keys where they are, and what is left of lines that are not complete.
+
+    In place: another copy of the file would leave the old one. Raises `OSError`, `KeyringError`.
+    """
+    content, gone = _content(path), {(_KEY, name) for name in names}
+    spans = [span for line, _, span in _lines(content, path) if line in gone]
+    _blank(path, spans + _cut(content))
 
 
-def _blank(path: Path, content: bytes, gone: Collection[_Line]) -> int:
-    """Overwrite lines with blanks, in place: another copy of the file would leave the old one."""
-    spans = [span for line, _, span in _lines(content, path) if line in gone] if gone else []
-    return _overwrite(path, [(start, _BLANK * (end - start)) for start, end in spans])
+def discard_draft(path: Path) -> None:
+    """Overwrite and remove the draft of a keyring that a killed process left. Raises `OSError`."""
+    draft = path.with_name(f"{path.name}.new")
+    if draft.exists():
+        _overwrite(draft, [(0, _BLANK * draft.stat().st_size)])
+        draft.unlink()
+
+
+def _insert(path: Path, content: bytes, fresh: Mapping[_Line, bytes]) -> int:
+    """Write keys over blank lines, and the rest at the end; files always, since the last counts."""
+    keys = [_line(line, value) for line, value in fresh.items() if line[0] == _KEY]
+    files = [_line(line, value) for line, value in fresh.items() if line[0] == _FILE]
+    pieces = list[tuple[int, bytes]]()
+    for at, end in _ignored(content):
+        while keys and at + len(keys[-1]) <= end + 1 and _is_blank(content, (at, end)):
+            pieces.append((at, keys.pop()))
+            at += len(pieces[-1][1])  # noqa: PLW2901
+    at = content.rfind(b"\n") + 1
+    for line in keys + files:
+        pieces.append((at, line))
+        at += len(line)
+    written = _overwrite(path, [(at, _BLANK + line[1:]) for at, line in pieces])
+    return written + _overwrite(path, [(at, line[:1]) for at, line in pieces])
+
+
+def _blank(path: Path, spans: Collection[_Span]) -> int:
+    """Overwrite lines with blanks, in place."""
+    written = _overwrite(path, [(start, _BLANK) for start, _ in spans])
+    return written + _overwrite(path, [(start, _BLANK * (end - start)) for start, end in spans])
 
 
 def _overwrite(path: Path, pieces: Iterable[tuple[int, bytes]]) -> int:
@@ -138,18 +176,40 @@ def _content(path: Path) -> bytes:
         raise _unreadable(path, error) from None
 
 
-def _lines(content: bytes, path: Path) -> Iterator[tuple[_Line, bytes, tuple[int, int]]]:
+def _lines(content: bytes, path: Path) -> Iterator[tuple[_Line, bytes, _Span]]:
     """Yield each line's name, value and place. Raises `KeyringError`."""
-    start = 0
-    while (end := content.find(b"\n", start)) >= 0:
-        text = content[start:end].strip()
-        if text:
+    for start, end in _spans(content):
+        if content[start : start + 1] not in _IGNORED:
             try:
-                kind, name, value = json.loads(text)
-                yield (kind, name), base64.b64decode(value, validate=True), (start, end)
+                kind, name, value = json.loads(content[start:end])
+                yield (str(kind), str(name)), base64.b64decode(value, validate=True), (start, end)
             except (ValueError, TypeError, binascii.Error) as error:
                 raise _unreadable(path, error) from None
+
+
+def _spans(content: bytes) -> Iterator[_Span]:
+    """Yield where each line starts and ends that is not empty."""
+    start = 0
+    while (end := content.find(b"\n", start)) >= 0:
+        if end > start:
+            yield start, end
         start = end + 1
+
+
+def _ignored(content: bytes) -> list[_Span]:
+    return [
+        (start, end) for start, end in _spans(content) if content[start : start + 1] in _IGNORED
+    ]
+
+
+def _cut(content: bytes) -> list[_Span]:
+    """Return where something is left of lines that are not complete."""
+    spans = [*_ignored(content), (content.rfind(b"\n") + 1, len(content))]
+    return [span for span in spans if not _is_blank(content, span)]
+
+
+def _is_blank(content: bytes, span: _Span) -> bool:
+    return not content[slice(*span)].strip(_BLANK)
 
 
 def _unreadable(path: Path, error: Exception) -> KeyringError:

@@ -20,7 +20,7 @@ from session_controller.backup.manifest import (
 )
 from session_controller.backup.packs import PackWriter, PageMap, names, pack_path, page_hash
 from session_controller.backup.reading import only_used
-from session_controller.backup.shelf import Shelf, names_of
+from session_controller.backup.shelf import Shelf, discard_unused, names_of
 from session_controller.security.encryption import Cipher
 from session_controller.storage.documents import DocumentStore
 
@@ -183,9 +183,9 @@ def test_documents_stay_for_as_long_as_a_backup_lists_them(tmp_path: Path) -> No
         lists.append(shelf.update(live.folder))
         live.discard("s-1", name)
     assert [len(names_of(folder, one)) for one in lists] == [4, 3, 2, 1]
-    keeping.discard_unused(folder, [lists[1].lines, lists[3].lines])
+    discard_unused(folder, [lists[1], lists[3]])
     assert sorted(path.name for path in folder.glob("documents/*/*")) == sorted(all_names[1:])
-    keeping.discard_unused(folder, [lists[3].lines])
+    discard_unused(folder, [lists[3]])
     assert [path.name for path in folder.glob("documents/*/*")] == all_names[3:]
     assert Shelf(folder, ROOM).update(live.folder).count == 0
     with (folder / "documents.log").open("a") as log:

@@ -214,6 +214,8 @@ def test_a_document_that_was_changed_is_named(database: Path) -> None:
     assert any("the document of new-card was changed" in f for f in verify(database).faults)
     path.unlink()
     assert any("the document of new-card is missing" in f for f in verify(database).faults)
+    path.mkdir()
+    assert any("the document of new-card cannot be read" in f for f in verify(database).faults)
 
 
 def test_a_state_that_was_put_in_anothers_place_does_not_open(database: Path) -> None:

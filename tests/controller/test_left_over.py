@@ -10,12 +10,13 @@ import pytest
 
 from schemas.wire.requests import PurgeSessions
 from session_controller import failpoints
+from session_controller.backup import backups as taking
 from session_controller.backup import restore as restoring
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import existing
 from session_controller.backup.restore import restore
 from session_controller.engine.refusal import Refusal
-from session_controller.errors import StoreError
+from session_controller.errors import KeyringError, StoreError
 from session_controller.export.order import ExportOrder
 from session_controller.export.record import Record
 from session_controller.failpoints import Point
@@ -60,6 +61,86 @@ async def test_a_purge_that_was_killed_reaches_the_backups_at_the_next_start(
     store.close()
     assert f"session:{session}" not in read_keyring(keyring).keys
     assert found_in(tmp_path, [key]) == []
+
+
+@pytest.mark.parametrize("step", ["remove_from_keyring", "forget_documents", "_forget_aside"])
+async def test_a_purge_that_was_killed_in_the_backups_is_completed(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its key, its documents or the replaced database is left."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        key = await _ended(stage)
+        backup = await Backups(stage.store, tmp_path).take()
+        session = stage.session
+    if step == "_forget_aside":
+        restore(tmp_path, backup, NOW)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        stage.session = session
+        await purge(stage)
+        with monkeypatch.context() as patch:
+            patch.setattr(taking, step, killed)
+            with pytest.raises(Killed):
+                Backups(stage.store, tmp_path).forget([session])
+    store = Store(tmp_path)
+    Backups(store, tmp_path).tidy()
+    store.close()
+    assert found_in(tmp_path, [key]) == []
+    assert [path for path in all_below(tmp_path) if path.name == session] == []
+
+
+async def test_a_purge_deletes_keys_before_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who copies a backup meanwhile may miss a document only if its key is gone, too."""
+    keyring, keys = tmp_path / "backups" / KEYRING, list[set[str]]()
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _ended(stage)
+        backups = Backups(stage.store, tmp_path)
+        await backups.take()
+
+        def look(*_: object) -> None:
+            keys.append(set(read_keyring(keyring).keys))
+
+        monkeypatch.setattr(taking, "forget_documents", look)
+        backups.forget([stage.session])
+        keyring.write_bytes(b"[damaged\n")
+        monkeypatch.setattr(taking, "forget_documents", lambda *_: keys.append(set()))
+        with pytest.raises(KeyringError):
+            backups.forget([stage.session])
+    assert keys == [{"codes", "log"}, set()], "documents go, even if the keyring is damaged"
+
+
+async def test_the_folder_of_backups_is_on_disk_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name, which no sync of a file in it covers."""
+    synced = list[Path]()
+    monkeypatch.setattr(taking, "sync_folder", synced.append)
+    async with staged(tmp_path) as stage:
+        await Backups(stage.store, tmp_path).take()
+    assert synced == [tmp_path]
+
+
+async def test_a_draft_of_the_keyring_does_not_stay(tmp_path: Path) -> None:
+    """A rotation that was killed leaves all keys in one, where no purge would reach them."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _ended(stage)
+        backups = Backups(stage.store, tmp_path)
+        await backups.take()
+        draft = tmp_path / "backups" / "keyring.new"
+        draft.write_bytes((tmp_path / "backups" / KEYRING).read_bytes())
+        other = draft.with_name("documents.log.new")
+        other.touch()
+        backups.clear_drafts()
+        assert not draft.exists()
+        assert not other.exists()
 
 
 async def test_keys_of_a_database_that_was_replaced_stay(tmp_path: Path) -> None:

@@ -15,8 +15,14 @@ from session_controller.errors import StoreError
 from session_controller.failpoints import Point
 from session_controller.integrity.data_folder import verify
 from session_controller.security.encryption import KEY_FILE, DecryptionError
+from session_controller.security.keyring import (
+    KEYRING,
+    Keyring,
+    read_keyring,
+    write_keyring,
+)
 from session_controller.storage.store import Store
-from tests.backups import verified
+from tests.backups import copied, verified
 from tests.controller.entering import enter_everything, take_as_it_is
 from tests.faults.loopback import staged
 
@@ -134,6 +140,86 @@ async def test_a_key_that_is_rotated_during_a_backup_spoils_no_keyring(
                 await backups.take()
         assert verified(before).faults == ()
         assert verified(await backups.take()).faults == ()
+
+
+async def test_a_rotation_that_was_killed_spoils_no_keyring(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The box has its new key, the keyring still the old one: the next backup wraps its keys."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store = Store(data)
+    backups = Backups(store, data)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_rewrap_keyring", killed)
+        with pytest.raises(KeyboardInterrupt):
+            backups.rotate(NOW, "admin-1")
+    (older,) = existing(data)
+    assert verified(older).faults == ()
+    newer = await backups.take()
+    store.close()
+    for backup in (older, newer):
+        assert verified(backup).faults == ()
+        assert restore(data, backup, NOW).sessions == 1
+
+
+async def test_backups_go_on_after_a_restore_with_an_earlier_box_key(
+    data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A copy from before the rotation brings its box key along; all backups are wrapped with it."""
+    (older,) = existing(data)
+    copy = copied(older, tmp_path_factory.mktemp("stick") / "copy")
+    store = Store(data)
+    Backups(store, data).rotate(NOW, "admin-1")
+    store.close()
+    restore(data, copy, NOW)
+    store = Store(data)
+    newer = await Backups(store, data).take()
+    store.close()
+    for backup in (older, newer):
+        assert verified(backup).faults == ()
+
+
+async def test_a_keyring_that_no_key_opens_is_named(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the earlier box key is not given any more, the backup says what to do."""
+    old, new = (data / KEY_FILE).read_bytes(), b"n" * 32
+    keyring = data / "backups" / KEYRING
+    write_keyring(keyring, Keyring(read_keyring(keyring).keys, {}))
+    texts = [base64.b64encode(key).decode() for key in (new, old)]
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", ",".join(texts))
+    store = Store(data)
+    rotate(store, data, NOW, "admin-1")
+    monkeypatch.setenv("HANDRAIL_BOX_KEY", texts[0])
+    with pytest.raises(BackupError, match="move it away and take a new backup"):
+        await Backups(store, data).take()
+    keyring.unlink()
+    backup = await Backups(store, data).take()
+    store.close()
+    assert verified(backup).faults == ()
+
+
+async def test_backups_of_another_box_are_not_continued(
+    data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """After a box was started by mistake, and then another one was restored into its folder."""
+    (backup,) = existing(data)
+    copy = copied(backup, tmp_path_factory.mktemp("stick") / "copy")
+    other = tmp_path_factory.mktemp("other")
+    store = Store(other)
+    await Backups(store, other).take()
+    store.close()
+    restore(other, copy, NOW)
+    store = Store(other)
+    with pytest.raises(BackupError, match="backups of another box; move it away"):
+        await Backups(store, other).take()
+    (other / "backups").rename(other / "former")
+    backup = await Backups(store, other).take()
+    store.close()
+    assert verified(backup).faults == ()
 
 
 async def test_a_key_file_that_counts_no_more_is_not_kept_with_backups(

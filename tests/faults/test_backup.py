@@ -1,6 +1,7 @@
 """Backups: taken under load, whole, thinned; and restores, after which everybody agrees again."""
 
 import asyncio
+import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -233,6 +234,24 @@ async def test_a_restore_that_was_killed_can_be_done_again(
     Store(tmp_path).close()
 
 
+async def test_the_replaced_keys_are_on_disk_before_others_replace_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them, what was put aside cannot be decrypted after a power failure."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        backup = await Backups(stage.store, tmp_path).take()
+    seen = list[bool]()
+
+    def sync() -> None:
+        seen.extend(path.exists() for path in tmp_path.glob("replaced-*/box.key"))
+
+    monkeypatch.setattr(os, "sync", sync)
+    done = restore(tmp_path, backup, _now())
+    assert done.replaced is not None
+    assert seen == [True]
+
+
 async def test_the_advice_names_the_newest_whole_backup(tmp_path: Path) -> None:
     """A damaged newest one is passed over."""
     async with staged(tmp_path) as stage:
@@ -269,6 +288,49 @@ async def test_a_changed_bit_in_a_backup_is_found(tmp_path: Path) -> None:
             restore(tmp_path, backup, _now())
         _flip(path, at)
     assert list(faults(backup)) == []
+
+
+async def test_a_copy_of_a_document_that_cannot_be_read_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad sector of the disk stops no later backup, and a restore names the file."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await stage.open()
+        await enter_everything(stage, "Zorblatt")
+        backups = Backups(stage.store, tmp_path)
+        backup = await backups.take()
+        [document] = backup.parent.glob("documents/*/*")
+        read = Path.read_bytes
+
+        def broken(path: Path) -> bytes:
+            if path == document:
+                raise OSError(5, "Input/output error")
+            return read(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", broken)
+            assert list(faults(backup)) == [f"{document} cannot be read: Input/output error"]
+            with pytest.raises(StoreError, match=f"{document} cannot be read"):
+                restore(tmp_path / "other", backup, _now())
+            assert document.exists()
+            assert list(faults(backup, discard=True)) != []
+        assert not document.exists()
+        assert list(faults(await backups.take())) == list(faults(backup)) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", None], ids=["empty", "another", "cut"])
+async def test_a_damaged_list_stops_no_later_backup(damage: bytes | None, tmp_path: Path) -> None:
+    """The next continues from the newest whole one."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        backups = Backups(stage.store, tmp_path)
+        older = await backups.take()
+        await _enter(stage, 1)
+        newest = await backups.take()
+        newest.write_bytes(newest.read_bytes()[:-3] if damage is None else damage)
+        backup = await backups.take()
+        assert verified(backup).faults == verified(older).faults == ()
+        assert set(read_header(older).packs) <= set(read_header(backup).packs)
 
 
 async def test_a_backup_that_another_wrote_is_not_restored(tmp_path: Path) -> None:
