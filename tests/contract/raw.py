@@ -17,7 +17,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 ROOT = "handrail/v1/main"
 FINAL = ("completed", "cancelled", "expired")
 

@@ -251,7 +251,7 @@ def test_the_fields_of_every_command_are_checked(clinic: Room, box: RunningBox) 
                 for value in odd:
                     device.send(pair.session, kind, **{**fields, name: value})
         last = device.seq[pair.session]
-        device.view(pair.session, acknowledges(last), deadline=30)
+        device.view(pair.session, acknowledges(last), deadline=90)
     for device in (pair.patient, pair.staff):
         refused = [m.json for m in device.messages if "/rejections/" in m.topic]
         assert refused
