@@ -32,7 +32,11 @@ from session_controller.service.handlers.pairing import handle_claim, refuse_cla
 from session_controller.service.handlers.presence import handle_presence
 from session_controller.service.handlers.requests import handle_request, refuse_code, shows_code
 from session_controller.service.handlers.timers import everyone_left, follow_clock_jumps, run_timers
-from session_controller.service.handlers.uploads import handle_chunk, is_early
+from session_controller.service.handlers.uploads import (
+    handle_chunk,
+    is_early,
+    restart_lost_uploads,
+)
 from session_controller.service.inbox import (
     Received,
     ReceivedChunk,
@@ -151,6 +155,7 @@ class Service:
         self.submit(
             lambda work: work.note(BoxStarted(version=self._version, epoch=work.registry.epoch))
         )
+        self.submit(lambda work: restart_lost_uploads(work, self._store))
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(self._status_topic, self._publisher.status(online=False))
@@ -488,7 +493,7 @@ class Service:
             chunk.early_since_s = since
             work.later.append((_EARLY_AGAIN_S, chunk))
         else:
-            work.ignored += not handle_chunk(work, chunk.topic, chunk.body)
+            work.ignored += not handle_chunk(work, self._store, chunk.topic, chunk.body)
 
     def _claim(self, work: UnitOfWork, claim: ReceivedClaim) -> None:
         wait_s = self._wait_s(work, claim)

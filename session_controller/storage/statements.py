@@ -21,7 +21,6 @@ DELETE_CHECKPOINT = "DELETE FROM checkpoints WHERE entry=?"
 
 PURGE = (
     PURGE_DELIVERIES,
-    "DELETE FROM chunks WHERE session=?",
     "UPDATE events SET content=NULL WHERE session=? AND revision IS NOT NULL",
     "DELETE FROM sessions WHERE session=?",
     "DELETE FROM codes WHERE subject=?",
