@@ -1,0 +1,86 @@
+"""The box dies while a document arrives: the screen goes on by itself, and nothing is left over."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from schemas.wire.views import DocumentStatus
+from session_controller.failpoints import OF_A_DOCUMENT, Point
+from session_controller.integrity.data_folder import reading, verify
+from tests.media.samples import exif, noise, written
+from tests.pictures import png
+
+from .crew import Couple, crew
+from .processes import BoxProcess, free_port
+
+_DIES_WITHIN_S = 60.0
+_FIELD = "new-card"
+PICTURE = png(300_000)
+PHOTO = written(noise(size=(300, 200)), "JPEG", quality=98, exif=exif())
+assert len(PHOTO) > 1 << 16
+
+_DEATHS = [
+    (Point.PART_WRITTEN, 1, PICTURE),
+    (Point.PART_WRITTEN, 2, PICTURE),
+    (Point.PART_SYNCED, 1, PICTURE),
+    (Point.PART_SYNCED, 2, PICTURE),
+    (Point.DOCUMENT_NAMED, 1, PICTURE),
+    (Point.DOCUMENT_NAMED, 1, PHOTO),
+    (Point.REMOVING_PART, 1, PICTURE),
+    (Point.REMOVING_PART, 1, PHOTO),
+]
+assert {point for point, *_ in _DEATHS} == {*OF_A_DOCUMENT}
+
+
+@contextmanager
+def _couple(data: Path, port: int) -> Iterator[Couple]:
+    """Yield a session on the step with a document, and a box that was stopped after it."""
+    with crew() as people:
+        with BoxProcess(data, port) as box:
+            assert box.ready()
+            people.hire(data, f"mqtt://127.0.0.1:{port}", 1)
+            (couple,) = people.couples
+            for field, value in (("last-name", "Ada"), ("birth-date", "1990-02-01")):
+                couple.patient.enter_field(couple.session, field, value).result(20)
+            couple.staff.navigate(couple.session, "changes").result(20)
+            couple.patient.enter_field(couple.session, "anything-changed", True).result(20)
+            assert box.stop() == 0
+        yield couple
+
+
+def _files(data: Path, session: str) -> list[str]:
+    return sorted(path.name for path in (data / "documents" / session).iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("point", "nth", "document"), _DEATHS)
+def test_killed_while_a_document_arrives(
+    tmp_path: Path, point: Point, nth: int, document: bytes
+) -> None:
+    """It is taken after the next start without anybody's doing, whole and once."""
+    data, port = tmp_path / "data", free_port()
+    media_type = "image/png" if document is PICTURE else "image/jpeg"
+    with _couple(data, port) as couple:
+        with BoxProcess(data, port, point=point.value, nth=nth) as box:
+            sent = couple.patient.start_upload(couple.session, _FIELD, document, media_type)
+            assert box.fell(_DIES_WITHIN_S), f"{point} was not reached {nth} times"
+        left = _files(data, couple.session)
+        named = point in (Point.DOCUMENT_NAMED, Point.REMOVING_PART)
+        assert (len(left), sum(name.endswith(".part") for name in left)) == (1 + named, 1)
+        with BoxProcess(data, port) as box:
+            assert box.ready()
+            view = sent.result(60)
+            assert view.documents[_FIELD].status is DocumentStatus.RECEIVED
+            assert box.stop() == 0
+    with reading(data / "handrail.sqlite") as reader:
+        state = reader.state(couple.session)
+        assert state is not None
+        found = state.documents[_FIELD]
+        assert found.stored is not None
+        content = reader.document(couple.session, found)
+    assert (content == document) == (document is PICTURE)
+    assert _files(data, couple.session) == [found.stored.file]
+    assert verify(data / "handrail.sqlite").faults == ()
