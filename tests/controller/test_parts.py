@@ -351,6 +351,53 @@ async def test_a_start_keeps_parts_that_a_session_counts(tmp_path: Path) -> None
         assert _document(stage).received == SIZE * 2
 
 
+async def test_a_start_removes_parts_of_sessions_that_ended(tmp_path: Path) -> None:
+    """Where a crash came between the end of the session and the end of its parts."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _begin(stage)
+        await upload(stage, "photo", PICTURE)
+        part, session = path_of(tmp_path, (stage.session, "photo")), stage.session
+        content = part.read_bytes()
+        stage.say("desk", "CANCEL", reason="Left")
+        await stage.service.settled()
+        part.write_bytes(content)
+    with closing(Store(tmp_path)) as store:
+        store.sweep()
+        assert store.has_ended(session)
+        assert not part.exists()
+
+
+async def test_bytes_are_on_disk_before_the_commit_that_counts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a part is removed after the commit that refers to the document."""
+    async with staged(tmp_path, inspect=take_as_it_is) as stage:
+        await _begin(stage)
+        passed: list[str] = []
+        fsync = os.fsync
+
+        def note(handle: int) -> None:
+            passed.append(Path(f"/proc/self/fd/{handle}").readlink().suffix)
+            fsync(handle)
+
+        monkeypatch.setattr(os, "fsync", note)
+        monkeypatch.setattr(failpoints, "reached", passed.append)
+        await upload(stage, "photo", PICTURE[:SIZE])
+        begun = passed.index(Point.PART_WRITTEN)
+        steps = [step for step in passed[begun:] if step]
+        assert steps[:4] == [
+            Point.PART_WRITTEN,
+            ".part",
+            Point.PART_SYNCED,
+            Point.COMMITTING,
+        ]
+        passed.clear()
+        await _finish(stage)
+        assert passed.index(Point.DOCUMENT_NAMED) < passed.index(Point.COMMITTING)
+        assert passed.index(Point.COMMITTING) < passed.index(Point.REMOVING_PART)
+        assert passed.index(Point.REMOVING_PART) < passed.index(Point.PUBLISHED)
+
+
 # --- full disks ----------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.wire.views import DocumentStatus
+from clients.sdk.pending import Pending
+from schemas.wire.views import DocumentStatus, PatientView
 from session_controller.failpoints import OF_A_DOCUMENT, Point
 from session_controller.integrity.data_folder import reading, verify
 from tests.media.samples import exif, noise, written
@@ -50,6 +51,15 @@ def _couple(data: Path, port: int) -> Iterator[Couple]:
         yield couple
 
 
+def _taken_after_a_start(data: Path, port: int, sent: Pending[PatientView]) -> None:
+    with BoxProcess(data, port) as box:
+        assert box.ready()
+        view = sent.result(60)
+        assert view.documents[_FIELD].status is DocumentStatus.RECEIVED
+        assert box.stop() == 0
+    assert "Traceback" not in box.log.read_text()
+
+
 def _files(data: Path, session: str) -> list[str]:
     return sorted(path.name for path in (data / "documents" / session).iterdir())
 
@@ -70,11 +80,7 @@ def test_killed_while_a_document_arrives(
         left = _files(data, couple.session)
         named = point in (Point.DOCUMENT_NAMED, Point.REMOVING_PART)
         assert (len(left), sum(name.endswith(".part") for name in left)) == (1 + named, 1)
-        with BoxProcess(data, port) as box:
-            assert box.ready()
-            view = sent.result(60)
-            assert view.documents[_FIELD].status is DocumentStatus.RECEIVED
-            assert box.stop() == 0
+        _taken_after_a_start(data, port, sent)
     with reading(data / "handrail.sqlite") as reader:
         state = reader.state(couple.session)
         assert state is not None
@@ -84,3 +90,18 @@ def test_killed_while_a_document_arrives(
     assert (content == document) == (document is PICTURE)
     assert _files(data, couple.session) == [found.stored.file]
     assert verify(data / "handrail.sqlite").faults == ()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("point", [Point.PART_SYNCED, Point.DOCUMENT_NAMED])
+def test_an_upload_whose_bytes_are_lost_begins_again(tmp_path: Path, point: Point) -> None:
+    """As after a restore: the screen sends all of it again by itself."""
+    data, port = tmp_path / "data", free_port()
+    with _couple(data, port) as couple:
+        with BoxProcess(data, port, point=point.value, nth=1 + (point is Point.PART_SYNCED)) as box:
+            sent = couple.patient.start_upload(couple.session, _FIELD, PICTURE, "image/png")
+            assert box.fell(_DIES_WITHIN_S)
+        (part,) = (data / "documents" / couple.session).glob("*.part")
+        part.unlink()
+        _taken_after_a_start(data, port, sent)
