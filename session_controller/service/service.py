@@ -53,7 +53,12 @@ from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
-from session_controller.service.unhandled import is_storage_failure, refuse_for_good, report_bug
+from session_controller.service.unhandled import (
+    is_storage_failure,
+    refuse_for_good,
+    report_bug,
+    storage_failure_name,
+)
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.commit import GroupCommit
@@ -386,7 +391,7 @@ class Service:
         self.counters["commits_failed"] += 1
         if isinstance(error, sqlite3.Error):
             self._store.distrust(error)
-        name = str(getattr(error, "sqlite_errorname", type(error).__name__))
+        name = storage_failure_name(error)
         if name != self._disk_error:
             _log.error("the database refuses to store: %s", name)
         self._disk_error = name

@@ -188,6 +188,7 @@ def test_a_part_becomes_a_document_without_being_written(tmp_path: Path) -> None
     assert list(store.names()) == [("s-1", name)]
     store.discard("s-1", part_name("photo"))
     assert store.used == len(part.sealed)
+    append(store, (0, b"abc"))
     store.forget(["s-1"])
     assert store.used == 0
 
@@ -244,6 +245,10 @@ def test_an_appended_chunk_is_synced_with_its_new_folder(
     assert synced == ["documents", tmp_path.name, "photo.part", "s-1"]
     append(store, (3, b"def"))
     assert synced[4:] == ["photo.part"]
+    part = store.part(PHOTO, 6)
+    assert part is not None
+    store.keep(part)
+    assert synced[5:] == ["s-1"]
 
 
 # --- the commit ----------------------------------------------------------------------------
@@ -415,7 +420,10 @@ class _Full:
 
 @pytest.mark.parametrize("point", [Point.PART_WRITTEN, Point.PART_SYNCED, Point.COMMITTING])
 async def test_bytes_that_a_disk_does_not_take_are_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: Point
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    point: Point,
 ) -> None:
     """No PUBACK goes before they are on disk; then the upload goes on by itself."""
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
@@ -428,6 +436,7 @@ async def test_bytes_that_a_disk_does_not_take_are_tried_again(
         sent = stage.link.delivered[-3:]
         assert [d.acknowledged for d in sent] == [0, 0, 0]
         assert _document(stage).received == SIZE
+        assert "refuses to store: ENOSPC" in caplog.text
         disk.point = None
         await stage.retry()
         assert [d.acknowledged for d in sent] == [1, 1, 1]
