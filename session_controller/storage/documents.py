@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from schemas.base import is_identifier
 from session_controller import failpoints
@@ -134,24 +135,23 @@ class DocumentStore:
     def _begin(self, upload: Upload, content: bytes) -> int:
         path = self._folder_of(upload[0]) / self._part(upload).name
         path.unlink(missing_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        end = _write(handle, 0, content)
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "r+b") as file:
+            end = _write(file, 0, content)
         sync_folder(path.parent)
         return end
 
     def _continue(self, upload: Upload, offset: int, content: bytes) -> int:
-        handle = os.open(self._part(upload), os.O_RDWR)
-        at = self._position(upload, handle, offset)
-        if at is None:
-            os.close(handle)
-            raise FileNotFoundError(f"bytes before {offset} of an upload are missing")
-        return _write(handle, at, content)
+        with self._part(upload).open("r+b") as file:
+            at = self._position(upload, file, offset)
+            if at is None:
+                raise FileNotFoundError(f"bytes before {offset} of an upload are missing")
+            return _write(file, at, content)
 
-    def _position(self, upload: Upload, handle: int, offset: int) -> int | None:
+    def _position(self, upload: Upload, file: BinaryIO, offset: int) -> int | None:
         known, at = self._ends.get(upload, (None, 0))
-        if known == offset and at <= os.fstat(handle).st_size:
+        if known == offset and at <= os.fstat(file.fileno()).st_size:
             return at
-        return find_position(handle, offset)
+        return find_position(file.fileno(), offset)
 
     def holds(self, upload: Upload, received: int) -> bool:
         """Return whether the first `received` bytes of an upload are there. Raises `OSError`."""
@@ -163,14 +163,14 @@ class DocumentStore:
         Raises `OSError`.
         """
         try:
-            handle = os.open(self._part(upload), os.O_RDONLY)
+            with self._part(upload).open("rb") as file:
+                end = self._position(upload, file, size)
+                if end is None:
+                    return None
+                found = os.fstat(file.fileno())
+                return Part(upload, file.read(end if content else 0), _inode(found))
         except FileNotFoundError:
             return None
-        with os.fdopen(handle, "rb") as file:
-            end = self._position(upload, handle, size)
-            if end is None:
-                return None
-            return Part(upload, file.read(end if content else 0), _inode(os.fstat(handle)))
 
     def _part(self, upload: Upload) -> Path:
         return self.folder / upload[0] / part_name(upload[1])
@@ -227,16 +227,15 @@ def part_name(upload: str) -> str:
     return f"{upload}{_PART}"
 
 
-def _write(handle: int, at: int, content: bytes) -> int:
-    """Write at a position, cut off what follows, sync and close; return the file's size."""
-    with os.fdopen(handle, "r+b") as file:
-        file.seek(at)
-        file.write(content)
-        file.truncate()
-        file.flush()
-        failpoints.reached(Point.PART_WRITTEN)
-        os.fsync(handle)
-        return file.tell()
+def _write(file: BinaryIO, at: int, content: bytes) -> int:
+    """Write at a position, cut off what follows, and sync; return the file's size."""
+    file.seek(at)
+    file.write(content)
+    file.truncate()
+    file.flush()
+    failpoints.reached(Point.PART_WRITTEN)
+    os.fsync(file.fileno())
+    return file.tell()
 
 
 def _linked(source: Path, path: Path, part: Part) -> bool:

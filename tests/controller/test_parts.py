@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from sqlite_utils import Database
@@ -464,9 +464,8 @@ async def test_bytes_that_a_disk_never_takes_are_refused(
         assert _is_taken(stage)
 
 
-def _half(handle: int, at: int, content: bytes) -> int:
-    os.pwrite(handle, content[: len(content) // 2], at)
-    os.close(handle)
+def _half(file: BinaryIO, at: int, content: bytes) -> int:
+    os.pwrite(file.fileno(), content[: len(content) // 2], at)
     raise OSError(errno.ENOSPC, "No space left on device")
 
 

@@ -17,7 +17,8 @@ from .crew import Couple, crew
 from .processes import BoxProcess, free_port
 
 _DIES_WITHIN_S = 60.0
-_FIELD = "new-card"
+DOCUMENT = "new-card"
+"""The field that takes one."""
 PICTURE = png(300_000)
 PHOTO = written(noise(size=(300, 200)), "JPEG", quality=98, exif=exif())
 assert len(PHOTO) > 1 << 16
@@ -36,7 +37,7 @@ assert {point for point, *_ in _DEATHS} == {*OF_A_DOCUMENT}
 
 
 @contextmanager
-def _couple(data: Path, port: int) -> Iterator[Couple]:
+def couple_at_a_document(data: Path, port: int) -> Iterator[Couple]:
     """Yield a session on the step with a document, and a box that was stopped after it."""
     with crew() as people:
         with BoxProcess(data, port) as box:
@@ -51,11 +52,12 @@ def _couple(data: Path, port: int) -> Iterator[Couple]:
         yield couple
 
 
-def _taken_after_a_start(data: Path, port: int, sent: Pending[PatientView]) -> None:
+def taken_after_a_start(data: Path, port: int, sent: Pending[PatientView]) -> None:
+    """Start the box again, and see that a document is taken without anybody's doing."""
     with BoxProcess(data, port) as box:
         assert box.ready()
         view = sent.result(60)
-        assert view.documents[_FIELD].status is DocumentStatus.RECEIVED
+        assert view.documents[DOCUMENT].status is DocumentStatus.RECEIVED
         assert box.stop() == 0
     assert "Traceback" not in box.log.read_text()
 
@@ -73,18 +75,18 @@ def test_killed_while_a_document_arrives(
     """It is taken after the next start without anybody's doing, whole and once."""
     data, port = tmp_path / "data", free_port()
     media_type = "image/png" if document is PICTURE else "image/jpeg"
-    with _couple(data, port) as couple:
+    with couple_at_a_document(data, port) as couple:
         with BoxProcess(data, port, point=point.value, nth=nth) as box:
-            sent = couple.patient.start_upload(couple.session, _FIELD, document, media_type)
+            sent = couple.patient.start_upload(couple.session, DOCUMENT, document, media_type)
             assert box.fell(_DIES_WITHIN_S), f"{point} was not reached {nth} times"
         left = _files(data, couple.session)
         named = point in (Point.DOCUMENT_NAMED, Point.REMOVING_PART)
         assert (len(left), sum(name.endswith(".part") for name in left)) == (1 + named, 1)
-        _taken_after_a_start(data, port, sent)
+        taken_after_a_start(data, port, sent)
     with reading(data / "handrail.sqlite") as reader:
         state = reader.state(couple.session)
         assert state is not None
-        found = state.documents[_FIELD]
+        found = state.documents[DOCUMENT]
         assert found.stored is not None
         content = reader.document(couple.session, found)
     assert (content == document) == (document is PICTURE)
@@ -98,10 +100,10 @@ def test_killed_while_a_document_arrives(
 def test_an_upload_whose_bytes_are_lost_begins_again(tmp_path: Path, point: Point) -> None:
     """As after a restore: the screen sends all of it again by itself."""
     data, port = tmp_path / "data", free_port()
-    with _couple(data, port) as couple:
+    with couple_at_a_document(data, port) as couple:
         with BoxProcess(data, port, point=point.value, nth=1 + (point is Point.PART_SYNCED)) as box:
-            sent = couple.patient.start_upload(couple.session, _FIELD, PICTURE, "image/png")
+            sent = couple.patient.start_upload(couple.session, DOCUMENT, PICTURE, "image/png")
             assert box.fell(_DIES_WITHIN_S)
         (part,) = (data / "documents" / couple.session).glob("*.part")
         part.unlink()
-        _taken_after_a_start(data, port, sent)
+        taken_after_a_start(data, port, sent)

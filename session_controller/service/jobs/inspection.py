@@ -8,6 +8,7 @@ and nothing across topics (3.1.1, 4.6).
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from session_controller.storage.commit import StoreTurn
 from session_controller.storage.documents import Part
 from session_controller.storage.segments import open_segments
 from session_controller.storage.store import Store
+
+_log = logging.getLogger(__name__)
 
 _BYTES_MAY_FOLLOW_S = 3.0
 """How long the last bytes of a document may come after FINISH_UPLOAD."""
@@ -201,6 +204,7 @@ def _opened(part: Part | None, cipher: Cipher) -> bytes | None:
     try:
         return open_segments(cipher, *part.upload, part.sealed)
     except DecryptionError:
+        _log.error("an upload of %s is damaged on the disk; it begins again", part.upload[0])
         return None
 
 
