@@ -275,13 +275,15 @@ class UnitOfWork:
         if refusal.code is RejectionCode.UPLOAD_CORRUPT:
             self._drop_chunks(name, upload)
         elif found and looked is not None and looked.size < found[1].received:
-            self.restart_upload(session, found[0])
+            self.restart_upload(name, found[0])
         if looked is not None and looked.document is not None:
             self.transaction.dropped_documents.append((name, looked.document.file))
 
-    def restart_upload(self, session: Session, field_id: str) -> Session:
+    def restart_upload(self, session: str, field_id: str) -> None:
         """Record that no byte of a document is there, though some had arrived."""
-        return self.record(session, UploadProgressed(field_id=field_id, received=0))
+        found = self.session(session)
+        if found is not None:
+            self.record(found, UploadProgressed(field_id=field_id, received=0))
 
     def queue(self, session: str) -> None:
         """Queue a completed session for delivery, unless it is queued or delivered already.

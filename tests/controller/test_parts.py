@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pytest
 from sqlite_utils import Database
 
+from schemas.questionnaire.load import load_flow
 from schemas.topics import UploadTopic
 from schemas.wire.views import DocumentStatus
 from session_controller import failpoints
@@ -32,6 +33,7 @@ from session_controller.storage.schema import SCHEMA
 from session_controller.storage.segments import FORMAT, open_segments, seal_document
 from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
+from tests.contract.forms import form, item
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.history import Refused
 from tests.faults.loopback import Stage, staged
@@ -507,6 +509,29 @@ async def test_a_start_begins_a_lost_upload_again(
         await _finish(stage)
         assert _is_taken(stage)
         assert stage.service.counters["bugs"] == 0
+
+
+async def test_a_start_begins_all_lost_uploads_of_a_session_again(tmp_path: Path) -> None:
+    """One that is not lost goes on where it is."""
+    fields = ("one", "two", "three")
+    step = item("step", "group", item=[item(name, "attachment") for name in fields])
+    async with staged(tmp_path) as stage:
+        await stage.open(load_flow(form("papers", step)))
+        for field in fields:
+            announced = {"size": 9, "sha256": "0" * 64, "media_type": "image/png"}
+            stage.say("kiosk", "BEGIN_UPLOAD", field_id=field, upload=field, **announced)
+            stage.link.deliver(
+                UploadTopic(stage.session, "kiosk", field, "0").under("main"), b"bytes"
+            )
+        await stage.service.settled()
+        session = stage.session
+    for field in ("one", "three"):
+        path_of(tmp_path, (session, field)).unlink()
+    async with staged(tmp_path) as stage:
+        await stage.service.settled()
+        state = stage.store.state(session)
+        assert state is not None
+        assert [state.documents[field].received for field in fields] == [0, 5, 0]
 
 
 @pytest.mark.parametrize("lose", [_gone, _too_short])

@@ -26,7 +26,7 @@ def handle_chunk(work: UnitOfWork, store: Store, topic: UploadTopic, chunk: byte
         return taken.duplicate
     one = Chunk(topic.session, topic.upload, int(topic.offset), chunk)
     if not _continues(work, store, one):
-        work.restart_upload(session, taken.field_id)
+        work.restart_upload(topic.session, taken.field_id)
         return False
     work.transaction.chunks.append(one)
     work.record(session, taken, device=topic.device)
@@ -46,10 +46,10 @@ def restart_lost_uploads(work: UnitOfWork, store: Store) -> None:
     for session in work.open_sessions():
         name = session.state.session
         for field_id, document in session.state.documents.items():
-            if document.status is DocumentStatus.RECEIVING and not store.document_store.holds(
-                (name, document.upload), document.received
-            ):
-                session = work.restart_upload(session, field_id)  # noqa: PLW2901
+            if document.status is not DocumentStatus.RECEIVING:
+                continue
+            if not store.document_store.holds((name, document.upload), document.received):
+                work.restart_upload(name, field_id)
 
 
 def is_early(work: UnitOfWork, topic: UploadTopic, size: int) -> bool:
