@@ -49,6 +49,8 @@ def find_position(handle: int, offset: int) -> int | None:
     end, at = os.fstat(handle).st_size, len(FORMAT)
     while offset > 0 and at < end:
         size = int.from_bytes(os.pread(handle, _PREFIX, at), "big")
+        if size <= OVERHEAD:  # no segment is empty; a file that lost its content is zeros
+            return None
         at += _PREFIX + size
         offset -= size - OVERHEAD
     return at if offset == 0 and at <= end else None

@@ -107,6 +107,15 @@ def test_only_what_ends_with_a_chunk_is_held(tmp_path: Path, size: int) -> None:
         append(DocumentStore(tmp_path), (size, b"more"))
 
 
+def test_zeros_are_no_segments(tmp_path: Path) -> None:
+    """As a file may hold after a power failure, in place of its content."""
+    store, path = DocumentStore(tmp_path), path_of(tmp_path)
+    append(store, (0, b"abcdef"))
+    later = (28 + 28 + 6).to_bytes(4, "big") + bytes(28 + 28 + 6)
+    path.write_bytes(FORMAT + bytes(4) + later)
+    assert not DocumentStore(tmp_path).holds(PHOTO, 6)
+
+
 def test_an_upload_that_begins_again_is_another_file(tmp_path: Path) -> None:
     """What was linked before, or is being read, does not change."""
     store = DocumentStore(tmp_path)
