@@ -18,6 +18,14 @@ class Point(StrEnum):
     """On disk, not published."""
     PUBLISHED = "published"
     """One message of several is published."""
+    PART_WRITTEN = "part-written"
+    """Bytes of an upload are in its file, not synced."""
+    PART_SYNCED = "part-synced"
+    """They are on disk; no state counts them."""
+    DOCUMENT_NAMED = "document-named"
+    """A document's file is complete; no state refers to it."""
+    REMOVING_PART = "removing-part"
+    """A state refers to the document; the upload's file is still there."""
     BACKING_UP = "backing-up"
     """Its pages are being read."""
     BACKED_UP_PAGES = "backed-up-pages"
@@ -29,6 +37,12 @@ class Point(StrEnum):
     """It is complete; older ones are to be removed."""
 
 
+OF_A_DOCUMENT = (
+    Point.PART_WRITTEN,
+    Point.PART_SYNCED,
+    Point.DOCUMENT_NAMED,
+    Point.REMOVING_PART,
+)
 OF_A_BACKUP = (
     Point.BACKING_UP,
     Point.BACKED_UP_PAGES,

@@ -136,10 +136,10 @@ def _write(store: Store, plan: _Plan) -> None:
         _let_in(opened, plan, plan.guest)
     _commit(store, opened)
     cipher = store.cipher(plan.name)
-    files = {
-        file: store.document_store.put(plan.name, cipher, plan.template.documents[file])
-        for file in plan.template.files(plan.entries)
-    }
+    files = {}
+    for file in plan.template.files(plan.entries):
+        upload, document = plan.template.documents[file]
+        files[file] = store.document_store.put((plan.name, upload), cipher, document)
     whole = plan.template.again(plan.opened_at, plan.names(files), plan.entries)
     rest = Transaction(events=whole.events[1:], states={plan.name: whole.state})
     if plan.entries is None:

@@ -37,12 +37,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A completed session with the bytes of its documents, by the names of their files."""
+    """A completed session with its documents, by the names of their files: upload and bytes."""
 
     flow: Flow
     events: tuple[Event, ...]
     state: SessionState
-    documents: Mapping[str, bytes]
+    documents: Mapping[str, tuple[str, bytes]]
 
     @property
     def staff(self) -> str:
@@ -119,12 +119,15 @@ def play_templates() -> list[Template]:
 
 def _read(store: Store, state: SessionState) -> Template:
     stored = next(flow for flow in store.flows() if flow.flow_ref == state.flow_ref)
-    files = [document.stored.file for document in state.documents.values() if document.stored]
     return Template(
         load_flow(stored.canonical, fallback_id=stored.flow_id, accepted=True),
         tuple(store.events(state.session)),
         state,
-        {file: store.document(state.session, file) for file in files},
+        {
+            document.stored.file: (document.upload, store.document(state.session, document))
+            for document in state.documents.values()
+            if document.stored
+        },
     )
 
 

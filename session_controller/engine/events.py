@@ -304,7 +304,7 @@ class UploadBegun(FactBase):
 
 
 class UploadProgressed(FactBase):
-    """More bytes of a document were stored."""
+    """So many bytes of a document are stored: 0 if those that had arrived were lost."""
 
     type: Literal["UploadProgressed"] = "UploadProgressed"
     field_id: str

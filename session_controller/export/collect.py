@@ -110,7 +110,7 @@ def _document(reader: Reader, session: str, field_id: str, document: Document) -
     return RecordDocument(
         field_id=field_id,
         media_type=kept.media_type,
-        data=reader.document(session, kept.file),
+        data=reader.document(session, document),
         sha256=kept.sha256,
         original_sha256=document.sha256,
         original_size=document.size,

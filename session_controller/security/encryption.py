@@ -24,6 +24,9 @@ KEY_FILE = "box.key"
 KEY_VARIABLE = "HANDRAIL_BOX_KEY"
 CREDENTIAL = "handrail-box-key"
 _NONCE = 12
+_TAG = 16
+OVERHEAD = _NONCE + _TAG
+"""Bytes by which a ciphertext is longer than what was encrypted."""
 _ID = 4
 
 

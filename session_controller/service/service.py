@@ -33,7 +33,11 @@ from session_controller.service.handlers.pairing import handle_claim, refuse_cla
 from session_controller.service.handlers.presence import handle_presence
 from session_controller.service.handlers.requests import handle_request, refuse_code, shows_code
 from session_controller.service.handlers.timers import everyone_left, follow_clock_jumps, run_timers
-from session_controller.service.handlers.uploads import handle_chunk, is_early
+from session_controller.service.handlers.uploads import (
+    handle_chunk,
+    is_early,
+    restart_lost_uploads,
+)
 from session_controller.service.inbox import (
     Received,
     ReceivedChunk,
@@ -52,7 +56,12 @@ from session_controller.service.jobs.status import Condition, StatusReport, Surr
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
-from session_controller.service.unhandled import is_storage_failure, refuse_for_good, report_bug
+from session_controller.service.unhandled import (
+    is_storage_failure,
+    refuse_for_good,
+    report_bug,
+    storage_failure_name,
+)
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.commit import GroupCommit
@@ -171,6 +180,7 @@ class Service:
         self.submit(
             lambda work: work.note(BoxStarted(version=self._version, epoch=work.registry.epoch))
         )
+        self.submit(lambda work: restart_lost_uploads(work, self._store))
         if self._link.volatile:
             self.submit(everyone_left)
         testament = Testament(self._status_topic, self._publisher.status(online=False))
@@ -401,7 +411,7 @@ class Service:
         self.counters["commits_failed"] += 1
         if isinstance(error, sqlite3.Error):
             self._store.distrust(error)
-        name = str(getattr(error, "sqlite_errorname", type(error).__name__))
+        name = storage_failure_name(error)
         if name != self._disk_error:
             _log.error("the database refuses to store: %s", name)
         self._disk_error = name
@@ -508,7 +518,7 @@ class Service:
             chunk.early_since_s = since
             work.later.append((_EARLY_AGAIN_S, chunk))
         else:
-            work.ignored += not handle_chunk(work, chunk.topic, chunk.body)
+            work.ignored += not handle_chunk(work, self._store, chunk.topic, chunk.body)
 
     def _claim(self, work: UnitOfWork, claim: ReceivedClaim) -> None:
         wait_s = self._wait_s(work, claim)

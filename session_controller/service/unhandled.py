@@ -1,5 +1,6 @@
 """What could not be handled: whose fault it was, and how its sender is refused."""
 
+import errno
 import logging
 import sqlite3
 
@@ -37,6 +38,13 @@ _OUR_FAULT = (
 def is_storage_failure(error: Exception) -> bool:
     """Return whether the disk or the database file is at fault, so that trying again may help."""
     return isinstance(error, OSError | sqlite3.Error) and not isinstance(error, _OUR_FAULT)
+
+
+def storage_failure_name(error: Exception) -> str:
+    """Return the name that SQLite or the system has for an error of the disk, for the log."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, type(error).__name__)
+    return str(getattr(error, "sqlite_errorname", type(error).__name__))
 
 
 def refuse_for_good(work: UnitOfWork, store: Store, received: Received) -> None:

@@ -19,7 +19,7 @@ from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import BoxEvent
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.effects import NO_EFFECTS, effects
-from session_controller.engine.events import CommandRefused, Event, Fact
+from session_controller.engine.events import CommandRefused, Event, Fact, UploadProgressed
 from session_controller.engine.evolve import evolve
 from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
@@ -271,17 +271,26 @@ class UnitOfWork:
         self.transaction.dropped_documents += [(session, file) for file in follows.dropped_files]
 
     def let_go(
-        self, session: str, upload: str, refusal: Refusal, looked: StoredUpload | None
+        self, session: Session, upload: str, refusal: Refusal, looked: StoredUpload | None
     ) -> None:
-        """Forget the bytes of a document that is refused: its parts, and the file made of them.
+        """Forget the bytes of a document that is refused: its part, and the file made of it.
 
-        One that is only not whole yet goes on. The state stays as it is, as after any refusal:
-        who begins the same upload again starts it over.
+        One that is only not whole yet goes on, or begins again if its part is lost. Else the state
+        stays as it is, as after any refusal: who begins the same upload again starts it over.
         """
+        name, found = session.state.session, session.upload(upload)
         if refusal.code is RejectionCode.UPLOAD_CORRUPT:
-            self._drop_chunks(session, upload)
+            self._drop_chunks(name, upload)
+        elif found and looked is not None and looked.size < found[1].received:
+            self.restart_upload(name, found[0])
         if looked is not None and looked.document is not None:
-            self.transaction.dropped_documents.append((session, looked.document.file))
+            self.transaction.dropped_documents.append((name, looked.document.file))
+
+    def restart_upload(self, session: str, field_id: str) -> None:
+        """Record that no byte of a document is there, though some had arrived."""
+        found = self.session(session)
+        if found is not None:
+            self.record(found, UploadProgressed(field_id=field_id, received=0))
 
     def queue(self, session: str) -> None:
         """Queue a completed session for delivery, unless it is queued or delivered already.

@@ -16,7 +16,6 @@ _WITHOUT_CONTENT = """
 _DELETE_EVENT = "DELETE FROM events WHERE id=?"
 _DELETE = (
     PURGE_DELIVERIES,
-    "DELETE FROM chunks WHERE session=?",
     "DELETE FROM sessions WHERE session=?",
     "DELETE FROM codes WHERE subject=?",
     FORGET_GUESTS,

@@ -18,13 +18,13 @@ from session_controller.audit.hash_chain import Checkpoint, Head
 from session_controller.engine.answering import BrokenLogError
 from session_controller.engine.events import Event
 from session_controller.engine.history import carry_on
-from session_controller.engine.state import SessionState
-from session_controller.security.encryption import BoxKeys, new_key
+from session_controller.engine.state import Document, SessionState
+from session_controller.security.encryption import BoxKeys, DecryptionError, new_key
 from session_controller.security.keys import LOG, SessionKeys
 from session_controller.storage.database import connect_to_read, refuse_newer_schema
 from session_controller.storage.deliveries import Delivery
 from session_controller.storage.delivery_rows import read_delivery
-from session_controller.storage.documents import open_document
+from session_controller.storage.documents import is_intact
 from session_controller.storage.entities import (
     ALL_ENTRIES,
     Code,
@@ -41,7 +41,6 @@ from session_controller.storage.rows import (
     SESSION_COLUMNS,
     read_bytes,
     read_checkpoint,
-    read_chunk,
     read_device,
     read_entry,
     read_event,
@@ -49,6 +48,7 @@ from session_controller.storage.rows import (
     read_state,
     read_time,
 )
+from session_controller.storage.segments import open_segments
 
 __all__ = ["Reader"]
 
@@ -313,24 +313,23 @@ class Reader:
             return None
         return read_event(row, self._keys.cipher(session))
 
-    def chunks(self, session: str, upload: str) -> Iterator[bytes]:
-        """Yield the bytes of an incomplete upload, in order."""
-        rows = self._rows(
-            "SELECT * FROM chunks WHERE session=? AND upload=? ORDER BY offset", session, upload
-        )
-        for row in rows:
-            yield read_chunk(row, self._keys.cipher(session))
-
     def sealed_document(self, session: str, file: str) -> bytes | None:
         """Return a document's encrypted file, or None if absent."""
         return self._fetch_document(session, file)
 
-    def document(self, session: str, file: str) -> bytes:
-        """Return a document. Raises `FileNotFoundError`, `DecryptionError`, `KeyGoneError`."""
-        sealed = self._fetch_document(session, file)
+    def document(self, session: str, document: Document) -> bytes:
+        """Return a document's content.
+
+        Raises `FileNotFoundError`, `KeyGoneError`; `DecryptionError` if it is not the file that was
+        stored, with all of its segments.
+        """
+        file = document.stored.file if document.stored else ""
+        sealed = self._fetch_document(session, file) if file else None
         if sealed is None:
             raise FileNotFoundError(file)
-        return open_document(sealed, session, self._keys.cipher(session))
+        if not is_intact(sealed, file):
+            raise DecryptionError("the file was changed")
+        return open_segments(self._keys.cipher(session), session, document.upload, sealed)
 
     # --- the outbox ------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from session_controller.engine.events import FACT, Event
 from session_controller.engine.state import SessionState
 from session_controller.security.encryption import Cipher
 from session_controller.storage.entities import (
-    Chunk,
     Code,
     Device,
     Entry,
@@ -191,22 +190,6 @@ def read_checkpoint(row: dict[str, Any]) -> Checkpoint:
     head = Head(row["entry"], read_bytes(row["chain"]))
     signature, key = read_bytes(row["signature"]), read_bytes(row["public_key"])
     return Checkpoint(head, _stored_text(row["at"]), signature, key)
-
-
-def chunk_row(chunk: Chunk, cipher: Cipher) -> Row:
-    """Return the row of a document's chunk."""
-    about = _about_chunk(chunk.session, chunk.upload, chunk.offset)
-    return chunk.session, chunk.upload, chunk.offset, cipher.encrypt(chunk.data, about)
-
-
-def read_chunk(row: dict[str, Any], cipher: Cipher) -> bytes:
-    """Read a document's chunk. Raises `DecryptionError`."""
-    about = _about_chunk(row["session"], row["upload"], row["offset"])
-    return cipher.decrypt(row["bytes"], about)
-
-
-def _about_chunk(session: str, upload: str, offset: int) -> bytes:
-    return f"chunk:{session}:{upload}:{offset}".encode()
 
 
 def code_row(code: Code) -> Row:

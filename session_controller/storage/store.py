@@ -48,15 +48,14 @@ from session_controller.storage.delivery_rows import (
     queued_row,
     updated_row,
 )
-from session_controller.storage.documents import DocumentStore
-from session_controller.storage.entities import Chunk, Entry, LoggedBoxEvent
+from session_controller.storage.documents import DocumentStore, Upload, part_name
+from session_controller.storage.entities import Entry, LoggedBoxEvent
 from session_controller.storage.purge import purge
 from session_controller.storage.reader import Reader
 from session_controller.storage.rows import (
     act_place,
     answer_row,
     checkpoint_row,
-    chunk_row,
     cleared_row,
     code_row,
     device_row,
@@ -100,6 +99,15 @@ _MOVED_PAGES = 128
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def _files(state: SessionState) -> Iterator[str]:
+    """Yield the names of the files that a session refers to."""
+    for document in state.documents.values():
+        if document.stored:
+            yield document.stored.file
+        elif not state.status.ended:
+            yield part_name(document.upload)
 
 
 @contextmanager
@@ -210,9 +218,12 @@ class Store(Reader):
     def sync(self, transaction: Transaction) -> None:
         """Commit the written transaction: on return it is on disk, on an error none of it is.
 
-        A single statement that waits for the disk: for a separate thread. Raises `sqlite3.Error`.
+        It waits for the disk: for a separate thread. Bytes of uploads are on the disk before the
+        commit that counts them; without it, they count as little as if they were not there. Raises
+        `sqlite3.Error` and `OSError`.
         """
         try:
+            self.document_store.append(transaction.chunks, self._keys.cipher)
             failpoints.reached(Point.COMMITTING)
             self._db.conn.execute("COMMIT")
         except BaseException:
@@ -221,6 +232,7 @@ class Store(Reader):
         self._stored_head = self._head
         self._snapshots.stored()
         self._discard(transaction.dropped_documents)
+        self._discard_parts(transaction)
         for session in transaction.cleared:
             self._keys.forget(session)
 
@@ -247,12 +259,6 @@ class Store(Reader):
         self._many(INSERT_KEY, tuple, self._new_keys(transaction))
         self._log(transaction)
         self._many(UPSERT_SESSION, self._session_row, self._snapshots.due(transaction))
-        self._many(
-            "DELETE FROM chunks WHERE session=? AND upload=?", tuple, transaction.dropped_uploads
-        )
-        self._many(
-            "INSERT OR IGNORE INTO chunks VALUES (?,?,?,?)", self._chunk_row, transaction.chunks
-        )
         self._many(
             "INSERT OR REPLACE INTO codes VALUES (?,?,?,?,?)", code_row, transaction.codes.values()
         )
@@ -284,9 +290,6 @@ class Store(Reader):
 
     def _session_row(self, state: SessionState) -> tuple[object, ...]:
         return session_row(state, self._head.entry, self._keys.cipher(state.session))
-
-    def _chunk_row(self, chunk: Chunk) -> tuple[object, ...]:
-        return chunk_row(chunk, self._keys.cipher(chunk.session))
 
     def _log(self, transaction: Transaction) -> None:
         """Append the transaction's events to the log."""
@@ -462,13 +465,26 @@ class Store(Reader):
             return
         doomed, self._doomed = self._doomed, []
         for session, name in doomed:
-            try:
-                self.document_store.discard(session, name)
-            except OSError as error:  # the next start removes it
-                _log.warning(
-                    "cannot remove a document's file; the next start tries again: %s",
-                    error.strerror,
-                )
+            self._remove(session, name)
+
+    def _discard_parts(self, transaction: Transaction) -> None:
+        """Remove the files of uploads that ended; one that began again has another file already.
+
+        At once, even during a backup, which does not copy them: the same upload may begin again.
+        """
+        begun: set[Upload] = {(chunk.session, chunk.upload) for chunk in transaction.chunks}
+        for session, upload in transaction.dropped_uploads:
+            if (session, upload) not in begun:
+                failpoints.reached(Point.REMOVING_PART)
+                self._remove(session, part_name(upload))
+
+    def _remove(self, session: str, name: str) -> None:
+        try:
+            self.document_store.discard(session, name)
+        except OSError as error:  # the next start removes it
+            _log.warning(
+                "cannot remove a document's file; the next start tries again: %s", error.strerror
+            )
 
     def sweep(self) -> None:
         """Remove files of live sessions left over by a crash; at the start, before any write.
@@ -511,8 +527,7 @@ class Store(Reader):
             self._sweep(state)
 
     def _sweep(self, state: SessionState) -> None:
-        stored = (document.stored for document in state.documents.values())
-        self.document_store.sweep(state.session, {one.file for one in stored if one})
+        self.document_store.sweep(state.session, set(_files(state)))
 
     @contextmanager
     def copied(self, interrupt: Callable[[], None]) -> Iterator[None]:

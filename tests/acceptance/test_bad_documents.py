@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pikepdf
@@ -38,19 +36,18 @@ class Left:
         self._data, self._session = data, pair.session
 
     @property
-    def chunks(self) -> int:
-        """Parts in the database."""
-        file = f"file:{self._data}/handrail.sqlite?mode=ro"
-        with closing(sqlite3.connect(file, uri=True)) as db:
-            query = "SELECT count(*) FROM chunks WHERE session=?"
-            found: int = db.execute(query, [self._session]).fetchone()[0]
-            return found
+    def parts(self) -> int:
+        """Files of uploads that are not complete."""
+        return sum(path.suffix == ".part" for path in self._found())
 
     @property
     def files(self) -> int:
-        """Files in its folder of documents."""
+        """All other files in its folder of documents."""
+        return len(self._found()) - self.parts
+
+    def _found(self) -> list[Path]:
         folder = self._data / "documents" / self._session
-        return len(list(folder.iterdir())) if folder.exists() else 0
+        return list(folder.iterdir()) if folder.exists() else []
 
 
 @pytest.fixture
@@ -72,7 +69,7 @@ def take_a_good_one(pair: Pair, left: Left) -> None:
     for offset, chunk in chunks(PICTURE):
         put(pair, "good", offset, chunk)
     pair.fill("FINISH_UPLOAD", upload="good")
-    assert (left.chunks, left.files) == (0, 1)
+    assert (left.parts, left.files) == (0, 1)
 
 
 def status(pair: Pair) -> Json:
@@ -114,7 +111,7 @@ def test_what_is_no_good_document(pair: Pair, left: Left, name: str) -> None:
     send(pair, data, media_type)
     refusal = pair.fill_in_vain("FINISH_UPLOAD", "upload_corrupt", upload="bad")
     assert refusal["details"]["reason"] == reason
-    assert (left.chunks, left.files) == (0, 0)
+    assert (left.parts, left.files) == (0, 0)
     assert status(pair)["status"] == "receiving"
     take_a_good_one(pair, left)
 
@@ -123,9 +120,19 @@ def test_a_wrong_hash(pair: Pair, left: Left) -> None:
     """Bytes that are not the announced ones are refused, and gone."""
     send(pair, PICTURE, "image/png", sha256=hashlib.sha256(b"another").hexdigest())
     pair.fill_in_vain("FINISH_UPLOAD", "upload_corrupt", upload="bad")
-    assert (left.chunks, left.files) == (0, 0)
-    pair.fill_in_vain("FINISH_UPLOAD", "upload_incomplete", upload="bad")
+    assert (left.parts, left.files) == (0, 0)
     take_a_good_one(pair, left)
+
+
+def test_a_wrong_hash_said_again(pair: Pair, left: Left) -> None:
+    """Nothing is there any more: the same upload goes on from its first byte."""
+    send(pair, PICTURE, "image/png", sha256=hashlib.sha256(b"another").hexdigest())
+    pair.fill_in_vain("FINISH_UPLOAD", "upload_corrupt", upload="bad")
+    since = pair.patient.mark()
+    finish = pair.patient.send(pair.session, "FINISH_UPLOAD", upload="bad")
+    assert pair.patient.answer(pair.session, finish, since)["code"] == "upload_incomplete"
+    assert status(pair)["received"] == 0
+    assert left.parts == 0
 
 
 def test_more_than_was_announced(pair: Pair, left: Left) -> None:
@@ -137,7 +144,7 @@ def test_more_than_was_announced(pair: Pair, left: Left) -> None:
     pair.patient.wait(lambda m: b"too_large" in m.payload, since)
     pair.fill_in_vain("FINISH_UPLOAD", "upload_incomplete", upload="bad")
     pair.lead("CANCEL", reason="over")
-    assert (left.chunks, left.files) == (0, 0)
+    assert (left.parts, left.files) == (0, 0)
 
 
 def test_less_than_was_announced(pair: Pair, left: Left) -> None:
@@ -147,7 +154,7 @@ def test_less_than_was_announced(pair: Pair, left: Left) -> None:
     assert refusal["details"]["received"] == len(PICTURE)
     assert left.files == 0
     pair.lead("CANCEL", reason="over")
-    assert (left.chunks, left.files) == (0, 0)
+    assert (left.parts, left.files) == (0, 0)
 
 
 @pytest.mark.parametrize("size", [0, -1, 10**12])
@@ -165,7 +172,7 @@ def test_a_size_that_cannot_be(pair: Pair, left: Left, size: int) -> None:
         media_type="image/png",
     )
     pair.patient.wait(lambda m: code.encode() in m.payload, since)
-    assert (left.chunks, left.files) == (0, 0)
+    assert (left.parts, left.files) == (0, 0)
     assert status(pair)["status"] == "missing"
 
 
@@ -184,7 +191,7 @@ def test_two_uploads_for_one_field(pair: Pair, left: Left) -> None:
     pair.fill_in_vain("FINISH_UPLOAD", "upload_incomplete", upload="older")
     assert status(pair)["upload"] == "newer"
     pair.fill("FINISH_UPLOAD", upload="newer")
-    assert (left.chunks, left.files) == (0, 1)
+    assert (left.parts, left.files) == (0, 1)
 
 
 def test_an_upload_beside_one_that_is_looked_at(pair: Pair, left: Left) -> None:
@@ -208,7 +215,7 @@ def test_an_upload_beside_one_that_is_looked_at(pair: Pair, left: Left) -> None:
     for offset, chunk in chunks(second):
         put(pair, "second", offset, chunk)
     pair.fill("FINISH_UPLOAD", upload="second")
-    assert (left.chunks, left.files) == (0, 1)
+    assert (left.parts, left.files) == (0, 1)
     assert status(pair)["upload"] == "second"
 
 
@@ -223,7 +230,7 @@ def test_a_session_that_ends_while_a_document_is_looked_at(pair: Pair, left: Lef
     pair.patient.wait(lambda m: b"session_ended" in m.payload, since)
     listed = pair.room.admin.ask("LIST_DOCUMENTS", "DOCUMENTS", session=pair.session)
     kept = [one for one in listed["documents"] if one["status"] != "receiving"]
-    assert (left.chunks, left.files) == (0, len(kept))
+    assert (left.parts, left.files) == (0, len(kept))
 
 
 def test_chunks_out_of_order_doubled_and_beyond_the_end(pair: Pair, left: Left) -> None:
@@ -234,13 +241,13 @@ def test_chunks_out_of_order_doubled_and_beyond_the_end(pair: Pair, left: Left) 
     for offset, chunk in [parts[2], parts[4], parts[0], parts[0], parts[3]]:
         put(pair, "bad", offset, chunk)
     pair.patient.view(pair.session, lambda v: v["documents"]["card"].get("received") == 30_000)
-    assert left.chunks == 1
+    assert left.parts == 1
     since = pair.patient.mark()
     put(pair, "bad", len(data), b"beyond")
     pair.patient.wait(lambda m: b"too_large" in m.payload, since)
-    assert left.chunks == 1
+    assert left.parts == 1
     for offset, chunk in parts[1:]:
         put(pair, "bad", offset, chunk)
         put(pair, "bad", offset, chunk)
     pair.fill("FINISH_UPLOAD", upload="bad")
-    assert (left.chunks, left.files) == (0, 1)
+    assert (left.parts, left.files) == (0, 1)

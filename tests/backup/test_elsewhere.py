@@ -48,7 +48,7 @@ class Box:
         """Back up; each time, each session has another document."""
         for n in range(1, 4):
             self.live.sweep(f"s-{n}", ())
-            self.live.put(f"s-{n}", CIPHER, b"document %d" % self.count)
+            self.live.put((f"s-{n}", "photo"), CIPHER, b"document %d" % self.count)
         at = NOW + timedelta(hours=self.count)
         self.count += 1
         path = self.folder.take(at, changed)

@@ -177,7 +177,7 @@ def test_documents_stay_for_as_long_as_a_backup_lists_them(tmp_path: Path) -> No
     folder.mkdir()
     cipher = Cipher(b"k" * 32)
     lists = list[Listed]()
-    all_names = [live.put("s-1", cipher, bytes([n]) * 100) for n in range(4)]
+    all_names = [live.put(("s-1", "photo"), cipher, bytes([n]) * 100) for n in range(4)]
     for name in all_names:
         shelf = Shelf(folder, ROOM)
         lists.append(shelf.update(live.folder))
@@ -190,7 +190,7 @@ def test_documents_stay_for_as_long_as_a_backup_lists_them(tmp_path: Path) -> No
     assert Shelf(folder, ROOM).update(live.folder).count == 0
     with (folder / "documents.log").open("a") as log:
         log.write("+s-1/cut")
-    live.put("s-2", cipher, b"new")
+    live.put(("s-2", "photo"), cipher, b"new")
     assert len(names_of(folder, Shelf(folder, ROOM).update(live.folder))) == 1
 
 
@@ -198,7 +198,7 @@ def test_a_second_copy_of_documents_writes_nothing(tmp_path: Path) -> None:
     """What is there is not copied again."""
     live, folder = DocumentStore(tmp_path / "live"), tmp_path / "backups"
     folder.mkdir()
-    live.put("s-1", Cipher(b"k" * 32), b"x" * 1000)
+    live.put(("s-1", "photo"), Cipher(b"k" * 32), b"x" * 1000)
     first, second = Shelf(folder, ROOM), Shelf(folder, ROOM)
     first.update(live.folder)
     second.update(live.folder)

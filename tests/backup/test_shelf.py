@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 def taken(live: DocumentStore, folder: Path, count: int) -> Iterator[Listed]:
     """Yield what backups list: each time, a document came and the oldest of five went."""
     for n in range(count):
-        live.put("s-1", CIPHER, b"%04d" % n)
+        live.put(("s-1", "photo"), CIPHER, b"%04d" % n)
         if len(names := sorted((live.folder / "s-1").iterdir(), key=_age)) > 5:
             live.discard("s-1", names[0].name)
         yield Shelf(folder, ROOM).update(live.folder)
@@ -105,7 +105,7 @@ def test_documents_that_a_killed_backup_copied_are_synced(
     live: DocumentStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their names need not be on the disk yet when the next backup finds them."""
-    live.put("s-1", CIPHER, b"x")
+    live.put(("s-1", "photo"), CIPHER, b"x")
     synced = list[Path]()
 
     def killed(*_: object) -> None:

@@ -19,15 +19,23 @@ async def looked(stage: Stage) -> None:
         await stage.service.settled()
 
 
-async def upload(stage: Stage, name: str, document: bytes, media_type: str = "image/png") -> None:
-    """Send a document's announcement and bytes, not its end."""
+async def upload(
+    stage: Stage,
+    name: str,
+    document: bytes,
+    media_type: str = "image/png",
+    *,
+    whole: bytes | None = None,
+) -> None:
+    """Send a document's announcement and bytes, not its end; `whole`: they are its first ones."""
+    whole = whole or document
     stage.say(
         "kiosk",
         "BEGIN_UPLOAD",
         field_id="new-card",
         upload=name,
-        size=len(document),
-        sha256=hashlib.sha256(document).hexdigest(),
+        size=len(whole),
+        sha256=hashlib.sha256(whole).hexdigest(),
         media_type=media_type,
     )
     for offset in range(0, len(document), 65_536):

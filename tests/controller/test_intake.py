@@ -12,6 +12,7 @@ from schemas.topics import StateTopic
 from schemas.wire.views import DocumentStatus
 from session_controller.media.outcome import Inspected, Unfit
 from session_controller.settings import Settings
+from session_controller.storage.entities import Chunk
 from session_controller.storage.transaction import Transaction
 from tests.controller.entering import enter_step_one, looked, take_as_it_is, upload
 from tests.faults.loopback import Stage, staged
@@ -111,14 +112,8 @@ async def test_bytes_that_are_not_what_was_announced_are_not_even_looked_at(tmp_
         await enter_step_one(stage, "Ada")
         announced = PICTURE[:-1] + b"!"
         await upload(stage, "photo", announced)
-        stage.store._db.execute("DELETE FROM chunks")
-        cipher = stage.store.cipher(stage.session)
-        about = f"chunk:{stage.session}:photo:0".encode()
-        stage.store._db.execute(
-            "INSERT INTO chunks VALUES (?,?,?,?)",
-            [stage.session, "photo", 0, cipher.encrypt(PICTURE, about)],
-        )
-        stage.store._db.conn.commit()
+        others = [Chunk(stage.session, "photo", 0, PICTURE)]
+        stage.store.document_store.append(others, stage.store.cipher)
         stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
         await looked(stage)
         assert refusals(stage)[-1][1] == "upload_corrupt"
@@ -138,7 +133,7 @@ async def test_a_disk_that_takes_no_document_loses_none(tmp_path, monkeypatch) -
             def full(*_: object) -> str:
                 raise OSError(28, "No space left on device")
 
-            patch.setattr(stage.store.document_store, "put", full)
+            patch.setattr(stage.store.document_store, "keep", full)
             finish = stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
             await looked(stage)
         assert refusals(stage)[-1] == (before + 1, "unavailable")
@@ -170,8 +165,7 @@ async def test_a_box_that_stops_during_a_look_takes_the_document_after_its_start
         state = stage.store.state(session)
         assert state is not None
         assert state.documents["new-card"].stored is not None
-        stored = stage.store.document(session, state.documents["new-card"].stored.file)
-        assert stored == PICTURE
+        assert stage.store.document(session, state.documents["new-card"]) == PICTURE
 
 
 @dataclass
@@ -250,14 +244,14 @@ async def test_what_a_batch_on_its_way_holds_back_keeps_its_place(tmp_path, monk
         stage.say("desk", "HIGHLIGHT_FIELD", field_id="what-changed")
         stage.say("kiosk", "ASK_FOR_HELP")
         await asyncio.wait_for(syncing.wait(), 20)
-        put, kept = stage.store.document_store.put, asyncio.Event()
+        keep, kept = stage.store.document_store.keep, asyncio.Event()
 
-        def put_and_tell(*given: Any) -> str:
-            name = put(*given)
+        def keep_and_tell(*given: Any) -> str:
+            name = keep(*given)
             loop.call_soon_threadsafe(kept.set)
             return name
 
-        monkeypatch.setattr(stage.store.document_store, "put", put_and_tell)
+        monkeypatch.setattr(stage.store.document_store, "keep", keep_and_tell)
         door.open.set()
         await asyncio.wait_for(kept.wait(), 20)
         await turns(100)  # every chance to come first

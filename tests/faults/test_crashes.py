@@ -9,7 +9,7 @@ import pytest
 from schemas.wire.requests import BackUp
 from session_controller.backup.checking import faults
 from session_controller.backup.manifest import existing
-from session_controller.failpoints import OF_A_BACKUP, Point
+from session_controller.failpoints import OF_A_BACKUP, OF_A_DOCUMENT, Point
 from session_controller.integrity.data_folder import verify
 from tests.waiting import wait_until
 
@@ -25,7 +25,11 @@ _AT_MOST = {Point.STARTING: 1, Point.MIGRATING: 4, Point.PUBLISHED: 60}
 _AT_MOST |= dict.fromkeys(OF_A_BACKUP, 1)
 
 _WHILE_IT_SERVES = 0.7
-_ON_THE_WAY = [p for p in Point if p not in (Point.STARTING, Point.MIGRATING, *OF_A_BACKUP)]
+_OF_EVERY_BOX = [point for point in Point if point not in OF_A_DOCUMENT]
+"""The others are in `test_documents`: this crew sends none."""
+_ON_THE_WAY = [
+    point for point in _OF_EVERY_BOX if point not in (Point.STARTING, Point.MIGRATING, *OF_A_BACKUP)
+]
 
 
 def hire(people: Crew, data: Path, port: int, *options: str) -> None:
@@ -80,7 +84,7 @@ def test_killed_at_every_point(tmp_path: Path, rounds: Rounds, note: Note) -> No
     kills: list[float] = []
     with crew() as people:
         hire(people, data, port)
-        for point in [*Point] * rounds(1, 12):
+        for point in _OF_EVERY_BOX * rounds(1, 12):
             nth = rng.randint(1, _AT_MOST.get(point, 30))
             with BoxProcess(data, port, point=point.value, nth=nth) as box:
                 if point in OF_A_BACKUP and box.ready():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli import embedded_broker
+from schemas.topics import MAX_CHUNK, UploadTopic
 from session_controller import failpoints
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.checking import faults
@@ -24,7 +25,14 @@ from session_controller.storage.schema import SCHEMA
 from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
 from tests.backups import packs
-from tests.controller.entering import enter_everything, take_as_it_is
+from tests.controller.entering import (
+    enter_everything,
+    enter_step_one,
+    looked,
+    take_as_it_is,
+    upload,
+)
+from tests.pictures import png
 from tests.waiting import until, wait_until
 
 from .checks import check
@@ -90,18 +98,48 @@ async def test_a_full_disk(tmp_path: Path) -> None:
     """The same on a file system that is really full."""
     with tmpfs(tmp_path / "small", "3m") as small:
         ballast = small / "ballast"
-
-        def fill() -> None:
-            with ballast.open("wb", buffering=0) as file:
-                try:
-                    while file.write(b"x" * 4096):
-                        pass
-                except OSError:
-                    return
-
         async with staged(small / "data") as stage:
-            await _tried_again(stage, fill, ballast.unlink)
+            await _tried_again(stage, lambda: _fill(ballast), ballast.unlink)
         _sound(stage, small / "data")
+
+
+def _fill(ballast: Path) -> None:
+    """Use all that is free on a disk."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
+@needs_root
+async def test_a_document_on_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its bytes wait, half-written ones do not count, and it is whole once there is room."""
+    picture = png(300_000)
+    with tmpfs(tmp_path / "small", "4m") as small:
+        ballast = small / "ballast"
+        async with staged(small / "data", inspect=take_as_it_is) as stage:
+            await stage.open()
+            await enter_step_one(stage, "Ada")
+            await upload(stage, "photo", picture[:MAX_CHUNK], whole=picture)
+            _fill(ballast)
+            sent = [
+                stage.link.deliver(
+                    UploadTopic(stage.session, "kiosk", "photo", str(at)).under("main"),
+                    picture[at : at + MAX_CHUNK],
+                )
+                for at in range(MAX_CHUNK, len(picture), MAX_CHUNK)
+            ]
+            await stage.service.settled()
+            await stage.retry()
+            assert {each.acknowledged for each in sent} == {0}
+            assert "refuses to store: ENOSPC" in caplog.text
+            ballast.unlink()
+            await stage.retry()
+            assert {each.acknowledged for each in sent} == {1}
+            stage.say("kiosk", "FINISH_UPLOAD", upload="photo")
+            await looked(stage)
+            state = stage.store.state(stage.session)
+            assert state is not None
+            assert stage.store.document(stage.session, state.documents["new-card"]) == picture
 
 
 @needs_root

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from session_controller.integrity.data_folder import reading, verify
+from session_controller.storage.documents import DocumentStore
 from tests.machine import needs
+from tests.pictures import png
+from tests.waiting import wait_until
 
 from .checks import check
 from .conftest import FULL, Note, Rounds
-from .crew import Crew, crew
+from .crew import Couple, Crew, crew
 from .log import Log
 from .mounts import Disk, disk, needs_root
 from .processes import BoxProcess, free_port
 from .test_crashes import conclude, hire, until_decided
+from .test_documents import DOCUMENT, couple_at_a_document, taken_after_a_start
 from .victim import UNSYNCED
 
 needs_ext4 = needs("mkfs.ext4", "e2fsck")
@@ -49,6 +54,54 @@ def test_power_cuts(tmp_path: Path, rounds: Rounds, note: Note) -> None:
         conclude(people, data, port, cuts, note, name="power_cuts")
         place.unmount()
         place.check()
+
+
+@pytest.mark.slow
+@needs_root
+@needs_ext4
+@pytest.mark.timeout(7200 if FULL else 300)
+def test_power_cuts_while_a_document_arrives(tmp_path: Path, rounds: Rounds) -> None:
+    """What a view counted of it is on the disk; the screen sends the rest, and it is taken."""
+    port, document = free_port(), png(6_000_000)
+    with disk(tmp_path) as place:
+        data = place.at / "data"
+        for _ in range(rounds(2, 20)):
+            with couple_at_a_document(data, port) as couple:
+                with BoxProcess(data, port) as box:
+                    assert box.ready()
+                    sent = couple.patient.start_upload(
+                        couple.session, DOCUMENT, document, "image/png"
+                    )
+                    wait_until(lambda: _received(couple) > 0, "bytes arrive", 60)
+                    place.cut_power()
+                    box.kill()
+                seen = _received(couple)
+                place.unmount()
+                place.power_on()
+                assert _held(data, couple.session) >= seen
+                taken_after_a_start(data, port, sent)
+                assert verify(data / "handrail.sqlite").faults == ()
+        place.unmount()
+        place.check()
+
+
+def _received(couple: Couple) -> int:
+    """Return how many bytes of the document the patient's newest view counts."""
+    view = couple.patient.view(couple.session)
+    shown = view.documents.get(DOCUMENT) if view else None
+    return (shown.received or 0) if shown else 0
+
+
+def _held(data: Path, session: str) -> int:
+    """Return how many bytes the state counts, once it was seen that the part holds them."""
+    with reading(data / "handrail.sqlite") as reader:
+        state = reader.state(session)
+    assert state is not None
+    document = state.documents[DOCUMENT]
+    if document.stored is None:
+        upload = session, document.upload
+        assert DocumentStore(data).holds(upload, document.received)
+    return document.received
 
 
 @needs_root

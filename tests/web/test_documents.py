@@ -9,7 +9,9 @@ from schemas.wire.commands import FinishUpload
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine import moves
 from session_controller.engine.refusal import Refusal
+from session_controller.integrity.data_folder import reading
 from session_controller.media.outcome import REASONS, Unfit
+from tests.media.samples import SECRETS, telling
 from tests.web.conftest import Patient, Screens
 
 FLOW = {
@@ -74,6 +76,23 @@ def test_a_refused_document_says_why_and_can_be_taken_again(
     _send(patient, picture)
     field.get_by_text("Received. Thank you.").wait_for()
     assert field.get_by_text("This file needs a password.").count() == 0
+
+
+def test_a_photograph_leaves_the_phone_without_its_metadata(
+    screens: Screens, patient: Patient
+) -> None:
+    """The page draws it anew: the box has nothing to remove, and stores the bytes that arrived."""
+    photo = telling("JPEG")
+    assert any(secret in photo for secret in SECRETS)
+    given = {"name": "card.jpg", "mimeType": "image/jpeg", "buffer": photo}
+    patient.photograph("card", given)
+    with reading(screens.clinic.box.data / "handrail.sqlite") as reader:
+        (state,) = reader.states()
+        document = state.documents["card"]
+        assert document.stored is not None
+        assert document.stored.sha256 == document.sha256
+        content = reader.document(state.session, document)
+    assert not [secret for secret in SECRETS if secret in content]
 
 
 def test_every_reason_is_said_in_the_words_of_the_box(

@@ -98,6 +98,17 @@ test("what the box misses at the end is sent again", async () => {
   assert.equal(desk.asked.filter(({ intent }) => intent.type === "FINISH_UPLOAD").length, 2);
 });
 
+test("what the box has lost is sent again from its first byte", async () => {
+  await begun();
+  await received(BYTES.length);
+  const before = line.sent.length;
+  await received(0);
+  desk.asked.at(-1)?.refuse(refusal("upload_incomplete"));
+  await settled();
+  assert.deepEqual(offsets().slice(before), [0, 1, 2]);
+  assert.deepEqual(failed, []);
+});
+
 test("a refused document ends the upload, with the reason", async () => {
   await begun();
   await received(BYTES.length);

@@ -57,7 +57,7 @@ def handle_command(
         _turn_away(work, sent, refusal)
     elif _is_due(work, store, session, sent):
         outcome = _outcome(work, store, session, sent, command)
-        _answer(work, session, sent, command, outcome)
+        _answer(work, work.session(topic.session) or session, sent, command, outcome)
 
 
 def _turn_away(work: UnitOfWork, sent: _Sent, refusal: Refusal) -> None:
@@ -166,7 +166,7 @@ def _outcome(
     context = _context(work, store, session, sent, command)
     outcome = decide(session, command, context)
     if command.type == "FINISH_UPLOAD" and isinstance(outcome, Refusal):
-        work.let_go(session.state.session, command.upload, outcome, context.stored)
+        work.let_go(session, command.upload, outcome, context.stored)
     elif command.type == "REPLACE_PATIENT_DEVICE" and isinstance(outcome, PatientDeviceReplaced):
         if outcome.code:
             keep_code(work, session.state.session, outcome.code.serial)
@@ -258,7 +258,7 @@ def _send_document(
     if document.stored is None:
         return None
     try:
-        data = store.document(topic.session, document.stored.file)
+        data = store.document(topic.session, document)
     except (OSError, DecryptionError):
         _log.error("a document of %s is damaged on the disk", topic.session)
         return DAMAGED

@@ -8,6 +8,7 @@ and nothing across topics (3.1.1, 4.6).
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from session_controller.engine.context import StoredUpload, Unfitness
 from session_controller.engine.state import Document, StoredDocument
 from session_controller.forms.answers import resolve
 from session_controller.media.outcome import Inspected, Unfit
+from session_controller.security.encryption import Cipher, DecryptionError
 from session_controller.service.inbox import Received, ReceivedCommand
 from session_controller.service.unit_of_work import (
     ArrivalOrder,
@@ -28,7 +30,11 @@ from session_controller.service.unit_of_work import (
     UnitOfWork,
 )
 from session_controller.storage.commit import StoreTurn
+from session_controller.storage.documents import Part
+from session_controller.storage.segments import open_segments
 from session_controller.storage.store import Store
+
+_log = logging.getLogger(__name__)
 
 _BYTES_MAY_FOLLOW_S = 3.0
 """How long the last bytes of a document may come after FINISH_UPLOAD."""
@@ -153,7 +159,10 @@ class Inspections:
 
     async def _look(self, look: InspectionOrder) -> StoredUpload:
         document = look.document
-        data = await self.in_turn(lambda: self._read(look))
+        part, cipher = await self.in_turn(lambda: self._part(look))
+        data = await asyncio.to_thread(_opened, part, cipher)
+        if part is None or data is None:
+            return StoredUpload(0, "")
         digest = await asyncio.to_thread(hashlib.sha256, data)
         stored = StoredUpload(len(data), digest.hexdigest())
         if (stored.size, stored.sha256) != (document.size, document.sha256):
@@ -163,12 +172,12 @@ class Inspections:
             unfit = Unfitness(seen.reason, seen.message)
             return StoredUpload(stored.size, stored.sha256, unfit=unfit)
         digest = await asyncio.to_thread(hashlib.sha256, seen.data)
+        documents = self.store.document_store
         kept = StoredDocument(
-            file=await asyncio.to_thread(
-                self.store.document_store.put,
-                look.session,
-                self.store.cipher(look.session),
-                seen.data,
+            file=await (
+                asyncio.to_thread(documents.keep, part)
+                if seen.data == data
+                else asyncio.to_thread(documents.put, part.upload, cipher, seen.data)
             ),
             sha256=digest.hexdigest(),
             size=len(seen.data),
@@ -176,14 +185,27 @@ class Inspections:
         )
         return StoredUpload(stored.size, stored.sha256, document=kept)
 
-    def _read(self, look: InspectionOrder) -> bytes:
-        return b"".join(self.store.chunks(look.session, look.document.upload))
+    def _part(self, look: InspectionOrder) -> tuple[Part | None, Cipher]:
+        upload = look.session, look.document.upload
+        part = self.store.document_store.part(upload, look.document.size)
+        return part, self.store.cipher(look.session)
 
     async def stop(self) -> None:
         """End the looks; who waits for one hears nothing, and sends again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _opened(part: Part | None, cipher: Cipher) -> bytes | None:
+    """Return a document that has arrived, or None if its part is lost or damaged."""
+    if part is None:
+        return None
+    try:
+        return open_segments(cipher, *part.upload, part.sealed)
+    except DecryptionError:
+        _log.error("an upload of %s is damaged on the disk; it begins again", part.upload[0])
+        return None
 
 
 def _nothing() -> None:
