@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .broker import Broker
     from .local import LocalClient, LocalMessage
     from .monitoring.observer import Client, Observer
-    from .network.listeners import tls_problem
+    from .network.tls import tls_problem
     from .packets.errors import Reason
     from .settings import BrokerSettings, Limits, Listener, Tls
 
@@ -38,7 +38,7 @@ _EXPORTS = {
     "broker": ("Broker",),
     "packets.errors": ("Reason",),
     "access.identity": ("Authenticate", "Credentials", "Identity"),
-    "network.listeners": ("tls_problem",),
+    "network.tls": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
     "monitoring.observer": ("Client", "Observer"),
     "access.rules": ("Rules",),

@@ -66,6 +66,13 @@ class Broker:
         """A snapshot of all counters."""
         return MappingProxyType(self._engine.gauges().snapshot())
 
+    def reload_certificates(self) -> str | None:
+        """Read the certificate files again, for new connections; those that are open stay.
+
+        Return which file is unusable and why, or None; the previous certificate stays in use.
+        """
+        return self._listeners.reload_certificates()
+
     def set_rules(self, role: str, rules: Rules) -> None:
         """Replace the rules of a role, with effect from the next packet of every client.
 
