@@ -59,8 +59,10 @@ def _checked(
         problems = [*_dates(chain[0], certificate, at), *_key(chain[0], key)]
         problems += _signatures(chain, certificate) if own is None else _own(own, data)
         notes = list(_hosts(chain[0]))
-    except (CertificateError, OSError) as error:
+    except CertificateError as error:
         return [(_CHECK, "bad", str(error))]
+    except OSError as error:
+        return [(_CHECK, "bad", f"{error.filename or certificate}: {error.strerror}")]
     found = [(_CHECK, "bad", text) for text in problems]
     if not found:
         end = f"{chain[0].not_valid_after_utc:%Y-%m-%d}"
