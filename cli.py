@@ -10,6 +10,7 @@ from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -521,15 +522,21 @@ def tls_facts(data: Path) -> dict[str, Any]:
     own = OwnTls(data)
     with _explaining_tls():
         facts = own.facts()
-    try:
-        page = json.loads((data / BOX_FILE).read_text()).get("trust")
-    except (OSError, ValueError):
-        page = None
+    page = _trust_page(data, own.host())
     return {
         **facts,
         "running": page is not None,
         "trust_page": page or f"http://{own.host()}/trust",
     }
+
+
+def _trust_page(data: Path, host: str) -> str | None:
+    """Return the running box's page, at the name that the certificate has now."""
+    try:
+        page = urlsplit(str(json.loads((data / BOX_FILE).read_text())["trust"]))
+    except (OSError, ValueError, KeyError):
+        return None
+    return page._replace(netloc=f"{host}:{page.port}" if page.port else host).geturl()
 
 
 @contextmanager

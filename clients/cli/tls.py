@@ -92,8 +92,9 @@ def _show(context: typer.Context, data: Path, *, as_json: bool, qr: bool) -> Non
         _draw(found["trust_page"])
     if not found["running"]:
         say(
-            "no box is running: start it with `handrail serve --mqtt 0.0.0.0:8883 --http "
-            "0.0.0.0:443 --http-redirect 0.0.0.0:80`, then open the trust page on each screen"
+            "no box uses this certificate now: start one with `handrail serve --mqtt 0.0.0.0:8883 "
+            "--http 0.0.0.0:443 --http-redirect 0.0.0.0:80`, then open the trust page on each "
+            "screen"
         )
 
 

@@ -26,6 +26,7 @@ Finding = tuple[str, str, str]
 
 _CHECK = "certificate"
 _WARN_BEFORE = timedelta(days=30)
+_NEW_CA_BEFORE = timedelta(days=365)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -58,7 +59,7 @@ def _checked(
         chain = read_certificates(certificate)
         problems = [*_dates(chain[0], certificate, at), *_key(chain[0], key)]
         problems += _signatures(chain, certificate) if own is None else _own(own, data)
-        notes = list(_hosts(chain[0]))
+        notes = [*_hosts(chain[0]), *(_end_of_ca(own, at) if own else ())]
     except CertificateError as error:
         return [(_CHECK, "bad", str(error))]
     except OSError as error:
@@ -107,6 +108,16 @@ def _own(own: OwnTls, data: Path) -> Iterator[str]:
         own.open_ca(required_box_keys(data))
     except (BoxKeyError, CertificateError) as error:
         yield str(error)
+
+
+def _end_of_ca(own: OwnTls, at: datetime) -> Iterator[str]:
+    """Yield when the box's CA ends, in its last year: each screen must trust another by then."""
+    end = own.ca().not_valid_after_utc
+    if end - at < _NEW_CA_BEFORE:
+        yield (
+            f"the box's CA expires on {end:%Y-%m-%d}; make another with `handrail tls create "
+            "--force`, and trust it on each screen"
+        )
 
 
 def _hosts(leaf: x509.Certificate) -> Iterator[str]:

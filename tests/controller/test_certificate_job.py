@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from session_controller.errors import CertificateError
+from session_controller.integrity.certificates import certificate_findings
 from session_controller.security.certificates import Hosts
 from session_controller.security.encryption import KEY_FILE, make_box_keys
 from session_controller.security.own_tls import OwnTls, WantedHosts
@@ -139,6 +140,19 @@ def test_the_end_of_a_given_certificate_is_announced_daily(
     assert len(caplog.messages) == (said is not None) + 1
     assert scene.own.certificate() == before
     assert scene.reloads == 0
+
+
+def test_the_end_of_the_ca_is_announced(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """Its last certificate ends with it, and cannot be renewed beyond."""
+    end = scene.own.ca().not_valid_after_utc
+    scene.now = end - 20 * _DAY
+    scene.job().look(scene.reload)
+    assert scene.own.certificate().not_valid_after_utc == end
+    assert "make another with `handrail tls create --force`" in caplog.text
+    findings = certificate_findings(scene.data, end - 364 * _DAY)
+    assert [text for _, state, text in findings if state == "note" and "CA expires" in text]
+    findings = certificate_findings(scene.data, end - 366 * _DAY)
+    assert not [text for _, _, text in findings if "CA expires" in text]
 
 
 def test_files_that_changed_are_reloaded(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

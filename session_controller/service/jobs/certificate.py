@@ -14,6 +14,10 @@ _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 60.0
 _CHECK_EVERY = timedelta(days=1)
+_NEW_CA = (
+    "it was not renewed; if its CA expires too, make another with `handrail tls create --force`, "
+    "and trust it on each screen"
+)
 _WARN_BEFORE = timedelta(days=30)
 
 
@@ -95,12 +99,8 @@ class CertificateJob:
         if left < timedelta(0):
             _log.error("the certificate expired on %s: screens cannot connect", f"{end:%Y-%m-%d}")
         elif left < _WARN_BEFORE:
-            _log.warning(
-                "the certificate expires on %s, in %d days: renew %s",
-                f"{end:%Y-%m-%d}",
-                left.days,
-                self._files[0],
-            )
+            advice = f"renew {self._files[0]}" if self._own is None else _NEW_CA
+            _log.warning("the certificate expires on %s: %s", f"{end:%Y-%m-%d}", advice)
 
     def _stamp(self) -> list[tuple[int, int] | None]:
         return [_stamp(path) for path in self._files]
