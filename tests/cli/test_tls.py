@@ -19,6 +19,7 @@ from clients.sdk.notifications import Connectivity
 from clients.sdk.trust import tls_for
 from schemas.base import Role
 from session_controller.security.own_tls import OwnTls
+from session_controller.transport import mqtt
 from tests.broker import certificates
 from tests.waiting import wait_until
 
@@ -329,6 +330,19 @@ def test_the_doctor_looks_at_a_given_certificate(tmp_path: Path, handrail: Handr
     assert not [text for _, text in _certificate(handrail, data) if "chain" in text]
     pem.write_bytes(pem.read_bytes() + (tmp_path / "client.pem").read_bytes())
     assert [text for _, text in _certificate(handrail, data) if "chain" in text]
+
+
+def test_a_controller_trusts_the_ca_of_its_broker(
+    tmp_path: Path, handrail: Handrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As clients do: the file of `HANDRAIL_CA`, which must be usable."""
+    made = certificates.make(tmp_path)
+    context = mqtt._tls_context({"HANDRAIL_CA": str(made.authority)})
+    assert "authority" in str(context.get_ca_certs())
+    monkeypatch.setenv("HANDRAIL_CA", str(tmp_path / "gone.pem"))
+    ran = handrail("serve", "--broker", "mqtts://127.0.0.1:1", "--data", tmp_path / "data")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1].endswith("gone.pem, which cannot be used")
 
 
 def test_a_client_trusts_what_it_is_told(tmp_path: Path) -> None:

@@ -259,8 +259,8 @@ def _build(
     # Our own windows limit what is in flight; paho must not queue anything.
     client.max_inflight_messages_set(1000)
     client.username_pw_set(login.username, login.password)
-    if tls is not None:
-        client.tls_set_context(tls)
+    if address.tls:
+        client.tls_set_context(tls or ssl.create_default_context())
     if address.transport == "websockets":
         client.ws_set_options(path=address.path, headers=_without_origin)
     if will is not None:
