@@ -77,9 +77,12 @@ def test_it_is_renewed_at_the_start(scene: Scene, change: Callable[[Scene], None
     """When it is old, for other hosts or unusable."""
     change(scene)
     before = scene.own.certificate()
-    scene.job().prepare()
+    job = scene.job()
+    job.prepare()
     assert scene.own.certificate() != before
     assert scene.own.due(scene.now) is None
+    job.look(scene.reload)
+    assert scene.reloads == 0
 
 
 @pytest.mark.parametrize("change", [_grow_old, _move, _tear])
@@ -101,6 +104,22 @@ def test_it_is_renewed_once_a_day(
     assert "renewed the certificate" in caplog.text
     job.look(scene.reload)
     assert scene.reloads == 1
+
+
+def test_a_clock_that_was_wrong_is_noticed(scene: Scene) -> None:
+    """A machine without a battery starts in the past: its certificate would not be valid now."""
+    scene.now = datetime(1970, 1, 3, tzinfo=UTC)
+    job = scene.job()
+    job.prepare()
+    job.look(scene.reload)
+    scene.now = NOW
+    job.look(scene.reload)
+    assert scene.own.due(NOW) is None
+    scene.now = NOW - 30 * _DAY
+    assert scene.own.due(scene.now) is not None
+    job.look(scene.reload)
+    assert scene.own.due(scene.now) is None
+    assert scene.reloads == 2
 
 
 def test_without_the_box_key_it_is_not_renewed(

@@ -45,6 +45,7 @@ class CertificateJob:
         """
         if self._own is not None and (why := self._own.due(self._clock())):
             self._renew(self._own, why)
+            self._stamps = self._stamp()
             if not self._own.fits():
                 raise CertificateError(
                     f"the box's certificate in {self._files[0].parent} cannot be used; restore a "
@@ -59,7 +60,7 @@ class CertificateJob:
 
     def look(self, reload: Callable[[], str | None]) -> None:
         """Once a day, renew what is due and warn; reload files that changed."""
-        if self._clock() - self._checked >= _CHECK_EVERY:
+        if abs(self._clock() - self._checked) >= _CHECK_EVERY:  # the clock may be set back
             self._checked = self._clock()
             self._check()
         if self._stamp() != self._stamps:
