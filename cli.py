@@ -10,6 +10,7 @@ from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -32,6 +33,7 @@ from clients.cli.lazy import LazyGroup
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import (
     BrokerUrlError,
+    CertificateError,
     KeyringError,
     NoFreeSlotError,
     ReceiptError,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from schemas.questionnaire.model import Flow
     from schemas.wire.requests import PatientFields
     from session_controller.box import BrokerOrder, EmbeddedBroker
+    from session_controller.security.encryption import BoxKeys
+    from session_controller.security.own_tls import WantedHosts
 
 # Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
 
@@ -65,6 +69,7 @@ class Commands(LazyGroup):
         "serve": None,
         "doctor": None,
         "status": "clients.cli.status",
+        "tls": "clients.cli.tls:app",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
         "restore": None,
@@ -128,11 +133,15 @@ def wire(
         entries=entries,
         patient_fields=patient_fields,
         copy_backup=copy_backup,
+        create_tls=create_tls,
+        renew_tls=renew_tls,
+        tls_facts=tls_facts,
     )
 
 
 @app.command(
-    epilog="Example: handrail serve --mqtt 0.0.0.0:8883 --tls-cert box.pem --tls-key box.key"
+    epilog="Example: handrail serve --mqtt 0.0.0.0:8883 --http 0.0.0.0:443 "
+    "--http-redirect 0.0.0.0:80"
 )
 def serve(
     context: typer.Context,
@@ -143,6 +152,8 @@ def serve(
     tls_cert: o.TlsCert = None,
     tls_key: o.TlsKey = None,
     tls_client_ca: o.TlsClientCa = None,
+    no_tls: o.NoTls = False,
+    http_redirect: o.HttpRedirect = None,
     broker: o.BrokerUrl = None,
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
@@ -154,18 +165,28 @@ def serve(
 ) -> None:
     """Start the box: broker, controller and store in one process. Stop it with Ctrl-C or SIGTERM.
 
-    Once it accepts connections, it prints a line with `ready` and its addresses.
+    Once it accepts connections, it prints a line with `ready` and its addresses. If `handrail tls
+    create` made a certificate, it accepts TLS only. SIGHUP reads certificate files again.
     """
     from broker import Tls, tls_problem
     from clients.cli.serve import log_to_stderr, run_until_told
     from session_controller.backup.backups import BackupPlan
     from session_controller.backup.keeping import Keep
     from session_controller.box import Box, BoxSettings, TlsFiles
+    from session_controller.security.own_tls import OwnTls
     from session_controller.settings import Settings
     from session_controller.site_settings import settle
 
-    tls = o.tls_files(tls_cert, tls_key, tls_client_ca, broker)
-    if tls and (problem := tls_problem(Tls(*tls))):
+    made = OwnTls(data)
+    choice = o.TlsChoice(tls_cert, tls_key, tls_client_ca, no_tls, http_redirect, broker)
+    found = choice.files((made.certificate_file, made.key_file) if made.exists else None)
+    tls = TlsFiles(*found) if found else None
+    # The box makes its own ones again if they cannot be used.
+    if (
+        tls
+        and not tls.own
+        and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
+    ):
         raise Failure(f"cannot use TLS: {problem}", USAGE)
     log_to_stderr()
     with _explaining(data):
@@ -183,7 +204,8 @@ def serve(
         broker,
         settled.settings,
         BackupPlan(backup_every or None, Keep(*astuple(keep_backups))),
-        TlsFiles(*tls) if tls else None,
+        tls,
+        astuple(http_redirect) if http_redirect else None,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
     )
@@ -203,16 +225,18 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     from clients.cli.doctor import Layout, examine, report
     from session_controller.backup.outlook import report as backup_report
     from session_controller.delivery.configuration import delivery_problems
+    from session_controller.integrity.certificates import certificate_findings
     from session_controller.integrity.data_folder import key_problem
     from session_controller.storage.schema import SCHEMA
 
     known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
     layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
 
-    def backups(data: Path) -> list[tuple[str, str, str]]:
-        return [astuple(found) for found in backup_report(data, datetime.now(UTC))]
+    def others(data: Path) -> list[tuple[str, str, str]]:
+        now = datetime.now(UTC)
+        return [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
 
-    findings = examine(data, layout, key_problem, delivery_problems, backups)
+    findings = examine(data, layout, key_problem, delivery_problems, others)
     if not report(findings, as_json=as_json):
         raise typer.Exit(FAILED)
 
@@ -310,6 +334,7 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Tls,
     )
     from clients.web.pages import pages
+    from clients.web.trust_page import PATHS
     from schemas.access import PAIRING_USER
 
     class Departures(Observer):
@@ -324,17 +349,22 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         user = shown.client_id if role == PAIRING_USER else shown.username or ""
         return Identity(user=user, role=role, client_id=shown.client_id)
 
-    tls = Tls(*astuple(order.tls)) if order.tls else None
+    tls = None
+    if (files := order.tls) is not None:
+        tls = Tls(files.certificate, files.key, files.client_ca, trust_page=order.trust_page)
     listeners = {"mqtt": Listener(*order.mqtt, tls=tls)}
     if order.http is not None:
         listeners["http"] = Listener(*order.http, kind="http", tls=tls)
     if tls is not None:
         listeners["local"] = Listener()
+    if order.redirect is not None:
+        served = PATHS if order.ca is not None else frozenset[str]()
+        listeners["redirect"] = Listener(*order.redirect, kind="redirect", served=served)
     return Broker(
         BrokerSettings(listeners=listeners, limits=broker_limits()),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
-        web_app=pages(order.site),
+        web_app=pages(order.site, ca=order.ca),
         observer=Departures(),
     )
 
@@ -354,7 +384,7 @@ def _explaining(data: Path) -> Iterator[None]:
         from session_controller.backup.backups import advice
 
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
-    except (StoreError, KeyringError) as error:
+    except (StoreError, KeyringError, CertificateError) as error:
         raise Failure(str(error)) from None
     except (BrokerUrlError, ReceiptError) as error:
         raise Failure(str(error), USAGE) from None
@@ -455,6 +485,71 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
     try:
         return copy(data, name, to)
     except (StoreError, KeyringError) as error:
+        raise Failure(str(error)) from None
+
+
+def create_tls(data: Path, names: list[str], addresses: list[str]) -> None:
+    """Create the CA of a data folder's box and its certificate."""
+    from session_controller.security.own_tls import OwnTls
+
+    with _explaining_tls():
+        OwnTls(data).create(*_tls_order(data, names, addresses), datetime.now(UTC))
+
+
+def renew_tls(data: Path, names: list[str], addresses: list[str]) -> None:
+    """Create another certificate of the same CA."""
+    from session_controller.security.own_tls import OwnTls
+
+    own = OwnTls(data)
+    with _explaining_tls():
+        own.ca()
+        own.renew(*_tls_order(data, names, addresses), datetime.now(UTC))
+
+
+def _tls_order(
+    data: Path, names: list[str], addresses: list[str]
+) -> "tuple[str, WantedHosts, BoxKeys]":
+    from session_controller.security.encryption import required_box_keys
+    from session_controller.security.own_tls import parse_wanted
+    from session_controller.site_settings import site_of
+
+    wanted = parse_wanted(names, addresses)
+    return site_of(data), wanted, required_box_keys(data)
+
+
+def tls_facts(data: Path) -> dict[str, Any]:
+    """Return the names, dates and fingerprints of a data folder's certificates."""
+    from session_controller.security.own_tls import OwnTls
+
+    own = OwnTls(data)
+    with _explaining_tls():
+        facts = own.facts()
+    page = _trust_page(data, own.host())
+    return {
+        **facts,
+        "running": page is not None,
+        "trust_page": page or f"http://{own.host()}/trust",
+    }
+
+
+def _trust_page(data: Path, host: str) -> str | None:
+    """Return the running box's page, at the name that the certificate has now."""
+    try:
+        page = urlsplit(str(json.loads((data / BOX_FILE).read_text())["trust"]))
+    except (OSError, ValueError, KeyError):
+        return None
+    return page._replace(netloc=f"{host}:{page.port}" if page.port else host).geturl()
+
+
+@contextmanager
+def _explaining_tls() -> Iterator[None]:
+    from session_controller.security.encryption import BoxKeyError
+
+    try:
+        yield
+    except StoreBusyError as error:
+        raise Failure(str(error), UNAVAILABLE) from None
+    except (StoreError, CertificateError, BoxKeyError) as error:
         raise Failure(str(error)) from None
 
 

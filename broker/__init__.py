@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .local import LocalClient, LocalMessage
     from .monitoring.counters import Level
     from .monitoring.observer import Client, Observer
-    from .network.listeners import tls_problem
+    from .network.tls import tls_problem
     from .packets.errors import Reason
     from .settings import BrokerSettings, Limits, Listener, Tls
 
@@ -40,7 +40,7 @@ _EXPORTS = {
     "broker": ("Broker",),
     "packets.errors": ("Reason",),
     "access.identity": ("Authenticate", "Credentials", "Identity"),
-    "network.listeners": ("tls_problem",),
+    "network.tls": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
     "monitoring.counters": ("Level",),
     "monitoring.observer": ("Client", "Observer"),

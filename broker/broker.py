@@ -72,6 +72,13 @@ class Broker:
         """How near the broker is to its limits now, and how often each was reached."""
         return self._engine.levels()
 
+    def reload_certificates(self) -> str | None:
+        """Read the certificate files again, for new connections; those that are open stay.
+
+        Return which file is unusable and why, or None; the previous certificate stays in use.
+        """
+        return self._listeners.reload_certificates()
+
     def set_rules(self, role: str, rules: Rules) -> None:
         """Replace the rules of a role, with effect from the next packet of every client.
 

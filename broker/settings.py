@@ -19,6 +19,9 @@ class Tls:
     client_ca: Path | None = None
     """Authorities whose client certificates are accepted; None: none are requested."""
     client_certificate: Literal["optional", "required"] = "required"
+    trust_page: str | None = None
+    """A page that explains how to trust the certificate; the log names it for clients that do not.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,18 @@ class Listener:
     host: str = "127.0.0.1"
     port: int = 0
     """0 selects a free port; see `Broker.addresses`."""
-    kind: Literal["mqtt", "http"] = "mqtt"
-    """mqtt: MQTT over TCP or TLS. http: web pages, and MQTT over WebSocket at `/mqtt`."""
+    kind: Literal["mqtt", "http", "redirect"] = "mqtt"
+    """mqtt: MQTT over TCP or TLS. http: web pages, and MQTT over WebSocket at `/mqtt`. redirect:
+    plain HTTP that refers to the https address of the `http` listener.
+    """
     tls: Tls | None = None
     origins: tuple[str, ...] = (SAME_ORIGIN,)
     """Pages whose scripts may open the WebSocket (`https://host:port`, `same-origin` or `*`).
 
     A program that sends no Origin is not a page; it may connect and present its credentials.
     """
+    served: frozenset[str] = frozenset()
+    """Paths that a redirect listener serves itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
 from session_controller.security.files import write_private
+from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
 from session_controller.service.handlers.admins import enrol_admins, load_admins
 from session_controller.service.handlers.flows import add_examples
 from session_controller.service.handlers.presence import Departure
+from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.service import Service
 from session_controller.settings import Settings
@@ -54,6 +56,9 @@ class EmbeddedBroker(Protocol):
     def revoke(self, user: str) -> None:
         """Close a user's connections."""
 
+    def reload_certificates(self) -> str | None:
+        """Use the certificate files as they are now; return which is unusable and why, or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -62,6 +67,8 @@ class TlsFiles:
     certificate: Path
     key: Path
     client_ca: Path | None = None
+    own: bool = False
+    """Whether the box made them, and renews them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,12 @@ class BrokerOrder:
     http: tuple[str, int] | None
     tls: TlsFiles | None
     """If set, `mqtt` and `http` use TLS only, and `local` is a third address for local commands."""
+    redirect: tuple[str, int] | None
+    """Where plain HTTP is referred to `http`."""
+    ca: Path | None
+    """The certificate of the box's own CA, if it has signed the one in `tls`."""
+    trust_page: str | None
+    """The address of the page that explains how to trust this CA."""
     role_of: Callable[[str, str | None, bytes | None], str | None]
     """Returns the role for a client id, user name and password, or None to refuse access."""
     access: Mapping[str, Access]
@@ -95,6 +108,8 @@ class BoxSettings:
     session: Settings = field(default_factory=Settings)
     backups: BackupPlan = field(default_factory=BackupPlan)
     tls: TlsFiles | None = None
+    redirect: tuple[str, int] | None = None
+    """Where to listen for plain HTTP, to refer it to `http`; only with TLS."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -111,7 +126,9 @@ class Box:
         self._broker: EmbeddedBroker | None = None
         self._service: Service | None = None
         self._backups: Backups | None = None
-        self._backing_up: asyncio.Task[None] | None = None
+        self._certificate: CertificateJob | None = None
+        self._own = OwnTls(settings.data)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         """Start. Raises `StoreError` or `OSError`, each with a message for a person."""
@@ -132,6 +149,9 @@ class Box:
         self._store.sweep()
         self._backups = Backups(self._store, data, self.settings.backups)
         self._tidy(self._backups)
+        if (tls := self.settings.tls) is not None:
+            self._certificate = self._certificate_job(tls)
+            self._certificate.prepare()
         link = self._link()
         self._service = Service(
             self._store,
@@ -151,7 +171,20 @@ class Box:
         if self._broker is not None:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()).encode())
-        self._backing_up = asyncio.create_task(self._backups.keep_taking())
+        self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
+        if self._certificate is not None and self._broker is not None:
+            reload = self._broker.reload_certificates
+            self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
+
+    def _certificate_job(self, tls: TlsFiles) -> CertificateJob:
+        files = tuple(filter(None, (tls.certificate, tls.key, tls.client_ca)))
+        own = self._own if tls.own else None
+        return CertificateJob(self.settings.data, self.settings.session.site, files, own)
+
+    def reload(self) -> None:
+        """Read the certificate files again, for new connections; the log says the result."""
+        if self._certificate is not None and self._broker is not None:
+            self._certificate.reload(self._broker.reload_certificates)
 
     def _tidy(self, backups: Backups) -> None:
         """Complete an interrupted cleanup; if that fails, log an error and start anyway."""
@@ -169,11 +202,15 @@ class Box:
             from session_controller.transport.mqtt import BrokerUrl, MqttLink  # noqa: PLC0415
 
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
+        own = self.settings.tls is not None and self.settings.tls.own
         self._broker = broker = self._make_broker(
             BrokerOrder(
                 self.settings.mqtt,
                 self.settings.http,
                 self.settings.tls,
+                self.settings.redirect,
+                self._own.ca_file if own else None,
+                self._trust_page(self.settings.http, self.settings.redirect) if own else None,
                 self._role_of,
                 access_rules(site),
                 site,
@@ -211,8 +248,8 @@ class Box:
         """Stop what was started; idempotent."""
         service, broker, store = self._service, self._broker, self._store
         self._service = self._broker = self._store = None
-        if self._backing_up is not None:
-            self._backing_up.cancel()
+        while self._tasks:
+            self._tasks.pop().cancel()
         if service is not None:
             await service.stop()
         if self._backups is not None:
@@ -234,7 +271,21 @@ class Box:
             "mqtt": _url("mqtt", found["local" if tls else "mqtt"]),
             "http": _url("https" if tls else "http", found["http"]) if "http" in found else None,
         }
-        return {**where, "mqtts": _url("mqtts", found["mqtt"])} if tls else where
+        if self.settings.tls is None:
+            return where
+        where["mqtts"] = _url("mqtts", found["mqtt"])
+        if self.settings.tls.own:
+            where["trust"] = self._trust_page(found.get("http"), found.get("redirect"))
+        return where
+
+    def _trust_page(
+        self, http: tuple[str, int] | None, redirect: tuple[str, int] | None
+    ) -> str | None:
+        if redirect is not None:
+            return _url("http", (self._own.host(), redirect[1])).removesuffix(":80") + "/trust"
+        if http is not None:
+            return _url("https", (self._own.host(), http[1])).removesuffix(":443") + "/trust"
+        return None
 
     @property
     def counters(self) -> dict[str, int]:

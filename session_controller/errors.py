@@ -33,6 +33,10 @@ class KeyringError(Exception):
     """The keys of a backup cannot be used."""
 
 
+class CertificateError(Exception):
+    """A certificate, a key, or a name or address for one cannot be used."""
+
+
 class ReceiptError(ValueError):
     """The text is not a receipt of an audit log."""
 

@@ -10,8 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from schemas.base import ID_LIMIT, is_identifier
-from session_controller.errors import SiteError, StoreBusyError, StoreError
+from session_controller.errors import SiteError, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.settings import SERVE_OPTIONS, Settings
+from session_controller.storage.database import DATABASE
+from session_controller.storage.reader import Reader
 from session_controller.storage.store import Store
 
 _PATIENCE_S = 3.0
@@ -66,6 +68,20 @@ def remembered(data: Path) -> Settled:
         return Settled(settings, not store.flows())
     finally:
         store.close()
+
+
+def site_of(data: Path) -> str:
+    """Return the site's name; create the folder's database and the box key on first use.
+
+    Works whether or not a box runs on the folder. Raises `StoreError`.
+    """
+    if not (data / DATABASE).exists():
+        return remembered(data).settings.site
+    try:
+        with Reader.without_keys(data / DATABASE) as reader:
+            return reader.meta("site") or Settings().site
+    except sqlite3.Error as error:
+        raise StoreDamagedError(f"{data / DATABASE} cannot be read ({error})") from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
@@ -13,6 +14,8 @@ from broker.settings import Listener
 
 from .websocket import PATH, serve_websocket
 
+_HOST = re.compile(r"([A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_HTTPS_PORT = 443
 KEEPALIVE_SECONDS = 75.0
 """Timeout of an idle HTTP connection between two requests."""
 
@@ -101,12 +104,26 @@ class HttpFront:
         timer = self._silent.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()
+        name = self._listener_of(request)
+        listener = self._configured.get(name)
+        if listener and listener.kind == "redirect" and request.path not in listener.served:
+            return self._redirect(request)
         if request.path != PATH:
             return await handler(request)
-        name = self._listener_of(request)
         if name not in self._configured:
             return web.Response(status=503)
         return await serve_websocket(self._engine, request, name, self._configured[name].origins)
+
+    def _redirect(self, request: web.Request) -> web.Response:
+        """Refer to the same path at the https address (RFC 9110, 15.4.9)."""
+        host = _HOST.fullmatch(request.host)
+        port = next((p for p, name in self._ports.items() if self._configured[name].tls), None)
+        if host is None or port is None:
+            return web.Response(status=400, text="Use https:// and the name of this machine.\n")
+        place = host[1] if port == _HTTPS_PORT else f"{host[1]}:{port}"
+        return web.Response(
+            status=308, headers={"Location": f"https://{place}{request.rel_url.raw_path_qs}"}
+        )
 
 
 class _Refusal(asyncio.Protocol):

@@ -19,7 +19,7 @@ RulesPath = Annotated[Path, typer.Argument(help="YAML rules file.", metavar="RUL
 
 @app.command(epilog="Example: handrail broker run rules.yaml")
 def run(rules_file: RulesPath) -> None:
-    """Serve until SIGTERM or Ctrl-C; SIGHUP reloads users and roles from the file."""
+    """Serve until SIGTERM or Ctrl-C; SIGHUP reloads users, roles and certificates."""
     from .serve import run_standalone
 
     raise typer.Exit(run_standalone(rules_file))

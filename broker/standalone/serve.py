@@ -75,7 +75,7 @@ def _spell(host: str, port: int) -> str:
 
 
 def reload(path: Path, users: Users, broker: Broker) -> None:
-    """Reload users and roles from the file; an invalid file changes nothing.
+    """Reload users, roles and certificates from their files; an invalid file changes nothing.
 
     Changes of listeners and limits need a restart.
     """
@@ -92,3 +92,5 @@ def reload(path: Path, users: Users, broker: Broker) -> None:
     for user in gone:
         broker.revoke(user)
     logger.warning("rules file reloaded: %d users disconnected", len(gone))
+    if problem := broker.reload_certificates():
+        logger.error("certificates not reloaded, previous ones stay in use: %s", problem)

@@ -92,6 +92,10 @@ class Wanted:
     limit: int | None
 
 
+TlsCommand = Callable[[Path, list[str], list[str]], None]
+"""With a data folder, names and addresses; none: those of the machine, or those of before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What the program provides to its commands."""
@@ -118,6 +122,13 @@ class Program:
 
     Raises `Failure` if the mapping does not fit the flow.
     """
+
+    create_tls: TlsCommand = field(kw_only=True)
+    """Create a box's CA and certificate. Raises `Failure`, `OSError`."""
+    renew_tls: TlsCommand = field(kw_only=True)
+    """Renew a box's certificate. Raises `Failure`, `OSError`."""
+    tls_facts: Callable[[Path], Mapping[str, Any]] = field(kw_only=True)
+    """Return the names, dates and fingerprints of a box's certificates. Raises `Failure`."""
 
     def runs(self, data: Path) -> bool:
         """Return whether a box runs on a data folder."""

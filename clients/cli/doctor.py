@@ -51,12 +51,12 @@ def examine(
     layout: Layout,
     key_problem: Callable[[Path], str | None],
     delivery_problems: Callable[[Path], Sequence[str]],
-    backups: Callable[[Path], Sequence[tuple[str, str, str]]],
+    others: Callable[[Path], Sequence[tuple[str, str, str]]],
 ) -> list[Finding]:
     """Run all checks.
 
     `key_problem` returns why a folder's keys cannot be opened, or None; `delivery_problems` what
-    keeps sessions from arriving; `backups` findings about backups.
+    keeps sessions from arriving; `others` findings about backups and the certificate.
     """
     if not data.is_dir():
         text = f"{data} is not a folder; `handrail serve --data {data}` creates it"
@@ -69,7 +69,7 @@ def examine(
         *_database(data / layout.database, layout),
         *_keys(data, key_problem),
         *_deliveries(data, delivery_problems),
-        *(Finding(*found) for found in backups(data)),
+        *(Finding(*found) for found in others(data)),
     ]
 
 

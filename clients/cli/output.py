@@ -44,12 +44,12 @@ def first(found: Iterable[Line], limit: int) -> tuple[list[Line], bool]:
 def out() -> Console:
     """Return a console on stdout; lines are not wrapped to 80 columns off a terminal."""
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
-    return Console(file=sys.stdout, width=width, highlight=False)
+    return Console(file=sys.stdout, width=width, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
     """Print a message to stderr."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(text))
+    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(escape(text))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -29,6 +29,9 @@ class Box(Protocol):
     def where(self) -> dict[str, Any]:
         """Return the addresses where it is reached."""
 
+    def reload(self) -> None:
+        """Read the certificate files again."""
+
     async def displaced(self) -> None:
         """Wait until another controller serves the site; raise an error with the reason."""
 
@@ -70,6 +73,7 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to reload before it is ready
     async with AsyncExitStack() as stack:
         waiting = asyncio.create_task(told.wait())
         starting = asyncio.create_task(stack.enter_async_context(make_box()))
@@ -80,6 +84,7 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
                 await starting
             return
         box = await starting
+        loop.add_signal_handler(signal.SIGHUP, box.reload)
         _calm_collector()
         _announce(box.where(), data)
         displaced = asyncio.create_task(box.displaced())
@@ -102,7 +107,8 @@ def _calm_collector() -> None:
 
 def _announce(where: dict[str, Any], data: Path) -> None:
     addresses = " ".join(filter(None, (where.get("mqtts") or bare(where["mqtt"]), where["http"])))
-    sys.stdout.write(f"handrail ready: {addresses} (site {where['site']}, data {data})\n")
+    trust = f", TLS with its own CA: {where['trust']}" if where.get("trust") else ""
+    sys.stdout.write(f"handrail ready: {addresses} (site {where['site']}, data {data}{trust})\n")
     sys.stdout.flush()
 
 

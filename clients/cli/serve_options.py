@@ -1,6 +1,7 @@
 """The options of `serve`."""
 
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,18 @@ TlsClientCa = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE", help="Accept only clients with a certificate signed by one of these CAs."
+    ),
+]
+NoTls = Annotated[
+    bool,
+    typer.Option("--no-tls", help="Listen without TLS, although `tls create` made a certificate."),
+]
+HttpRedirect = Annotated[
+    HostPort | None,
+    typer.Option(
+        parser=host_port,
+        metavar="HOST:PORT",
+        help="Listen here for plain HTTP and redirect it to HTTPS; serve /trust and the CA.",
     ),
 ]
 BrokerUrl = Annotated[
@@ -117,17 +130,46 @@ def _text(value: object) -> str:
             return f"{int(value.total_seconds())}s"
         case str():
             return bare(value)
+        case bool():
+            return ""
     return str(value)
 
 
-def tls_files(
-    certificate: Path | None, key: Path | None, client_ca: Path | None, broker: str | None
-) -> tuple[Path, Path, Path | None] | None:
-    """Return the TLS files, or None without TLS. Raises `Failure` for an invalid combination."""
-    if certificate is None and key is None and client_ca is None:
+@dataclass(frozen=True, slots=True)
+class TlsChoice:
+    """The options of `serve` about TLS."""
+
+    certificate: Path | None
+    key: Path | None
+    client_ca: Path | None
+    off: bool
+    redirect: HostPort | None
+    broker: str | None
+
+    def files(self, own: tuple[Path, Path] | None) -> tuple[Path, Path, Path | None, bool] | None:
+        """Return certificate, key, CAs of clients, and whether the first two are the box's own.
+
+        `own` are those in the data folder, if there are any. None: without TLS. Raises `Failure`
+        for an invalid combination.
+        """
+        given = self.certificate or self.key or self.client_ca
+        if self.off and (given or self.redirect):
+            raise Failure("--no-tls excludes the other options of TLS; omit one of them", USAGE)
+        if self.broker is not None and (given or self.redirect):
+            raise Failure(
+                "TLS applies to the built-in broker; omit its options with --broker", USAGE
+            )
+        if self.certificate is not None and self.key is not None:
+            return self.certificate, self.key, self.client_ca, False
+        if self.certificate or self.key:
+            raise Failure("TLS requires both --tls-cert FILE and --tls-key FILE", USAGE)
+        if own is not None and not self.off and self.broker is None:
+            return *own, self.client_ca, True
+        if self.client_ca or self.redirect:
+            option = "--tls-client-ca" if self.client_ca else "--http-redirect"
+            raise Failure(
+                f"{option} requires a certificate: make one with `handrail tls create`, or pass "
+                "--tls-cert and --tls-key",
+                USAGE,
+            )
         return None
-    if certificate is None or key is None:
-        raise Failure("TLS requires both --tls-cert FILE and --tls-key FILE", USAGE)
-    if broker is not None:
-        raise Failure("--tls-cert applies to the built-in broker; omit it with --broker", USAGE)
-    return certificate, key, client_ca

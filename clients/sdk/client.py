@@ -24,6 +24,7 @@ from clients.sdk.notifications import Connectivity, Notifier
 from clients.sdk.pending import Pending
 from clients.sdk.requests import new_id
 from clients.sdk.session import V
+from clients.sdk.trust import tls_for
 from schemas import topics
 from schemas.base import Wire, rfc3339
 from schemas.limits import limit_of
@@ -76,7 +77,10 @@ class Client(Generic[V]):
 
         `outbox` is a folder that stores commands on disk until they are decided, so that a
         program that crashed sends them when it runs again. `loop` and `flows` may be shared.
+        Without `tls`, the CAs of this machine are trusted, and those that `HANDRAIL_CA` names.
         """
+        address = Address.parse(url)
+        secured = tls_for(address, tls)
         self.credential = credential
         self._own_loop = loop is None
         self._loop = loop or NetworkLoop()
@@ -94,7 +98,7 @@ class Client(Generic[V]):
         login = Login(credential.device, credential.device, credential.secret)
         self._link = self._exchange.link = Link(
             self._loop,
-            Wiring(Address.parse(url), login, keepalive, tls, backoff or Backoff()),
+            Wiring(address, login, keepalive, secured, backoff or Backoff()),
             self._exchange,
             filters=filters_of(credential, (*_READ_BY_ALL, *self._reads)),
             presence=self._presence,

@@ -13,6 +13,7 @@ from clients.sdk.errors import ConnectFailed, NotAuthorized, TimedOut, request_r
 from clients.sdk.network.backoff import Backoff
 from clients.sdk.network.connection import Connection, Login, Message
 from clients.sdk.network.loop import NetworkLoop
+from clients.sdk.trust import tls_for
 from schemas import topics
 from schemas.access import PAIRING_PREFIX, PAIRING_USER
 from schemas.topics import ClaimTopic, GrantTopic
@@ -36,9 +37,11 @@ def pair(
     Raises CodeRefused if the code is wrong, used or expired, ConnectFailed if the box cannot be
     reached, TimedOut if it does not answer.
     """
+    address = Address.parse(url)
+    secured = tls_for(address, tls)
     loop = NetworkLoop("handrail-pairing")
     shown = PairingClaim(code=code, name=name)
-    claim = _Claim(loop, Address.parse(url), shown, site, tls)
+    claim = _Claim(loop, address, shown, site, secured)
     loop.run(claim.open)
     try:
         answer = claim.answer.result(timeout)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from clients.web.trust_page import add_trust_page
+
 BUILT = Path(__file__).parent / "dist"
 
 _PAGES = {"/": "index.html", "/patient": "patient.html", "/facility": "facility.html"}
@@ -44,8 +46,11 @@ deleted. In the project's folder, run</p>
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def pages(site: str, built: Path = BUILT) -> web.Application:
-    """Return the application. Each file is read once, on its first request."""
+def pages(site: str, built: Path = BUILT, *, ca: Path | None = None) -> web.Application:
+    """Return the application. Each file is read once, on its first request.
+
+    `ca` is the certificate of the box's own CA, which devices can learn to trust.
+    """
     app = web.Application(middlewares=[_guard])
     shelf = _Shelf(built)
 
@@ -62,6 +67,8 @@ def pages(site: str, built: Path = BUILT) -> web.Application:
         app.router.add_get(path, page)
     app.router.add_get("/config.json", config)
     app.router.add_get("/assets/{name}", asset)
+    if ca is not None:
+        add_trust_page(app, ca)
     return app
 
 

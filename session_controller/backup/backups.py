@@ -71,6 +71,7 @@ from session_controller.security.keyring import (
     write_keyring,
 )
 from session_controller.security.keys import LOG, session_key
+from session_controller.security.own_tls import TLS_FILES
 from session_controller.storage.database import DATABASE, connect_to_read
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.room import DiskUsage, Room
@@ -319,7 +320,9 @@ class Backups:
     def _files(self) -> dict[str, bytes]:
         """Return the files a restore needs; the key file only if it contains the box's key."""
         names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
-        return files_inside(self._data, self._tls_files) | _contents(self._data, names)
+        return files_inside(self._data, self._tls_files) | _contents(
+            self._data, [*names, *TLS_FILES]
+        )
 
     def _thin(self) -> None:
         """Remove backups that are not to be kept; if that fails, log an error."""

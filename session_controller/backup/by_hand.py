@@ -35,7 +35,7 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
     if KEY_FILE not in keyring.files:
         yield f"the box key: pass {KEY_VARIABLE} or the credential {CREDENTIAL} to `handrail serve`"
     if options:
-        said = " ".join(f"{name} {value}" for name, value in options.items())
+        said = " ".join(f"{name} {value}".rstrip() for name, value in options.items())
         yield f"the options of `handrail serve`, which were: {said}"
     for path in files_of_options(options):
         if not is_readable(path):

@@ -17,6 +17,7 @@ from session_controller.security.encryption import (
     new_key,
 )
 from session_controller.security.files import write_private
+from session_controller.security.own_tls import OwnTls
 from session_controller.storage.entities import LoggedBoxEvent
 from session_controller.storage.store import Store
 
@@ -26,15 +27,18 @@ def rotate(store: Store, data: Path, at: datetime, device: str) -> int:
 
     Raises `OSError`, `sqlite3.Error`, `BoxKeyError`.
     """
-    act = LoggedBoxEvent(at, KeyRotated(), device)
+    act, own = LoggedBoxEvent(at, KeyRotated(), device), OwnTls(data)
     if keys_are_given():
         box = load_box_keys(data)
         if box is None:
             raise FileNotFoundError("the configured box key is missing")
+        own.rewrap(box)
         return store.rewrap(box, act)
     path = data / KEY_FILE
     both = new_key() + path.read_bytes()
     write_private(path, both)
-    count = store.rewrap(BoxKeys.read(both), act)
+    new = BoxKeys.read(both)
+    count = store.rewrap(new, act)
+    own.rewrap(new)
     write_private(path, both[:KEY_BYTES])
     return count

@@ -111,6 +111,14 @@ def load_box_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     return BoxKeys.read(path.read_bytes()) if path.exists() else None
 
 
+def required_box_keys(folder: Path) -> BoxKeys:
+    """Return the box's keys. Raises `BoxKeyError`, also if there are none."""
+    keys = load_box_keys(folder)
+    if keys is None:
+        raise BoxKeyError(f"{folder} lacks the box key; put back {KEY_FILE}, or set {KEY_VARIABLE}")
+    return keys
+
+
 def make_box_keys(folder: Path) -> BoxKeys:
     """Create the box's key in a file that only its owner can read."""
     key = new_key()

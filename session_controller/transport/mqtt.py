@@ -6,8 +6,10 @@ when it died (MQTT 3.1.1, 4.4).
 
 import asyncio
 import logging
+import os
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -72,7 +74,7 @@ class MqttLink:
         )
         self._client.username_pw_set(url.username or user, url.password)
         if url.tls:
-            self._client.tls_set()
+            self._client.tls_set_context(_tls_context(os.environ))
         self._client.max_inflight_messages_set(_WINDOW)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
         self._client.on_connect = self._on_connect
@@ -171,6 +173,17 @@ class MqttLink:
         self._online = False
         if code.is_failure:
             _log.warning("lost the connection to the broker: %s; reconnecting", code)
+
+
+def _tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """Trust the CAs of this machine, and those in the file `HANDRAIL_CA`."""
+    context = ssl.create_default_context()
+    if file := environment.get("HANDRAIL_CA"):
+        try:
+            context.load_verify_locations(file)
+        except OSError:
+            raise BrokerUrlError(f"HANDRAIL_CA names {file}, which cannot be used") from None
+    return context
 
 
 def _no_delay(_: Any, __: Any, sock: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -12,12 +13,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from broker import Credentials, Identity
+from broker import Broker, Credentials, Identity
 from broker.standalone.commands import app
 from broker.standalone.passwords import PasswordHash, hash_password
 from broker.standalone.rules_file import RulesFileError, load_rules_file
+from broker.standalone.serve import reload
 from broker.standalone.users import Users
 
+from .certificates import Certificates, make
 from .support import Peer, connect_packet, subscribe_packet
 
 SECRET = hash_password(b"secret")
@@ -231,3 +234,32 @@ def test_the_rules_files_of_the_documentation_are_accepted(tmp_path: Path) -> No
     assert len(examples) == 2
     for example in examples:
         load_rules_file(write(tmp_path, example.replace("scrypt$16384$8$1$…", SECRET)))
+
+
+async def test_a_reload_reads_certificates_again(
+    tmp_path: Path, certs: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    """New connections get the new one; one that does not fit its key is logged and not used."""
+    folder = tmp_path / "tls"
+    shutil.copytree(certs.folder, folder)
+    tls = f"tls: {{certificate: {folder}/server.pem, key: {folder}/server.key}}"
+    path = write(tmp_path, FILE.replace("mqtt: {port: 0}", f"mqtt: {{port: 0, {tls}}}"))
+    file = load_rules_file(path)
+    users = Users(file)
+    broker = Broker(file.settings(tmp_path), authenticate=users.authenticate, rules=file.rules())
+    await broker.start()
+    try:
+        shutil.copy(folder / "client.pem", folder / "server.pem")
+        reload(path, users, broker)
+        assert "certificates not reloaded" in caplog.text
+        peer = await Peer.open(broker, ssl=certs.client_context())
+        await peer.drop()
+        (tmp_path / "new").mkdir()
+        new = make(tmp_path / "new")
+        for name in ("server.pem", "server.key"):
+            shutil.copy(new.folder / name, folder / name)
+        reload(path, users, broker)
+        peer = await Peer.open(broker, ssl=new.client_context())
+        await peer.drop()
+    finally:
+        await broker.stop()

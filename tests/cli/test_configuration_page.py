@@ -24,6 +24,7 @@ from session_controller.backup.outlook import ASIDE
 from session_controller.data_folder import ADMINS_FILE, BOX_FILE, DELIVERY_FILE
 from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
+from session_controller.security.own_tls import FOLDER as TLS
 from session_controller.storage.database import DATABASE, DOCUMENTS_DRAFT, DRAFT, RESTORING
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from tests.conftest import ROOT
@@ -67,7 +68,12 @@ def test_each_option_of_serve_has_one_row_with_its_default() -> None:
 def used(tmp_path: Path, handrail: Handrail) -> Path:
     """Return a data folder that was used, backed up and restored."""
     data = tmp_path / "data"
-    for words in (("flow", "list"), ("deliver", "add", "out", "--folder", "."), ("backup",)):
+    for words in (
+        ("flow", "list"),
+        ("deliver", "add", "out", "--folder", "."),
+        ("backup",),
+        ("tls", "create"),
+    ):
         assert handrail(*words, "--data", str(data)).code == 0
     assert handrail("restore", str(data / BACKUPS), "--data", str(data)).code == 0
     assert handrail("flow", "list", "--data", str(data)).code == 0
@@ -84,6 +90,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
         *(
             DOCUMENTS,
             KEY_FILE,
+            TLS,
             DELIVERY_FILE,
             ADMINS_FILE,
             BACKUPS,

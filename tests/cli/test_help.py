@@ -62,7 +62,7 @@ def test_the_reference_lists_the_allowed_values() -> None:
 def test_no_example_serves_the_network_in_the_clear() -> None:
     """An example that listens beyond loopback uses TLS."""
     epilog = COMMANDS["serve",].epilog
-    assert "--tls-cert" in epilog or "127.0.0.1" in epilog
+    assert "--http-redirect" in epilog or "127.0.0.1" in epilog  # it requires TLS
 
 
 def test_the_program_without_a_command_shows_its_help(handrail: Handrail) -> None:

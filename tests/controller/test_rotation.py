@@ -11,16 +11,17 @@ from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import existing
 from session_controller.backup.restore import restore
 from session_controller.backup.rotation import rotate
-from session_controller.errors import StoreError
+from session_controller.errors import CertificateError, StoreError
 from session_controller.failpoints import Point
 from session_controller.integrity.data_folder import verify
-from session_controller.security.encryption import KEY_FILE, DecryptionError
+from session_controller.security.encryption import KEY_FILE, DecryptionError, required_box_keys
 from session_controller.security.keyring import (
     KEYRING,
     Keyring,
     read_keyring,
     write_keyring,
 )
+from session_controller.security.own_tls import OwnTls, WantedHosts
 from session_controller.storage.store import Store
 from tests.backups import copied, verified
 from tests.controller.entering import enter_everything, take_as_it_is
@@ -236,3 +237,15 @@ async def test_a_key_file_that_counts_no_more_is_not_kept_with_backups(
     store.close()
     assert verified(backup).faults == ()
     assert restore(data, backup, NOW).sessions == 1
+
+
+def test_the_key_of_the_boxs_ca_is_wrapped_again(data: Path) -> None:
+    """With the new key alone; the old one opens it no more."""
+    own, keys = OwnTls(data), required_box_keys(data)
+    own.create("main", WantedHosts(), keys, NOW)
+    store = Store(data)
+    Backups(store, data).rotate(NOW, "admin-1")
+    store.close()
+    assert own.open_ca(required_box_keys(data)).certificate == own.ca()
+    with pytest.raises(CertificateError):
+        own.open_ca(keys)

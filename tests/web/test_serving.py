@@ -1,10 +1,16 @@
 """The pages' own application, without a browser."""
 
+import hashlib
+import plistlib
 from pathlib import Path
 
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from clients.web.pages import pages
+from clients.web.trust_page import PATHS
+from tests.broker.certificates import make
 
 
 async def test_pages_that_were_not_built_say_what_to_run(tmp_path: Path) -> None:
@@ -49,3 +55,37 @@ async def test_a_built_page_and_its_assets(tmp_path: Path) -> None:
         assert "immutable" in asset.headers["Cache-Control"]
         assert asset.headers["Content-Encoding"] == "gzip"
         assert asset.content_type in {"text/javascript", "application/javascript"}
+
+
+async def test_a_device_learns_to_trust_the_ca(tmp_path: Path) -> None:
+    """A page without a script, with the fingerprint and each system's steps, and two files."""
+    certificate = x509.load_pem_x509_certificate(make(tmp_path).authority.read_bytes())
+    content = certificate.public_bytes(Encoding.DER)
+    app = pages("main", tmp_path, ca=tmp_path / "ca.pem")
+    async with TestClient(TestServer(app)) as client:
+        answers = {path: await client.get(path) for path in PATHS}
+        assert {path: (one.status, one.content_type) for path, one in answers.items()} == {
+            "/trust": (200, "text/html"),
+            "/ca.crt": (200, "application/x-x509-ca-cert"),
+            "/ca.mobileconfig": (200, "application/x-apple-aspen-config"),
+        }
+        assert await answers["/ca.crt"].read() == content
+        profile = plistlib.loads(await answers["/ca.mobileconfig"].read())
+        assert profile["PayloadContent"][0]["PayloadContent"] == content
+        assert profile["PayloadContent"][0]["PayloadType"] == "com.apple.security.root"
+        page = await answers["/trust"].text()
+        fingerprint = hashlib.sha256(content).digest().hex(":").upper()
+        assert page.replace("<wbr>", "").count(fingerprint) == 2
+        for system in ("iPad", "Android", "Windows", "macOS", "ChromeOS"):
+            assert page.count(f"<h2>{system}") == 2
+        assert '<section id="es" lang="es">' in page
+        assert "<script" not in page
+        assert "{" not in page
+        assert "authority" in page
+        assert "default-src 'none'" in answers["/trust"].headers["Content-Security-Policy"]
+
+
+async def test_without_a_ca_there_is_nothing_to_trust(tmp_path: Path) -> None:
+    """A box with a given certificate, or without TLS, has no such page."""
+    async with TestClient(TestServer(pages("main", tmp_path))) as client:
+        assert {(await client.get(path)).status for path in PATHS} == {404}
