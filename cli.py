@@ -218,11 +218,13 @@ def serve(
 def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
     """Check a data folder for problems; exit with 1 if there are any.
 
-    Read-only; works whether or not the box is running.
+    Read-only; works whether or not the box is running. Of a running box it asks for an answer, and
+    tries whether its broker refuses what it must.
     """
     from sqlite_utils import Database
 
-    from clients.cli.doctor import Layout, examine, report
+    from clients.cli.doctor import Layout, box_findings, examine, report
+    from clients.cli.intrusion import broker_findings
     from session_controller.backup.outlook import report as backup_report
     from session_controller.delivery.configuration import delivery_problems
     from session_controller.integrity.certificates import certificate_findings
@@ -234,7 +236,11 @@ def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
 
     def others(data: Path) -> list[tuple[str, str, str]]:
         now = datetime.now(UTC)
-        return [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
+        found = [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
+        with suppress(Failure), running(data) as place:
+            found += [*box_findings(place.url, place.credential)]
+            found += [*broker_findings(place.url, place.credential)]
+        return found
 
     findings = examine(data, layout, key_problem, delivery_problems, others)
     if not report(findings, as_json=as_json):

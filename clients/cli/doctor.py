@@ -15,6 +15,9 @@ from pathlib import Path
 from clients.cli.context import bare
 from clients.cli.output import out, print_json
 from clients.sdk.address import Address
+from clients.sdk.admin import AdminClient
+from clients.sdk.credential import Credential
+from clients.sdk.errors import HandrailError
 
 _LITTLE = 1 << 30
 _TOO_LITTLE = 100 << 20
@@ -71,6 +74,21 @@ def examine(
         *_deliveries(data, delivery_problems),
         *(Finding(*found) for found in others(data)),
     ]
+
+
+def box_findings(url: str, credential: Credential) -> Iterator[tuple[str, str, str]]:
+    """Yield whether the controller of a running box answers and stores."""
+    try:
+        with AdminClient(url, credential) as admin:
+            shown = admin.show_status()
+    except (HandrailError, OSError) as error:
+        yield "controller", "bad", f"the controller does not answer ({error}); restart the box"
+        return
+    if shown.disk_error is None:
+        yield "controller", "ok", "the controller answers"
+    else:
+        text = f"the database does not store ({shown.disk_error}); make room on the disk"
+        yield "controller", "bad", text
 
 
 def report(findings: list[Finding], *, as_json: bool) -> bool:

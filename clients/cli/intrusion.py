@@ -253,3 +253,19 @@ def ways_in(
     )
     for name, meaning, succeeds in tried:
         yield Way(name, refused=not succeeds(), meaning=meaning)
+
+
+def broker_findings(url: str, admin: Credential) -> Iterator[tuple[str, str, str]]:
+    """Yield what `doctor` says of the access rules of a running broker."""
+    try:
+        open_ways = [
+            way for way in ways_in(Address.parse(url), admin.site, admin) if not way.refused
+        ]
+    except (OSError, PermissionError) as error:
+        yield "broker access", "bad", f"the broker cannot be tried: {error}; restart the box"
+        return
+    for way in open_ways:
+        text = f"the broker accepts {way.name}: {way.meaning}; set the rules of `handrail acl`"
+        yield "broker access", "bad", text
+    if not open_ways:
+        yield "broker access", "ok", "the broker refuses all that it must"
