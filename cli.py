@@ -253,8 +253,9 @@ def restore(
             file = newest_in(backup)
             done = put_back(data, file, datetime.now(UTC))
         except OSError as error:
+            problem = f"{error.filename or data}: {error.strerror}"
             raise Failure(
-                f"cannot restore into {data}: {error.strerror}; fix this and restore again"
+                f"cannot restore into {data}: {problem}; fix this and restore again"
             ) from None
     if as_json:
         print_json(
@@ -359,7 +360,7 @@ def _explaining(data: Path) -> Iterator[None]:
     except (NoFreeSlotError, SiteTakenError) as error:
         raise Failure(str(error), UNAVAILABLE) from None
     except OSError as error:
-        what = error.strerror or str(error)
+        what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
         hint = "choose another address (--mqtt, --http) or folder (--data)"
         raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
 

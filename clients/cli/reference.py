@@ -20,7 +20,8 @@ From a checkout, type `./run handrail …`; after installation, `handrail …`.
 `$HANDRAIL_DATA`, or else `./data`. A command that reads or changes data acts through the box's
 controller, over MQTT, as one of the admin devices `admin-1` to `admin-8`; their secrets are in the
 data folder. If no box is running on the folder, the command starts a temporary one on a free
-loopback port.
+loopback port. Run by root, it acts as the user who owns the folder, who must be able to read and
+write what you name; your shell opens what you redirect (`> record.pdf`).
 
 **Output.** Data is written to stdout, as JSON with `--json`; messages are written to stderr.
 
