@@ -71,6 +71,7 @@ class Commands(LazyGroup):
         "schema": "clients.cli.schema",
         "acl": "clients.cli.schema",
         "reference": "clients.cli.reference",
+        "completion": "clients.cli.completion",
         "session": "clients.cli.session:app",
         "device": "clients.cli.device:app",
         "flow": "clients.cli.flow:app",

@@ -12,7 +12,9 @@ _PACKAGES = {
     "ss": "iproute2",
     "tc": "iproute2",
     "iptables": "iptables",
+    "fish": "fish",
     "jq": "jq",
+    "man": "man-db",
     "mkfs.ext4": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "mosquitto": "mosquitto",
@@ -25,6 +27,7 @@ _PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "strace": "strace",
+    "zsh": "zsh",
 }
 """Debian's packages, by program."""
 
