@@ -26,7 +26,9 @@ _PACKAGES = {
     "umount": "mount",
     "node": "nodejs",
     "npm": "npm",
+    "setpriv": "util-linux",
     "strace": "strace",
+    "unshare": "util-linux",
     "zsh": "zsh",
 }
 """Debian's packages, by program."""
