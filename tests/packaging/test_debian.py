@@ -1,6 +1,7 @@
 """The package for Debian is all that a box needs, and leaves what patients entered."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,13 +29,33 @@ exec chroot "$1/root" /bin/sh -e /mnt/try
 
 _TRY = """
 cd /root
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=/root/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 say() { echo "== $1"; }
+
+# A systemd that says only what it is asked for; the unit is enabled once /root/enabled exists.
+mkdir -p /run/systemd/system /root/bin
+cat >/root/bin/systemctl <<'EOF'
+#!/bin/sh
+echo "systemctl $*" >>/root/asked
+case "$*" in
+    *is-enabled*) test ! -e /root/enabled || echo enabled ;;
+    *is-active*) false ;;
+esac
+EOF
+chmod 755 /root/bin/systemctl
+rm -f /usr/sbin/policy-rc.d
 
 say install
 dpkg -i /mnt/*.deb
 dpkg --verify handrail
+say asked
+cat /root/asked
+rm /root/asked
+say upgrade
+touch /root/enabled
+dpkg -i /mnt/*.deb >/dev/null
+cat /root/asked
 say version
 handrail --version
 say serve
@@ -146,6 +167,9 @@ def test_a_box_from_install_to_purge(package: Path, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     did = dict(part.split("\n", 1) for part in ran.stdout.split("== ")[1:])
     assert "systemctl enable --now handrail" in did["install"]
+    assert "systemctl --system daemon-reload" in did["asked"]
+    assert " start " not in did["asked"]
+    assert re.findall("(stop|start) handrail.service", did["upgrade"]) == ["stop", "start"]
     assert did["version"] == f"handrail {_field(package, 'Version')}\n"
     assert "handrail ready: " in did["serve"]
     assert "1 completed" in did["serve"]
