@@ -16,6 +16,7 @@ _PACKAGES = {
     "jq": "jq",
     "man": "man-db",
     "mkfs.ext4": "e2fsprogs",
+    "dpkg-deb": "dpkg",
     "e2fsck": "e2fsprogs",
     "mosquitto": "mosquitto",
     "mosquitto_passwd": "mosquitto",

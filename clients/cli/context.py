@@ -32,7 +32,6 @@ Data = Annotated[
         help="The box's data folder.",
         show_default="data",
         file_okay=False,
-        is_eager=True,
         callback=act_as_owner,
     ),
 ]

@@ -66,7 +66,6 @@ def simulate(
             metavar="DIR",
             envvar="HANDRAIL_DATA",
             help="The data folder. Default: `data` if a box runs there, or else a temporary one.",
-            is_eager=True,
             callback=act_as_owner,
         ),
     ] = None,
