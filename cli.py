@@ -78,6 +78,7 @@ class Commands(LazyGroup):
         "schema": "clients.cli.schema",
         "acl": "clients.cli.schema",
         "reference": "clients.cli.reference",
+        "completion": "clients.cli.completion",
         "session": "clients.cli.session:app",
         "device": "clients.cli.device:app",
         "flow": "clients.cli.flow:app",
@@ -285,8 +286,9 @@ def restore(
             file = newest_in(backup)
             done = put_back(data, file, datetime.now(UTC))
         except OSError as error:
+            problem = f"{error.filename or data}: {error.strerror}"
             raise Failure(
-                f"cannot restore into {data}: {error.strerror}; fix this and restore again"
+                f"cannot restore into {data}: {problem}; fix this and restore again"
             ) from None
     if as_json:
         print_json(
@@ -397,7 +399,7 @@ def _explaining(data: Path) -> Iterator[None]:
     except (NoFreeSlotError, SiteTakenError) as error:
         raise Failure(str(error), UNAVAILABLE) from None
     except OSError as error:
-        what = error.strerror or str(error)
+        what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
         hint = "choose another address (--mqtt, --http) or folder (--data)"
         raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
 

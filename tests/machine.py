@@ -12,8 +12,11 @@ _PACKAGES = {
     "ss": "iproute2",
     "tc": "iproute2",
     "iptables": "iptables",
+    "fish": "fish",
     "jq": "jq",
+    "man": "man-db",
     "mkfs.ext4": "e2fsprogs",
+    "dpkg-deb": "dpkg",
     "e2fsck": "e2fsprogs",
     "mosquitto": "mosquitto",
     "mosquitto_passwd": "mosquitto",
@@ -24,7 +27,10 @@ _PACKAGES = {
     "umount": "mount",
     "node": "nodejs",
     "npm": "npm",
+    "setpriv": "util-linux",
     "strace": "strace",
+    "unshare": "util-linux",
+    "zsh": "zsh",
 }
 """Debian's packages, by program."""
 

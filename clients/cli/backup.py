@@ -43,8 +43,9 @@ def backup(
             try:
                 path, keys = program(context).copy_backup(data, taken.file, to)
             except OSError as error:
+                problem = f"{error.filename or to}: {error.strerror}"
                 raise Failure(
-                    f"the backup is {path}, but could not be copied to {to}: {error.strerror}"
+                    f"the backup is {path}, but could not be copied to {to}: {problem}"
                 ) from None
     if as_json:
         print_json({"file": str(path), "keys": str(keys), "size": taken.size})

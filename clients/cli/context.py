@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clients.cli.owner import act_as_owner
 from clients.sdk.credential import Credential
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Data = Annotated[
         help="The box's data folder.",
         show_default="data",
         file_okay=False,
+        callback=act_as_owner,
     ),
 ]
 DATA = Path("data")

@@ -1,6 +1,8 @@
 """Error messages for people: a line that says what to do next, an exit code, no traceback."""
 
+import errno
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -9,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from clients.cli.context import FAILED, INTERRUPTED, UNAVAILABLE, USAGE, Failure
+from clients.cli.owner import note
 from clients.sdk.errors import (
     ConnectFailed,
     HandrailError,
@@ -47,6 +50,10 @@ _TYPED = {
 }
 """Fields of requests, as a person types them."""
 
+_DENIED = os.strerror(errno.EACCES)
+_HIDDEN = re.compile("does not exist|is not (readable|writable)")
+"""What is reported of a file that this user cannot access, when arguments are parsed."""
+
 
 class FriendlyGroup(TyperGroup):
     """A command group that turns exceptions into a line on stderr and an exit code."""
@@ -62,11 +69,16 @@ class FriendlyGroup(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
-            if type(error).__module__.split(".")[0] in ("typer", "click"):
-                raise
-            message, code = explained(error)
             from clients.cli.output import say  # noqa: PLC0415 - most commands do not fail
 
+            acting = note(ctx)
+            if type(error).__module__.split(".")[0] in ("typer", "click"):
+                if acting and isinstance(error, typer.BadParameter) and _HIDDEN.search(str(error)):
+                    say(f"handrail: {acting}")
+                raise
+            message, code = explained(error)
+            if acting and _DENIED in message:
+                message = f"{message}; {acting}"
             say(f"handrail: {message}")
             raise typer.Exit(code) from None
 

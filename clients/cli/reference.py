@@ -1,9 +1,14 @@
-"""docs/reference/command-line.md, generated from the commands; a test compares them."""
+"""The reference of all commands, as docs/reference/command-line.md and as a manual page.
 
+Both are generated from the commands; a test compares the file with them.
+"""
+
+import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +25,8 @@ From a checkout, type `./run handrail …`; after installation, `handrail …`.
 `$HANDRAIL_DATA`, or else `./data`. A command that reads or changes data acts through the box's
 controller, over MQTT, as one of the admin devices `admin-1` to `admin-8`; their secrets are in the
 data folder. If no box is running on the folder, the command starts a temporary one on a free
-loopback port.
+loopback port. Run by root, it acts as the user who owns the folder, who must be able to read and
+write what you name; your shell opens what you redirect (`> record.pdf`).
 
 **Output.** Data is written to stdout, as JSON with `--json`; messages are written to stderr.
 
@@ -35,48 +41,69 @@ app = typer.Typer()
 
 
 @app.command(hidden=True, epilog="Example: handrail reference > docs/reference/command-line.md")
-def reference(context: typer.Context, data: Unused = None) -> None:  # noqa: ARG001
+def reference(
+    context: typer.Context,
+    *,
+    man: Annotated[bool, typer.Option("--man", help="Print a manual page instead.")] = False,
+    data: Unused = None,  # noqa: ARG001
+) -> None:
     """Print this reference of all commands as Markdown."""
-    sys.stdout.write(command_reference(context.find_root().command))
+    root = context.find_root().command
+    sys.stdout.write(manual_page(root, version("handrail")) if man else command_reference(root))
 
 
 def command_reference(root: Any) -> str:
     """Return the reference of all commands of a program."""
     parts = [_HEAD]
-    for names, command in _commands(root, ()):
+    for names, command in shown_commands(root):
         parts.append(f"\n## `handrail {' '.join(names)}`\n\n{_body(names, command)}")
     return "".join(parts)
 
 
-def _commands(group: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def shown_commands(
+    group: Any, names: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the commands that are not hidden, with their full names."""
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
-            yield from _commands(command, (*names, name))
+            yield from shown_commands(command, (*names, name))
         elif not command.hidden:
             yield (*names, name), command
 
 
 def _body(names: tuple[str, ...], command: Any) -> str:
-    arguments = [_argument(p) for p in command.params if p.param_type_name == "argument"]
-    usage = " ".join(["handrail", *names, "[OPTIONS]", *arguments])
-    example = (command.epilog or "").removeprefix("Example: ")
-    lines = [" ".join((command.help or "").split()), "", f"    {usage}", ""]
-    rows = [row for parameter in command.params if (row := _row(parameter))]
+    lines = [_about(command), "", f"    {_usage(names, command)}", ""]
+    rows = [f"| `{_cell(name)}` | {about} |" for name, about in _rows(command)]
     if rows:
         lines += ["| | |", "| --- | --- |", *rows, ""]
-    lines += [f"Example: `{example}`", ""]
+    lines += [f"Example: `{_example(command)}`", ""]
     return "\n".join(lines)
 
 
-def _row(parameter: Any) -> str | None:
-    if parameter.param_type_name == "argument":
-        name = _argument(parameter)
-    elif parameter.name == "help":
-        return None
-    else:
-        name = " ".join(filter(None, (", ".join(parameter.opts), _values(parameter))))
-    name = name.replace("|", "\\|")
+def _about(command: Any) -> str:
+    return " ".join((command.help or "").split())
+
+
+def _usage(names: tuple[str, ...], command: Any) -> str:
+    arguments = [_argument(p) for p in command.params if p.param_type_name == "argument"]
+    return " ".join(["handrail", *names, "[OPTIONS]", *arguments])
+
+
+def _example(command: Any) -> str:
+    return (command.epilog or "").removeprefix("Example: ")
+
+
+def _rows(command: Any) -> Iterator[tuple[str, str]]:
+    """Yield the arguments and options of a command, each with what it means."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            yield _argument(parameter), _meaning(parameter)
+        elif parameter.name != "help":
+            names = (", ".join(parameter.opts), values(parameter))
+            yield " ".join(filter(None, names)), _meaning(parameter)
+
+
+def _meaning(parameter: Any) -> str:
     about = [parameter.help or ""]
     if parameter.required:
         about.append("Required.")
@@ -84,14 +111,18 @@ def _row(parameter: Any) -> str | None:
         about.append("Default: `$HANDRAIL_DATA`, or else `data`.")
     elif isinstance(parameter.default, int | float | str) and not _is_flag(parameter):
         about.append(f"Default: `{getattr(parameter.default, 'value', parameter.default)}`.")
-    return f"| `{name}` | {' '.join(about).strip()} |"
+    return " ".join(about).strip()
 
 
-def _values(parameter: Any) -> str:
+def values(parameter: Any) -> str:
     """Return an option's metavar, or else its allowed values."""
     if parameter.metavar is None and isinstance(parameter.default, Enum):
         return "|".join(each.value for each in type(parameter.default))
     return parameter.metavar or ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _argument(parameter: Any) -> str:
@@ -101,3 +132,59 @@ def _argument(parameter: Any) -> str:
 
 def _is_flag(parameter: Any) -> bool:
     return bool(getattr(parameter, "is_flag", False))
+
+
+_MAN_HEAD = """.TH HANDRAIL 1 "" "Handrail {version}" "User Commands"
+.SH NAME
+handrail \\- guided patient check-in on two paired screens
+.SH SYNOPSIS
+.B handrail
+.I COMMAND
+[OPTIONS]
+.SH DESCRIPTION
+"""
+
+_MAN_FILES = """.SH FILES
+.TP
+.I /var/lib/handrail
+The data folder of the service, and of a command without \\-\\-data, where Handrail was installed as
+a package of the system.
+.TP
+.I /etc/handrail/serve.env
+The options with which the service starts.
+"""
+
+
+def manual_page(root: Any, release: str) -> str:
+    """Return the reference of all commands of a program as a page for `man`."""
+    intro = _HEAD.split("\n\n", 3)[3]  # what follows the title, and where the page comes from
+    parts = [_MAN_HEAD.format(version=release), *map(_paragraph, intro.strip().split("\n\n"))]
+    parts.append(".SH COMMANDS\n")
+    parts += [_man_command(names, command) for names, command in shown_commands(root)]
+    return "".join([*parts, _MAN_FILES])
+
+
+def _man_command(names: tuple[str, ...], command: Any) -> str:
+    rows = [f".TP\n.B {_roff(name)}\n{_roff(about)}\n" for name, about in _rows(command)]
+    return "".join(
+        [
+            f".SS handrail {' '.join(names)}\n",
+            _paragraph(_about(command)),
+            f".PP\n.EX\n{_roff(_usage(names, command))}\n.EE\n",
+            *rows,
+            f".PP\nExample:\n.PP\n.EX\n{_roff(_example(command))}\n.EE\n",
+        ]
+    )
+
+
+def _paragraph(text: str) -> str:
+    return f".PP\n{_roff(' '.join(text.split()))}\n"
+
+
+def _roff(text: str) -> str:
+    """Escape text, and write its Markdown in roff: code as it is typed, links as their text."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
+    text = text.replace("\\", r"\e").replace("-", r"\-").replace("'", r"\(aq")
+    text = text.replace("…", "...")
+    text = re.sub(r"\*\*([^*]+)\*\*|`([^`]+)`", r"\\fB\1\2\\fP", text)
+    return f"\\&{text}" if text.startswith(".") else text

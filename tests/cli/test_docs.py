@@ -27,7 +27,7 @@ _INLINE = re.compile(r"`((?:\./run )?handrail [^`]+)`")
 def commands_of(text: str) -> list[str]:
     """Find what a page shows of our command line, in blocks and within sentences."""
     blocks = "\n".join(_FENCED.findall(text)).replace("\\\n", " ")
-    lines = [line.strip().removeprefix("$ ") for line in blocks.splitlines()]
+    lines = [line.strip().removeprefix("$ ").removeprefix("sudo ") for line in blocks.splitlines()]
     prose = [" ".join(one.split()) for one in _INLINE.findall(_FENCED.sub("", text))]
     found = [*lines, *prose]
     said = [one.removeprefix("./run ") for one in found]

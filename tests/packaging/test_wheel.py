@@ -1,29 +1,18 @@
 """The wheel is all that a box needs: built, installed and tried without development packages."""
 
-import os
 import re
-import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.machine import find
+
+from .conftest import MINUTES, environment, find_uv, runner
 
 PACKAGES = ("broker", "clients", "schemas", "session_controller")
-
-_NOT_SOURCES = (".git", ".venv", ".tools", ".hypothesis", ".*_cache", "__pycache__", "data")
-_NOT_SOURCES += ("dist", "generated", "node_modules", "uv.lock")
-_NO_INDEX = re.compile(
-    r"Failed to fetch|dns error|EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT"
-)
-"""What uv and npm print where no package index can be reached."""
-
-_MINUTES = 300
 
 _IMPORT_ALL = f"""
 import importlib, pkgutil
@@ -34,7 +23,7 @@ for name in {PACKAGES}:
 import cli
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * _MINUTES)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * MINUTES)]
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class Installed:
         done = subprocess.run(
             [self.programs / program, *arguments],
             cwd=self.wheel.parent,
-            env=_environment(),
+            env=environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -58,47 +47,11 @@ class Installed:
         return done.stdout
 
 
-def _environment() -> dict[str, str]:
-    ours = ("PYTHONPATH", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in ours}
-
-
-def _uv() -> str:
-    """Return the uv that `./run` uses; `uv run` names itself in `UV`."""
-    found = os.environ.get("UV") or find("uv") or shutil.which(ROOT / ".tools" / "bin" / "uv")
-    if not found:
-        pytest.skip("uv is not installed: ./run test")
-    return found
-
-
-def _uv_runner(folder: Path) -> Callable[..., None]:
-    uv = _uv()
-
-    def run(*arguments: str | Path) -> None:
-        done = subprocess.run(
-            [uv, *arguments],
-            cwd=folder,
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_MINUTES,
-            check=False,
-        )
-        if done.returncode != 0 and _NO_INDEX.search(done.stdout):
-            pytest.skip("no package index can be reached from here")
-        assert done.returncode == 0, done.stdout
-
-    return run
-
-
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Build a copy of the sources, since building replaces the pages, and install the wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    sources = folder / "sources"
-    shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(*_NOT_SOURCES))
-    uv = _uv_runner(sources)
+def installed(sources: Path) -> Installed:
+    """Build the wheel, and install it."""
+    folder = sources.parent
+    uv = runner(find_uv(), sources)
     uv("build", "--wheel", "--out-dir", folder)
     (wheel,) = folder.glob("*.whl")
     uv("venv", folder / "venv")
