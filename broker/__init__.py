@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .access.rules import Rules
     from .broker import Broker
     from .local import LocalClient, LocalMessage
-    from .monitoring.observer import Client, Observer
+    from .monitoring.observer import Client, Heard, Observer
     from .network.listeners import tls_problem
     from .packets.errors import Reason
     from .settings import BrokerSettings, Limits, Listener, Tls
@@ -22,6 +22,7 @@ __all__ = [
     "BrokerSettings",
     "Client",
     "Credentials",
+    "Heard",
     "Identity",
     "Limits",
     "Listener",
@@ -40,7 +41,7 @@ _EXPORTS = {
     "access.identity": ("Authenticate", "Credentials", "Identity"),
     "network.listeners": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
-    "monitoring.observer": ("Client", "Observer"),
+    "monitoring.observer": ("Client", "Heard", "Observer"),
     "access.rules": ("Rules",),
     "settings": ("BrokerSettings", "Limits", "Listener", "Tls"),
 }

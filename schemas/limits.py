@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.base import ID_LIMIT, ID_PATTERN
+from schemas.base import ID_LIMIT, ID_PATTERN, ONE_LINE
 
 _LIMITS = {
     "string_too_short": "must not be empty",
@@ -23,5 +23,7 @@ def limit_of(fault: Mapping[str, Any]) -> str | None:
     context = fault.get("ctx", {})
     if context.get("pattern") == f"^{ID_PATTERN}$":
         return ID_LIMIT
+    if context.get("pattern") == ONE_LINE:
+        return "must not contain control characters"
     limit = _LIMITS.get(fault["type"])
     return limit.format_map(context) if limit else None
