@@ -426,7 +426,8 @@ def _knock(data: Path) -> Iterator[Place]:
         url = bare(where["mqtt"])
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
-        yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
+        credential = Credential(where["site"], device, Role.ADMIN, secret)
+        yield Place(url, credential, where.get("http"))
 
 
 def audit(data: Path, receipt: str | None, extent: str) -> Audit:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.sdk.credential import Credential
-
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
+    from clients.sdk.credential import Credential
     from schemas.questionnaire.model import Flow
     from schemas.wire.requests import PatientFields
 
@@ -57,7 +56,9 @@ class Place:
     """A running box: its URL, and this command's credential."""
 
     url: str
-    credential: Credential = field(repr=False)
+    credential: "Credential" = field(repr=False)
+    pages: str | None = None
+    """The HTTP address of its pages, as it listens, or None if it serves none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,4 +202,6 @@ def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = Fals
         ("flow_id", "title", "steps", "flow_ref", "added"),
         rows,
         "There are no flows; add one with `handrail flow add FILE`.",
+        prose=("title",),
+        spare=("steps", "title"),
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Audit, Data, Failure, Wanted, program
-from clients.cli.output import print_facts, print_json, print_line, print_rows, say
+from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
 
@@ -98,7 +98,7 @@ def _facts(found: Audit) -> dict[str, str]:
         f"{found.after + 1:,} to {found.entries:,}" if found.entries > found.after else "none"
     )
     if found.verified_at:
-        verified += f"; those before at {found.verified_at}, and again with --all"
+        verified += f"; those before at {moment_of(found.verified_at)}, and again with --all"
     facts = {
         "whole": "no" if found.faults else "yes",
         "entries": f"{found.entries:,}, signed up to {found.signed:,}",
@@ -172,7 +172,7 @@ def list_entries(
         say(f"there may be older entries; list them with --before {page.last}, or all with --all")
 
 
-_WIDTHS = {"entry": 8, "at": 24, "what": 20, "device": 16, "session": 26, "about": 0}
+_WIDTHS = {"entry": 8, "at": 25, "what": 20, "device": 16, "session": 26, "about": 0}
 
 
 class _Page:
@@ -194,7 +194,7 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     about = ", ".join(f"{name} {value}" for name, value in (entry.get("about") or {}).items())
     return (
         str(entry["entry"]),
-        str(entry["at"]),
+        moment_of(str(entry["at"])),
         str(entry["what"]),
         str(entry["device"] or ""),
         str(entry["session"] or ""),

@@ -143,7 +143,7 @@ def _print_sessions(sessions: Sequence[LobbyLine], empty: str) -> None:
         for line in sessions
     ]
     columns = ("session", "label", "status", "step", "patient", "host", "last change")
-    table(columns, rows, empty)
+    table(columns, rows, empty, prose=("label", "step"), spare=("host", "step"))
 
 
 @app.command(epilog="Example: handrail session show s-3f9a…")
@@ -219,7 +219,8 @@ def timeline(
         (moment(line.at), str(line.revision), line.device or "", line.event, line.summary)
         for line in lines
     ]
-    table(("at", "revision", "device", "event", "about"), rows, "There are no events.")
+    columns = ("at", "revision", "device", "event", "about")
+    table(columns, rows, "There are no events.", prose=("about",))
 
 
 @app.command(epilog="Example: handrail session history s-3f9a… --field last-name")
@@ -252,7 +253,8 @@ def history(
         )
         for one in changes
     ]
-    table(("at", "device", "field", "before", "after"), rows, "Nothing was entered.")
+    columns = ("at", "device", "field", "before", "after")
+    table(columns, rows, "Nothing was entered.", prose=("before", "after"))
 
 
 def _value(value: object) -> str:

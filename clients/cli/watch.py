@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 
 from clients.cli.context import DATA, AsJson, Data, Failure, Program, program
-from clients.cli.output import out, plain, print_line, say
+from clients.cli.output import moment, out, plain, print_line, say
 from clients.cli.session_page import session_page
 from clients.sdk.admin import AdminClient
 from clients.sdk.errors import ConnectFailed, HandrailError, RequestRefused, TimedOut
@@ -109,7 +109,7 @@ def _print_change(view: FacilityView) -> None:
     filled = sum(step.filled for step in view.steps.values())
     away = [name for name, who in view.participants.items() if not who.online]
     parts = [
-        view.updated_at.astimezone().strftime("%H:%M:%S"),
+        moment(view.updated_at),
         f"revision {view.revision}",
         view.status,
         f"step {view.step_index + 1}/{view.steps_total} {view.step_id}",
