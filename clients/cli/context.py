@@ -37,8 +37,16 @@ Unused = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Accepted for consistency; not used here."),
 ]
+MAX_LISTED = 1_000_000
 Limit = Annotated[
-    int, typer.Option("--limit", min=1, metavar="N", help="List at most so many, the newest first.")
+    int,
+    typer.Option(
+        "--limit",
+        min=1,
+        max=MAX_LISTED,
+        metavar="N",
+        help="List at most so many, the newest first.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

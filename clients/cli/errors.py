@@ -35,9 +35,13 @@ _OWN_BROKER = (
 
 
 _TYPED = {
+    "birth_date": "--birth-date",
+    "destination": "NAME",
     "device": "DEVICE",
+    "family": "--family",
     "field_id": "FIELD",
     "flow_id": "FLOW",
+    "given": "--given",
     "host": "--host",
     "label": "--label",
     "name": "NAME",
@@ -46,6 +50,7 @@ _TYPED = {
     "reason": "--reason",
     "session": "the session id",
     "sessions": "each session id",
+    "staff_name": "--staff-name",
 }
 """Fields of requests, as a person types them."""
 

@@ -9,10 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, FAILED, AsJson, Audit, Data, Failure, Wanted, program
+from clients.cli.context import (
+    DATA,
+    FAILED,
+    MAX_LISTED,
+    USAGE,
+    AsJson,
+    Audit,
+    Data,
+    Failure,
+    Wanted,
+    program,
+)
 from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
+from schemas.base import ID_LIMIT, is_identifier
 
 keys = typer.Typer(
     help="Show and rotate the box's keys.",
@@ -24,6 +36,10 @@ app = typer.Typer(
     epilog="Example: handrail audit verify",
     no_args_is_help=True,
 )
+
+
+_LAST = 2**63 - 1
+"""The highest number that the log can have."""
 
 
 @keys.command("show", epilog="Example: handrail key show")
@@ -148,12 +164,17 @@ def list_entries(
             help="Only entries since then: 2026-11-27, 2026-11-27T08:30, or 24h, 7d ago.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_LISTED, help="At most this many, the newest.")
+    ] = 100,
     every: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
     before: Annotated[
-        int | None, typer.Option(min=1, help="Only entries before this number: the next page.")
+        int | None,
+        typer.Option(min=1, max=_LAST, help="Only entries before this number: the next page."),
     ] = None,
-    after: Annotated[int, typer.Option(min=0, help="Only entries after this number.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=_LAST, help="Only entries after this number.")
+    ] = 0,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -161,6 +182,8 @@ def list_entries(
 
     Contains no values.
     """
+    if session is not None and not is_identifier(session):
+        raise Failure(f"--session {ID_LIMIT}", USAGE)
     wanted = Wanted(after, before, session, since, None if every else limit)
     page = _Page(program(context).entries(data, wanted))
     if as_json:

@@ -4,8 +4,19 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
 
-from schemas.base import AnyJson, FieldId, Identifier, PageMark, Role, Timestamp, Wire, absent
+from schemas.base import (
+    DAY_PATTERN,
+    AnyJson,
+    FieldId,
+    Identifier,
+    PageMark,
+    Role,
+    Timestamp,
+    Wire,
+    absent,
+)
 from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
@@ -210,13 +221,15 @@ class CancelSession(RequestBase):
 
 
 def _is_a_day(text: str) -> str:
-    date.fromisoformat(text)
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        limit = {"pattern": DAY_PATTERN}
+        raise PydanticCustomError("not_a_day", "not a day of the calendar", limit) from None
     return text
 
 
-BirthDate = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_is_a_day)
-]
+BirthDate = Annotated[str, Field(pattern=DAY_PATTERN), AfterValidator(_is_a_day)]
 Gender = Literal["male", "female", "other", "unknown"]
 """FHIR's AdministrativeGender."""
 
