@@ -67,7 +67,7 @@ class Commands(LazyGroup):
         "soak": "clients.cli.backup",
         "restore": None,
         "simulate": "clients.cli.simulate",
-        "demo": "clients.demo.command",
+        "demo": "clients.demo.cli",
         "schema": "clients.cli.schema",
         "acl": "clients.cli.schema",
         "reference": "clients.cli.reference",

@@ -139,7 +139,7 @@ class Program:
     @contextmanager
     def reach(self, data: Path) -> "Iterator[AdminClient]":
         """Connect to the box of a data folder as an admin."""
-        from clients.sdk.admin import AdminClient  # noqa: PLC0415 - `serve` needs no client
+        from clients.sdk.admin import AdminClient
 
         with self.visit(data) as place, AdminClient(place.url, place.credential) as admin:
             yield admin

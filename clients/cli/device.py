@@ -45,7 +45,7 @@ Url = Annotated[
 @contextmanager
 def _reach(context: typer.Context, data: Path) -> "Iterator[tuple[AdminClient, str | None]]":
     """Connect to the box as an admin; yield that and the address of its pages."""
-    from clients.sdk.admin import AdminClient  # noqa: PLC0415
+    from clients.sdk.admin import AdminClient
 
     with (
         program(context).visit(data) as place,
@@ -97,10 +97,10 @@ def enrol(
     as_json: AsJson = False,
 ) -> None:
     """Enroll a screen. The secret is shown only once; a code is valid for ten minutes."""
-    from clients.cli.enrolment import check_sheet, enrol_all, print_enrolled  # noqa: PLC0415
-    from clients.cli.enrolment_file import read_devices  # noqa: PLC0415
-    from clients.cli.pairing_page import pages_address  # noqa: PLC0415
-    from schemas.base import Role  # noqa: PLC0415
+    from clients.cli.enrolment import check_sheet, enrol_all, print_enrolled
+    from clients.cli.enrolment_file import read_devices
+    from clients.cli.pairing_page import pages_address
+    from schemas.base import Role
 
     if csv is not None and not (name is role is room is None):
         raise Failure("--csv cannot be combined with NAME, --role and --room", USAGE)
@@ -132,7 +132,7 @@ def list_devices(
     as_json: AsJson = False,
 ) -> None:
     """List the screens: which are online, and when and where they were last seen."""
-    from clients.cli.output import plain, print_json, print_table, say  # noqa: PLC0415
+    from clients.cli.output import plain, print_json, print_table, say
 
     with program(context).reach(data) as admin:
         found = admin.list_devices().devices
@@ -164,7 +164,7 @@ _SPARE = ("software", "address", "session", "role", "room")
 
 
 def _row(device: "DeviceLine") -> tuple[str, ...]:
-    from clients.cli.output import moment  # noqa: PLC0415
+    from clients.cli.output import moment
 
     return (
         device.device,
@@ -234,8 +234,8 @@ def code(
 
     The old credential works until the code is used. If the screen is lost, revoke it first.
     """
-    from clients.cli.enrolment import print_enrolled  # noqa: PLC0415
-    from clients.cli.pairing_page import pages_address  # noqa: PLC0415
+    from clients.cli.enrolment import print_enrolled
+    from clients.cli.pairing_page import pages_address
 
     with _reach(context, data) as (admin, pages):
         address = pages_address(url, pages)
@@ -247,7 +247,7 @@ def replace(
     context: typer.Context, device: DeviceId, data: Data = DATA, as_json: AsJson = False
 ) -> None:
     """Replace a screen's secret at once. Its id and name stay; the old one is disconnected."""
-    from clients.cli.enrolment import print_enrolled  # noqa: PLC0415
+    from clients.cli.enrolment import print_enrolled
 
     with program(context).reach(data) as admin:
         print_enrolled(admin.replace_device(device), None, as_json=as_json)
@@ -274,7 +274,7 @@ def retire(
 
 
 def _print(answer: Any, facts: dict[str, str], *, as_json: bool) -> None:
-    from clients.cli.output import plain, print_facts, print_json  # noqa: PLC0415
+    from clients.cli.output import plain, print_facts, print_json
 
     if as_json:
         print_json(plain(answer))

@@ -24,7 +24,6 @@ from clients.cli.context import (
 from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
-from schemas.base import ID_LIMIT, is_identifier
 
 keys = typer.Typer(
     help="Show and rotate the box's keys.",
@@ -182,6 +181,8 @@ def list_entries(
 
     Contains no values.
     """
+    from schemas.base import ID_LIMIT, is_identifier
+
     if session is not None and not is_identifier(session):
         raise Failure(f"--session {ID_LIMIT}", USAGE)
     wanted = Wanted(after, before, session, since, None if every else limit)

@@ -41,7 +41,7 @@ class LazyGroup(TyperGroup):
         except Exception as error:
             if _is_of_typer(error) and not (as_json and hasattr(error, "format_message")):
                 raise
-            from clients.cli.errors import report  # noqa: PLC0415 - most commands do not fail
+            from clients.cli.errors import report
 
             raise typer.Exit(report(error, as_json=as_json)) from None
 

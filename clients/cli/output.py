@@ -6,20 +6,19 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
-from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.table import Table
 
 Line = TypeVar("Line")
 
 
-def plain(value: BaseModel | Sequence[BaseModel]) -> Any:
+def plain(value: "BaseModel | Sequence[BaseModel]") -> Any:
     """Return an answer of the box as JSON, without the fields that only the protocol needs."""
-    if not isinstance(value, BaseModel):
+    if isinstance(value, Sequence):
         return [plain(each) for each in value]
     return value.model_dump(mode="json", exclude={"v", "type", "request_id"})
 
@@ -42,14 +41,19 @@ def first(found: Iterable[Line], limit: int) -> tuple[list[Line], bool]:
     return lines[:limit], len(lines) > limit
 
 
-def out() -> Console:
+def out() -> "Console":
     """Return a console on stdout; lines are not wrapped to 80 columns off a terminal."""
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
     return Console(file=sys.stdout, width=width, highlight=False)
 
 
 def say(text: str) -> None:
     """Print a message to stderr."""
+    from rich.console import Console
+    from rich.markup import escape
+
     Console(stderr=True, highlight=False, soft_wrap=True).print(escape(text))
 
 
@@ -87,7 +91,7 @@ def _tables(
     width: int,
     prose: Collection[str],
     spare: Sequence[str],
-) -> Iterator[Table]:
+) -> "Iterator[Table]":
     """Yield the tables that fit a width, the best one first."""
     filled = [name for n, name in enumerate(columns) if any(row[n] for row in cells)]
     kept = [name for name in columns if name in filled or name not in spare]
@@ -108,6 +112,8 @@ def _fit(
     prose: Collection[str],
 ) -> list[int] | None:
     """Return the widths of columns that fit a width, or None if too much would be broken."""
+    from rich.cells import cell_len
+
     columns = list(zip(names, *rows, strict=True))
     wanted = [max(map(cell_len, column)) for column in columns]
     least = [
@@ -129,10 +135,15 @@ def _fit(
 
 def _longest_word(cell: str) -> int:
     """Return the width of the longest word of a cell."""
+    from rich.cells import cell_len
+
     return max(map(cell_len, cell.split()), default=0)
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Table:
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, width in zip(names, widths, strict=True):
         table.add_column(name, width=width, overflow="fold")
@@ -170,6 +181,9 @@ def printable(line: str) -> str:
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values, one pair per line."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         table.add_row(f"[dim]{escape(name)}[/]", escape(value))

@@ -33,7 +33,7 @@ def link_of(address: str, enrolled: EnrolledDevice) -> str:
 
 def qr_text(link: str) -> str:
     """Return a QR code as text of block characters."""
-    import segno  # noqa: PLC0415 - only pairing draws codes
+    import segno
 
     text = StringIO()
     segno.make(link, error="l", micro=False).terminal(out=text, compact=True, border=2)
@@ -46,7 +46,7 @@ def sheet_of(address: str, devices: Iterable[tuple[NewDevice, EnrolledDevice]]) 
 
 
 def _card(address: str, new: NewDevice, enrolled: EnrolledDevice) -> str:
-    import segno  # noqa: PLC0415
+    import segno
 
     link = link_of(address, enrolled)
     code = segno.make(link, error="m", micro=False).svg_inline(scale=4, border=4)
