@@ -117,12 +117,12 @@ def _fit(
     columns = list(zip(names, *rows, strict=True))
     wanted = [max(map(cell_len, column)) for column in columns]
     least = [
-        max(map(_longest_word, column)) if name in wrapped else widest
+        min(widest, _NARROW)
+        if name in prose
+        else max(map(_longest_word, column))
+        if name in wrapped
+        else widest
         for name, widest, column in zip(names, wanted, columns, strict=True)
-    ]
-    least = [
-        min(each, _BREAKABLE) if name in prose else each
-        for name, each in zip(names, least, strict=True)
     ]
     left = width - _GAP * (len(names) - 1)
     if sum(least) > left:
@@ -153,8 +153,8 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence
 
 
 _GAP = 2
-_BREAKABLE = 12
-"""Columns of prose may be as narrow as this."""
+_NARROW = 16
+"""A column of prose is not made narrower than this."""
 
 
 def print_rows(widths: Mapping[str, int], rows: Iterable[Sequence[str]], empty: str) -> None:
@@ -185,6 +185,8 @@ def print_facts(facts: Mapping[str, str]) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(f"[dim]{escape(name)}[/]", escape(value))
     out().print(table)

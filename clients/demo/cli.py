@@ -29,6 +29,6 @@ def demo(
 
     Takes a minute. Without --once, the box stays up and two links are printed for trying it out.
     """
-    from clients.demo.command import run  # noqa: PLC0415 - help needs none of it
+    from clients.demo.command import run
 
     run(program(context), data, once=once, fast=fast)

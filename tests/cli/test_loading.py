@@ -16,7 +16,7 @@ from .conftest import STOP_WITHIN_S
 SELDOM = {
     "clients.sdk.client",
     "clients.cli.simulate",
-    "clients.demo.command",
+    "clients.demo.cli",
     "jwt",
     "paho",
     "regex",
