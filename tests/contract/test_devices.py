@@ -23,7 +23,7 @@ def line(clinic: Room, device: str) -> Json:
 
 
 def presence(device: Device, **more: object) -> None:
-    """Say that a device is online."""
+    """Publish that a device is online."""
     device.connection += 1
     device.publish(
         f"{ROOT}/devices/{device.device}/presence",
