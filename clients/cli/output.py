@@ -116,14 +116,12 @@ def _fit(
 
     columns = list(zip(names, *rows, strict=True))
     wanted = [max(map(cell_len, column)) for column in columns]
-    least = [
-        min(widest, _NARROW)
-        if name in prose
-        else max(map(_longest_word, column))
-        if name in wrapped
-        else widest
-        for name, widest, column in zip(names, wanted, columns, strict=True)
-    ]
+    least = list(wanted)
+    for n, name in enumerate(names):
+        if name in prose:
+            least[n] = min(wanted[n], _NARROW)
+        elif name in wrapped:
+            least[n] = max(map(_longest_word, columns[n]))
     left = width - _GAP * (len(names) - 1)
     if sum(least) > left:
         return None
