@@ -244,7 +244,6 @@ def revoke(work: UnitOfWork, device: Device) -> None:
     for session in work.sessions_of(device.device):
         if not session.state.status.ended:
             work.record(session, DeviceLeft(device=device.device))
-    work.close_code(device.device, device.code_serial)
     work.put_device(replace(device, revoked_at=work.at, online=False))
     for topic in (AssignmentTopic, LobbyTopic, PresenceTopic):
         work.said.append((topic(device.device), None))
