@@ -436,8 +436,9 @@ def _where(data: Path) -> dict[str, str]:
         where = json.loads((data / BOX_FILE).read_text())
     except ValueError:
         where = None
+    kinds = {"site": str, "mqtt": str, "http": str | None}
     if not isinstance(where, dict) or not all(
-        isinstance(where.get(name), str) for name in ("site", "mqtt")
+        isinstance(where.get(name), kind) for name, kind in kinds.items()
     ):
         raise ConnectionError(f"{data / BOX_FILE} is damaged")
     return where

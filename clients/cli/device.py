@@ -104,7 +104,9 @@ def enrol(
 
     if csv is not None and not (name is role is room is None):
         raise Failure("--csv cannot be combined with NAME, --role and --room", USAGE)
-    if csv is None and (name is None or role is None or sheet is not None):
+    if csv is None and sheet is not None:
+        raise Failure("--sheet requires --csv FILE", USAGE)
+    if csv is None and (name is None or role is None):
         raise Failure("pass NAME and --role facility|patient, or --csv FILE", USAGE)
     by: CredentialKind = "code" if code or sheet is not None else "secret"
     devices = None if csv is None else read_devices(csv)
