@@ -178,6 +178,9 @@ def test_a_data_folder_that_is_none(names: tuple[str, ...], where: str, typed: H
         for one in COMMANDS[names].params
         if one.param_type_name == "argument" or one.required or one.name == "role"
     ]
-    ran = typed(*names, "--data", where, *needed)
+    as_json = ["--json"] if any(one.name == "as_json" for one in COMMANDS[names].params) else []
+    ran = typed(*names, "--data", where, *as_json, *needed)
     assert fault_of(ran, names) is None
     assert ran.code != 0
+    if as_json and ran.code != 1:
+        assert json.loads(ran.err)["error"]["exit_code"] == ran.code
