@@ -74,7 +74,7 @@ class Commands(LazyGroup):
         "soak": "clients.cli.backup",
         "restore": None,
         "simulate": "clients.cli.simulate",
-        "demo": "clients.demo.command",
+        "demo": "clients.demo.cli",
         "schema": "clients.cli.schema",
         "acl": "clients.cli.schema",
         "reference": "clients.cli.reference",
@@ -462,11 +462,26 @@ def _knock(data: Path) -> Iterator[Place]:
     from schemas.base import Role
 
     with take_slot(data) as (device, secret):
-        where = json.loads((data / BOX_FILE).read_text())
+        where = _where(data)
         url = bare(where["mqtt"])
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
-        yield Place(url, Credential(where["site"], device, Role.ADMIN, secret))
+        credential = Credential(where["site"], device, Role.ADMIN, secret)
+        yield Place(url, credential, where.get("http"))
+
+
+def _where(data: Path) -> dict[str, str]:
+    """Return what a running box wrote about itself. Raises `OSError` if no box wrote it."""
+    try:
+        where = json.loads((data / BOX_FILE).read_text())
+    except ValueError:
+        where = None
+    kinds = {"site": str, "mqtt": str, "http": str | None}
+    if not isinstance(where, dict) or not all(
+        isinstance(where.get(name), kind) for name, kind in kinds.items()
+    ):
+        raise ConnectionError(f"{data / BOX_FILE} is damaged")
+    return where
 
 
 def audit(data: Path, receipt: str | None, extent: str) -> Audit:

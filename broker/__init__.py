@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .broker import Broker
     from .local import LocalClient, LocalMessage
     from .monitoring.counters import Level
-    from .monitoring.observer import Client, Observer
+    from .monitoring.observer import Client, Heard, Observer
     from .network.tls import tls_problem
     from .packets.errors import Reason
     from .settings import BrokerSettings, Limits, Listener, Tls
@@ -23,6 +23,7 @@ __all__ = [
     "BrokerSettings",
     "Client",
     "Credentials",
+    "Heard",
     "Identity",
     "Level",
     "Limits",
@@ -43,7 +44,7 @@ _EXPORTS = {
     "network.tls": ("tls_problem",),
     "local": ("LocalClient", "LocalMessage"),
     "monitoring.counters": ("Level",),
-    "monitoring.observer": ("Client", "Observer"),
+    "monitoring.observer": ("Client", "Heard", "Observer"),
     "access.rules": ("Rules",),
     "settings": ("BrokerSettings", "Limits", "Listener", "Tls"),
 }

@@ -13,7 +13,7 @@ from .access.rules import Rules
 from .amqtt_frame import Frame
 from .local import LocalClient
 from .monitoring.counters import Level
-from .monitoring.observer import Observer
+from .monitoring.observer import Heard, Observer
 from .network.listeners import Listeners
 from .protocol.engine import Engine
 from .settings import BrokerSettings
@@ -94,6 +94,14 @@ class Broker:
         that others learn that it is gone. A CONNECT of this user in progress is refused.
         """
         self._engine.revoke(user)
+
+    def last_heard(self, client_id: str) -> Heard | None:
+        """Return from where a connected client was last heard, and when; None if it is away."""
+        session = self._engine.sessions.get(client_id)
+        connection = session.connection if session is not None else None
+        if connection is None:
+            return None
+        return Heard(connection.address, self._engine.now() - connection.last_heard)
 
     def attach(self, client_id: str, user: str) -> LocalClient:
         """Return an in-process client. It is trusted: no rules apply to it."""

@@ -28,6 +28,9 @@ VERSION: Literal[1] = 1
 ID_PATTERN = r"[a-z0-9-]{1,64}"
 ID_LIMIT = "must be 1 to 64 characters of a-z, 0-9 and -"
 """`ID_PATTERN` in words, for messages."""
+DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
+"""The pattern of a text of one line, without control characters."""
 Identifier = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 """The id of a site, device, session, upload or flow; valid as a topic level."""
 

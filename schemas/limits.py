@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.base import ID_LIMIT, ID_PATTERN
+from schemas.base import DAY_PATTERN, ID_LIMIT, ID_PATTERN, ONE_LINE
 
 _LIMITS = {
     "string_too_short": "must not be empty",
@@ -11,6 +11,7 @@ _LIMITS = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be {expected}",
+    "string_unicode": "must be text in Unicode",
 }
 """By pydantic's error types; no text of the contract has a minimum length above 1."""
 
@@ -23,5 +24,9 @@ def limit_of(fault: Mapping[str, Any]) -> str | None:
     context = fault.get("ctx", {})
     if context.get("pattern") == f"^{ID_PATTERN}$":
         return ID_LIMIT
+    if context.get("pattern") == DAY_PATTERN:
+        return "must be a date such as 1980-02-03"
+    if context.get("pattern") == ONE_LINE:
+        return "must not contain control characters"
     limit = _LIMITS.get(fault["type"])
     return limit.format_map(context) if limit else None

@@ -28,7 +28,7 @@ from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.service import Service
 from session_controller.settings import Settings
 from session_controller.storage.store import Store
-from session_controller.transport.link import InProcessLink, Link, LocalClient
+from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,9 @@ class EmbeddedBroker(Protocol):
 
     def reload_certificates(self) -> str | None:
         """Use the certificate files as they are now; return which is unusable and why, or None."""
+
+    def last_heard(self, client_id: str) -> Heard | None:
+        """Return from where and when a client was last heard, or None if it is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,7 @@ class Box:
             )
         )
         user = controller_user(site)
-        return InProcessLink(broker.attach(user, user), broker.revoke)
+        return InProcessLink(broker.attach(user, user), broker.revoke, broker.last_heard)
 
     def _role_of(self, client_id: str, username: str | None, password: bytes | None) -> str | None:
         if self._service is None:

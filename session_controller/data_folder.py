@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from session_controller.errors import NoFreeSlotError
+from session_controller.errors import NoFreeSlotError, StoreError
 
 BOX_FILE = "box.json"
 """The address of the running box."""
@@ -19,13 +19,34 @@ SLOTS = tuple(f"admin-{n}" for n in range(1, 9))
 """One for each concurrent command: a device connects only once."""
 
 
+def read_secrets(path: Path) -> dict[str, str]:
+    """Return the secrets of the admin devices in a file.
+
+    Raises `StoreError` if the file is damaged, and `FileNotFoundError` if there is none.
+    """
+    try:
+        secrets = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError):
+        secrets = None
+    whole = isinstance(secrets, dict) and all(isinstance(s, str) for s in secrets.values())
+    if not whole or not secrets:
+        raise StoreError(
+            f"{path} is damaged or cannot be read: it holds the secrets of this box's own commands."
+            f" Remove it (rm {path}) and start the box again: it makes new ones."
+        )
+    return dict(secrets)
+
+
 @contextmanager
 def take_slot(folder: Path) -> Iterator[tuple[str, str]]:
     """Reserve an unused admin device; yields its id and secret.
 
-    Raises `NoFreeSlotError`, and `FileNotFoundError` if no box has ever run on this folder.
+    Raises `NoFreeSlotError`, `StoreError` if the file of secrets is damaged, and
+    `FileNotFoundError` if no box has ever run on this folder.
     """
-    for device, secret in json.loads((folder / ADMINS_FILE).read_text()).items():
+    for device, secret in read_secrets(folder / ADMINS_FILE).items():
         handle = os.open(folder / f"{device}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

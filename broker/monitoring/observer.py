@@ -18,6 +18,15 @@ class Client:
     listener: str
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """From where a connected client was last heard, and when."""
+
+    address: str
+    """The IP address of its connection."""
+    seconds_ago: float
+
+
 class Observer:
     """Base class of observers: override the methods of interest.
 

@@ -12,6 +12,8 @@ class Peer(Protocol):
     """The part of `Connection` that these modules use."""
 
     address: str
+    last_heard: float
+    """When something was last received, by the engine's clock."""
     congested: bool
     """Whether its unread output exceeds the limit."""
     answers: dict[tuple[str, str], bool]

@@ -4,16 +4,15 @@ import json
 import socket
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
 from clients.cli.output import print_facts, print_json, say
-from clients.sdk.credential import Credential
-from clients.simulator.soak import BoxUnderSoak, SoakReport
-from clients.simulator.soak import soak as run_soak
-from schemas.base import Role
+
+if TYPE_CHECKING:
+    from clients.simulator.soak import SoakReport
 
 BACKUPS = "backups"
 
@@ -75,6 +74,11 @@ def soak(
 
     The box is killed once and paused repeatedly; its memory and descriptors must not grow.
     """
+    from clients.sdk.credential import Credential
+    from clients.simulator.soak import BoxUnderSoak
+    from clients.simulator.soak import soak as run_soak
+    from schemas.base import Role
+
     with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
         port = _free_port()
         order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
@@ -106,7 +110,7 @@ def _free_port() -> int:
         return port
 
 
-def _so_far(report: SoakReport) -> str:
+def _so_far(report: "SoakReport") -> str:
     newest = report.samples[-1]
     return (
         f"{report.outcomes.total()} sessions, {newest.resident / (1 << 20):.0f} MiB, "
@@ -114,7 +118,7 @@ def _so_far(report: SoakReport) -> str:
     )
 
 
-def _tell(report: SoakReport, *, as_json: bool) -> None:
+def _tell(report: "SoakReport", *, as_json: bool) -> None:
     if as_json:
         print_json(
             {

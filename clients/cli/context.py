@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clients.cli.owner import act_as_owner
-from clients.sdk.credential import Credential
 
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
+    from clients.sdk.credential import Credential
     from schemas.questionnaire.model import Flow
     from schemas.wire.requests import PatientFields
 
@@ -40,8 +40,16 @@ Unused = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Accepted for consistency; not used here."),
 ]
+MAX_LISTED = 1_000_000
 Limit = Annotated[
-    int, typer.Option("--limit", min=1, metavar="N", help="List at most so many, the newest first.")
+    int,
+    typer.Option(
+        "--limit",
+        min=1,
+        max=MAX_LISTED,
+        metavar="N",
+        help="List at most so many, the newest first.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -59,7 +67,9 @@ class Place:
     """A running box: its URL, and this command's credential."""
 
     url: str
-    credential: Credential = field(repr=False)
+    credential: "Credential" = field(repr=False)
+    pages: str | None = None
+    """The HTTP address of its pages, as it listens, or None if it serves none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +153,7 @@ class Program:
     @contextmanager
     def reach(self, data: Path) -> "Iterator[AdminClient]":
         """Connect to the box of a data folder as an admin."""
-        from clients.sdk.admin import AdminClient  # noqa: PLC0415 - `serve` needs no client
+        from clients.sdk.admin import AdminClient
 
         with self.visit(data) as place, AdminClient(place.url, place.credential) as admin:
             yield admin

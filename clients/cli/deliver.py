@@ -2,23 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli import destinations as o
+from clients.cli import destination_options as o
 from clients.cli.context import DATA, FAILED, USAGE, AsJson, Data, Failure, program
-from clients.cli.deliver_page import (
-    as_line,
-    print_deliveries,
-    print_destinations,
-    print_outcome,
-    print_unknown,
-    unknown_in,
-)
 from clients.cli.output import plain, print_facts, print_json, say
 from clients.cli.record import hand_out
-from schemas.wire.deliveries import Standing
+
+if TYPE_CHECKING:
+    from schemas.wire.deliveries import Standing
 
 app = typer.Typer(
     help="Deliver completed sessions to destinations, retrying until each one has arrived.",
@@ -30,7 +24,7 @@ Session = Annotated[str, typer.Argument(metavar="SESSION", help="A session id.")
 AnySession = Annotated[
     str | None, typer.Argument(metavar="SESSION", help="A session id. Default: all sessions.")
 ]
-_STANDINGS: dict[str, Standing] = {
+_STANDINGS: "dict[str, Standing]" = {
     "waiting": "waiting",
     "delivered": "delivered",
     "refused": "refused",
@@ -92,13 +86,15 @@ def add(
         "password_file": password_file,
         "plain": plain_text,
     }
-    destination = o.destination_of(name, said)
+    from clients.cli.destinations import destination_of, place_of
+
+    destination = destination_of(name, said)
     with program(context).reach(data) as admin:
         admin.add_destination(destination)
     if as_json:
         print_json(plain(destination))
     else:
-        print_facts({"added": name, "kind": destination.kind, "address": o.place_of(destination)})
+        print_facts({"added": name, "kind": destination.kind, "address": place_of(destination)})
 
 
 @app.command(epilog="Example: handrail deliver remove ehr")
@@ -130,6 +126,8 @@ def list_destinations(context: typer.Context, data: Data = DATA, as_json: AsJson
 
     Exits with 1 if deliveries wait for a destination that is not known any more.
     """
+    from clients.cli.deliver_page import as_line, print_destinations
+
     with program(context).reach(data) as admin:
         found = admin.destination_list()
     unknown = [each for each in found.unknown if each.waiting or each.refused or each.held]
@@ -159,6 +157,8 @@ def status(
     """Show the status of deliveries; exit with 1 if any was refused, is held, or goes nowhere."""
     if only is not None and only not in _STANDINGS:
         raise Failure("--only must be waiting, delivered, refused or held", USAGE)
+    from clients.cli.deliver_page import print_deliveries, unknown_in
+
     with program(context).reach(data) as admin:
         found = admin.list_deliveries(session, _STANDINGS[only] if only else None)
     if as_json:
@@ -180,6 +180,8 @@ def now(
 
     With a session id, also deliver that session to destinations added since it completed.
     """
+    from clients.cli.deliver_page import print_unknown, unknown_in
+
     with program(context).reach(data) as admin:
         waiting = admin.deliver_now(session)
         found = admin.list_deliveries(session)
@@ -204,6 +206,8 @@ def show(
 
     While a delivery waits, `last_answer` is what the destination said last, with its time.
     """
+    from clients.cli.deliver_page import print_outcome
+
     with program(context).reach(data) as admin:
         shown = admin.show_delivery(session)
     if as_json:

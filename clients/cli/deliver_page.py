@@ -28,7 +28,7 @@ def print_destinations(
     rows += [(each.name, "unknown", "", *_counts(each)) for each in unknown]
     columns = ("name", "kind", "address", "waiting", "delivered", "refused", "held")
     empty = "There are no destinations; add one with `handrail deliver add`."
-    print_table(columns, rows, empty)
+    print_table(columns, rows, empty, prose=("address",), spare=("address",))
     print_unknown({each.name for each in unknown})
 
 
@@ -60,7 +60,8 @@ def unknown_in(lines: Iterable[DeliveryLine]) -> set[str]:
 def print_deliveries(lines: Sequence[DeliveryLine]) -> None:
     """Print the status of deliveries, and where to read more about it."""
     columns = ("session", "destination", "status", "tries", "last change", "next try", "why")
-    print_table(columns, map(_row, lines), "There are no deliveries.")
+    prose, spare = ("why",), ("next try", "tries")
+    print_table(columns, map(_row, lines), "There are no deliveries.", prose=prose, spare=spare)
     if any(each.status == "refused" or each.http_status for each in lines):
         say("`handrail deliver show SESSION` shows what the destination said last.")
     if any(each.status == "held" for each in lines):

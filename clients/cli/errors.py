@@ -1,17 +1,16 @@
 """Error messages for people: a line that says what to do next, an exit code, no traceback."""
 
 import errno
+import json
 import os
-import re
 import sys
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import typer
-from typer.core import TyperGroup
-
-from clients.cli.context import FAILED, INTERRUPTED, UNAVAILABLE, USAGE, Failure
-from clients.cli.owner import note
+from clients.cli.context import FAILED, UNAVAILABLE, USAGE, Failure
+from clients.cli.output import say
 from clients.sdk.errors import (
     ConnectFailed,
     HandrailError,
@@ -37,77 +36,98 @@ _OWN_BROKER = (
 
 
 _TYPED = {
+    "birth_date": "--birth-date",
+    "destination": "NAME",
     "device": "DEVICE",
+    "family": "--family",
     "field_id": "FIELD",
     "flow_id": "FLOW",
+    "given": "--given",
     "host": "--host",
     "label": "--label",
     "name": "NAME",
     "patient_device": "--kiosk",
+    "room": "the room",
     "reason": "--reason",
     "session": "the session id",
     "sessions": "each session id",
+    "staff_name": "--staff-name",
 }
 """Fields of requests, as a person types them."""
 
 _DENIED = os.strerror(errno.EACCES)
-_HIDDEN = re.compile("does not exist|is not (readable|writable)")
-"""What is reported of a file that this user cannot access, when arguments are parsed."""
 
 
-class FriendlyGroup(TyperGroup):
-    """A command group that turns exceptions into a line on stderr and an exit code."""
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An error in words."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # The reader of our output has gone; Python would report the broken pipe again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(FAILED) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as error:
-            from clients.cli.output import say  # noqa: PLC0415 - most commands do not fail
+    message: str
+    """What happened and what to do next."""
+    exit_code: int
+    code: str
+    """A rejection code, or what the exit code means, in one word; for programs."""
+    details: Mapping[str, Any] = field(default_factory=dict)
 
-            acting = note(ctx)
-            if type(error).__module__.split(".")[0] in ("typer", "click"):
-                if acting and isinstance(error, typer.BadParameter) and _HIDDEN.search(str(error)):
-                    say(f"handrail: {acting}")
-                raise
-            message, code = explained(error)
-            if acting and _DENIED in message:
-                message = f"{message}; {acting}"
-            say(f"handrail: {message}")
-            raise typer.Exit(code) from None
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as it is printed with `--json`."""
+        more = {"details": dict(self.details)} if self.details else {}
+        said = {"code": self.code, "message": self.message, "exit_code": self.exit_code}
+        return {"error": {**said, **more}}
 
 
-def explained(error: Exception) -> tuple[str, int]:
-    """Return a message that says what happened and what to do next, and the exit code."""
-    text, code = str(error), FAILED
+_CODES = {FAILED: "failed", USAGE: "usage", UNAVAILABLE: "no_box"}
+
+
+def report(error: Exception, acting: str | None = None, *, as_json: bool) -> int:
+    """Print an error to stderr; return the exit code.
+
+    `acting` says as which other user the command runs, for a file that this one cannot access.
+    """
+    found = explained(error)
+    if acting and _DENIED in found.message:
+        found = replace(found, message=f"{found.message}; {acting}")
+    if as_json:
+        sys.stderr.write(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        say(f"handrail: {found.message}")
+    return found.exit_code
+
+
+def explained(error: Exception) -> Explained:
+    """Return an error in words, with its exit code."""
     match error:
         case Failure():
-            code = error.code
+            found = _coded(str(error), error.code)
         case Refused():
-            text = _refusal(error)
-        case NotAuthorized():
-            text = f"the broker refused the connection ({text}); {_OWN_BROKER}"
-            code = UNAVAILABLE
+            code, details = error.rejection.code.value, error.rejection.details
+            found = Explained(_refusal(error), FAILED, code, details)
         case InvalidInput():
-            text, code = _invalid(error), USAGE
+            found = _coded(_invalid(error), USAGE, error.problems)
         case ConnectFailed() | TimedOut():
-            text = f"the box does not answer ({text}); check it with `handrail doctor`"
-            code = UNAVAILABLE
+            found = _coded(_unreachable(error), UNAVAILABLE)
         case FlowError():
-            text = "this questionnaire cannot be used as a flow:\n" + _listed(error.problems)
+            problems = _listed(error.problems)
+            found = _coded(f"this questionnaire cannot be used as a flow:\n{problems}", FAILED)
         case OSError() if error.filename:
-            text = f"{error.filename}: {error.strerror}"
+            found = _coded(f"{error.filename}: {error.strerror}", FAILED)
         case HandrailError() | OSError():
-            pass
+            found = _coded(str(error), FAILED)
+        case _ if hasattr(error, "format_message"):  # of the command line itself
+            found = _coded(error.format_message(), USAGE)
         case _:
-            text = _bug(error)
-    return text, code
+            found = Explained(_bug(error), FAILED, "internal_error")
+    return found
+
+
+def _coded(message: str, exit_code: int, details: Mapping[str, Any] | None = None) -> Explained:
+    return Explained(message, exit_code, _CODES[exit_code], details or {})
+
+
+def _unreachable(error: Exception) -> str:
+    if isinstance(error, NotAuthorized):
+        return f"the broker refused the connection ({error}); {_OWN_BROKER}"
+    return f"the box does not answer ({error}); check it with `handrail doctor`"
 
 
 def _invalid(error: InvalidInput) -> str:

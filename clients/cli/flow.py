@@ -2,16 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, Unused, program
 from clients.cli.output import moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
-from clients.sdk.admin import AdminClient
-from schemas.questionnaire.load import Flow, FlowError, Item, load_flow, parse_json
-from schemas.wire.requests import FlowAdded, PatientFields
+
+if TYPE_CHECKING:
+    from clients.sdk.admin import AdminClient
+    from schemas.questionnaire.model import Flow, Item
+    from schemas.wire.requests import FlowAdded, PatientFields
 
 app = typer.Typer(
     help="Add, check and list flows (FHIR R4 Questionnaires).",
@@ -43,18 +45,22 @@ MappingFile = Annotated[
 ]
 
 
-def read_flow(path: Path) -> Flow:
+def read_flow(path: Path) -> "Flow":
     """Read a questionnaire file. Raises FlowError, OSError."""
+    from schemas.questionnaire.load import load_flow, parse_json
+
     source = path.read_bytes()
     if path.suffix.lower() not in (".yaml", ".yml"):
         return load_flow(parse_json(source), fallback_id=path.stem)
-    from schemas.questionnaire.yaml import parse_yaml  # noqa: PLC0415 - YAML forms are rare
+    from schemas.questionnaire.yaml import parse_yaml
 
     return load_flow(parse_yaml(source), fallback_id=path.stem)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a mapping file; whether it fits its flow is for the box to say. Raises Failure."""
+    from schemas.questionnaire.load import FlowError, parse_json
+
     try:
         return dict(parse_json(path.read_bytes(), "mapping"))
     except FlowError as error:
@@ -62,7 +68,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise Failure(f"this file cannot be used as a mapping:\n{problems}") from None
 
 
-def add_flow(admin: AdminClient, flow: Flow, mapping: dict[str, Any] | None = None) -> FlowAdded:
+def add_flow(
+    admin: "AdminClient", flow: "Flow", mapping: dict[str, Any] | None = None
+) -> "FlowAdded":
     """Add a flow; it is sent in its canonical form, which is never larger than its source."""
     questionnaire: dict[str, Any] = json.loads(flow.canonical)
     return admin.add_flow(questionnaire, mapping=mapping)
@@ -81,6 +89,8 @@ def add(
 
     Adding it again replaces its mapping, also for existing sessions.
     """
+    from schemas.wire.requests import PatientFields
+
     flow = read_flow(file)
     with program(context).reach(data) as admin:
         added = add_flow(admin, flow, _rules(mapping))
@@ -112,6 +122,8 @@ def check(
 
     Names the questions that say who the patient is: name, birth date and sex. Needs no box.
     """
+    from schemas.questionnaire.model import FlowError
+
     try:
         flow = read_flow(file)
     except FlowError as error:
@@ -155,7 +167,7 @@ def check(
 _ELEMENTS = {"name": "name", "birth_date": "birth date", "gender": "sex"}
 
 
-def _who(flow: Flow, patient: PatientFields) -> dict[str, str]:
+def _who(flow: "Flow", patient: "PatientFields") -> dict[str, str]:
     """Return the questions that say who the patient is, each with whether it may stay empty."""
     return {
         f"patient's {word}": ", ".join(_marked(flow, link_id) for link_id in getattr(patient, name))
@@ -164,7 +176,7 @@ def _who(flow: Flow, patient: PatientFields) -> dict[str, str]:
     }
 
 
-def _marked(flow: Flow, link_id: str) -> str:
+def _marked(flow: "Flow", link_id: str) -> str:
     item: Item | None = flow.items[link_id]
     wanted = item is not None and item.required
     while item is not None:
@@ -173,7 +185,7 @@ def _marked(flow: Flow, link_id: str) -> str:
     return link_id if wanted else f"{link_id} (may stay empty)"
 
 
-def _warn(patient: PatientFields) -> None:
+def _warn(patient: "PatientFields") -> None:
     """Warn of what happens to sessions whose patient the flow does not identify."""
     missing = [_ELEMENTS[name] for name in ("name", "birth_date") if not getattr(patient, name)]
     if missing:
@@ -185,7 +197,7 @@ def _warn(patient: PatientFields) -> None:
         )
 
 
-def _notes(flow: Flow) -> list[dict[str, str]]:
+def _notes(flow: "Flow") -> list[dict[str, str]]:
     return [{"place": note.place, "message": note.message} for note in flow.notes]
 
 
@@ -202,4 +214,6 @@ def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = Fals
         ("flow_id", "title", "steps", "flow_ref", "added"),
         rows,
         "There are no flows; add one with `handrail flow add FILE`.",
+        prose=("title",),
+        spare=("steps", "title"),
     )

@@ -9,8 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, FAILED, AsJson, Audit, Data, Failure, Wanted, program
-from clients.cli.output import print_facts, print_json, print_line, print_rows, say
+from clients.cli.context import (
+    DATA,
+    FAILED,
+    MAX_LISTED,
+    USAGE,
+    AsJson,
+    Audit,
+    Data,
+    Failure,
+    Wanted,
+    program,
+)
+from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
 
@@ -24,6 +35,10 @@ app = typer.Typer(
     epilog="Example: handrail audit verify",
     no_args_is_help=True,
 )
+
+
+_LAST = 2**63 - 1
+"""The highest number that the log can have."""
 
 
 @keys.command("show", epilog="Example: handrail key show")
@@ -98,7 +113,7 @@ def _facts(found: Audit) -> dict[str, str]:
         f"{found.after + 1:,} to {found.entries:,}" if found.entries > found.after else "none"
     )
     if found.verified_at:
-        verified += f"; those before at {found.verified_at}, and again with --all"
+        verified += f"; those before at {moment_of(found.verified_at)}, and again with --all"
     facts = {
         "whole": "no" if found.faults else "yes",
         "entries": f"{found.entries:,}, signed up to {found.signed:,}",
@@ -148,12 +163,17 @@ def list_entries(
             help="Only entries since then: 2026-11-27, 2026-11-27T08:30, or 24h, 7d ago.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_LISTED, help="At most this many, the newest.")
+    ] = 100,
     every: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
     before: Annotated[
-        int | None, typer.Option(min=1, help="Only entries before this number: the next page.")
+        int | None,
+        typer.Option(min=1, max=_LAST, help="Only entries before this number: the next page."),
     ] = None,
-    after: Annotated[int, typer.Option(min=0, help="Only entries after this number.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=_LAST, help="Only entries after this number.")
+    ] = 0,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -161,6 +181,10 @@ def list_entries(
 
     Contains no values.
     """
+    from schemas.base import ID_LIMIT, is_identifier
+
+    if session is not None and not is_identifier(session):
+        raise Failure(f"--session {ID_LIMIT}", USAGE)
     wanted = Wanted(after, before, session, since, None if every else limit)
     page = _Page(program(context).entries(data, wanted))
     if as_json:
@@ -172,7 +196,7 @@ def list_entries(
         say(f"there may be older entries; list them with --before {page.last}, or all with --all")
 
 
-_WIDTHS = {"entry": 8, "at": 24, "what": 20, "device": 16, "session": 26, "about": 0}
+_WIDTHS = {"entry": 8, "at": 25, "what": 20, "device": 16, "session": 26, "about": 0}
 
 
 class _Page:
@@ -194,7 +218,7 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     about = ", ".join(f"{name} {value}" for name, value in (entry.get("about") or {}).items())
     return (
         str(entry["entry"]),
-        str(entry["at"]),
+        moment_of(str(entry["at"])),
         str(entry["what"]),
         str(entry["device"] or ""),
         str(entry["session"] or ""),

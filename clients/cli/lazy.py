@@ -1,16 +1,27 @@
 """Commands imported on demand: running one imports one, `--help` imports all."""
 
+import os
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
+from typer.core import TyperGroup
 
-from clients.cli.errors import FriendlyGroup
+from clients.cli.context import FAILED, INTERRUPTED
+from clients.cli.owner import note
+
+_HIDDEN = re.compile("does not exist|is not (readable|writable)")
+"""What is reported of a file that this user cannot access, when arguments are parsed."""
 
 
-class LazyGroup(FriendlyGroup):
-    """A group with its commands in the order of `places`, which maps each to its module."""
+class LazyGroup(TyperGroup):
+    """A group with its commands in the order of `places`, which maps each to its module.
+
+    It turns exceptions into a message on stderr and an exit code; with `--json`, into JSON.
+    """
 
     places: ClassVar[Mapping[str, str | None]] = {}
     """`module`: a command in its `app`. `module:app`: a group. None: already registered here."""
@@ -20,6 +31,32 @@ class LazyGroup(FriendlyGroup):
             self.places, commands
         )  # a Mapping, where typer declares a dict
         super().__init__(commands=all_of_them, **attributes)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        as_json = "--json" in (*ctx._protected_args, *ctx.args)  # noqa: SLF001 - also of a typo
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader of our output has gone; Python would report the broken pipe again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            acting = note(ctx)
+            if _is_of_typer(error) and not (as_json and hasattr(error, "format_message")):
+                if acting and isinstance(error, typer.BadParameter) and _HIDDEN.search(str(error)):
+                    sys.stderr.write(f"handrail: {acting}\n")
+                raise
+            from clients.cli.errors import report
+
+            raise typer.Exit(report(error, acting, as_json=as_json)) from None
+
+
+def _is_of_typer(error: Exception) -> bool:
+    """Return whether an exception ends a command as typer means it, such as a wrong option."""
+    return type(error).__module__.split(".")[0] in ("typer", "click")
 
 
 class _Commands(Mapping[str, Any]):

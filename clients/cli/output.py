@@ -3,22 +3,22 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.table import Table
 
 Line = TypeVar("Line")
 
 
-def plain(value: BaseModel | Sequence[BaseModel]) -> Any:
+def plain(value: "BaseModel | Sequence[BaseModel]") -> Any:
     """Return an answer of the box as JSON, without the fields that only the protocol needs."""
-    if not isinstance(value, BaseModel):
+    if isinstance(value, Sequence):
         return [plain(each) for each in value]
     return value.model_dump(mode="json", exclude={"v", "type", "request_id"})
 
@@ -41,26 +41,118 @@ def first(found: Iterable[Line], limit: int) -> tuple[list[Line], bool]:
     return lines[:limit], len(lines) > limit
 
 
-def out() -> Console:
+def out() -> "Console":
     """Return a console on stdout; lines are not wrapped to 80 columns off a terminal."""
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
     return Console(file=sys.stdout, width=width, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
     """Print a message to stderr."""
+    from rich.console import Console
+    from rich.markup import escape
+
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(escape(text))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """Print a table, or the message `empty` to stderr if there are no rows."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    empty: str,
+    *,
+    prose: Collection[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
+    """Print a table, or the message `empty` to stderr if there are no rows.
+
+    Nothing is cut. If it is too wide, the columns `prose` wrap, and long words are broken there;
+    then the columns `spare` are left out, the first ones first, as they are where they are empty;
+    then all columns wrap between words; then each row is printed as a block of lines.
+    """
+    cells = [tuple(map(printable, row)) for row in rows]
+    if not cells:
+        say(empty)
+        return
+    console = out()
+    for table in _tables(columns, cells, console.width, prose, spare):
+        console.print(table)
+        return
+    for number, row in enumerate(cells):
+        if number:
+            console.print()
+        print_facts({name: cell for name, cell in zip(columns, row, strict=True) if cell})
+
+
+def _tables(
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    width: int,
+    prose: Collection[str],
+    spare: Sequence[str],
+) -> "Iterator[Table]":
+    """Yield the tables that fit a width, the best one first."""
+    filled = [name for n, name in enumerate(columns) if any(row[n] for row in cells)]
+    kept = [name for name in columns if name in filled or name not in spare]
+    fewer = [[n for n in kept if n not in spare[:count]] for count in range(len(spare) + 1)]
+    for names, breaks in [*((names, prose) for names in fewer), (fewer[-1], columns)]:
+        places = [columns.index(name) for name in names]
+        picked = [tuple(row[n] for n in places) for row in cells]
+        widths = _fit(names, picked, width, breaks, prose)
+        if widths is not None:
+            yield _table(names, picked, widths)
+
+
+def _fit(
+    names: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int,
+    wrapped: Collection[str],
+    prose: Collection[str],
+) -> list[int] | None:
+    """Return the widths of columns that fit a width, or None if too much would be broken."""
+    from rich.cells import cell_len
+
+    columns = list(zip(names, *rows, strict=True))
+    wanted = [max(map(cell_len, column)) for column in columns]
+    least = list(wanted)
+    for n, name in enumerate(names):
+        if name in prose:
+            least[n] = min(wanted[n], _NARROW)
+        elif name in wrapped:
+            least[n] = max(map(_longest_word, columns[n]))
+    left = width - _GAP * (len(names) - 1)
+    if sum(least) > left:
+        return None
+    while sum(wanted) > left:
+        able = [n for n in range(len(names)) if wanted[n] > least[n]]
+        wanted[max(able, key=lambda n: (names[n] in prose, wanted[n]))] -= 1
+    return wanted
+
+
+def _longest_word(cell: str) -> int:
+    """Return the width of the longest word of a cell."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cell.split()), default=0)
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(name, width=width, overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    if table.row_count:
-        out().print(table)
-    else:
-        say(empty)
+    return table
+
+
+_GAP = 2
+_NARROW = 16
+"""A column of prose is not made narrower than this."""
 
 
 def print_rows(widths: Mapping[str, int], rows: Iterable[Sequence[str]], empty: str) -> None:
@@ -74,28 +166,41 @@ def print_rows(widths: Mapping[str, int], rows: Iterable[Sequence[str]], empty: 
             padded = (
                 value.ljust(width) for value, width in zip(line, widths.values(), strict=True)
             )
-            sys.stdout.write(_printable("  ".join(padded).rstrip()) + "\n")
+            sys.stdout.write(printable("  ".join(padded).rstrip()) + "\n")
         header = None
     if header:
         say(empty)
 
 
-def _printable(line: str) -> str:
-    """Replace control characters: the file may have been tampered with."""
+def printable(line: str) -> str:
+    """Replace control characters: a file may have been tampered with, a label may have some."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and values, one pair per line."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(f"[dim]{escape(name)}[/]", escape(value))
     out().print(table)
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time as text in the local time zone, or an empty string if absent."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+    """Return a time in the local time zone, with its offset, or an empty string if absent."""
+    return at.astimezone().isoformat(sep=" ", timespec="seconds") if at else ""
+
+
+def moment_of(text: str) -> str:
+    """Return a time in RFC 3339 as `moment` does; any other text, as of a changed log, as it is."""
+    try:
+        return moment(datetime.fromisoformat(text))
+    except ValueError:
+        return text
 
 
 def why_in_words(reason: str | None) -> str:

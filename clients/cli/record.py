@@ -4,18 +4,17 @@ import sys
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from pydantic import ValidationError
 
 from clients.cli.context import DATA, FAILED, USAGE, AsJson, Data, Failure, Unused, program
 from clients.cli.output import moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
 from clients.sdk.files import write_private
-from schemas.wire.seals import SEAL_SUFFIX, Seal, sealed_bytes
+
+if TYPE_CHECKING:
+    from schemas.wire.seals import Seal
 
 app = typer.Typer(
     help="Verify exported records.",
@@ -46,7 +45,7 @@ class PaperSize(StrEnum):
     A4 = "a4"
 
 
-def hand_out(content: bytes, seal: Seal, output: Path | None, *, as_json: bool) -> None:
+def hand_out(content: bytes, seal: "Seal", output: Path | None, *, as_json: bool) -> None:
     """Write an export and its seal to files, or the export alone to stdout."""
     if output is None:
         sys.stdout.buffer.write(content)
@@ -66,6 +65,8 @@ def hand_out(content: bytes, seal: Seal, output: Path | None, *, as_json: bool) 
 
 def seal_of(path: Path) -> Path:
     """Return the path of a file's seal."""
+    from schemas.wire.seals import SEAL_SUFFIX
+
     return path.with_name(f"{path.name}{SEAL_SUFFIX}")
 
 
@@ -104,7 +105,11 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-def _read_seal(path: Path) -> Seal:
+def _read_seal(path: Path) -> "Seal":
+    from pydantic import ValidationError
+
+    from schemas.wire.seals import Seal
+
     try:
         return Seal.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -114,7 +119,7 @@ def _read_seal(path: Path) -> Seal:
         raise Failure(f"{path} is not a seal of a record", USAGE) from None
 
 
-def _faults(content: bytes, seal: Seal, key: str | None) -> list[str]:
+def _faults(content: bytes, seal: "Seal", key: str | None) -> list[str]:
     faults = []
     if len(content) != seal.size:
         faults.append(f"has {len(content):,} bytes; the seal says {seal.size:,}")
@@ -127,7 +132,12 @@ def _faults(content: bytes, seal: Seal, key: str | None) -> list[str]:
     return faults
 
 
-def _is_signed(seal: Seal) -> bool:
+def _is_signed(seal: "Seal") -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from schemas.wire.seals import sealed_bytes
+
     try:
         box = Ed25519PublicKey.from_public_bytes(bytes.fromhex(seal.public_key))
         box.verify(bytes.fromhex(seal.signature), sealed_bytes(seal))

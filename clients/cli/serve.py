@@ -55,7 +55,7 @@ def log_to_stderr() -> None:
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return the uvloop factory, or None if uvloop is not installed."""
     try:
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop
     except ImportError:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,12 +14,12 @@ from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, Limit, progr
 from clients.cli.output import first, moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
 from clients.cli.record import PaperSize, RecordFormat, hand_out
-from clients.cli.session_page import print_session
 from clients.cli.types import since, span
 from clients.cli.watch import watch
-from schemas.wire import requests as wire
-from schemas.wire.devices import LobbyLine
-from schemas.wire.views import Masked, SessionStatus
+
+if TYPE_CHECKING:
+    from schemas.wire import requests as wire
+    from schemas.wire.devices import LobbyLine
 
 
 class Gender(StrEnum):
@@ -31,7 +31,18 @@ class Gender(StrEnum):
     UNKNOWN = "unknown"
 
 
-_GENDERS: dict[Gender, wire.Gender] = {
+class Status(StrEnum):
+    """The statuses of a session, as in its view."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+_GENDERS: "dict[Gender, wire.Gender]" = {
     Gender.MALE: "male",
     Gender.FEMALE: "female",
     Gender.OTHER: "other",
@@ -96,7 +107,7 @@ def list_sessions(
     *,
     ended: Annotated[bool, typer.Option("--all", help="Include ended sessions.")] = False,
     status: Annotated[
-        SessionStatus | None, typer.Option(help="List only sessions with this status.")
+        Status | None, typer.Option(help="List only sessions with this status.")
     ] = None,
     opened_since: Annotated[
         datetime | None,
@@ -112,8 +123,11 @@ def list_sessions(
     as_json: AsJson = False,
 ) -> None:
     """List open sessions, the newest first."""
+    from schemas.wire.views import SessionStatus
+
+    only = SessionStatus(status) if status else None
     with program(context).reach(data) as admin:
-        found = admin.list_sessions(ended=ended, status=status, opened_since=opened_since)
+        found = admin.list_sessions(ended=ended, status=only, opened_since=opened_since)
         sessions, more = first(found, limit)
     if as_json:
         print_json(plain(sessions))
@@ -129,7 +143,7 @@ def _nothing(*, ended: bool, limited: bool) -> str:
     return "There are no sessions." if ended else "There are no open sessions."
 
 
-def _print_sessions(sessions: Sequence[LobbyLine], empty: str) -> None:
+def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
     rows = [
         (
             line.session,
@@ -143,7 +157,7 @@ def _print_sessions(sessions: Sequence[LobbyLine], empty: str) -> None:
         for line in sessions
     ]
     columns = ("session", "label", "status", "step", "patient", "host", "last change")
-    table(columns, rows, empty)
+    table(columns, rows, empty, prose=("label", "step"), spare=("host", "step"))
 
 
 @app.command(epilog="Example: handrail session show s-3f9a…")
@@ -157,6 +171,8 @@ def show(
     if flow is None:
         print_json(plain(shown.view) | {"deliveries": plain(shown.deliveries)})
     else:
+        from clients.cli.session_page import print_session
+
         print_session(shown.view, flow, shown.deliveries)
 
 
@@ -219,7 +235,8 @@ def timeline(
         (moment(line.at), str(line.revision), line.device or "", line.event, line.summary)
         for line in lines
     ]
-    table(("at", "revision", "device", "event", "about"), rows, "There are no events.")
+    columns = ("at", "revision", "device", "event", "about")
+    table(columns, rows, "There are no events.", prose=("about",))
 
 
 @app.command(epilog="Example: handrail session history s-3f9a… --field last-name")
@@ -252,11 +269,14 @@ def history(
         )
         for one in changes
     ]
-    table(("at", "device", "field", "before", "after"), rows, "Nothing was entered.")
+    columns = ("at", "device", "field", "before", "after")
+    table(columns, rows, "Nothing was entered.", prose=("before", "after"))
 
 
 def _value(value: object) -> str:
     """Return a value of a field as a cell of a table."""
+    from schemas.wire.views import Masked
+
     if value is None:
         return "(empty)"
     if isinstance(value, Masked):

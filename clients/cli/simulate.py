@@ -9,21 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from clients.cli.context import DATA, FAILED, AsJson, Failure, Place, Program, program
-from clients.cli.flow import add_flow, read_flow
 from clients.cli.output import print_facts, print_json, say
 from clients.cli.owner import act_as_owner
 from clients.cli.types import span
-from clients.sdk.admin import AdminClient
 from clients.sdk.files import write_private
-from clients.simulator.simulator import SessionResult, outcomes
-from clients.simulator.simulator import simulate as play
+
+if TYPE_CHECKING:
+    from clients.simulator.simulator import SessionResult
 
 app = typer.Typer()
 
@@ -76,6 +73,8 @@ def simulate(
     Uses the box that runs on the data folder, or starts a temporary one. Exits with 1 unless every
     session was completed.
     """
+    from clients.simulator.simulator import simulate as play
+
     with _somewhere(program(context), data) as place:
         flow_id = _flow_id(place, flow)
         with _progress(sessions) as progress:
@@ -115,6 +114,9 @@ def _somewhere(with_program: Program, data: Path | None) -> Iterator[Place]:
 
 
 def _flow_id(place: Place, named: str) -> str:
+    from clients.cli.flow import add_flow, read_flow
+    from clients.sdk.admin import AdminClient
+
     with AdminClient(place.url, place.credential) as admin:
         if os.path.isfile(named):  # noqa: PTH113 - Path raises in a folder that it may not enter
             return add_flow(admin, read_flow(Path(named))).flow_id
@@ -125,17 +127,20 @@ def _flow_id(place: Place, named: str) -> str:
 
 
 @contextmanager
-def _progress(sessions: int) -> Iterator[Callable[[SessionResult], None]]:
+def _progress(sessions: int) -> "Iterator[Callable[[SessionResult], None]]":
     """Report progress on stderr: a bar on a terminal, or else a line per session."""
     if not sys.stderr.isatty():
         yield lambda result: say(_line(result))
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=sessions)
         lock = threading.Lock()
 
-        def one_more(result: SessionResult) -> None:
+        def one_more(result: "SessionResult") -> None:
             with lock:
                 bar.advance(task)
                 if not result.completed:
@@ -144,12 +149,14 @@ def _progress(sessions: int) -> Iterator[Callable[[SessionResult], None]]:
         yield one_more
 
 
-def _line(result: SessionResult) -> str:
+def _line(result: "SessionResult") -> str:
     why = f": {result.error}" if result.error else ""
     return f"session {result.number + 1} {result.session} {result.outcome}{why}"
 
 
-def _write_responses(place: Place, folder: Path, results: list[SessionResult]) -> None:
+def _write_responses(place: Place, folder: Path, results: "list[SessionResult]") -> None:
+    from clients.sdk.admin import AdminClient
+
     folder.mkdir(parents=True, exist_ok=True)
     with AdminClient(place.url, place.credential) as admin:
         for result in results:
@@ -158,7 +165,9 @@ def _write_responses(place: Place, folder: Path, results: list[SessionResult]) -
                 write_private(folder / f"{result.session}.json", text.encode() + b"\n")
 
 
-def _report(flow_id: str, results: list[SessionResult], *, as_json: bool) -> None:
+def _report(flow_id: str, results: "list[SessionResult]", *, as_json: bool) -> None:
+    from clients.simulator.simulator import outcomes
+
     actions = sum(sum(result.actions.values()) for result in results)
     refused = sum(len(result.refusals) for result in results)
     slowest = max((result.seconds for result in results), default=0.0)
@@ -186,7 +195,7 @@ def _report(flow_id: str, results: list[SessionResult], *, as_json: bool) -> Non
     )
 
 
-def _result(result: SessionResult) -> dict[str, Any]:
+def _result(result: "SessionResult") -> dict[str, Any]:
     return {
         "session": result.session,
         "flow_ref": result.flow_ref,

@@ -1,16 +1,19 @@
 """`handrail status`: how a running box is doing, and how near it is to its limits."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from clients.cli.context import DATA, AsJson, Data, program
 from clients.cli.output import moment, out, plain, print_facts, print_json
-from clients.sdk.admin import AdminClient
-from schemas.wire.status import LimitStatus, StatusShown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from schemas.wire.status import LimitStatus, StatusShown
 
 NEAR = 80
 """Percent of a limit from which a line says what to do."""
@@ -53,6 +56,8 @@ def status(context: typer.Context, *, data: Data = DATA, as_json: AsJson = False
     Only a running box can tell: without one, the command exits with 3. `handrail doctor` checks a
     data folder whether or not a box is running.
     """
+    from clients.sdk.admin import AdminClient
+
     with program(context).running(data) as place, AdminClient(place.url, place.credential) as admin:
         shown = admin.show_status()
     if as_json:
@@ -62,6 +67,9 @@ def status(context: typer.Context, *, data: Data = DATA, as_json: AsJson = False
 
 
 def _print(shown: StatusShown) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     print_facts(
         {
             "box": f"running, Handrail {shown.version}, site {shown.site}",

@@ -112,6 +112,6 @@ def _facts(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _draw(address: str) -> None:
-    import segno  # noqa: PLC0415 - few commands draw a code
+    import segno
 
     segno.make(address, error="l", micro=False).terminal(compact=True, border=2)

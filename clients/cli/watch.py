@@ -5,20 +5,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
 
 from clients.cli.context import DATA, AsJson, Data, Failure, Program, program
-from clients.cli.output import out, plain, print_line, say
-from clients.cli.session_page import session_page
-from clients.sdk.admin import AdminClient
-from clients.sdk.errors import ConnectFailed, HandrailError, RequestRefused, TimedOut
-from schemas.wire.rejections import RejectionCode
-from schemas.wire.views import FacilityView
+from clients.cli.output import moment, out, plain, print_line, say
 
-Show = Callable[[AdminClient, FacilityView], None]
+if TYPE_CHECKING:
+    from clients.sdk.admin import AdminClient
+    from schemas.wire.views import FacilityView
+
+    Show = Callable[[AdminClient, FacilityView], None]
 
 _LOOK_S = 2.0
 """Seconds offline before looking up the box again: it may be at another port now."""
@@ -39,7 +37,10 @@ def watch(
         _watch(program(context), data, session, show)
 
 
-def _watch(with_program: Program, data: Path, session: str, show: Show) -> None:
+def _watch(with_program: Program, data: Path, session: str, show: "Show") -> None:
+    from clients.sdk.admin import AdminClient
+    from clients.sdk.errors import ConnectFailed, TimedOut
+
     seen = False
     while True:
         try:
@@ -58,8 +59,11 @@ def _watch(with_program: Program, data: Path, session: str, show: Show) -> None:
         say("connection to the box lost; waiting for it to return")
 
 
-def _follow(admin: AdminClient, session: str, show: Show) -> bool:
+def _follow(admin: "AdminClient", session: str, show: "Show") -> bool:
     """Show each change; return True once the session is over, False if the connection is lost."""
+    from clients.sdk.errors import HandrailError, RequestRefused
+    from schemas.wire.rejections import RejectionCode
+
     takes_part = admin.credential.device in admin.show_session(session).participants
     try:
         admin.join_session(session)
@@ -76,7 +80,9 @@ def _follow(admin: AdminClient, session: str, show: Show) -> bool:
                 admin.leave_session(session)
 
 
-def _each_change(admin: AdminClient, session: str, show: Show) -> bool:
+def _each_change(admin: "AdminClient", session: str, show: "Show") -> bool:
+    from clients.sdk.errors import TimedOut
+
     shown: FacilityView | None = None
     while True:
         try:
@@ -92,24 +98,28 @@ def _each_change(admin: AdminClient, session: str, show: Show) -> bool:
 
 
 @contextmanager
-def _screen(as_json: bool) -> Iterator[Show]:
+def _screen(as_json: bool) -> "Iterator[Show]":
     """Yield the function that shows a view."""
     if as_json:
         yield lambda _, view: print_line(plain(view))
     elif not sys.stdout.isatty():
         yield lambda _, view: _print_change(view)
     else:
+        from rich.live import Live
+
+        from clients.cli.session_page import session_page
+
         with Live(console=out(), auto_refresh=False) as live:
             yield lambda admin, view: live.update(
                 session_page(view, admin.flow(view.flow_ref)), refresh=True
             )
 
 
-def _print_change(view: FacilityView) -> None:
+def _print_change(view: "FacilityView") -> None:
     filled = sum(step.filled for step in view.steps.values())
     away = [name for name, who in view.participants.items() if not who.online]
     parts = [
-        view.updated_at.astimezone().strftime("%H:%M:%S"),
+        moment(view.updated_at),
         f"revision {view.revision}",
         view.status,
         f"step {view.step_index + 1}/{view.steps_total} {view.step_id}",

@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from clients.cli.context import Program, program
+from clients.cli.context import Program
+from clients.cli.pairing_page import qr_text
 from clients.demo.box import BoxProcess
 from clients.demo.people import WITHIN_S, Clerk, Patient, demand
 from clients.demo.stage import Stage
@@ -28,37 +29,18 @@ FLOW = "pre-registration"
 _BEAT_S = 0.4
 _FAST_BEAT_S = 0.02
 
-app = typer.Typer()
 
-
-@app.command(epilog="Example: handrail demo --once")
-def demo(
-    context: typer.Context,
-    *,
-    once: Annotated[
-        bool, typer.Option("--once", help="Exit when the session is completed.")
-    ] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Do not pause for reading.")] = False,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help="Keep the data here instead of in a temporary folder."
-        ),
-    ] = None,
-) -> None:
-    """Play one guided check-in, during which the tablet is unplugged and the box is killed.
-
-    Takes a minute. Without --once, the box stays up and two links are printed for trying it out.
-    """
+def run(with_program: Program, data: Path | None, *, once: bool, fast: bool) -> None:
+    """Play one guided check-in; without `once`, keep the box up and print two links."""
     # On SIGTERM, stop the box too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with _folder(data) as folder, BoxProcess(program(context).command, folder) as box:
-        response = _play(program(context), box, _FAST_BEAT_S if fast else _BEAT_S)
+    with _folder(data) as folder, BoxProcess(with_program.command, folder) as box:
+        response = _play(with_program, box, _FAST_BEAT_S if fast else _BEAT_S)
         sys.stdout.write(json.dumps(response, indent=2, ensure_ascii=False) + "\n")
         demand(response.get("status") == "completed", "the response is not completed")
         typer.echo(f"\nThe session is completed: {_answers(response)} answers as FHIR, above.")
         if not once:
-            _go_on_by_hand(program(context), box)
+            _go_on_by_hand(with_program, box)
 
 
 @contextmanager
@@ -158,9 +140,7 @@ ten minutes:
   patient screen     {patient}
 """
     )
-    import segno  # noqa: PLC0415 - no other command draws a code
-
-    segno.make(patient, error="l", micro=False).terminal(compact=True, border=2)
+    typer.echo(qr_text(patient))
     typer.echo(
         f"""
 To use a tablet, the box must listen on the network, with TLS: docs/how-to/network.md.

@@ -1,10 +1,10 @@
 """The admin client: devices, flows and sessions of the whole site."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from clients.sdk.client import DEFAULT_TIMEOUT, Progress
 from clients.sdk.deliveries import DeliveriesClient
@@ -32,10 +32,16 @@ from schemas.wire.requests import (
     BackedUp,
     BackUp,
     CancelSession,
+    ChangeDevice,
+    CredentialKind,
+    DeviceChanged,
     DeviceEnrolled,
     DeviceRevoked,
     Devices,
+    DevicesEnrolled,
     EnrolDevice,
+    EnrolDevices,
+    EnrolledDevice,
     FieldChange,
     FieldChanges,
     FieldHistory,
@@ -44,8 +50,10 @@ from schemas.wire.requests import (
     ListDevices,
     ListFlows,
     ListSessions,
+    NewDevice,
     OpenSession,
     PurgeSessions,
+    ReenrolDevice,
     RevokeDevice,
     SessionCancelled,
     SessionOpened,
@@ -96,18 +104,62 @@ class AdminClient(DeliveriesClient):
         self,
         name: str,
         role: Role,
-        by: Literal["secret", "code"] = "secret",
+        by: CredentialKind = "secret",
         timeout: float = DEFAULT_TIMEOUT,
+        *,
+        room: str | None = None,
     ) -> DeviceEnrolled:
         """Enroll a device: with a `secret` it can connect at once, with a `code` it pairs first."""
-        return self._request(EnrolDevice, DeviceEnrolled, timeout, name=name, role=role, by=by)
+        return self._request(
+            EnrolDevice, DeviceEnrolled, timeout, name=name, role=role, by=by, room=room
+        )
+
+    def enrol_devices(
+        self,
+        devices: Iterable[NewDevice],
+        by: CredentialKind = "secret",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> tuple[EnrolledDevice, ...]:
+        """Enroll up to 200 devices, or none of them; return them in the same order.
+
+        Raises RequestRefused with the code `malformed` and `names` in its details if another
+        enrolled device, or another one of these, has the same name.
+        """
+        return self._request(
+            EnrolDevices, DevicesEnrolled, timeout, devices=tuple(devices), by=by
+        ).devices
+
+    def new_device_code(self, device: str, timeout: float = DEFAULT_TIMEOUT) -> DeviceEnrolled:
+        """Return a new pairing code for a device; its old secret ends once the code is used."""
+        return self._request(ReenrolDevice, DeviceEnrolled, timeout, device=device, by="code")
+
+    def replace_device(self, device: str, timeout: float = DEFAULT_TIMEOUT) -> DeviceEnrolled:
+        """Return a new secret for a device; who uses the old one is disconnected at once."""
+        return self._request(ReenrolDevice, DeviceEnrolled, timeout, device=device, by="secret")
+
+    def change_device(
+        self,
+        device: str,
+        *,
+        name: str | None = None,
+        room: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> DeviceChanged:
+        """Change a device's name or room; an empty `room` removes it."""
+        return self._request(
+            ChangeDevice, DeviceChanged, timeout, device=device, name=name, room=room
+        )
 
     def revoke_device(self, device: str, timeout: float = DEFAULT_TIMEOUT) -> DeviceRevoked:
         """Revoke a device's credential; the device is disconnected and leaves its sessions."""
         return self._request(RevokeDevice, DeviceRevoked, timeout, device=device)
 
+    def retire_device(self, device: str, timeout: float = DEFAULT_TIMEOUT) -> DeviceRevoked:
+        """Revoke a device permanently; it is listed as retired, and its log entries remain."""
+        return self._request(RevokeDevice, DeviceRevoked, timeout, device=device, retire=True)
+
     def list_devices(self, timeout: float = DEFAULT_TIMEOUT) -> Devices:
-        """List the devices."""
+        """List the devices, including revoked and retired ones."""
         return self._request(ListDevices, Devices, timeout)
 
     def add_flow(

@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -107,7 +109,10 @@ class Client(Generic[V]):
 
     def _presence(self, online: bool, connection: int) -> Message:
         topic = topics.PresenceTopic(self.credential.device).under(self.credential.site)
-        return Message(topic, Presence(online=online, connection=connection).to_json(), retain=True)
+        presence = Presence(
+            online=online, connection=connection, software=_software() if online else None
+        )
+        return Message(topic, presence.to_json(), retain=True)
 
     # Lifecycle
 
@@ -285,6 +290,12 @@ class Client(Generic[V]):
     def flush(self, session: str | None = None, timeout: float | None = DEFAULT_TIMEOUT) -> None:
         """Wait until every command, or every command of one session, is decided."""
         self._notifier.until(lambda: self._exchange.undecided(session) == 0 or None, timeout)
+
+
+@cache
+def _software() -> str:
+    """Return this program's name and version, for the list of devices."""
+    return f"handrail-sdk/{version('handrail')}"
 
 
 _MAX_PAYLOAD = 1_000_000

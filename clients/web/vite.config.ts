@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const nothing = at("tools/nothing.cjs");
 const mqtt = at("node_modules/mqtt/build/lib");
+
+const version = /^version = "(.*)"$/m.exec(readFileSync(at("../../pyproject.toml"), "utf8"))?.[1] ?? "";
 
 export default defineConfig({
   resolve: {
@@ -18,7 +21,7 @@ export default defineConfig({
       { find: /^buffer$/, replacement: "buffer/" },
     ],
   },
-  define: { global: "globalThis" },
+  define: { global: "globalThis", HANDRAIL_VERSION: JSON.stringify(version) },
   build: {
     target: "es2022",
     modulePreload: { polyfill: false },

@@ -4,14 +4,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
-from schemas.base import AnyJson, CommandId, FieldId, Identifier, Seq, Sha256, Versioned, absent
+from schemas.base import (
+    ONE_LINE,
+    AnyJson,
+    CommandId,
+    FieldId,
+    Identifier,
+    Seq,
+    Sha256,
+    Versioned,
+    absent,
+)
 
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 OptionalReason = Annotated[Reason | None, Field(exclude_if=absent)]
 
-_ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 PersonName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_ONE_LINE)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=ONE_LINE)
 ]
 """A person's name, or relationship to the patient, on one line."""
 OptionalName = Annotated[PersonName | None, Field(exclude_if=absent)]

@@ -2,17 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from schemas.base import Identifier, Role, Timestamp, Versioned, Wire, absent
+from schemas.base import ONE_LINE, Identifier, Role, Timestamp, Versioned, Wire, absent
 from schemas.wire.views import SessionStatus
 
 CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628, 6.1: no vowels, no easily confused characters."""
 CODE_LENGTH = 8
 
-Label = Annotated[str, Field(min_length=1, max_length=120)]
-DeviceName = Annotated[str, Field(min_length=1, max_length=64)]
+Label = Annotated[str, Field(min_length=1, max_length=120, pattern=ONE_LINE)]
+DeviceName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=ONE_LINE)
+]
+Room = DeviceName
+"""Where a device is, as staff call it."""
+Software = Annotated[str, Field(min_length=1, max_length=64, pattern=ONE_LINE)]
+"""A device's program and its version, such as `handrail-sdk/1.2.0`."""
 
 
 class ControllerStatus(Versioned):
@@ -34,6 +40,8 @@ class Presence(Versioned):
     online: bool
     connection: Annotated[int, Field(ge=0, le=2**63 - 1)]
     """Increases with each connection, so that a late will does not hide a reconnected device."""
+    software: Annotated[Software | None, Field(exclude_if=absent)] = None
+    """The program of the device and its version, for the list of devices."""
 
 
 class Assignment(Versioned):

@@ -4,16 +4,29 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
 
-from schemas.base import AnyJson, FieldId, Identifier, PageMark, Role, Timestamp, Wire, absent
+from schemas.base import (
+    DAY_PATTERN,
+    AnyJson,
+    FieldId,
+    Identifier,
+    PageMark,
+    Role,
+    Timestamp,
+    Wire,
+    absent,
+)
 from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
-from schemas.wire.devices import DeviceName, Label, LobbyLine
+from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
 from schemas.wire.exports import RecordAnswer, RecordRequest
 from schemas.wire.request_base import RequestBase
 from schemas.wire.status import ShowStatus, StatusShown
 from schemas.wire.views import FacilityView, SessionStatus, ShownValue
 
+CredentialKind = Literal["secret", "code"]
+OptionalRoom = Annotated[Room | None, Field(exclude_if=absent)]
 FlowId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -61,18 +74,74 @@ class EnrolDevice(RequestBase):
     type: Literal["ENROL_DEVICE"] = "ENROL_DEVICE"
     name: DeviceName
     role: Role
-    by: Literal["secret", "code"] = "secret"
+    by: CredentialKind = "secret"
+    room: OptionalRoom = None
+
+
+class NewDevice(Wire):
+    """A device to be enrolled."""
+
+    name: DeviceName
+    role: Role
+    room: OptionalRoom = None
+
+
+MAX_ENROLLED = 200
+"""Devices that one request enrolls."""
+
+
+class EnrolDevices(RequestBase):
+    """Enroll several devices, or none of them.
+
+    Refused as `malformed` if an enrolled device or another one of these has the same name;
+    `names` in the details lists these names.
+    """
+
+    type: Literal["ENROL_DEVICES"] = "ENROL_DEVICES"
+    devices: Annotated[tuple[NewDevice, ...], Field(min_length=1, max_length=MAX_ENROLLED)]
+    by: CredentialKind = "secret"
+
+
+class ReenrolDevice(RequestBase):
+    """Enroll a device again under its id; also one that is revoked, unless it is retired.
+
+    With `secret`, the old secret is invalid at once and the device is disconnected; with `code`,
+    once the code is used.
+    """
+
+    type: Literal["REENROL_DEVICE"] = "REENROL_DEVICE"
+    device: Identifier
+    by: CredentialKind
+
+
+class ChangeDevice(RequestBase):
+    """Change a device's name or room; its id stays. An empty `room` removes it."""
+
+    type: Literal["CHANGE_DEVICE"] = "CHANGE_DEVICE"
+    device: Identifier
+    name: Annotated[DeviceName | None, Field(exclude_if=absent)] = None
+    room: Annotated[Room | Literal[""] | None, Field(exclude_if=absent)] = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.name is None and self.room is None:
+            raise ValueError("at least one of `name` and `room` is required")
+        return self
 
 
 class RevokeDevice(RequestBase):
-    """Revoke a device's credential; the device is disconnected and leaves its sessions."""
+    """Revoke a device's credential; the device is disconnected and leaves its sessions.
+
+    With `retire`, permanently: it cannot be enrolled again, and is listed as retired.
+    """
 
     type: Literal["REVOKE_DEVICE"] = "REVOKE_DEVICE"
     device: Identifier
+    retire: bool = False
 
 
 class ListDevices(RequestBase):
-    """List the devices."""
+    """List the devices, including revoked and retired ones."""
 
     type: Literal["LIST_DEVICES"] = "LIST_DEVICES"
 
@@ -153,13 +222,15 @@ class CancelSession(RequestBase):
 
 
 def _is_a_day(text: str) -> str:
-    date.fromisoformat(text)
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        limit = {"pattern": DAY_PATTERN}
+        raise PydanticCustomError("not_a_day", "not a day of the calendar", limit) from None
     return text
 
 
-BirthDate = Annotated[
-    str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_is_a_day)
-]
+BirthDate = Annotated[str, Field(pattern=DAY_PATTERN), AfterValidator(_is_a_day)]
 Gender = Literal["male", "female", "other", "unknown"]
 """FHIR's AdministrativeGender."""
 
@@ -207,6 +278,9 @@ Request = (
     | LeaveSession
     | Sync
     | EnrolDevice
+    | EnrolDevices
+    | ReenrolDevice
+    | ChangeDevice
     | RevokeDevice
     | ListDevices
     | ListKiosks
@@ -261,16 +335,37 @@ class Synced(RequestBase):
     revision: int
 
 
-class DeviceEnrolled(RequestBase):
-    """The device may connect with `secret`, or pair with `code`."""
+class EnrolledDevice(Wire):
+    """A device that may connect with `secret`, or pair with `code`."""
 
-    type: Literal["DEVICE_ENROLLED"] = "DEVICE_ENROLLED"
     device: Identifier
     role: Role
     site: Identifier
     secret: Annotated[str | None, Field(exclude_if=absent)] = None
     code: Annotated[str | None, Field(exclude_if=absent)] = None
     code_expires_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+
+
+class DeviceEnrolled(EnrolledDevice, RequestBase):
+    """The device may connect with `secret`, or pair with `code`."""
+
+    type: Literal["DEVICE_ENROLLED"] = "DEVICE_ENROLLED"
+
+
+class DevicesEnrolled(RequestBase):
+    """All of the devices are enrolled, in the order of the request."""
+
+    type: Literal["DEVICES_ENROLLED"] = "DEVICES_ENROLLED"
+    devices: tuple[EnrolledDevice, ...]
+
+
+class DeviceChanged(RequestBase):
+    """The device has this name and room."""
+
+    type: Literal["DEVICE_CHANGED"] = "DEVICE_CHANGED"
+    device: Identifier
+    name: str
+    room: OptionalRoom = None
 
 
 class DeviceRevoked(RequestBase):
@@ -290,6 +385,20 @@ class DeviceLine(Wire):
     guest: bool
     revoked: bool
     online: bool
+    retired: bool = False
+    """Whether it was revoked permanently."""
+    room: OptionalRoom = None
+    last_seen: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the box last received something from it; absent if it never connected.
+
+    With an external broker, when it last connected or disconnected.
+    """
+    address: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Where it last connected from, if the broker tells; never of a guest."""
+    software: Annotated[str | None, Field(exclude_if=absent)] = None
+    """As in its presence; never of a guest."""
+    sessions: tuple[Identifier, ...] = ()
+    """The open sessions that it is in."""
 
 
 class Devices(RequestBase):
@@ -307,6 +416,7 @@ class KioskLine(Wire):
     online: bool
     session: Identifier | None
     """The open session that it is in, or null if it is free."""
+    room: OptionalRoom = None
 
 
 class Kiosks(RequestBase):
@@ -479,6 +589,8 @@ Answer = (
     | SessionLeft
     | Synced
     | DeviceEnrolled
+    | DevicesEnrolled
+    | DeviceChanged
     | DeviceRevoked
     | Devices
     | Kiosks

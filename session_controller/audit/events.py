@@ -42,6 +42,14 @@ class DeviceRevoked(FactBase):
     subject: str
 
 
+class DeviceChanged(FactBase):
+    """A device was renamed or moved, got a new pairing code or secret, or was retired."""
+
+    type: Literal["DeviceChanged"] = "DeviceChanged"
+    subject: str
+    change: Literal["renamed", "moved", "code", "replaced", "retired"]
+
+
 class FlowAdded(FactBase):
     """A form was added for new sessions."""
 
@@ -159,6 +167,7 @@ BoxEvent = (
     | DevicePaired
     | CodeRefused
     | DeviceRevoked
+    | DeviceChanged
     | FlowAdded
     | RequestRefused
     | OutsiderRefused

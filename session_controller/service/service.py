@@ -30,7 +30,7 @@ from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
 from session_controller.service.handlers.commands import handle_command
 from session_controller.service.handlers.pairing import handle_claim, refuse_claim
-from session_controller.service.handlers.presence import handle_presence
+from session_controller.service.handlers.presence import handle_presence, note_seen
 from session_controller.service.handlers.requests import handle_request, refuse_code, shows_code
 from session_controller.service.handlers.timers import everyone_left, follow_clock_jumps, run_timers
 from session_controller.service.handlers.uploads import (
@@ -206,6 +206,7 @@ class Service:
             batches, tick = self._tasks
             async with self._file:
                 tick.cancel()
+            self.submit(note_seen)
             await self.settled()
             batches.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -314,7 +315,13 @@ class Service:
 
     async def _attempt(self, items: Sequence[Item]) -> Exception | None:
         """Handle items in one transaction. Return what kept it from being stored, or None."""
-        work = UnitOfWork(self.registry, self._clock(), self._steady(), self._inspections.found)
+        work = UnitOfWork(
+            self.registry,
+            self._clock(),
+            self._steady(),
+            self._inspections.found,
+            self._link.last_heard,
+        )
         try:
             follow_clock_jumps(work)
             for item in items:

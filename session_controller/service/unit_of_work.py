@@ -38,7 +38,10 @@ from session_controller.service.registry import FlowInUse, Granted, ReadOnlyRegi
 from session_controller.storage.deliveries import queued
 from session_controller.storage.entities import Code, Device, LoggedBoxEvent
 from session_controller.storage.transaction import Transaction
+from session_controller.transport.link import Heard
 
+LastHeard = Callable[[str], Heard | None]
+"""From a client id to where and when its connection was last heard; None if it is away."""
 FindUpload = Callable[[str, str], StoredUpload | None]
 """From a session and an upload to what a look at its bytes showed, once."""
 
@@ -98,6 +101,7 @@ class UnitOfWork:
     steady_s: float = 0.0
     """Seconds of a clock that does not, for what takes time."""
     find_upload: FindUpload = lambda *_: None
+    last_heard: LastHeard = lambda _: None
     transaction: Transaction = field(default_factory=Transaction)
     sessions: dict[str, Session] = field(default_factory=dict)
     added: dict[str, FlowInUse] = field(default_factory=dict)
@@ -263,7 +267,7 @@ class UnitOfWork:
         if follows.assigned:
             self.say(AssignmentTopic(follows.assigned), self._assignment(after))
         if follows.closed_code is not None:
-            self._close_code(session, follows.closed_code)
+            self.close_code(session, follows.closed_code)
         if follows.completed:
             self.queue(session)
         for upload in follows.dropped_uploads:
@@ -321,8 +325,9 @@ class UnitOfWork:
             self.put_device(replace(guest, revoked_at=self.at))
             self.dropped[device] = self.registry.settings.guest_grace.total_seconds()
 
-    def _close_code(self, session: str, serial: int) -> None:
-        key = self.registry.codes.hash_of(self.registry.codes.code_of(session, serial))
+    def close_code(self, subject: str, serial: int) -> None:
+        """End a code of a session or a device before its time."""
+        key = self.registry.codes.hash_of(self.registry.codes.code_of(subject, serial))
         code = self.transaction.codes.get(key) or self.registry.open_codes.get(key)
         if code and code.spent_at is None:
             self.put_code(replace(code, spent_at=self.at))

@@ -28,6 +28,17 @@ class Device:
     guest_of: str | None = None
     online: bool = False
     connection: int = 0
+    room: str | None = None
+    retired_at: datetime | None = None
+    """When it was revoked permanently; lists leave it out."""
+    seen_at: datetime | None = None
+    """When it last connected or disconnected; where it is online, the broker knows better."""
+    address: str | None = None
+    """Where it last connected from, if the broker knows; never of a guest."""
+    software: str | None = None
+    """What it called its program when it last connected; never of a guest."""
+    code_serial: int = 1
+    """The number of its pairing code: each new code has another."""
 
 
 class CodeKind(StrEnum):

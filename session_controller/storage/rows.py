@@ -33,6 +33,10 @@ def read_time(text: str) -> datetime:
     return datetime.fromisoformat(_stored_text(text))
 
 
+def _read_optional_time(text: str | None) -> datetime | None:
+    return read_time(text) if text else None
+
+
 def _written(moment: datetime | None) -> str | None:
     return rfc3339(moment) if moment else None
 
@@ -66,6 +70,12 @@ def device_row(d: Device) -> Row:
         d.guest_of,
         d.online,
         d.connection,
+        d.room,
+        _written(d.retired_at),
+        _written(d.seen_at),
+        d.address,
+        d.software,
+        d.code_serial,
     )
 
 
@@ -77,10 +87,16 @@ def read_device(row: dict[str, Any]) -> Device:
         role=Role(row["role"]),
         secret_sha256=row["secret_sha256"],
         enrolled_at=read_time(row["enrolled_at"]),
-        revoked_at=read_time(row["revoked_at"]) if row["revoked_at"] else None,
+        revoked_at=_read_optional_time(row["revoked_at"]),
         guest_of=row["guest_of"],
         online=bool(row["online"]),
         connection=row["connection"],
+        room=row["room"],
+        retired_at=_read_optional_time(row["retired_at"]),
+        seen_at=_read_optional_time(row["seen_at"]),
+        address=row["address"],
+        software=row["software"],
+        code_serial=row["code_serial"],
     )
 
 

@@ -220,6 +220,24 @@ def _parts(db: Database) -> None:
     db.execute("DROP TABLE chunks")
 
 
+_DEVICE_DETAILS = """
+ALTER TABLE devices ADD COLUMN room TEXT;
+ALTER TABLE devices ADD COLUMN retired_at TEXT;     -- when it was revoked permanently
+ALTER TABLE devices ADD COLUMN seen_at TEXT;        -- when it last connected or disconnected
+ALTER TABLE devices ADD COLUMN address TEXT;        -- of its last connection; NULL for a guest
+ALTER TABLE devices ADD COLUMN software TEXT;       -- its program's name and version
+ALTER TABLE devices ADD COLUMN code_serial INTEGER NOT NULL DEFAULT 1;
+"""
+
+
+@SCHEMA(name="device details")
+def _device_details(db: Database) -> None:
+    """Add where a device is, when and from where it last connected, and how often it was paired."""
+    for statement in _statements(_DEVICE_DETAILS):
+        failpoints.reached(Point.MIGRATING)
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split a script: `executescript` would end the migration's transaction."""
     code = "\n".join(line.split("--")[0] for line in script.splitlines())

@@ -1,6 +1,6 @@
 """The SQL statements that write to the database; `schema` defines the tables."""
 
-UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?)"
+UPSERT_DEVICE = "INSERT OR REPLACE INTO devices VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 UPSERT_SESSION = """
     INSERT INTO sessions (session, status, opened_at, ended_at, revision, entry, state)
     VALUES (?,?,?,?,?,?,?)

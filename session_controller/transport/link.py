@@ -37,6 +37,18 @@ class Testament:
     payload: bytes
 
 
+class Heard(Protocol):
+    """From where a connected client was last heard, and when."""
+
+    @property
+    def address(self) -> str:
+        """The IP address of its connection."""
+
+    @property
+    def seconds_ago(self) -> float:
+        """How long ago."""
+
+
 class Link(Protocol):
     """What the service needs from a broker."""
 
@@ -58,6 +70,9 @@ class Link(Protocol):
 
     def drop(self, client_id: str) -> None:
         """Close a client's connection, if the link supports it."""
+
+    def last_heard(self, client_id: str) -> Heard | None:
+        """Return from where and when a client was last heard, or None if it is away or unknown."""
 
     async def close(self, *, silently: bool = False) -> None:
         """Publish the testament, unless `silently`, and close."""
@@ -104,9 +119,15 @@ class InProcessLink:
 
     volatile = True
 
-    def __init__(self, client: LocalClient, drop: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        client: LocalClient,
+        drop: Callable[[str], None],
+        last_heard: Callable[[str], Heard | None],
+    ) -> None:
         self._client = client
         self._drop = drop
+        self._last_heard = last_heard
         self._testament: Testament | None = None
 
     async def open(
@@ -141,6 +162,10 @@ class InProcessLink:
     def drop(self, client_id: str) -> None:
         """Close a client's connection."""
         self._drop(client_id)
+
+    def last_heard(self, client_id: str) -> Heard | None:
+        """Return from where and when a client was last heard, or None if it is away."""
+        return self._last_heard(client_id)
 
     async def close(self, *, silently: bool = False) -> None:
         """Publish the testament, unless `silently`, and close."""

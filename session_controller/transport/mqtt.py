@@ -111,6 +111,9 @@ class MqttLink:
     def drop(self, client_id: str) -> None:
         """Do nothing: MQTT cannot close another client's connection."""
 
+    def last_heard(self, client_id: str) -> None:
+        """Return None: MQTT does not say where another client is."""
+
     async def close(self, *, silently: bool = False) -> None:
         """Publish the testament, unless `silently`, and disconnect.
 

@@ -258,7 +258,7 @@ def test_no_word_of_anybody_is_in_clear(
         visits[1].lead("cancel", word("cancel"))
         sessions = [visit.session for visit in visits]
         sessions.append(_from_the_command_line(handrail, data, word))
-        assert word("guest") in handrail("device", "list", "--data", data).out
+        assert word("guest") in handrail("device", "list", "--all", "--data", data).out
         record = handrail("session", "export", sessions[0], "--format", "json", "--data", data)
         assert word("guest") in record.out
         shown = _answered(handrail, data, sessions[0])
@@ -269,7 +269,7 @@ def test_no_word_of_anybody_is_in_clear(
         ran = handrail("session", "purge", *sessions, "--undelivered", "--data", data)
         assert ran.code == 0, ran.err
         assert found_in(home, word.all) == []
-        assert word("guest") not in handrail("device", "list", "--data", data).out
+        assert word("guest") not in handrail("device", "list", "--all", "--data", data).out
         assert serving.end() == 0
     assert found_in(home, word.all) == []
     assert len(word.all) > 20

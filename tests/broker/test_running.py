@@ -231,3 +231,16 @@ async def test_two_brokers_in_one_process_know_nothing_of_each_other() -> None:
         await here.publish("t", b"x", qos=1, retain=True)
         await there.nothing_more()
     await other.stop()
+
+
+async def test_the_host_sees_where_and_when_a_client_was_last_heard() -> None:
+    """While it is connected, and only then: also of a client whose session is kept."""
+    async with running() as broker:
+        assert broker.last_heard("c") is None
+        peer = await Peer.connect(broker, "c", clean=False)
+        heard = broker.last_heard("c")
+        assert heard is not None
+        assert heard.address == "127.0.0.1"
+        assert 0 <= heard.seconds_ago < DEADLINE
+        await peer.disconnect()
+        assert broker.last_heard("c") is None

@@ -56,7 +56,7 @@ def test_a_revoked_screen_is_shown_as_such(data: Path, handrail: Handrail) -> No
     """`device revoke` ends a credential; of an unknown device it is refused with 1."""
     name = handrail("device", "enrol", "Old", "--role", "patient", "--data", data, "--json").json
     assert handrail("device", "revoke", name["device"], "--data", data).code == 0
-    listed = handrail("device", "list", "--data", data)
+    listed = handrail("device", "list", "--all", "--data", data)
     assert "revoked" in listed.out
     ran = handrail("device", "revoke", "nobody", "--data", data)
     assert ran.code == 1

@@ -16,7 +16,7 @@ from .conftest import STOP_WITHIN_S
 SELDOM = {
     "clients.sdk.client",
     "clients.cli.simulate",
-    "clients.demo.command",
+    "clients.demo.cli",
     "jwt",
     "paho",
     "regex",
@@ -54,6 +54,32 @@ def test_a_box_loads_only_what_it_needs(tmp_path: Path) -> None:
         loaded = _loaded_by_a_box(tmp_path / "data")
         assert {"session_controller.box", "broker.broker"} <= loaded
         assert loaded & SELDOM == set()
+
+
+HEAVY = {"pydantic", "paho", "rich.progress", "aiohttp", "cryptography", "sqlite_utils", "amqtt"}
+"""What no help needs: each of them takes as long to load as all the rest."""
+
+
+_ALL_COMMANDS = """
+import sys, typer
+import cli
+
+def load(group):
+    for command in getattr(group, "commands", {}).values():
+        load(command)
+
+load(typer.main.get_command(cli.app))
+print(*sys.modules)
+"""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """All commands can be listed, with their options, before any of them needs the protocol."""
+    order = [sys.executable, "-P", "-c", _ALL_COMMANDS]
+    ran = subprocess.run(order, capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert {"clients.cli.session", "clients.demo.cli", "broker.standalone.commands"} <= loaded
+    assert loaded & HEAVY == set()
 
 
 def test_each_command_is_where_it_is_said_to_be() -> None:

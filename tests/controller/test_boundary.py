@@ -343,6 +343,11 @@ COMMANDS: list[tuple[str, str, dict[str, Any]]] = [
 REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("it", "ENROL_DEVICE", {"name": "Tablet", "role": "patient"}),
     ("it", "ENROL_DEVICE", {"name": "Desk 2", "role": "facility", "by": "code"}),
+    ("it", "ENROL_DEVICES", {"devices": [{"name": "A", "role": "patient"}], "by": "code"}),
+    ("it", "REENROL_DEVICE", {"device": "kiosk", "by": "code"}),
+    ("it", "REENROL_DEVICE", {"device": "kiosk", "by": "secret"}),
+    ("it", "CHANGE_DEVICE", {"device": "kiosk", "name": "Kiosk 2", "room": "Lobby"}),
+    ("it", "REVOKE_DEVICE", {"device": "desk", "retire": True}),
     ("it", "REVOKE_DEVICE", {"device": "kiosk"}),
     ("it", "LIST_DEVICES", {}),
     ("it", "LIST_SESSIONS", {"ended": True}),

@@ -71,6 +71,9 @@ class Loopback:
             self.published.append((topic, payload))
             self.history.into(topic, payload)
 
+    def last_heard(self, client_id: str) -> None:
+        """Return None: nobody has an address here."""
+
     def drop(self, client_id: str) -> None:
         """Nobody is connected."""
 

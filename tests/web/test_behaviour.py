@@ -514,3 +514,16 @@ def _fill_until_complete(screens: Screens, patient: Any, session: str, picture: 
     from tests.web.filling import fill_missing  # noqa: PLC0415
 
     fill_missing(screens, patient, session, picture)
+
+
+def test_a_kiosk_is_shown_with_its_room_and_its_software(screens: Screens) -> None:
+    """Beside its name where staff choose it; IT reads which version of the page it has."""
+    screens.kiosk("Tablet 1")
+    admin = screens.clinic.admin
+    admin.change_device("tablet-1", room="Waiting room")
+    desk = screens.desk()
+    desk.page.get_by_role("button", name="New check-in").click()
+    desk.page.get_by_label("Tablet 1, Waiting room").wait_for()
+    lines = {line.device: line for line in admin.list_devices().devices}
+    assert (lines["tablet-1"].software or "").startswith("handrail-web/")
+    assert lines["tablet-1"].address == "127.0.0.1"

@@ -70,6 +70,8 @@ def _enrol(work: UnitOfWork, code: Code) -> PairingGrant | None:
     device = work.device(code.subject)
     if device is None or device.revoked_at is not None:
         return None
+    if device.secret_sha256 is not None:  # it is paired again: its earlier secret ends here
+        work.dropped[device.device] = 0.0
     return _credential(work, code, device)
 
 

@@ -1,6 +1,7 @@
 """Who is there. A late will of an old connection does not hide a device that is back."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from schemas.topics import AssignmentTopic, PresenceTopic
 from schemas.wire.devices import Assignment, Presence
@@ -26,10 +27,22 @@ def handle_presence(
         return True
     if not presence.online and presence.connection < device.connection:
         return True  # the will of a connection that another has followed
-    note_presence(work, device, online=presence.online, connection=presence.connection)
+    note_presence(
+        work,
+        _introduced(device, presence),
+        online=presence.online,
+        connection=presence.connection,
+    )
     if presence.online:
         greet(work, device)
     return True
+
+
+def _introduced(device: Device, presence: Presence) -> Device:
+    """Return a device with what its program calls itself; a guest's phone stays unknown."""
+    if not presence.online or device.guest_of is not None:
+        return device
+    return replace(device, software=presence.software)
 
 
 class Departure:
@@ -54,14 +67,40 @@ class Departure:
             note_presence(work, device, online=False, connection=device.connection)
 
 
-def note_presence(work: UnitOfWork, device: Device, *, online: bool, connection: int) -> None:
-    """Keep a device's presence, and make it known in its sessions where it changed."""
+def note_presence(
+    work: UnitOfWork, device: Device, *, online: bool, connection: int, seen: bool = True
+) -> None:
+    """Keep a device's presence, and make it known in its sessions where it changed.
+
+    When and from where it was seen is written with a change only: a message costs no write.
+    """
     if (device.online, device.connection) != (online, connection):
-        work.put_device(replace(device, online=online, connection=connection))
+        at = work.at if seen else device.seen_at
+        changed = replace(device, online=online, connection=connection, seen_at=at)
+        work.put_device(_located(work, changed))
     for session in work.sessions_of(device.device):
         participant = session.state.participants[device.device]
         if participant.online != online and not session.state.status.ended:
             work.record(session, PresenceChanged(device=device.device, online=online))
+
+
+def _located(work: UnitOfWork, device: Device) -> Device:
+    """Return a device with the address of its connection, which is not kept of a guest."""
+    heard = work.last_heard(device.device) if device.guest_of is None else None
+    return replace(device, address=heard.address) if heard else device
+
+
+def seen_at(work: UnitOfWork, device: Device) -> datetime | None:
+    """Return when a device was last seen: of a connected one, the broker knows the moment."""
+    heard = work.last_heard(device.device)
+    return work.at - timedelta(seconds=heard.seconds_ago) if heard else device.seen_at
+
+
+def note_seen(work: UnitOfWork) -> None:
+    """Keep when the connected devices were last seen: the box is about to stop."""
+    for device in work.registry.devices.values():
+        if device.online and work.last_heard(device.device):
+            work.put_device(replace(device, seen_at=seen_at(work, device)))
 
 
 def greet(work: UnitOfWork, device: Device) -> None:

@@ -55,6 +55,9 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     g.RotateKey: (_ADMIN, exports.rotate_key),
     g.SignLog: (_ADMIN, exports.sign_log),
     r.EnrolDevice: (_ADMIN, devices.enrol_device),
+    r.EnrolDevices: (_ADMIN, devices.enrol_devices),
+    r.ReenrolDevice: (_ADMIN, devices.reenrol_device),
+    r.ChangeDevice: (_ADMIN, devices.change_device),
     r.RevokeDevice: (_ADMIN, devices.revoke_device),
     r.AddFlow: (_ADMIN, flows.add_flow),
     r.CancelSession: (_ADMIN, administration.cancel_session),
@@ -138,7 +141,7 @@ def _outcome(
     return outcome
 
 
-_REMEMBERED = (r.SessionOpened, r.SessionJoined, r.DeviceEnrolled)
+_REMEMBERED = (r.SessionOpened, r.SessionJoined, r.DeviceEnrolled, r.DevicesEnrolled)
 """Answers to what must not happen twice. All other requests may: doing them again is harmless."""
 
 
@@ -159,17 +162,13 @@ def _answered(
 def _without_secrets(answer: r.Answer) -> r.Answer:
     if isinstance(answer, r.SessionOpened):
         return answer.model_copy(update={"code": None, "code_expires_at": None})
-    if isinstance(answer, r.DeviceEnrolled):
-        return answer.model_copy(update={"secret": None, "code": None})
-    return answer
+    return devices.without_credentials(answer)
 
 
 def _with_secrets(work: UnitOfWork, answer: r.Answer) -> r.Answer:
     if isinstance(answer, r.SessionOpened):
         return sessions.with_code(work, answer)
-    if isinstance(answer, r.DeviceEnrolled):
-        return devices.with_credential(work, answer)
-    return answer
+    return devices.with_credentials(work, answer)
 
 
 def _rejection(request_id: str | None, refusal: Refusal) -> Rejection:

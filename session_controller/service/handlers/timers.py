@@ -94,4 +94,4 @@ def everyone_left(work: UnitOfWork) -> None:
     """Note that nobody is connected: the broker has only just started."""
     for device in work.registry.devices.values():
         if device.online:
-            note_presence(work, device, online=False, connection=device.connection)
+            note_presence(work, device, online=False, connection=device.connection, seen=False)

@@ -252,7 +252,7 @@ function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityV
         <p>The check-in goes on on the other screen, with all answers. The old one shows nothing more, once it is connected.</p>
         <Action label="Show a new code" kind="primary" run={move(null)} />
         {kiosks.map((one) => (
-          <Action key={one.device} label={`Move to ${one.name}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />
+          <Action key={one.device} label={`Move to ${app.nameAndRoom(one)}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />
         ))}
       </div>
     </Dialog>

@@ -57,6 +57,11 @@ export interface Fetched {
 
 export const me = () => connection.peek()?.me.device ?? "";
 
+/** A kiosk's name, with the room that it is in. */
+export function nameAndRoom(kiosk: KioskLine): string {
+  return kiosk.room ? `${kiosk.name}, ${kiosk.room}` : kiosk.name;
+}
+
 /** What people call a screen: a tablet's name, or what its id was made from. */
 export function nameOf(device: string): string {
   const named = kiosks.value.find((one) => one.device === device)?.name;

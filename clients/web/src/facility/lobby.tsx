@@ -142,7 +142,7 @@ function NewSession({ onClose }: { onClose: () => void }) {
                 onChange={() => setWhere(one.device)}
               />
               <span>
-                {one.name}{" "}
+                {app.nameAndRoom(one)}{" "}
                 <span class="optional">{one.session ? "(in a check-in)" : one.online ? "" : "(switched off)"}</span>
               </span>
             </label>

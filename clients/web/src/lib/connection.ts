@@ -19,6 +19,10 @@ const KEEPALIVE_S = 30;
 /** MQTT 3.1.1, 3.2.2.3: bad user name or password, not authorised. */
 const REFUSED = [4, 5];
 
+declare const HANDRAIL_VERSION: string | undefined;
+/** This page's version, for the box's list of devices; the build knows it, tests do not. */
+const SOFTWARE = `handrail-web/${typeof HANDRAIL_VERSION === "undefined" ? "source" : HANDRAIL_VERSION}`;
+
 /** Return the ceiling of the wait after so many failures, in milliseconds. */
 function ceiling(failures: number): number {
   if (failures >= PATIENCE) return RETRY_LATER_MS;
@@ -109,6 +113,7 @@ export class Connection {
 
   private presence(online: boolean): string {
     const presence: Presence = { v: 1, online, connection: this.number };
+    if (online) presence.software = SOFTWARE;
     return JSON.stringify(presence);
   }
 

@@ -1,0 +1,186 @@
+"""Whatever a person types is answered with a sentence: no input is a defect of the program.
+
+All commands, each with every option and argument in turn set to what it cannot be.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli import app
+
+from .conftest import Handrail, Ran
+
+
+def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if getattr(command, "commands", None):
+            yield from _commands(command, (*names, name))
+        else:
+            yield (*names, name), command
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+LIVE = {("demo",), ("soak",)}
+"""They start boxes of their own: of these, only what is refused before that is typed."""
+
+ORDINARY = {
+    "backup": "missing",
+    "device": "nobody",
+    "field": "f",
+    "file": "junk",
+    "flow": "no-such-flow",
+    "name": "x",
+    "reason": "x",
+    "role": "patient",
+    "room": "x",
+    "rules_file": "junk",
+    "session": "s-000000000000",
+    "sessions": "s-000000000000",
+}
+"""Values for what a command requires, while something else is wrong."""
+WRONG = ("", "x" * 3_000, "a\x07b", "\udcff", "-1", "9" * 30, "folder", "junk", "junk/below")
+"""Empty, too long, a control character, a byte that is no text, numbers, paths of a wrong kind."""
+
+
+@pytest.fixture
+def typed(handrail: Handrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Handrail:
+    """Run a command among files of the wrong kind; nothing that is right serves."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "junk").write_bytes(b"\x00\xff{ not: json, nor CSV\n")
+    monkeypatch.setattr("clients.cli.serve.run_until_told", lambda *_: None)
+    return handrail
+
+
+def _lines(names: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the command lines to try: each parameter in turn with each wrong value."""
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    options = [one for one in command.params if one not in arguments and not one.is_flag]
+    for wrong in (*arguments, *(one for one in options if one.name != "data")):
+        for value in WRONG:
+            given = [
+                f"{one.opts[0]}={value if one is wrong else ORDINARY[one.name]}"
+                for one in options
+                if one is wrong or one.required or one.name == "role"
+            ]
+            named = [value if one is wrong else ORDINARY[one.name] for one in arguments]
+            yield (*names, *given, "--", *named) if named else (*names, *given)
+
+
+def fault_of(ran: Ran, line: tuple[object, ...]) -> str | None:
+    """Return what is wrong with how a command ended, or None."""
+    text = ran.out + ran.err
+    if "internal error" in text or "Traceback" in text:
+        return f"{line}: {text[-400:]}"
+    if ran.code not in (0, 1, 2, 3):
+        return f"{line}: exit code {ran.code}: {text[-400:]}"
+    if ran.code in (2, 3) and not ran.err.strip():
+        return f"{line}: exit code {ran.code}, and not a word"
+    return None
+
+
+@pytest.mark.parametrize("names", sorted(COMMANDS.keys() - LIVE), ids=" ".join)
+def test_wrong_values_are_answered(names: tuple[str, ...], data: Path, typed: Handrail) -> None:
+    """A documented exit code and a sentence; never 'internal error', never a traceback."""
+    command = COMMANDS[names]
+    more = ("--data", str(data)) if names[0] not in ("serve", "broker") else ()
+    at = len(names)
+    lines = [(*line[:at], *more, *line[at:]) for line in _lines(names, command)]
+    found = (fault_of(typed(*line), [w[:60] for w in line]) for line in lines)
+    assert [fault for fault in found if fault] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("device", "enrol", "", "--role", "patient"),
+        ("device", "enrol", "x"),
+        ("device", "list", "--no-such-option"),
+        ("session", "list", "--limit", "x"),
+        ("session", "list", "--limit"),
+        ("flow", "check", "missing.json"),
+        ("session", "show", "S 1"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_as_json(line: tuple[str, ...], data: Path, typed: Handrail) -> None:
+    """`--json` is for errors too: one object on stderr, nothing on stdout, exit code 2."""
+    more = () if line[:2] == ("flow", "check") else (f"--data={data}",)
+    ran = typed(*line[:2], "--json", *more, *line[2:])
+    error = json.loads(ran.err)["error"]
+    assert (ran.code, ran.out) == (2, "")
+    assert (error["code"], error["exit_code"]) == ("usage", 2)
+    assert error["message"]
+
+
+def test_a_refusal_as_json(data: Path, typed: Handrail) -> None:
+    """The code of the rejection, its sentence, and what it says for programs."""
+    ran = typed("device", "revoke", "nobody", "--data", data, "--json")
+    error = json.loads(ran.err)["error"]
+    assert (ran.code, ran.out) == (1, "")
+    assert error["code"] == "not_a_participant"
+    assert "no such device" in error["message"]
+    limit = typed("device", "enrol", "x" * 65, "--role", "patient", "--data", data, "--json")
+    assert json.loads(limit.err)["error"]["details"] == {"name": "must be at most 64 characters"}
+
+
+def test_no_box_as_json(typed: Handrail) -> None:
+    """Exit code 3, as `no_box`."""
+    ran = typed("session", "watch", "s-1", "--data", "none", "--json")
+    assert ran.code == 3
+    assert json.loads(ran.err)["error"]["code"] == "no_box"
+
+
+BROKEN = ("admin.json", "box.json", "box.key", "delivery.json", "handrail.sqlite", "lock")
+CONTENTS = {
+    "junk": b"\x00\xff{ not: json",
+    "list": b"[1, 2]",
+    "object": b'{"v": 1, "site": 3, "mqtt": 7, "destinations": "x", "admin-1": {}}',
+    "null": b"null",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", [*CONTENTS, "a folder"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_files_of_a_data_folder(
+    name: str, kind: str, typed: Handrail, tmp_path: Path
+) -> None:
+    """A file that is not what it should be is named, or does not matter; also by `doctor`."""
+    data = tmp_path / "data"
+    assert typed("flow", "list", "--data", data).code == 0
+    (data / name).unlink(missing_ok=True)
+    if kind == "a folder":
+        (data / name).mkdir()
+    else:
+        (data / name).write_bytes(CONTENTS[kind])
+    lines = (("doctor",), ("deliver", "list"), ("device", "list"), ("audit", "list"), ("serve",))
+    found = [fault_of(typed(*line, "--data", data), line) for line in lines]
+    assert [fault for fault in found if fault] == []
+
+
+OUTSIDE = ("broker", "schema", "acl", "reference")
+"""They have no data folder."""
+
+
+@pytest.mark.parametrize("where", ["junk", "junk/below", "x" * 3_000])
+@pytest.mark.parametrize(
+    "names", [names for names in sorted(COMMANDS) if names[0] not in OUTSIDE], ids=" ".join
+)
+def test_a_data_folder_that_is_none(names: tuple[str, ...], where: str, typed: Handrail) -> None:
+    """A file, a path through a file, a name that is too long: a sentence, and no box."""
+    needed = [
+        f"{one.opts[0]}={ORDINARY[one.name]}" if one.param_type_name == "option" else "x"
+        for one in COMMANDS[names].params
+        if one.param_type_name == "argument" or one.required or one.name == "role"
+    ]
+    as_json = ["--json"] if any(one.name == "as_json" for one in COMMANDS[names].params) else []
+    ran = typed(*names, "--data", where, *as_json, *needed)
+    assert fault_of(ran, names) is None
+    assert ran.code != 0
+    if as_json and ran.code != 1:
+        assert json.loads(ran.err)["error"]["exit_code"] == ran.code
