@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clients.cli.context import bare
+from clients.cli.logs import log_unhandled
 
 
 class Box(Protocol):
@@ -39,17 +39,6 @@ class Box(Protocol):
 _STOP_WITHIN = 30.0
 _HOLD_WITHIN = 15.0
 MakeBox = Callable[[], AbstractAsyncContextManager[Box]]
-
-
-def log_to_stderr() -> None:
-    """Log to stderr what an operator needs, without the libraries' own messages."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for name in ("aiohttp", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("amqtt", "transitions"):  # our broker logs what matters of theirs
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -71,6 +60,7 @@ def run_until_told(make_box: MakeBox, data: Path) -> None:
 async def _serve(make_box: MakeBox, data: Path) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to reload before it is ready

@@ -166,7 +166,7 @@ def test_a_restore_lists_how_the_box_was_started(
     assert "--mqtt 127.0.0.1:0" in ran.err
     assert "--idle-limit 7200s" in ran.err
     assert f"--tls-key {mine}" in ran.err
-    assert f"- TLS: {certificate} does not exist or cannot be read" in ran.err
+    assert f"- --tls-cert: {certificate} does not exist or cannot be read" in ran.err
     assert (there / "tls.key").read_bytes() == mine.read_bytes()
 
 
