@@ -21,10 +21,15 @@ from typing import Any, Protocol
 
 from clients.cli.context import bare
 from clients.cli.logs import log_unhandled
+from clients.cli.systemd import feed_watchdog, notify
 
 
 class Box(Protocol):
     """The part of a box that is used here."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether it runs and commits."""
 
     def where(self) -> dict[str, Any]:
         """Return the addresses where it is reached."""
@@ -77,8 +82,12 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
         loop.add_signal_handler(signal.SIGHUP, box.reload)
         _calm_collector()
         _announce(box.where(), data)
+        notify("READY=1")
+        feeding = asyncio.create_task(feed_watchdog(lambda: box.stores))
         displaced = asyncio.create_task(box.displaced())
         await asyncio.wait((waiting, displaced), return_when=asyncio.FIRST_COMPLETED)
+        feeding.cancel()
+        notify("STOPPING=1")
         if displaced.done():
             await displaced
         displaced.cancel()
