@@ -148,6 +148,9 @@ def test_nothing_that_people_enter_is_seen(
         visits[1].lead("cancel", word("cancel"))
         _administered(handrail, data, visits[0].session, word)
         seen.everywhere()
+        lag = re.search(r"handrail_event_loop_lag_seconds_count (\d+)", seen.get("/metrics")[1])
+        assert lag
+        assert int(lag[1]) > 0
         assert serving.end() == 0
         keys = [*json.loads((data / "admin.json").read_text()).values(), staff_secret.secret]
         codes += [secret for visit in visits for secret in visit.secrets]
@@ -216,8 +219,9 @@ def _administered(handrail: Handrail, data: Path, session: str, word: Words) -> 
     for command in (
         ("session", "export", session, "--format", "pdf", "--out", data / "x.pdf"),
         ("backup",),
-        ("key", "rotate", "--yes"),
+        ("key", "rotate"),
         ("device", "list"),
+        ("device", "revoke", "front-desk"),
         ("deliver", "remove", "share"),
         ("session", "purge", session, "--undelivered"),
     ):
@@ -244,6 +248,8 @@ def _kinds_of_lines(log: str, session: str) -> None:
         "patient identified by staff",
         "delivery refused by its destination",
         "backup taken on request",
+        "box key rotated",
+        "device revoked",
         "destination changed",
         "session purged",
         "box stopped",

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
+from clients.cli import serve
 from clients.cli.logs import ForJournal, ForPeople, JsonLines, LogFormat, LogLevel, log_unhandled
 from session_controller.log_line import LogLine
 
@@ -89,6 +91,35 @@ def test_a_failed_task_is_logged_without_its_text(caplog: pytest.LogCaptureFixtu
     asyncio.run(fail())
     assert "a task failed: ValueError at" in caplog.text
     assert "Zorblatt" not in caplog.text
+
+
+def test_a_box_logs_failed_tasks_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop of `serve` has that handler."""
+    monkeypatch.setattr(serve, "_calm_collector", lambda: None)
+    serve.run_until_told(_Failing, tmp_path)
+    assert "a task failed: ValueError at" in caplog.text
+
+
+class _Failing:
+    """A box whose callback fails, and that ends itself."""
+
+    stores = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def where(self) -> dict[str, Any]:
+        return {"site": "main", "mqtt": "mqtt://127.0.0.1:1", "http": None}
+
+    async def displaced(self) -> None:
+        asyncio.get_running_loop().call_soon(int, "Zorblatt")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 _SETS_UP = """

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+import aiomqtt
 import pytest
 
 from schemas.base import Role
+from schemas.wire.rejections import RejectionCode
 from session_controller.audit import events as b
 from session_controller.audit.events import BoxEvent
 from session_controller.engine import events as f
@@ -15,7 +18,9 @@ from session_controller.log_line import LogLine
 from session_controller.service.monitoring import activity, line_rate
 from session_controller.service.monitoring.line_rate import LineRate
 from session_controller.service.unit_of_work import UnitOfWork
+from tests.conftest import RunningBox
 from tests.faults.loopback import Stage, staged
+from tests.waiting import until
 
 Lines = list[tuple[int, LogLine]]
 
@@ -169,6 +174,59 @@ async def test_refusals_are_counted_and_do_not_flood_the_log(tmp_path: Path, lin
     assert (refused["unknown_field"], refused["not_allowed_for_role"]) == (20, 20)
     assert refused["code_refused"] == 9
     assert not any("Zorblatt" in str(line) for _, line in lines)
+
+
+async def test_what_was_typed_for_a_sessions_id_is_not_logged(tmp_path: Path, lines: Lines) -> None:
+    """A device may put any words into a topic; the audit log has them, and stays in the box."""
+    refused = b.OutsiderRefused(code=RejectionCode.UNKNOWN_SESSION)
+    async with staged(tmp_path) as stage:
+        for session in ("zorblatt", "s-0123456789ab"):
+            stage.service.submit(partial(_note, act=refused, session=session))
+            await stage.service.settled()
+    about = [line.fields for _, line in lines if line.fields.get("code") == "unknown_session"]
+    assert [fields.get("session") for fields in about] == [None, "s-0123456789ab"]
+
+
+def _note(work: UnitOfWork, act: BoxEvent, session: str) -> None:
+    work.note(act, device="kiosk", session=session)
+
+
+async def test_devices_of_a_box_that_stopped_are_offline(tmp_path: Path, lines: Lines) -> None:
+    """The line says that it was not the device."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+    lines.clear()
+    async with staged(tmp_path) as stage:
+        await stage.service.settled()
+    gone = [line.fields for _, line in lines if line.sentence == "device offline"]
+    assert {fields["reason"] for fields in gone} == {"box_stopped"}
+    assert {fields["device"] for fields in gone} == {"desk", "kiosk"}
+
+
+async def test_a_restore_is_logged_at_the_next_start(tmp_path: Path, lines: Lines) -> None:
+    """And at that one only."""
+    async with staged(tmp_path) as stage:
+        stage.service.submit(lambda work: work.note(b.Restored(epoch=2)))
+        await stage.service.settled()
+    for expected in (1, 1):
+        async with staged(tmp_path):
+            pass
+        assert sentences(lines).count("a backup was restored") == expected
+
+
+async def test_a_device_is_logged_with_its_address(async_box: RunningBox, lines: Lines) -> None:
+    """As the broker knows it when it comes, and why the connection ended when it goes."""
+    device, secret = next(iter(async_box.admins.items()))
+    host = {"hostname": "127.0.0.1", "port": async_box.port}
+    topic = f"handrail/v1/main/devices/{device}/presence"
+    client = aiomqtt.Client(**host, identifier=device, username=device, password=secret)
+    async with client:
+        await client.publish(topic, b'{"v": 1, "online": true, "connection": 1}', qos=1)
+        await until(lambda: "device online" in sentences(lines), "it is online")
+    await until(lambda: "device offline" in sentences(lines), "it is offline")
+    assert found(lines, "device online")["address"] == "127.0.0.1"
+    gone = found(lines, "device offline")
+    assert (gone["address"], gone["reason"]) == ("127.0.0.1", "disconnect")
 
 
 def test_every_box_event_has_its_line() -> None:

@@ -208,6 +208,24 @@ async def test_each_trouble_fails_its_check(
     assert stores == ("store" not in failing)
 
 
+async def test_each_second_the_store_is_tried_and_omitted_lines_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the service itself."""
+    now_s = 0.0
+    async with staged(tmp_path, steady=lambda: now_s) as stage:
+        await stage.open()
+        for _ in range(20):
+            stage.say("kiosk", "ENTER_FIELD", field_id="nothing", value="x")
+        await stage.service.settled()
+        _full(stage)
+        now_s = 61.0
+        await stage.service._second(idle=False)
+        assert "lines omitted" in caplog.text
+        assert not stage.service.monitor.stores
+        stage.store._db.execute("PRAGMA query_only=0")
+
+
 async def test_an_idle_box_finds_out_that_its_disk_does_not_store(tmp_path: Path) -> None:
     """After a while without a commit one is tried; after an error sooner, until it succeeds."""
     now_s = 0.0

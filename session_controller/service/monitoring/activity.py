@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.wire.rejections import RejectionCode
 from session_controller.audit import events as b
 from session_controller.engine import events as f
 from session_controller.engine.events import Event
 from session_controller.log_line import LogLine, Value
+from session_controller.security.codes import is_new_id
 from session_controller.service.monitoring.line_rate import LineRate
 from session_controller.service.unit_of_work import Departed, UnitOfWork
 from session_controller.storage.entities import Device, LoggedBoxEvent
@@ -174,12 +176,7 @@ class Activity:
         act = logged.act
         sentence = _REFUSED.get(type(act))
         if sentence is not None:
-            code = getattr(act, "code", "code_refused")
-            request = getattr(act, "request", None)
-            refusal = {"session": logged.session, "request": request, "code": str(code)}
-            # Devices that pair choose their client ids: one line for all of them.
-            sender = None if isinstance(act, b.CodeRefused) else logged.device
-            self._refusal(sentence, sender, refusal)
+            self._refused_act(sentence, logged)
             return
         kind = _DELIVERIES[act.status] if isinstance(act, b.DeliveryChanged) else _ACTS[type(act)]
         self._count(act)
@@ -187,6 +184,17 @@ class Activity:
         _log.log(
             kind.level, LogLine(kind.sentence, session=logged.session, **fields, by=logged.device)
         )
+
+    def _refused_act(self, sentence: str, logged: LoggedBoxEvent) -> None:
+        act, session = logged.act, logged.session
+        fields = {
+            "session": session if session and is_new_id("s", session) else None,
+            "request": getattr(act, "request", None),
+            "code": str(getattr(act, "code", RejectionCode.CODE_REFUSED)),
+        }
+        # Devices that pair choose their client ids: one line for all of them.
+        sender = None if isinstance(act, b.CodeRefused) else logged.device
+        self._refusal(sentence, sender, fields)
 
     def _count(self, what: f.Fact | b.BoxEvent) -> None:
         if isinstance(what, b.DeliveryChanged):
