@@ -66,7 +66,7 @@ async def test_a_scrape_follows_what_happens(tmp_path: Path) -> None:
         found = await scrape(stage)
     assert before['handrail_sessions_total{event="opened"}'] == 0
     assert found['handrail_sessions_total{event="opened"}'] == 1
-    assert sum(found[f'handrail_sessions{{status="{s}"}}'] for s in ("waiting", "active")) == 1
+    assert sum(found[f'handrail_open_sessions{{status="{s}"}}'] for s in ("waiting", "active")) == 1
     assert found['handrail_devices_online{role="facility"}'] == 1
     assert found['handrail_devices_enrolled{role="patient"}'] == 1
     assert found["handrail_commands_total"] == 1
@@ -75,6 +75,18 @@ async def test_a_scrape_follows_what_happens(tmp_path: Path) -> None:
     assert found['handrail_ready{check="store"}'] == 1
     assert found["handrail_disk_free_bytes"] > 0
     assert found["handrail_last_backup_timestamp_seconds"] == 0
+
+
+async def test_each_family_has_a_name_of_its_own(tmp_path: Path) -> None:
+    """Also for OpenMetrics, where a counter's family is named without `_total`."""
+    async with staged(tmp_path) as stage:
+        text = await stage.service.monitor.metrics()
+    kinds = [line.split(" ")[2:] for line in text.splitlines() if line.startswith("# TYPE")]
+    names = [name.removesuffix("_total") for name, _ in kinds]
+    assert sorted(names) == sorted(set(names))
+    assert {name for name, kind in kinds if kind == "counter"} == {
+        name for name, _ in kinds if name.endswith("_total")
+    }
 
 
 async def test_no_label_names_a_session_or_a_device(tmp_path: Path) -> None:
@@ -97,7 +109,7 @@ async def test_the_backlog_of_deliveries_is_shown_by_destination(tmp_path: Path)
         stage.service.monitor.clock = lambda: clock() + later
         later = timedelta(hours=2)
         found = await scrape(stage)
-    assert found['handrail_deliveries{destination="ehr",status="waiting"}'] == 1
+    assert found['handrail_pending_deliveries{destination="ehr",status="waiting"}'] == 1
     oldest = found['handrail_delivery_oldest_seconds{destination="ehr"}']
     assert 7200 <= oldest < 7300
     assert found['handrail_deliveries_total{destination="ehr",status="held"}'] == 1
@@ -129,7 +141,7 @@ async def test_a_slow_database_does_not_keep_a_scrape(
             again = await stage.service.monitor.metrics()
             assert stage.service.monitor._reading is reading
     assert "handrail_commits_total" in text
-    assert "# TYPE handrail_deliveries gauge" not in text + again
+    assert "# TYPE handrail_pending_deliveries gauge" not in text + again
     assert reading is not None
     assert reading.result() == []
 

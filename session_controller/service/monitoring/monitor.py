@@ -174,7 +174,7 @@ class Monitor:
         states = (session.state for session in self.registry.sessions.values())
         count = Counter(state.shown_status for state in states if not state.status.ended)
         yield gauge(
-            "handrail_sessions",
+            "handrail_open_sessions",
             "Open sessions.",
             [({"status": one.value}, count[one]) for one in SessionStatus if not one.ended],
         )
@@ -258,7 +258,7 @@ def _deliveries(backlog: Sequence[DeliveryBacklog] | None, now: datetime) -> Ite
     if backlog is None:
         return
     yield gauge(
-        "handrail_deliveries",
+        "handrail_pending_deliveries",
         "Deliveries that have not arrived.",
         [
             ({"destination": one.destination, "status": one.status}, one.deliveries)
