@@ -161,6 +161,7 @@ def test_nothing_that_people_enter_is_seen(
         modules = b" ".join(seen.processes)
         assert b"session_controller.media" in modules, "no child was seen"
         assert b"session_controller.backup" in modules, "no child was seen"
+        assert b"session_controller.export.printing" in modules, "no child was seen"
 
 
 def _deliveries(  # noqa: PLR0917
@@ -217,15 +218,17 @@ def _administered(handrail: Handrail, data: Path, session: str, word: Words) -> 
         if states["ehr"] == "refused":
             break
     for command in (
-        ("session", "export", session, "--format", "pdf", "--out", data / "x.pdf"),
+        ("session", "export", session, "--format", "pdf", "--output", data.with_name("x.pdf")),
         ("backup",),
         ("key", "rotate"),
+        ("session", "show", session),
         ("device", "list"),
         ("device", "revoke", "front-desk"),
-        ("deliver", "remove", "share"),
+        ("deliver", "remove", "share", "--undelivered"),
         ("session", "purge", session, "--undelivered"),
     ):
-        handrail(*command, "--data", data)
+        ran = handrail(*command, "--data", data)
+        assert ran.code == 0, ran.err
 
 
 def _kinds_of_lines(log: str, session: str) -> None:
@@ -247,6 +250,8 @@ def _kinds_of_lines(log: str, session: str) -> None:
         "session cancelled",
         "patient identified by staff",
         "delivery refused by its destination",
+        "session exported",
+        "session viewed",
         "backup taken on request",
         "box key rotated",
         "device revoked",
