@@ -40,7 +40,7 @@ EXPRESSIONS = list(expressions())
 async def known(tmp_path: Path, async_box: RunningBox) -> dict[str, set[str]]:
     """Return the samples of a box by name, with their labels: all that it can ever have."""
     counters = async_box.box._broker.counters  # type: ignore[union-attr]
-    probe = BrokerProbe(lambda: counters, certificate_ends=datetime.now(UTC))
+    probe = BrokerProbe(lambda: counters, certificate_ends=lambda: datetime.now(UTC))
     async with staged(tmp_path / "other", broker=probe) as stage:
         _deliver_something(stage.service.monitor)
         text = await stage.service.monitor.metrics()

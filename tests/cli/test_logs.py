@@ -116,6 +116,9 @@ class _Failing:
     def where(self) -> dict[str, Any]:
         return {"site": "main", "mqtt": "mqtt://127.0.0.1:1", "http": None}
 
+    def reload(self) -> None:
+        pass
+
     async def displaced(self) -> None:
         asyncio.get_running_loop().call_soon(int, "Zorblatt")
         await asyncio.sleep(0)
