@@ -4,10 +4,11 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ from clients.cli.context import (
     bare,
 )
 from clients.cli.lazy import LazyGroup
+from clients.cli.logs import LogFormat, LogLevel, log_to_stderr
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import (
     BrokerUrlError,
@@ -163,6 +165,9 @@ def serve(
     purge_cancelled: o.PurgeCancelled = "1h",  # type: ignore[assignment]
     backup_every: o.BackupEvery = "6h",  # type: ignore[assignment]
     keep_backups: o.KeepBackups = "4,7,4,12",  # type: ignore[assignment]
+    log_level: o.LogLevelOption = LogLevel.INFO,
+    log_format: o.LogFormatOption = LogFormat.TEXT,
+    metrics_token_file: o.MetricsTokenFile = None,
 ) -> None:
     """Start the box: broker, controller and store in one process. Stop it with Ctrl-C or SIGTERM.
 
@@ -170,7 +175,7 @@ def serve(
     create` made a certificate, it accepts TLS only. SIGHUP reads certificate files again.
     """
     from broker import Tls, tls_problem
-    from clients.cli.serve import log_to_stderr, run_until_told
+    from clients.cli.serve import run_until_told
     from session_controller.backup.backups import BackupPlan
     from session_controller.backup.keeping import Keep
     from session_controller.box import Box, BoxSettings, TlsFiles
@@ -189,7 +194,9 @@ def serve(
         and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
     ):
         raise Failure(f"cannot use TLS: {problem}", USAGE)
-    log_to_stderr()
+    token = o.metrics_token(metrics_token_file)
+    log_to_stderr(log_format, log_level)
+    given = o.given(context)
     with _explaining(data):
         wanted = Settings(
             idle_limit=idle_limit,
@@ -197,7 +204,7 @@ def serve(
             purge_completed=purge_completed,
             purge_cancelled=purge_cancelled,
         )
-        settled = settle(data, site, wanted, o.given(context))
+        settled = settle(data, site, wanted, given)
     settings = BoxSettings(
         data,
         astuple(mqtt),
@@ -211,8 +218,19 @@ def serve(
         examples=FLOWS if settled.fresh else None,
     )
 
+    @asynccontextmanager
+    async def box() -> AsyncIterator[Box]:
+        async with AsyncExitStack() as stack:
+            made = Box(settings, partial(embedded_broker, metrics_token=token))
+            if broker is not None and "--http" in given:  # another broker serves no pages
+                from clients.web.health import health_site
+
+                site = health_site(http.host, http.port, made.failing, made.metrics, token)
+                await stack.enter_async_context(site)
+            yield await stack.enter_async_context(made)
+
     with _explaining(data):
-        run_until_told(lambda: Box(settings, embedded_broker), data)
+        run_until_told(box, data)
 
 
 @app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
@@ -327,8 +345,11 @@ def broker_limits() -> "Limits":
     return Limits(failures_per_address=600, retained_bytes=512 << 20, queue_bytes=32 << 20)
 
 
-def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
-    """Create the box's own broker; the controller decides who may connect and do what."""
+def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -> "EmbeddedBroker":
+    """Create the box's own broker; the controller decides who may connect and do what.
+
+    With a token, `/metrics` answers to clients that send it, otherwise to this machine.
+    """
     from broker import (
         Broker,
         BrokerSettings,
@@ -341,13 +362,14 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
         Rules,
         Tls,
     )
+    from clients.web.health import add_health
     from clients.web.pages import pages
     from clients.web.trust_page import PATHS
     from schemas.access import PAIRING_USER
 
     class Departures(Observer):
-        def disconnected(self, client: Client, _: Reason) -> None:
-            order.left(client.client_id)
+        def disconnected(self, client: Client, reason: Reason) -> None:
+            order.left(client.client_id, client.address, reason.value)
 
     async def authenticate(shown: Credentials) -> Identity | None:
         role = order.role_of(shown.client_id, shown.username, shown.password)
@@ -368,11 +390,13 @@ def embedded_broker(order: "BrokerOrder") -> "EmbeddedBroker":
     if order.redirect is not None:
         served = PATHS if order.ca is not None else frozenset[str]()
         listeners["redirect"] = Listener(*order.redirect, kind="redirect", served=served)
+    web_app = pages(order.site, ca=order.ca)
+    add_health(web_app, order.failing, order.metrics, metrics_token)
     return Broker(
         BrokerSettings(listeners=listeners, limits=broker_limits()),
         authenticate=authenticate,
         rules={role: Rules(a.publish, a.subscribe) for role, a in order.access.items()},
-        web_app=pages(order.site, ca=order.ca),
+        web_app=web_app,
         observer=Departures(),
     )
 

@@ -79,6 +79,11 @@ class Broker:
         """
         return self._listeners.reload_certificates()
 
+    def address_of(self, client_id: str) -> str | None:
+        """Return the IP address that a client is connected from, or None if it is not connected."""
+        session = self._engine.sessions.get(client_id)
+        return session.connection.address if session and session.connection else None
+
     def set_rules(self, role: str, rules: Rules) -> None:
         """Replace the rules of a role, with effect from the next packet of every client.
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
+from session_controller.log_line import LogLine
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
@@ -25,7 +26,9 @@ from session_controller.service.handlers.flows import add_examples
 from session_controller.service.handlers.presence import Departure
 from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
+from session_controller.service.monitoring.monitor import BrokerProbe
 from session_controller.service.service import Service
+from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
 from session_controller.storage.store import Store
 from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
@@ -43,6 +46,13 @@ class EmbeddedBroker(Protocol):
     @property
     def levels(self) -> Sequence[Level]:
         """How near it is to its limits."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """A snapshot of its counters."""
+
+    def address_of(self, client_id: str) -> str | None:
+        """Return the IP address that a client is connected from, or None."""
 
     async def start(self) -> None:
         """Open the listeners."""
@@ -93,8 +103,12 @@ class BrokerOrder:
     access: Mapping[str, Access]
     site: str
     """The site, which web pages need before they can send requests."""
-    left: Callable[[str], None]
-    """Called with the client id when an accepted connection has ended, before its will."""
+    left: Callable[[str, str, str], None]
+    """Called when an accepted connection has ended, before its will: client id, address, reason."""
+    failing: Callable[[], Mapping[str, str]]
+    """Returns the checks of `/readyz` that fail, by name, each with a sentence."""
+    metrics: Callable[[], Awaitable[str]]
+    """Returns the metrics in the text format of Prometheus."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -165,6 +179,7 @@ class Box:
             data=data,
             deliver=self.settings.deliver,
             surroundings=self._surroundings,
+            broker=self._probe(),
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
@@ -178,6 +193,20 @@ class Box:
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
+        self._log_start(self._service.registry.epoch)
+
+    def _log_start(self, epoch: int) -> None:
+        """Log that the box serves, and where; the URL of another broker may have a password."""
+        where = self.where() if self._broker is not None else {}
+        line = LogLine(
+            "box started",
+            version=version("handrail"),
+            site=self.settings.session.site,
+            epoch=epoch,
+            mqtt=where.get("mqtts") or where.get("mqtt"),
+            http=where.get("http"),
+        )
+        _log.info(line)
 
     def _certificate_job(self, tls: TlsFiles) -> CertificateJob:
         files = tuple(filter(None, (tls.certificate, tls.key, tls.client_ca)))
@@ -218,6 +247,8 @@ class Box:
                 access_rules(site),
                 site,
                 self._left,
+                self.failing,
+                self.metrics,
             )
         )
         user = controller_user(site)
@@ -237,10 +268,36 @@ class Box:
             [(f"broker.{name}", level, most, refused) for name, level, most, refused in levels],
         )
 
-    def _left(self, client_id: str) -> None:
+    def _left(self, client_id: str, address: str, reason: str) -> None:
         """Record a client's departure: not every client announces it or has a will."""
         if self._service is not None:
-            self._service.submit(Departure(client_id))
+            self._service.submit(Departure(client_id, Departed(address, reason)))
+
+    def _probe(self) -> BrokerProbe:
+        """Return what the embedded broker reports; nothing of another broker."""
+        broker, certificate = self._broker, self._certificate
+        if broker is None:
+            return BrokerProbe()
+        return BrokerProbe(
+            lambda: broker.counters,
+            broker.address_of,
+            lambda: certificate.ends if certificate is not None else None,
+        )
+
+    @property
+    def stores(self) -> bool:
+        """Whether it runs and commits, as far as is known."""
+        return self._service is not None and self._service.monitor.stores
+
+    def failing(self) -> Mapping[str, str]:
+        """Return the checks of `/readyz` that fail, by name, each with a sentence."""
+        if self._service is None:
+            return {"box": "The box is starting or stopping."}
+        return self._service.monitor.failing()
+
+    async def metrics(self) -> str:
+        """Return the metrics in the text format of Prometheus; none of a box that stops."""
+        return await self._service.monitor.metrics() if self._service is not None else ""
 
     async def displaced(self) -> None:
         """Wait until another controller serves the site. Raises `SiteTakenError` then."""
@@ -251,6 +308,9 @@ class Box:
         """Stop what was started; idempotent."""
         service, broker, store = self._service, self._broker, self._store
         self._service = self._broker = self._store = None
+        serving = bool(self._tasks)
+        if serving:
+            _log.info(LogLine("box stopping"))
         while self._tasks:
             self._tasks.pop().cancel()
         if service is not None:
@@ -262,6 +322,8 @@ class Box:
         if store is not None:
             (self.settings.data / BOX_FILE).unlink(missing_ok=True)
             store.close()
+        if serving:
+            _log.info(LogLine("box stopped"))
 
     def where(self) -> dict[str, Any]:
         """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS."""

@@ -167,7 +167,7 @@ def _check_keepalive(connection: Connection) -> None:
 
 def _refuse(connection: Connection, client_id: str, code: ReturnCode, reason: Reason) -> None:
     """Answer with a return code and close the connection (3.2.2-5)."""
-    logger.info(
+    logger.debug(
         "refused %s (client %s): %s", clean(connection.address), clean(client_id), reason.value
     )
     connection.claimed_id = client_id

@@ -348,7 +348,7 @@ class Connection:
     def violated(self, violation: Violation) -> None:
         """Close the connection at once because of a violation (4.8.0-1)."""
         client_id = self.client.client_id if self.client else ""
-        logger.info(
+        logger.debug(
             "closing %s (client %s): %s", clean(self.address), clean(client_id), violation.rule
         )
         self.close(violation.reason)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 import threading
@@ -21,10 +20,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clients.cli.context import bare
+from clients.cli.logs import log_unhandled
+from clients.cli.systemd import feed_watchdog, notify
 
 
 class Box(Protocol):
     """The part of a box that is used here."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether it runs and commits."""
 
     def where(self) -> dict[str, Any]:
         """Return the addresses where it is reached."""
@@ -39,17 +44,6 @@ class Box(Protocol):
 _STOP_WITHIN = 30.0
 _HOLD_WITHIN = 15.0
 MakeBox = Callable[[], AbstractAsyncContextManager[Box]]
-
-
-def log_to_stderr() -> None:
-    """Log to stderr what an operator needs, without the libraries' own messages."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for name in ("aiohttp", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("amqtt", "transitions"):  # our broker logs what matters of theirs
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -71,6 +65,7 @@ def run_until_told(make_box: MakeBox, data: Path) -> None:
 async def _serve(make_box: MakeBox, data: Path) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to reload before it is ready
@@ -87,8 +82,12 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
         loop.add_signal_handler(signal.SIGHUP, box.reload)
         _calm_collector()
         _announce(box.where(), data)
+        notify("READY=1")
+        feeding = asyncio.create_task(feed_watchdog(lambda: box.stores))
         displaced = asyncio.create_task(box.displaced())
         await asyncio.wait((waiting, displaced), return_when=asyncio.FIRST_COMPLETED)
+        feeding.cancel()
+        notify("STOPPING=1")
         if displaced.done():
             await displaced
         displaced.cancel()

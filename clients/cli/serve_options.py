@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from clients.cli.context import USAGE, Failure, bare
+from clients.cli.logs import LogFormat, LogLevel
 from clients.cli.types import Counts, HostPort, counts, host_port, span
 
 Mqtt = Annotated[
@@ -104,6 +105,21 @@ KeepBackups = Annotated[
         help="Keep the last backups, and the newest of so many days, weeks and months.",
     ),
 ]
+LogLevelOption = Annotated[
+    LogLevel, typer.Option(help="Log lines of this level and above, to standard error.")
+]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option(help="Write log lines for people, or as JSON objects.")
+]
+MetricsTokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Show /metrics to clients that send the token in this file, on any machine.",
+    ),
+]
+_LEAST_TOKEN = 16
+"""Characters of a token: of a random one, 64 bits and more."""
 
 
 _REMEMBERED = {"data", "site"}
@@ -133,6 +149,23 @@ def _text(value: object) -> str:
         case bool():
             return ""
     return str(value)
+
+
+def metrics_token(file: Path | None) -> str | None:
+    """Return the token in a file. Raises `Failure` if it cannot be used."""
+    if file is None:
+        return None
+    try:
+        token = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Failure(f"cannot read the token in {file}", USAGE) from None
+    if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
+        raise Failure(
+            f"the token in {file} must be one word of at least {_LEAST_TOKEN} characters; "
+            f"create one with `openssl rand -hex 32 > {file}`",
+            USAGE,
+        )
+    return token
 
 
 @dataclass(frozen=True, slots=True)

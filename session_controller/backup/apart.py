@@ -1,6 +1,7 @@
 """Work on backups in separate processes, which a purge may end at any time."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,20 @@ from typing import Any
 
 from session_controller.backup.reading import FULL
 from session_controller.errors import StoreError
+from session_controller.media.apart import environment
+from session_controller.security.encryption import KEY_VARIABLE
 
 _PYTHON = (sys.executable, "-P", "-m")
 Answer = dict[str, Any]
+
+
+_GIVEN_KEYS = (KEY_VARIABLE, "CREDENTIALS_DIRECTORY")
+"""A helper that verifies the log opens the box's keys."""
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a helper: without the password of a broker, for example."""
+    return environment() | {name: os.environ[name] for name in _GIVEN_KEYS if name in os.environ}
 
 
 class InterruptedByPurgeError(Exception):
@@ -59,6 +71,7 @@ class Helper:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=_environment(),
             )
 
     def abandon(self) -> None:

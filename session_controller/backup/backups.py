@@ -131,7 +131,7 @@ class Backups:
         self._failures, self._failed_at = 0, self._clock()
         self._afresh = False
         """Whether the next backup writes all pages: an older one turned out to be damaged."""
-        self._tls_files = files_of_options(options_of(store))
+        self._files_of_options = files_of_options(options_of(store)).values()
 
     def tidy(self) -> None:
         """Delete what a killed process left: drafts, and keys of sessions purged just before.
@@ -320,7 +320,7 @@ class Backups:
     def _files(self) -> dict[str, bytes]:
         """Return the files a restore needs; the key file only if it contains the box's key."""
         names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
-        return files_inside(self._data, self._tls_files) | _contents(
+        return files_inside(self._data, self._files_of_options) | _contents(
             self._data, [*names, *TLS_FILES]
         )
 

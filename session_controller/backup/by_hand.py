@@ -25,7 +25,7 @@ from session_controller.settings import SERVE_OPTIONS
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 
-_FILES = ("--tls-cert", "--tls-key", "--tls-client-ca")
+_FILES = ("--tls-cert", "--tls-key", "--tls-client-ca", "--metrics-token-file")
 
 
 def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str]:
@@ -37,9 +37,9 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
     if options:
         said = " ".join(f"{name} {value}".rstrip() for name, value in options.items())
         yield f"the options of `handrail serve`, which were: {said}"
-    for path in files_of_options(options):
+    for name, path in files_of_options(options).items():
         if not is_readable(path):
-            yield f"TLS: {path} does not exist or cannot be read; put it there"
+            yield f"{name}: {path} does not exist or cannot be read; put it there"
     yield from missing_files(data, destinations)
     yield from told_unknown(unknown_destinations(counts, destinations))
     known = {each.name for each in destinations}
@@ -67,6 +67,6 @@ def options_of(reader: Reader) -> dict[str, str]:
     return dict(json.loads(reader.meta(SERVE_OPTIONS) or "{}"))
 
 
-def files_of_options(options: Mapping[str, str]) -> list[Path]:
-    """Return the files that options of `handrail serve` name."""
-    return [Path(options[name]) for name in _FILES if name in options]
+def files_of_options(options: Mapping[str, str]) -> dict[str, Path]:
+    """Return the files that options of `handrail serve` name, by option."""
+    return {name: Path(options[name]) for name in _FILES if name in options}

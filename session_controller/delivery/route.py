@@ -135,7 +135,6 @@ class Route:
         match outcome:
             case Delivered(details, sha256):
                 self._failures = 0
-                _log.info("delivered %s to %s", delivery.session, self.name)
                 return replace(
                     tried,
                     status=DeliveryStatus.DELIVERED,
@@ -145,12 +144,6 @@ class Route:
                 )
             case Refused():
                 self._failures = 0
-                _log.warning(
-                    "%s refused %s (%s); see `handrail deliver show`",
-                    self.name,
-                    delivery.session,
-                    outcome.status,
-                )
                 return replace(
                     tried,
                     status=DeliveryStatus.REFUSED,
@@ -158,11 +151,6 @@ class Route:
                     sha256=outcome.sha256,
                 )
             case Held():
-                _log.warning(
-                    "%s waits for staff: its patient is not identified; see `handrail session "
-                    "identify --help`",
-                    delivery.session,
-                )
                 return replace(tried, status=DeliveryStatus.HELD, outcome=outcome.to_json())
             case TryAgain():
                 wait = self._wait(outcome, attempts)

@@ -20,11 +20,12 @@ from schemas.topics import ControllerStatusTopic, controller_subscriptions
 from schemas.wire.devices import ControllerStatus
 from schemas.wire.parse import read_status
 from session_controller import failpoints
-from session_controller.audit.events import BoxStarted
+from session_controller.audit.events import BoxStarted, Restored
 from session_controller.backup.backups import Backups
 from session_controller.engine.limits import Limit
 from session_controller.errors import SiteTakenError
 from session_controller.failpoints import Point
+from session_controller.log_line import LogLine
 from session_controller.media.apart import inspect_apart
 from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
@@ -53,6 +54,8 @@ from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import Condition, StatusReport, Surroundings
+from session_controller.service.monitoring.monitor import BrokerProbe, Monitor
+from session_controller.service.monitoring.readiness import ServiceState
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
@@ -79,6 +82,9 @@ _TICK_S = 1.0
 _BYTES_MAY_BE_EARLY_S = 2.0
 """How long bytes of a document wait for those before them: MQTT does not order topics."""
 _EARLY_AGAIN_S = 0.05
+_PROBE_S, _PROBE_AGAIN_S = 60.0, 5.0
+"""Seconds after which it is tried whether the database stores, if nothing else was: a card that
+became read-only at night is noticed before the first patient comes. The second, after an error."""
 
 
 def box_clock() -> datetime:
@@ -104,6 +110,7 @@ class Service:
         data: Path | None = None,
         deliver: bool = False,
         surroundings: Callable[[], Surroundings] = Surroundings,
+        broker: BrokerProbe | None = None,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
@@ -117,6 +124,8 @@ class Service:
         self._backlog = Backlog(settings.commit_patience.total_seconds())
         self._disk_error: str | None = None
         """What the database said when it last refused to store; None while it stores."""
+        self._tried_to_store_s = self._completed_s = steady()
+        """When something was last to be stored, and when a batch was last completed."""
         self._wake = asyncio.Event()
         self._connected = asyncio.Event()
         self._disk = GroupCommit(store.sync)
@@ -124,6 +133,17 @@ class Service:
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
         self._maintenance = Maintenance(store, backups, clock, steady)
+        self.monitor = Monitor(
+            self.registry,
+            store,
+            version,
+            clock,
+            steady,
+            self._in_the_stores_turn,
+            self.counters,
+            self._state,
+            broker or BrokerProbe(),
+        )
         self._inspections = Inspections(
             store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
         )
@@ -172,11 +192,21 @@ class Service:
         dropped = self.counters["dropped"]
         return Condition(self._disk_error, ("waiting_messages", waiting, MAX_BATCH, dropped))
 
+    def _state(self) -> ServiceState:
+        return ServiceState(
+            self._disk_error,
+            self._steady() - self._completed_s,
+            self._link.connected and self._connected.is_set(),
+            len(self._waiting) + len(self._backlog),
+        )
+
     # --- life ------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start serving; return once the broker is connected."""
         failpoints.reached(Point.STARTING)
+        if self._store.newest_kind() == Restored.__name__:
+            _log.info(LogLine("a backup was restored", epoch=self.registry.epoch))
         self.submit(
             lambda work: work.note(BoxStarted(version=self._version, epoch=work.registry.epoch))
         )
@@ -212,6 +242,7 @@ class Service:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._inspections.stop()
         await self._background.stop()
+        await self.monitor.stop()
         if self._maintenance.is_due(idle=False):
             self._maintenance.run()
         self._maintenance.sign()
@@ -289,6 +320,7 @@ class Service:
                 count = min(len(self._waiting), MAX_BATCH)
                 async with self._file:
                     await self._batch([self._waiting.popleft() for _ in range(count)])
+                self._completed_s = self._steady()
 
     async def _batch(self, items: Sequence[Item]) -> None:
         """Handle a batch; should it fail before its commit, each item alone.
@@ -341,9 +373,14 @@ class Service:
         if not work.transaction:
             return
         failpoints.reached(Point.DECIDED)
+        self._tried_to_store_s, begin_s = self._steady(), time.perf_counter()
         self._store.write(work.transaction)
         await self._disk.sync(work.transaction)
+        self.monitor.commit_seconds.observe(time.perf_counter() - begin_s)
         failpoints.reached(Point.COMMITTED)
+        self._note_commit()
+
+    def _note_commit(self) -> None:
         self.counters["commits"] += 1
         self._maintenance.commits += 1
         if self._disk_error:
@@ -352,6 +389,7 @@ class Service:
 
     async def _conclude(self, work: UnitOfWork) -> None:
         """Apply and publish what is on disk. What fails here is logged, and not handled again."""
+        self._after_commit(self.monitor.activity.record, work)
         self._after_commit(self._apply, work)
         self._after_commit(self._inspections.settle, work)
         self._maintenance.owe(work.transaction.purged)
@@ -548,7 +586,9 @@ class Service:
     async def _tick(self) -> None:
         before = self.counters["messages"]
         while True:
+            due_s = self._steady() + _TICK_S
             await asyncio.sleep(_TICK_S)
+            self.monitor.loop_lag.observe(max(0.0, self._steady() - due_s))
             idle, before = self.counters["messages"] == before, self.counters["messages"]
             try:
                 await self._second(idle=idle)
@@ -562,6 +602,21 @@ class Service:
                 await self._retry()
         self.submit(run_timers)
         await self.settled()
+        self.monitor.activity.log_omitted(self.registry.devices)
         await self._background.retain()
+        await self._probe()
         if self._maintenance.is_due(idle=idle):
             await self._in_the_stores_turn(self._maintenance.run)
+
+    async def _probe(self) -> None:
+        """Try whether the database stores, if nothing was to be stored for a while."""
+        pause_s = _PROBE_AGAIN_S if self._disk_error else _PROBE_S
+        if self._steady() - self._tried_to_store_s < pause_s:
+            return
+        self._tried_to_store_s = self._steady()
+        try:
+            await self._in_the_stores_turn(lambda: self._store.probe(self._clock()))
+        except sqlite3.Error as error:
+            self._note_disk_error(error)
+        else:
+            self._note_commit()

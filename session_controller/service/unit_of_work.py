@@ -91,6 +91,14 @@ class PurgeOrder:
     """The sessions that are purged though they are not delivered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """How a connection ended, as the embedded broker saw."""
+
+    address: str | None = None
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class UnitOfWork:
     """A batch in the making."""
@@ -124,6 +132,8 @@ class UnitOfWork:
     """Since when each open session is idle; None if the timers did not run."""
     unattended_since: dict[str, float] = field(default_factory=dict)
     """Since when nobody answers at a patient screen, by session, as the timers found it."""
+    departed: dict[str, Departed] = field(default_factory=dict)
+    """How the connections of devices ended that this batch notes as offline."""
     ignored: int = 0
     """Messages that were of no use."""
     at_limit: Counter[Limit] = field(default_factory=Counter)

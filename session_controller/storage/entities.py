@@ -122,6 +122,17 @@ class Ended(NamedTuple):
     """The number of destinations that have not received it."""
 
 
+class DeliveryBacklog(NamedTuple):
+    """The deliveries to one destination that have one status, and have not arrived."""
+
+    destination: str
+    status: str
+    deliveries: int
+    """How many they are."""
+    oldest: datetime | None
+    """When the first of their sessions ended; None if its row is behind its log."""
+
+
 class Entry(NamedTuple):
     """A row of the log as stored."""
 

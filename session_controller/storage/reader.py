@@ -29,6 +29,7 @@ from session_controller.storage.entities import (
     ALL_ENTRIES,
     Code,
     CodeKind,
+    DeliveryBacklog,
     Device,
     Ended,
     Entry,
@@ -128,6 +129,11 @@ class Reader:
     def epoch(self) -> int:
         """Return the epoch: it rises with each restore."""
         return int(self.meta("epoch") or 1)
+
+    def newest_kind(self) -> str | None:
+        """Return the type of the newest log entry, or None if the log is empty."""
+        row = self._one("SELECT kind FROM events ORDER BY id DESC LIMIT 1")
+        return row["kind"] if row else None
 
     def meta(self, key: str) -> str | None:
         """Return a property of the box, or None if it is not set."""
@@ -372,13 +378,22 @@ class Reader:
         )
         return {(row["destination"], row["status"]): row["n"] for row in rows}
 
-    def oldest_waiting(self) -> datetime | None:
-        """Return when the session ended that has been waiting longest for delivery, or None."""
-        row = self._one(
-            "SELECT min(ended_at) ended_at FROM deliveries CROSS JOIN sessions USING (session)"
-            " WHERE deliveries.status='waiting'"
+    def delivery_backlog(self) -> list[DeliveryBacklog]:
+        """Return the deliveries that have not arrived, by destination and status."""
+        rows = self._rows(
+            "SELECT destination, deliveries.status, count(*) n, min(ended_at) ended_at"
+            " FROM deliveries CROSS JOIN sessions USING (session)"
+            " WHERE deliveries.status<>'delivered' GROUP BY 1, 2"
         )
-        return read_time(row["ended_at"]) if row and row["ended_at"] else None
+        return [
+            DeliveryBacklog(
+                row["destination"],
+                row["status"],
+                row["n"],
+                read_time(row["ended_at"]) if row["ended_at"] else None,
+            )
+            for row in rows
+        ]
 
     def undelivered(self, session: str) -> list[str]:
         """Return the destinations that a session has not been delivered to yet."""

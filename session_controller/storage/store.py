@@ -84,6 +84,8 @@ _log = logging.getLogger(__name__)
 
 _STOPPED = "stopped"
 """The property of a box that was stopped in good order; a running one has none."""
+_PROBED = "probed"
+"""The property of a box that `Store.probe` changes: when it was last called."""
 _UNTHINNED_DAYS = 3
 """Days before today that may have more than one signature of the log; each start thins them."""
 _LIVE = "SELECT session FROM sessions WHERE cleared_at IS NULL"
@@ -249,6 +251,11 @@ class Store(Reader):
         """Stop writing if an error shows that the file is damaged: it must be restored."""
         self._damaged = self._damaged or is_damage(error)
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether an error has shown that the file is damaged; nothing is written then."""
+        return self._damaged
+
     def _refuse_if_damaged(self) -> None:
         if self._damaged:
             raise sqlite3.DatabaseError("the database is damaged; restore a backup")
@@ -384,6 +391,14 @@ class Store(Reader):
             return
         with self._db.atomic():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", [key, value])
+
+    def probe(self, at: datetime) -> None:
+        """Commit a small change, to find out whether the database stores.
+
+        Raises `sqlite3.Error`.
+        """
+        self._refuse_if_damaged()
+        self.set_meta(_PROBED, rfc3339(at))
 
     # --- keys and signatures ---------------------------------------------------------------
 

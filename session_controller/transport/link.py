@@ -56,6 +56,10 @@ class Link(Protocol):
     def volatile(self) -> bool:
         """Whether the broker started with this process, so that nobody can be connected yet."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected and subscribed."""
+
     async def open(
         self,
         filters: Sequence[str],
@@ -118,6 +122,7 @@ class InProcessLink:
     """A link to the embedded broker, without a socket."""
 
     volatile = True
+    connected = True
 
     def __init__(
         self,

@@ -88,6 +88,11 @@ class MqttLink:
         self._generation = 0
         """Counts connections: packet ids are only valid within one (MQTT 3.1.1, 2.3.1)."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected and subscribed."""
+        return self._online
+
     async def open(
         self,
         filters: Sequence[str],

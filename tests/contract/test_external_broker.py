@@ -13,12 +13,24 @@ from cli import embedded_broker
 from session_controller.box import Box, BoxSettings
 from session_controller.settings import Settings
 from tests.conftest import StartBox
+from tests.waiting import wait_until
 
 from .forms import PERSON, PNG, VISIT, complete, reach, upload
 from .raw import ROOT, Device, Pair, Room, on, room
 from .serving import admins_of, free_port, handrail_serve, mosquitto
 
 pytestmark = pytest.mark.timeout(90)
+
+
+def test_a_lost_broker_makes_a_box_unready(tmp_path: Path) -> None:
+    """Until it is back."""
+    port = free_port()
+    with mosquitto(tmp_path / "broker", port) as broker, controller(tmp_path / "data", port) as box:
+        assert box.failing() == {}
+        broker.kill()
+        wait_until(lambda: "broker" in box.failing(), "the check fails")
+        with mosquitto(tmp_path / "broker", port):
+            wait_until(lambda: not box.failing(), "the check passes again")
 
 
 @contextmanager

@@ -60,6 +60,22 @@ def test_what_is_fine_stays(scene: Scene, caplog: pytest.LogCaptureFixture) -> N
     assert (scene.reloads, caplog.messages) == (0, [])
 
 
+def test_the_end_is_of_the_certificate_in_use(scene: Scene) -> None:
+    """A renewed one counts once the broker uses it."""
+    job = scene.job()
+    job.prepare()
+    first = scene.own.certificate().not_valid_after_utc
+    assert job.ends == first
+    scene.now += timedelta(days=300)
+    scene.problem = "it cannot be read"
+    job.look(scene.reload)
+    assert scene.own.certificate().not_valid_after_utc > first
+    assert job.ends == first
+    scene.problem = None
+    job.reload(scene.reload)
+    assert job.ends == scene.own.certificate().not_valid_after_utc
+
+
 def _grow_old(scene: Scene) -> None:
     scene.now += timedelta(days=300)
 

@@ -256,7 +256,7 @@ async def test_the_status_is_read_by_indexes(tmp_path: Path) -> None:
             for sql in read
             for step in stage.store._rows(f"EXPLAIN QUERY PLAN {sql}")
         ]
-        assert len(read) == 3
+        assert len(read) == 2
         assert [step for step in plans if not step.startswith("SEARCH")] == [
             "SCAN deliveries USING COVERING INDEX deliveries_open"
         ]

@@ -335,6 +335,6 @@ async def test_nothing_of_a_patient_is_logged(
         office.outbox.add("s-2", "ehr")
         await _one_round(office.courier(), server)
     assert office.outbox.rows["s-2", "ehr"].outcome == {"reason": "defect", "status": None}
-    assert "refused s-1" in caplog.text
+    assert "ehr: server_error (500)" in caplog.text
     assert SECRET not in caplog.text
     assert "ValueError at" in caplog.text

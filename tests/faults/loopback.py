@@ -49,6 +49,7 @@ class Loopback:
     """A broker of one function: what is published goes to whoever reads it, at once."""
 
     volatile = True
+    connected = True
 
     def __init__(self, history: History) -> None:
         self.history = history

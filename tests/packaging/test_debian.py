@@ -138,6 +138,7 @@ def test_the_unit_is_valid(package: Path, tmp_path: Path) -> None:
     unit = tmp_path / "usr/lib/systemd/system/handrail.service"
     said = unit.read_text()
     for line in (
+        "Type=notify",
         "User=handrail",
         "StateDirectory=handrail",
         "EnvironmentFile=-/etc/handrail/serve.env",

@@ -7,7 +7,7 @@ from schemas.topics import AssignmentTopic, PresenceTopic
 from schemas.wire.devices import Assignment, Presence
 from schemas.wire.parse import Unreadable
 from session_controller.engine.events import PresenceChanged
-from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.service.unit_of_work import Departed, UnitOfWork
 from session_controller.storage.entities import Device
 
 
@@ -52,8 +52,9 @@ class Departure:
     failing disk: a connection that has followed meanwhile is left alone.
     """
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, departed: Departed) -> None:
         self._client_id = client_id
+        self._departed = departed
         self._connection: int | None = None
 
     def __call__(self, work: UnitOfWork) -> None:
@@ -64,6 +65,7 @@ class Departure:
         if self._connection is None:
             self._connection = device.connection
         if device.connection == self._connection:
+            work.departed[self._client_id] = self._departed
             note_presence(work, device, online=False, connection=device.connection)
 
 

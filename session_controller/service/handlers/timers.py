@@ -9,7 +9,7 @@ from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.service.handlers.administration import clear_topics
 from session_controller.service.handlers.presence import note_presence
-from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.service.unit_of_work import Departed, UnitOfWork
 
 
 def run_timers(work: UnitOfWork) -> None:
@@ -94,4 +94,5 @@ def everyone_left(work: UnitOfWork) -> None:
     """Note that nobody is connected: the broker has only just started."""
     for device in work.registry.devices.values():
         if device.online:
+            work.departed[device.device] = Departed(reason="box_stopped")
             note_presence(work, device, online=False, connection=device.connection, seen=False)

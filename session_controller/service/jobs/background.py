@@ -23,6 +23,7 @@ from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import read_header
 from session_controller.errors import KeyringError, StoreError
 from session_controller.integrity.audit_log import Receipt
+from session_controller.log_line import LogLine
 from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
@@ -208,7 +209,9 @@ class BackgroundJobs:
             if self.backups is None:
                 raise FileNotFoundError("this box has no data folder")
             turn = partial(self.backups.rotate, self.clock(), device)
-            answer = KeyRotated(request_id=request_id, keys=await self.in_turn(turn))
+            keys = await self.in_turn(turn)
+            _log.info(LogLine("box key rotated", keys=keys, by=device))
+            answer = KeyRotated(request_id=request_id, keys=keys)
         except (sqlite3.Error, OSError, BoxKeyError, KeyringError, DecryptionError) as error:
             _log.error("the key could not be rotated: %s", type(error).__name__)
             answer = _unavailable(request_id, "The key could not be rotated; nothing is lost.")

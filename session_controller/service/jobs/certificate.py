@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,6 +38,8 @@ class CertificateJob:
         self._clock = clock
         self._checked = self._clock() - _CHECK_EVERY
         self._stamps = self._stamp()
+        self.ends: datetime | None = None
+        """When the certificate in use ends, if it could be read."""
 
     def prepare(self) -> None:
         """Renew the own certificate before the start, if it is due.
@@ -51,6 +54,7 @@ class CertificateJob:
                     f"the box's certificate in {self._files[0].parent} cannot be used; restore a "
                     "backup, make a new CA with `handrail tls create --force`, or pass --no-tls"
                 )
+        self._read_end()
 
     async def keep(self, reload: Callable[[], str | None]) -> None:
         """Look after the certificate, until cancelled; `reload` is that of the broker."""
@@ -74,7 +78,12 @@ class CertificateJob:
                 "the certificate is not reloaded, the previous one stays in use: %s", problem
             )
             return
+        self._read_end()
         _log.info("new connections get the certificate in %s", self._files[0])
+
+    def _read_end(self) -> None:
+        with suppress(CertificateError, OSError):
+            self.ends = read_certificates(self._files[0])[0].not_valid_after_utc
 
     def _check(self) -> None:
         try:

@@ -96,11 +96,13 @@ class StatusReport:
         """Read what the database knows, by indexes."""
         midnight = datetime.combine(at.astimezone().date(), time()).astimezone()
         counts = Counter[str]()
-        for (_, status), count in self.store.count_undelivered().items():
-            counts[status] += count
+        backlog = self.store.delivery_backlog()
+        for one in backlog:
+            counts[one.status] += one.deliveries
+        waiting = (one.oldest for one in backlog if one.status == DeliveryStatus.WAITING)
         deliveries = DeliveriesStatus(
             waiting=counts[DeliveryStatus.WAITING],
-            oldest_waiting=self.store.oldest_waiting(),
+            oldest_waiting=min(filter(None, waiting), default=None),
             held=counts[DeliveryStatus.HELD],
             refused=counts[DeliveryStatus.REFUSED],
         )

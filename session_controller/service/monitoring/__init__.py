@@ -1,0 +1,1 @@
+"""What an operator sees of a running box: log lines, health checks and metrics."""
