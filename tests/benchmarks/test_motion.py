@@ -18,6 +18,8 @@ from benchmarks.years.templates import Template
 from schemas.base import Role
 from schemas.questionnaire.load import load_flow
 from session_controller.backup.keeping import Keep, kept
+from session_controller.backup.manifest import FOLDER as BACKUPS
+from session_controller.backup.shelf import DOCUMENTS, names_in
 from session_controller.engine import events as f
 from session_controller.engine.history import replay
 from session_controller.engine.state import StoredDocument
@@ -101,6 +103,8 @@ def test_ten_days_leave_what_is_still_needed(tmp_path: Path) -> None:
     at = [BEGIN + timedelta(minutes=2, hours=6 * n) for n in range(DAYS * 4)]
     assert (year.backups, year.kept) == (len(at), len(kept(at[::-1], Keep())))
     assert year.documents_mb < 0.2 * len(waiting) + 0.1, "those of purged sessions are gone"
+    shelved = {session for session, _ in names_in(tmp_path / "data" / BACKUPS / DOCUMENTS)}
+    assert len(waiting) <= len(shelved) <= year.stored, "those in backups are gone too"
     assert year.written_gb * 1000 < _MOST_WRITTEN * year.received_mb
     assert (tmp_path / "data" / DATABASE).stat().st_size < 4e6
 
