@@ -34,7 +34,7 @@ def gather(
     if state is None:
         return None
     stored = reader.stored_flow(state.flow_ref)
-    flow = stored.load()
+    flow = reader.flow(state.flow_ref)
     chained = list(reader.chained_events(session))
     current = Session.of(flow, state)
     signatures = evidence(current, ((event, head.chain.hex()) for event, head in chained))

@@ -29,7 +29,7 @@ from session_controller.service.handlers.timers import run_timers
 from session_controller.service.jobs import background
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
-from session_controller.storage.entities import Code, CodeKind
+from session_controller.storage.entities import Code, CodeKind, StoredFlow
 from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
 from tests.engine.play import item
@@ -92,6 +92,20 @@ async def test_a_guest_goes_with_the_topics_of_its_session(tmp_path: Path) -> No
         record = gather(stage.store, session, site="main", at=_NOW, by="it", software="")
         assert record is not None
         assert ("Zorblatts phone", "patient") in [(d.name, d.role.value) for d in record.devices]
+
+
+async def test_the_records_of_a_form_read_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a form takes most of the store's turn that a delivery needs."""
+    async with staged(tmp_path) as stage:
+        await stage.open()
+        read = []
+        load = StoredFlow.load
+        monkeypatch.setattr(StoredFlow, "load", lambda flow: read.append(flow) or load(flow))
+        for _ in range(2):
+            assert gather(stage.store, stage.session, site="main", at=_NOW, by="it", software="")
+        assert len(read) == 1
 
 
 async def test_a_start_reads_the_live_sessions_alone(tmp_path: Path) -> None:
