@@ -1,7 +1,7 @@
 """Runs the years of a box in fast motion: `./run bench --motion`.
 
-The real code runs in one process, with clocks that are moved, by default settings, on a file system
-of its own of 32 GB. Mounting that needs root.
+The real code runs in one process, with clocks that are moved, by default settings, on a separate
+file system of 32 GB. Mounting that needs root.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "--folder",
         type=Path,
         metavar="DIR",
-        help="use an ordinary folder below this one instead of a file system of its own",
+        help="use an ordinary folder below this one instead of a separate file system",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     return parser

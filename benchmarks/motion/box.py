@@ -14,13 +14,13 @@ from unittest.mock import patch
 
 from schemas.wire.destinations import Destinations, FolderDestination
 from session_controller.backup.backups import BackupError, BackupPlan, Backups
-from session_controller.backup.outlook import DiskUsage
 from session_controller.delivery.configuration import save_destinations
 from session_controller.service import service as service_module
 from session_controller.service.handlers.admins import enrol_admins, load_admins
 from session_controller.service.jobs.delivery import DeliveryService
 from session_controller.service.service import Service
 from session_controller.service.unit_of_work import UnitOfWork
+from session_controller.storage.room import DiskUsage
 from session_controller.storage.store import Store
 from session_controller.transport.link import Connected, Receive, Testament
 
@@ -58,6 +58,7 @@ class NobodysLink:
     """A link to a broker where nobody is connected."""
 
     volatile = True
+    connected = True
 
     async def open(
         self, _: Sequence[str], __: Testament, ___: Receive, connected: Connected
@@ -70,6 +71,9 @@ class NobodysLink:
 
     def drop(self, client_id: str) -> None:
         """Do nothing."""
+
+    def last_heard(self, client_id: str) -> None:
+        """Return None: nobody was heard."""
 
     async def close(self, *, silently: bool = False) -> None:
         """Do nothing."""
@@ -115,7 +119,7 @@ class Box:
     _backups: Backups
 
     async def do(self, job: Callable[[UnitOfWork], None]) -> None:
-        """Run a job in a batch of its own, which is on disk on return."""
+        """Run a job in a separate batch, which is on disk on return."""
         self.service.submit(job)
         await self.service.settled()
 

@@ -50,16 +50,16 @@ class Card(Protocol):
 
 
 class NoMountError(Exception):
-    """This machine or user cannot mount a file system of its own; the message says why."""
+    """This machine or user cannot mount a separate file system; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class MountedCard:
-    """A file system of its own in an image file. The bytes are those that its device received."""
+    """A separate file system in an image file. The bytes are those that its device received."""
 
     folder: Path
     device: Path
-    kind: str = "a file system of its own (ext4), bytes counted by its block device"
+    kind: str = "a separate file system (ext4), bytes counted by its block device"
 
     def usage(self, folder: Path) -> Usage:
         """Return how full it is."""

@@ -1,6 +1,6 @@
 """Starts the helper processes of backups by a fork, from a process that has imported their modules.
 
-Each does what it does in a box, in a process of its own; only the start of an interpreter, half a
+Each does what it does in a box, in a separate process; only the start of an interpreter, half a
 second of CPU each time, is saved. `python -m benchmarks.motion.forking FD` is that process.
 """
 

@@ -1,4 +1,4 @@
-"""Sessions as screens would lead them: each fact is a batch of its own, at a time of its own."""
+"""Sessions as screens would lead them: each fact is a separate batch, at a different time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Plan:
         if self.photograph is not None:
             return self.photograph
         stored = self.template.state.documents[field_id].stored
-        return self.template.documents[stored.file] if stored else b""
+        return self.template.documents[stored.file][1] if stored else b""
 
 
 def plans(templates: Sequence[Template], seed: int, photograph: bytes) -> Iterator[Plan]:
@@ -151,7 +151,7 @@ def _steps(box: Box, plan: Plan) -> Iterator[Step]:
                 upload = event.fact.upload
                 yield partial(_record, plan, event, _begun(plan, event.fact))
             case f.UploadProgressed():
-                yield from _chunks(plan, upload, plan.content(event.fact.field_id))
+                yield from _chunks(box, plan, upload, plan.content(event.fact.field_id))
             case f.UploadFinished():
                 yield partial(_finish_upload, box, plan, event)
             case _:
@@ -165,22 +165,28 @@ def _begun(plan: Plan, fact: f.UploadBegun) -> f.UploadBegun:
     return replace(fact, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def _chunks(plan: Plan, upload: str, content: bytes) -> Iterator[Step]:
+def _chunks(box: Box, plan: Plan, upload: str, content: bytes) -> Iterator[Step]:
     for first in range(0, len(content), MAX_CHUNK * _CHUNKS_AT_ONCE):
         last = min(first + MAX_CHUNK * _CHUNKS_AT_ONCE, len(content))
-        yield partial(_receive, plan, upload, content[first:last], first)
+        yield partial(_receive, box, plan, upload, content[first:last], first)
 
 
-def _receive(plan: Plan, upload: str, part: bytes, first: int, work: UnitOfWork) -> None:
+def _receive(  # noqa: PLR0917 - all but the last are bound
+    box: Box, plan: Plan, upload: str, part: bytes, first: int, work: UnitOfWork
+) -> None:
     for at in range(0, len(part), MAX_CHUNK):
         topic = UploadTopic(plan.session, plan.patient, upload, str(first + at))
-        assert handle_chunk(work, topic, part[at : at + MAX_CHUNK])
+        assert handle_chunk(work, box.store, topic, part[at : at + MAX_CHUNK])
 
 
 def _finish_upload(box: Box, plan: Plan, event: f.Event, work: UnitOfWork) -> None:
     assert isinstance(event.fact, f.UploadFinished)
-    content, store = plan.content(event.fact.field_id), box.store
-    file = store.document_store.put(plan.session, store.cipher(plan.session), content)
+    content, session = plan.content(event.fact.field_id), work.session(plan.session)
+    assert session is not None
+    upload = session.state.documents[event.fact.field_id].upload
+    part = box.store.document_store.part((plan.session, upload), len(content))
+    assert part is not None
+    file = box.store.document_store.keep(part)
     digest = hashlib.sha256(content).hexdigest()
     stored = StoredDocument(file, digest, len(content), "image/jpeg")
     _record(plan, event, replace(event.fact, stored=stored), work)

@@ -16,6 +16,7 @@ from session_controller.backup.manifest import FOLDER as BACKUPS
 from session_controller.backup.manifest import existing
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.database import DATABASE
+from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.store import Store
 
 from .box import Box, Clock, running
@@ -183,7 +184,8 @@ class Motion:
         year.used = self._used()
         files = [data / DATABASE, data / f"{DATABASE}-wal"]
         year.database_mb = sum(path.stat().st_size for path in files) / 1e6
-        year.documents_mb = self.box.store.document_store.used / 1e6
+        found = (data / DOCUMENTS).glob("*/*")
+        year.documents_mb = sum(path.stat().st_size for path in found) / 1e6
         year.backups_mb = size_of(data / BACKUPS) / 1e6
         year.kept = len(existing(data))
         year.memory_mb = _memory_mb()

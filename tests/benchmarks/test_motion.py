@@ -62,7 +62,7 @@ def _template() -> Template:
         f.Event("s", number, BEGIN, fact, device)
         for number, (fact, device) in enumerate(zip(facts, devices, strict=True), 1)
     )
-    return Template(flow, events, replay(flow, events).state, {_HASH: bytes(200)})
+    return Template(flow, events, replay(flow, events).state, {_HASH: ("u-1", bytes(200))})
 
 
 def _load() -> Load:
@@ -124,6 +124,16 @@ def test_a_card_counts_what_its_device_receives_and_is_removed(tmp_path: Path) -
         pytest.skip(f"cannot mount here: {error}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beside", "card"]
     assert not any((tmp_path / "card").iterdir())
+
+
+def test_a_machine_that_cannot_make_a_card_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the attempt is left behind but an empty folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoMountError, match="mkfs"), mounted(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["card"]
 
 
 def test_the_report_has_a_column_for_each_year_and_says_what_it_extrapolates() -> None:
