@@ -18,6 +18,7 @@ from session_controller.backup.manifest import (
     listed,
     read_header,
 )
+from session_controller.backup.outlook import mib
 from session_controller.backup.packs import FOLDER as PACKS
 from session_controller.backup.packs import is_whole, pack_path
 from session_controller.backup.shelf import (
@@ -40,6 +41,7 @@ from session_controller.security.keyring import (
 from session_controller.security.keys import session_key
 from session_controller.storage.database import DATABASE
 from session_controller.storage.documents import is_intact
+from session_controller.storage.room import Room
 
 _DRAFT = "handrail-copy.new"
 
@@ -58,6 +60,7 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
         while True:
             try:
                 header = read_header(to / _DRAFT)
+                _refuse_without_room(data, header, to)
                 _copy_packs(source, header, to)
                 _copy_documents(source, header, to)
                 break
@@ -82,6 +85,28 @@ def _refuse(data: Path, to: Path) -> None:
         return
     if not all(is_signed(header, public) for header in headers_in(to)):
         raise StoreError(f"{to} has the backup of another box; name another folder")
+
+
+def _refuse_without_room(data: Path, header: Header, to: Path) -> None:
+    """Raise `StoreError` if a copy does not fit; beside the box's own reserve on its own disk."""
+    source, room = data / FOLDER, Room.on(to)
+    names = [Path(DOCUMENTS, *name) for name in names_of(source, header.documents)]
+    names += [pack_path(Path(), pack) for pack in header.packs]
+    need = sum(_size(source / name) for name in names if not (to / name).exists())
+    same = to.stat().st_dev == data.stat().st_dev
+    if need > (free := room.free if same else room.left):
+        kept = f" besides the {mib(room.reserve)} that are kept free for check-ins" if same else ""
+        raise StoreError(
+            f"the copy needs {mib(need)} in {to}, and the disk there has {mib(free)}{kept}; name a "
+            "folder on another disk"
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # removed meanwhile
+        return 0
 
 
 def _copy_list(path: Path, to: Path) -> Path:

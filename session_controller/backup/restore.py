@@ -104,6 +104,9 @@ def _known(data: Path) -> tuple[int, set[str]]:
     return epoch, purged
 
 
+_LOGGED_PURGES = "SELECT session FROM events WHERE kind='SessionPurged'"
+
+
 @contextmanager
 def _refusing(backup: Path) -> Iterator[None]:
     """Name the backup in the message if it is not restored."""
@@ -166,7 +169,11 @@ class _Draft:
         db.executemany(INSERT_KEY, sorted(own.items()))
         for name in dead:
             shutil.rmtree(self.data / DOCUMENTS_DRAFT / name, ignore_errors=True)
-        acts: list[tuple[BoxEvent, str | None]] = [(SessionPurged(), name) for name in dead]
+        # Also those that this backup does not have: the replaced database may be deleted, and an
+        # older or a newer backup restored after it.
+        logged = {row[0] for row in db.execute(_LOGGED_PURGES)}
+        gone = sorted({*dead, *purged} - logged)
+        acts: list[tuple[BoxEvent, str | None]] = [(SessionPurged(), name) for name in gone]
         self._log(db, [*acts, (Restored(epoch=epoch), None)])
         return len(names) - len(dead)
 

@@ -93,6 +93,8 @@ _MAX_FROZEN_BYTES = 64 << 20
 """Size of the write-ahead log from which a backup that reads the file is interrupted."""
 _READERS_MAY_TAKE_S = 300.0
 """How long a backup waits for `handrail audit verify`, for example, to read what is older."""
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+"""Errors while a transaction is being written."""
 _PAUSE_S = 0.005
 _SPARE_PAGES = 256
 _MOVED_PAGES = 128
@@ -571,10 +573,13 @@ class Store(Reader):
         while True:
             self._refuse_if_damaged()
             self._frozen = True
-            with suppress(sqlite3.OperationalError):  # a transaction is being written
+            try:
                 found = self._db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if found[1] == found[2]:  # frames in the log, and in the file
                     return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _PASSING:
+                    raise
             self._frozen = False
             if time.monotonic() > deadline:
                 raise sqlite3.OperationalError("another process is reading the database")

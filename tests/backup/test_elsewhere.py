@@ -27,6 +27,7 @@ from session_controller.security.keyring import (
     write_keyring,
 )
 from session_controller.storage.documents import DocumentStore
+from session_controller.storage.room import Room
 from tests.backup.test_keeping import NOW, ROOM, Folder
 
 CIPHER = Cipher(b"k" * 32)
@@ -281,3 +282,30 @@ def test_a_box_key_that_is_kept_elsewhere_is_not_needed(box: Box, stick: Path) -
     write_keyring(keyring, Keyring(read_keyring(keyring).keys, {}))
     for _ in range(2):
         assert whole(copy_backup(box.data, box.take(), stick)[0])
+
+
+def test_a_copy_beside_the_box_leaves_the_reserve(
+    box: Box, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is copied that does not fit besides it; what is there already counts as nothing."""
+    name = listed(box.backups)[0].name
+    rooms = [Room(1 << 30, (1 << 30) // 10)]  # all that is left is the reserve
+    monkeypatch.setattr(elsewhere, "Room", _Rooms(rooms))
+    with pytest.raises(StoreError, match="kept free for check-ins; name a folder on another disk"):
+        copy_backup(box.data, name, stick)
+    assert not list(stick.rglob("*.pack")) + list(stick.glob("documents/*/*"))
+    rooms[0] = Room(1 << 30, 1 << 29)
+    copy, _ = copy_backup(box.data, name, stick)
+    rooms[0] = Room(1 << 30, 0)
+    assert copy_backup(box.data, name, stick)[0] == copy
+    assert whole(copy)
+
+
+class _Rooms:
+    """What the file system says, as told."""
+
+    def __init__(self, rooms: list[Room]) -> None:
+        self._rooms = rooms
+
+    def on(self, _: Path) -> Room:
+        return self._rooms[0]

@@ -1,8 +1,10 @@
 """The write-ahead log: begun anew within its file, bounded, and empty where that was asked for."""
 
+import sqlite3
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -94,4 +96,22 @@ def test_commands_share_a_checkpoint(tmp_path: Path) -> None:
     assert not upkeep.is_due(idle=False)
     upkeep.run()
     assert not upkeep.is_due(idle=True)
+    store.close()
+
+
+def test_a_backup_on_a_full_disk_does_not_wait(tmp_path: Path) -> None:
+    """What passes is waited for: a transaction that is being written, or a reader."""
+    store = Store(tmp_path)
+    store.set_meta("note", "x")
+
+    class Full:
+        def execute(self, _: str) -> None:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+    real, store._db.conn = store._db.conn, cast("Any", Full())
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        store._freeze()
+    store._db.conn = real
     store.close()

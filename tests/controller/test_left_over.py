@@ -14,7 +14,7 @@ from session_controller.backup import backups as taking
 from session_controller.backup import restore as restoring
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import existing
-from session_controller.backup.restore import restore
+from session_controller.backup.restore import forget_replaced, restore
 from session_controller.engine.refusal import Refusal
 from session_controller.errors import KeyringError, StoreError
 from session_controller.export.order import ExportOrder
@@ -236,6 +236,22 @@ async def test_a_restore_that_is_done_again_knows_what_was_purged(
             restore(data, copy, NOW)
     assert not (data / "handrail.sqlite").exists()
     assert restore(data, copy, datetime.now(UTC)).sessions == 0
+    assert verify(data / "handrail.sqlite").faults == ()
+
+
+async def test_a_purge_is_remembered_without_the_database_that_was_replaced(
+    tmp_path: Path,
+) -> None:
+    """The restored backup does not know the session: its log says that it was purged."""
+    data = tmp_path / "data"
+    async with staged(data, inspect=take_as_it_is) as stage:
+        empty = copied(await Backups(stage.store, data).take(), tmp_path / "empty")
+        await _ended(stage)
+        copy = copied(await Backups(stage.store, data).take(), tmp_path / "stick")
+        await purge(stage)
+    assert restore(data, empty, NOW).sessions == 0
+    assert forget_replaced(data)
+    assert restore(data, copy, NOW).sessions == 0
     assert verify(data / "handrail.sqlite").faults == ()
 
 

@@ -195,6 +195,25 @@ async def test_a_box_that_was_off_for_long_doubts_its_clock(tmp_path: Path, time
             assert not _is_kept(stage, session)
 
 
+async def test_a_restart_does_not_end_the_doubt(tmp_path: Path, time: Time) -> None:
+    """By then the log has entries with the wrong time; a box that believed it again is free."""
+    async with _staged(tmp_path, time) as stage:
+        session = await _end(stage, f.Expired())
+    time.at += 30 * DAY
+    for _ in range(2):
+        async with _staged(tmp_path, time) as stage:
+            await _end(stage, f.Expired())  # an entry of now
+            time.passes(timedelta(minutes=2))
+            await _look(stage)
+            assert _is_kept(stage, session)
+    async with _staged(tmp_path, time) as stage:
+        time.passes(7 * HOUR)
+        await _look(stage)
+        assert not _is_kept(stage, session)
+    async with _staged(tmp_path, time) as stage:
+        assert stage.service._background.retention._believed_at_s == 0
+
+
 async def test_many_are_looked_at_part_by_part(
     tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:

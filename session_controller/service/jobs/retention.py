@@ -5,7 +5,9 @@ somebody purges it by name or by age.
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +27,8 @@ _LOOKED_AT = 200
 """Ended sessions looked at in one go: a few milliseconds. If there are more, they follow soon."""
 _GAP = timedelta(days=4)
 """A long weekend: a clock that is further from what is known is not believed at once."""
+_DOUBTED = "clock_doubted"
+"""The property of a box that stopped before it believed its clock again."""
 _DOUBT = timedelta(hours=6)
 """How long a box must run before it believes such a clock: somebody may see and correct it."""
 
@@ -46,9 +50,17 @@ class Retention:
     def __post_init__(self) -> None:
         self._compared = Now(self.clock(), self.steady())
         self._next_s = self._compared.steady_s + _FIRST_S
+        if self._spans:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Compare the clock with the last entry of the log; a doubt outlives a restart."""
         last = self.store.last_entry_at()
-        if last is not None and self._spans:
-            self._doubt(self._compared.at - last)
+        with suppress(sqlite3.Error):
+            if self.store.meta(_DOUBTED):
+                self._doubt("the clock was in doubt when the box stopped")
+            elif last is not None:
+                self._look_at(self._compared.at - last)
 
     def is_due(self) -> bool:
         """Return whether `find` is due; false if nothing is ever purged by itself."""
@@ -90,16 +102,23 @@ class Retention:
 
     def _believes(self, now: Now) -> bool:
         """Return whether the clock is plausible: a wrong one would purge what is still wanted."""
-        self._doubt(now.jump_since(self._compared))
+        self._look_at(now.jump_since(self._compared))
         self._compared = now
-        return now.steady_s >= self._believed_at_s
+        if now.steady_s < self._believed_at_s:
+            return False
+        self.store.set_meta(_DOUBTED, "")
+        return True
 
-    def _doubt(self, jump: timedelta) -> None:
+    def _look_at(self, jump: timedelta) -> None:
         if jump > _GAP:
-            self._believed_at_s = self.steady() + _DOUBT.total_seconds()
-            _log.warning(
-                "the clock is %d days ahead of what was known; sessions are purged by themselves"
-                " again in %d hours: correct the clock if it is wrong",
-                jump.days,
-                _DOUBT.total_seconds() // 3600,
-            )
+            self._doubt(f"the clock is {jump.days} days ahead of what was known")
+
+    def _doubt(self, why: str) -> None:
+        self._believed_at_s = self.steady() + _DOUBT.total_seconds()
+        _log.warning(
+            "%s; sessions are purged by themselves again in %d hours: correct the clock if it is"
+            " wrong",
+            why,
+            _DOUBT.total_seconds() // 3600,
+        )
+        self.store.set_meta(_DOUBTED, "yes")
