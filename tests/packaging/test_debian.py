@@ -16,6 +16,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * MINUTES)]
 
 _IN_A_COPY_OF_THE_SYSTEM = """
 set -e
+# A disk that another test unmounts must not stay in use here: this has a copy of all mounts.
+sed -n 's|^/dev/loop[0-9]* \\([^ ]*\\) .*|\\1|p' /proc/self/mounts | while read -r disk; do
+    umount "$disk"
+done
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
