@@ -17,7 +17,6 @@ from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
-from session_controller.log_line import LogLine
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
@@ -26,6 +25,7 @@ from session_controller.service.handlers.flows import add_examples
 from session_controller.service.handlers.presence import Departure
 from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
+from session_controller.service.log_line import LogLine
 from session_controller.service.monitoring.monitor import BrokerProbe
 from session_controller.service.service import Service
 from session_controller.service.unit_of_work import Departed

@@ -25,7 +25,6 @@ from session_controller.backup.backups import Backups
 from session_controller.engine.limits import Limit
 from session_controller.errors import SiteTakenError
 from session_controller.failpoints import Point
-from session_controller.log_line import LogLine
 from session_controller.media.apart import inspect_apart
 from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
@@ -54,6 +53,7 @@ from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import Condition, StatusReport, Surroundings
+from session_controller.service.log_line import LogLine
 from session_controller.service.monitoring.monitor import BrokerProbe, Monitor
 from session_controller.service.monitoring.readiness import ServiceState
 from session_controller.service.publisher import Publisher

@@ -15,7 +15,7 @@ import pytest
 
 from clients.cli import serve
 from clients.cli.logs import ForJournal, ForPeople, JsonLines, LogFormat, LogLevel, log_unhandled
-from session_controller.log_line import LogLine
+from session_controller.service.log_line import LogLine
 
 from .conftest import Handrail, Serving
 

@@ -14,7 +14,7 @@ from schemas.wire.rejections import RejectionCode
 from session_controller.audit import events as b
 from session_controller.audit.events import BoxEvent
 from session_controller.engine import events as f
-from session_controller.log_line import LogLine
+from session_controller.service.log_line import LogLine
 from session_controller.service.monitoring import activity, line_rate
 from session_controller.service.monitoring.line_rate import LineRate
 from session_controller.service.unit_of_work import UnitOfWork

@@ -23,13 +23,13 @@ from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import read_header
 from session_controller.errors import KeyringError, StoreError
 from session_controller.integrity.audit_log import Receipt
-from session_controller.log_line import LogLine
 from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import StatusReport
+from session_controller.service.log_line import LogLine
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.storage.commit import StoreTurn

@@ -38,9 +38,6 @@ from session_controller.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _WAITING = DeliveryStatus.WAITING.value
-_BY = "courier"
-"""Who a delivered record says that it was exported by."""
-
 _LOGGED: Mapping[DeliveryStatus, Literal["delivered", "refused", "held"]] = {
     DeliveryStatus.DELIVERED: "delivered",
     DeliveryStatus.REFUSED: "refused",

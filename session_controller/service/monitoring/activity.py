@@ -14,8 +14,8 @@ from schemas.wire.rejections import RejectionCode
 from session_controller.audit import events as b
 from session_controller.engine import events as f
 from session_controller.engine.events import Event
-from session_controller.log_line import LogLine, Value
 from session_controller.security.codes import is_new_id
+from session_controller.service.log_line import LogLine, Value
 from session_controller.service.monitoring.line_rate import LineRate
 from session_controller.service.unit_of_work import Departed, UnitOfWork
 from session_controller.storage.entities import Device, LoggedBoxEvent
