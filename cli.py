@@ -4,62 +4,32 @@ import json
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, astuple
-from datetime import UTC, datetime
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from clients.cli import serve_options as o
-from clients.cli.context import (
-    DATA,
-    FAILED,
-    UNAVAILABLE,
-    USAGE,
-    AsJson,
-    Audit,
-    Data,
-    Failure,
-    Place,
-    Program,
-    Wanted,
-    bare,
-)
+from clients.cli.context import DATA, UNAVAILABLE, USAGE, Data, Failure, Place, Program, bare
+from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
 from clients.cli.logs import LogFormat, LogLevel, log_to_stderr
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
-from session_controller.errors import (
-    BrokerUrlError,
-    CertificateError,
-    KeyringError,
-    NoFreeSlotError,
-    ReceiptError,
-    SiteError,
-    SiteTakenError,
-    StoreBusyError,
-    StoreDamagedError,
-    StoreError,
-)
+from session_controller.errors import NoFreeSlotError, StoreBusyError
 
 if TYPE_CHECKING:
     from broker import Limits
-    from schemas.questionnaire.model import Flow
-    from schemas.wire.requests import PatientFields
     from session_controller.box import BrokerOrder, EmbeddedBroker
-    from session_controller.security.encryption import BoxKeys
-    from session_controller.security.own_tls import WantedHosts
 
 # Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
 
 FLOWS = Path(__file__).parent / "flows"
 """The bundled example questionnaires, in a checkout and in an installed wheel alike."""
 
-_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
 _PATIENCE_S = 10.0
 """Seconds to wait for another command's box to stop, or for a starting box to become ready."""
 
@@ -69,12 +39,12 @@ class Commands(LazyGroup):
 
     places: ClassVar = {
         "serve": None,
-        "doctor": None,
+        "doctor": "clients.cli.doctor",
         "status": "clients.cli.status",
         "tls": "clients.cli.tls:app",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
-        "restore": None,
+        "restore": "clients.cli.restore",
         "simulate": "clients.cli.simulate",
         "demo": "clients.demo.cli",
         "schema": "clients.cli.schema",
@@ -128,18 +98,7 @@ def wire(
     ] = False,
 ) -> None:
     """Guided patient check-in on two paired screens: a box for one clinic."""
-    context.obj = Program(
-        visit,
-        running,
-        (sys.executable, "-P", "-m", "cli"),
-        audit=audit,
-        entries=entries,
-        patient_fields=patient_fields,
-        copy_backup=copy_backup,
-        create_tls=create_tls,
-        renew_tls=renew_tls,
-        tls_facts=tls_facts,
-    )
+    context.obj = Program(visit, running, (sys.executable, "-P", "-m", "cli"))
 
 
 @app.command(
@@ -197,7 +156,7 @@ def serve(
     token = o.metrics_token(metrics_token_file)
     log_to_stderr(log_format, log_level)
     given = o.given(context)
-    with _explaining(data):
+    with explaining(data):
         wanted = Settings(
             idle_limit=idle_limit,
             screen_lock=screen_lock,
@@ -229,106 +188,8 @@ def serve(
                 await stack.enter_async_context(site)
             yield await stack.enter_async_context(made)
 
-    with _explaining(data):
+    with explaining(data):
         run_until_told(box, data)
-
-
-@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
-def doctor(data: Data = DATA, as_json: AsJson = False) -> None:
-    """Check a data folder for problems; exit with 1 if there are any.
-
-    Read-only; works whether or not the box is running. Of a running box it asks for an answer, and
-    tries whether its broker refuses what it must.
-    """
-    from sqlite_utils import Database
-
-    from clients.cli.doctor import Layout, box_findings, examine, report
-    from clients.cli.intrusion import broker_findings
-    from session_controller.backup.outlook import report as backup_report
-    from session_controller.delivery.configuration import delivery_problems
-    from session_controller.integrity.certificates import certificate_findings
-    from session_controller.integrity.data_folder import key_problem
-    from session_controller.storage.schema import SCHEMA
-
-    known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
-    layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
-
-    def others(data: Path) -> list[tuple[str, str, str]]:
-        now = datetime.now(UTC)
-        found = [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
-        with suppress(Failure), running(data) as place:
-            found += [*box_findings(place.url, place.credential)]
-            found += [*broker_findings(place.url, place.credential)]
-        return found
-
-    findings = examine(data, layout, key_problem, delivery_problems, others)
-    if not report(findings, as_json=as_json):
-        raise typer.Exit(FAILED)
-
-
-@app.command(epilog="Example: handrail restore /mnt/usb/handrail")
-def restore(
-    backup: Annotated[
-        Path | None,
-        typer.Argument(exists=True, help="A backup, or a folder: its newest backup."),
-    ] = None,
-    *,
-    forget_replaced: Annotated[
-        bool,
-        typer.Option(
-            "--forget-replaced", help="Restore nothing; delete what earlier restores replaced."
-        ),
-    ] = False,
-    data: Data = DATA,
-    as_json: AsJson = False,
-) -> None:
-    """Replace the database with a backup. Stop the box first.
-
-    The replaced database is kept in the data folder, until `--forget-replaced` deletes it. Screens
-    that are ahead of the backup return to its state and resend the commands that they still hold.
-    What a backup cannot contain, such as keys outside the data folder, is listed: give it by hand.
-    """
-    from clients.cli.output import print_json, say
-    from session_controller.backup.elsewhere import newest_in
-    from session_controller.backup.restore import forget_replaced as delete_replaced
-    from session_controller.backup.restore import restore as put_back
-
-    if forget_replaced == (backup is not None):
-        raise Failure("name a backup to restore, or --forget-replaced, and not both", USAGE)
-    with _explaining(data):
-        if backup is None:
-            gone = [str(path) for path in delete_replaced(data)]
-            print_json({"deleted": gone}) if as_json else say(_deleted(gone))
-            return
-        try:
-            file = newest_in(backup)
-            done = put_back(data, file, datetime.now(UTC))
-        except OSError as error:
-            problem = f"{error.filename or data}: {error.strerror}"
-            raise Failure(
-                f"cannot restore into {data}: {problem}; fix this and restore again"
-            ) from None
-    if as_json:
-        print_json(
-            {
-                "epoch": done.epoch,
-                "sessions": done.sessions,
-                "kept": str(done.replaced),
-                "by_hand": done.by_hand,
-            }
-        )
-        return
-    say(f"restored {done.sessions} sessions from {file}")
-    if done.replaced is not None:
-        say(f"the previous database is kept in {done.replaced}")
-    if done.by_hand:
-        say("still to be given by hand:")
-    for missing in done.by_hand:
-        say(f"- {missing}")
-
-
-def _deleted(paths: list[str]) -> str:
-    return f"deleted {', '.join(paths)}" if paths else "no restore has replaced anything here"
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -402,33 +263,6 @@ def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -
 
 
 @contextmanager
-def _explaining(data: Path) -> Iterator[None]:
-    """Translate the errors that keep a box from starting into messages for its operator."""
-    try:
-        yield
-    except StoreBusyError as error:
-        raise Failure(
-            f"{error}; stop it, or choose another folder with --data", UNAVAILABLE
-        ) from None
-    except SiteError as error:
-        raise Failure(str(error), USAGE) from None
-    except StoreDamagedError as error:
-        from session_controller.backup.backups import advice
-
-        raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
-    except (StoreError, KeyringError, CertificateError) as error:
-        raise Failure(str(error)) from None
-    except (BrokerUrlError, ReceiptError) as error:
-        raise Failure(str(error), USAGE) from None
-    except (NoFreeSlotError, SiteTakenError) as error:
-        raise Failure(str(error), UNAVAILABLE) from None
-    except OSError as error:
-        what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
-        hint = "choose another address (--mqtt, --http) or folder (--data)"
-        raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
-
-
-@contextmanager
 def visit(data: Path) -> Iterator[Place]:
     """Yield the box that runs on a folder, or start one for the duration of the `with`.
 
@@ -436,7 +270,7 @@ def visit(data: Path) -> Iterator[Place]:
     """
     deadline = time.monotonic() + _PATIENCE_S
     with ExitStack() as stack:
-        with _explaining(data):
+        with explaining(data):
             while (place := _enter(data, stack)) is None:
                 if time.monotonic() > deadline:
                     raise NoFreeSlotError(
@@ -508,115 +342,11 @@ def _where(data: Path) -> dict[str, str]:
     return where
 
 
-def audit(data: Path, receipt: str | None, extent: str) -> Audit:
-    """Verify the log of a data folder, its states and its documents."""
-    from session_controller.integrity.data_folder import Extent, audit_folder
-
-    with _explaining(data):
-        return Audit(*astuple(audit_folder(data, receipt, Extent(extent), datetime.now(UTC))))
-
-
-def entries(data: Path, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    """Yield the log entries of a data folder, newest first, without entered values."""
-    from session_controller.integrity.data_folder import told_entries
-    from session_controller.storage.entities import EntryFilter
-
-    with _explaining(data):
-        yield from told_entries(data, EntryFilter(**asdict(wanted)))
-
-
-def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
-    """Copy a backup of a data folder to a folder elsewhere; return the copy and its keys."""
-    from session_controller.backup.elsewhere import copy_backup as copy
-
-    try:
-        return copy(data, name, to)
-    except (StoreError, KeyringError) as error:
-        raise Failure(str(error)) from None
-
-
-def create_tls(data: Path, names: list[str], addresses: list[str]) -> None:
-    """Create the CA of a data folder's box and its certificate."""
-    from session_controller.security.own_tls import OwnTls
-
-    with _explaining_tls():
-        OwnTls(data).create(*_tls_order(data, names, addresses), datetime.now(UTC))
-
-
-def renew_tls(data: Path, names: list[str], addresses: list[str]) -> None:
-    """Create another certificate of the same CA."""
-    from session_controller.security.own_tls import OwnTls
-
-    own = OwnTls(data)
-    with _explaining_tls():
-        own.ca()
-        own.renew(*_tls_order(data, names, addresses), datetime.now(UTC))
-
-
-def _tls_order(
-    data: Path, names: list[str], addresses: list[str]
-) -> "tuple[str, WantedHosts, BoxKeys]":
-    from session_controller.security.encryption import required_box_keys
-    from session_controller.security.own_tls import parse_wanted
-    from session_controller.site_settings import site_of
-
-    wanted = parse_wanted(names, addresses)
-    return site_of(data), wanted, required_box_keys(data)
-
-
-def tls_facts(data: Path) -> dict[str, Any]:
-    """Return the names, dates and fingerprints of a data folder's certificates."""
-    from session_controller.security.own_tls import OwnTls
-
-    own = OwnTls(data)
-    with _explaining_tls():
-        facts = own.facts()
-    page = _trust_page(data, own.host())
-    return {
-        **facts,
-        "running": page is not None,
-        "trust_page": page or f"http://{own.host()}/trust",
-    }
-
-
-def _trust_page(data: Path, host: str) -> str | None:
-    """Return the running box's page, at the name that the certificate has now."""
-    try:
-        page = urlsplit(str(json.loads((data / BOX_FILE).read_text())["trust"]))
-    except (OSError, ValueError, KeyError):
-        return None
-    return page._replace(netloc=f"{host}:{page.port}" if page.port else host).geturl()
-
-
-@contextmanager
-def _explaining_tls() -> Iterator[None]:
-    from session_controller.security.encryption import BoxKeyError
-
-    try:
-        yield
-    except StoreBusyError as error:
-        raise Failure(str(error), UNAVAILABLE) from None
-    except (StoreError, CertificateError, BoxKeyError) as error:
-        raise Failure(str(error)) from None
-
-
-def patient_fields(flow: "Flow", mapping: Mapping[str, Any] | None) -> "PatientFields":
-    """Return which questions of a flow say who the patient is, as a delivery would read them."""
-    from schemas.wire.requests import PatientFields
-    from session_controller.export.fhir import MappingError, new_mapping, yields
-
-    try:
-        found = yields(new_mapping(flow, mapping))
-    except MappingError as error:
-        raise Failure(f"the mapping does not fit the flow:\n{error}") from None
-    return PatientFields(name=found["name"], birth_date=found["birthDate"], gender=found["gender"])
-
-
 @contextmanager
 def running(data: Path) -> Iterator[Place]:
     """Yield the box that runs on a folder. Raises `Failure` if none runs."""
     with ExitStack() as stack:
-        with _explaining(data):
+        with explaining(data):
             try:
                 place = stack.enter_context(_knock(data))
             except (FileNotFoundError, ConnectionError, TimeoutError):

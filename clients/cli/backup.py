@@ -10,6 +10,7 @@ import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
 from clients.cli.output import print_facts, print_json, say
+from session_controller.errors import KeyringError, StoreError
 
 if TYPE_CHECKING:
     from clients.simulator.soak import SoakReport
@@ -40,7 +41,7 @@ def backup(
         path, keys = data / BACKUPS / taken.file, data / BACKUPS / "keyring"
         if to is not None:
             try:
-                path, keys = program(context).copy_backup(data, taken.file, to)
+                path, keys = _copy(data, taken.file, to)
             except OSError as error:
                 problem = f"{error.filename or to}: {error.strerror}"
                 raise Failure(
@@ -50,6 +51,16 @@ def backup(
         print_json({"file": str(path), "keys": str(keys), "size": taken.size})
     else:
         say(f"backed up to {path} ({taken.size:,} bytes)")
+
+
+def _copy(data: Path, name: str, to: Path) -> tuple[Path, Path]:
+    """Copy a backup of a data folder to a folder elsewhere; return the copy and its keys."""
+    from session_controller.backup.elsewhere import copy_backup as copy
+
+    try:
+        return copy(data, name, to)
+    except (StoreError, KeyringError) as error:
+        raise Failure(str(error)) from None
 
 
 @app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")

@@ -1,11 +1,10 @@
 """What all commands share: common options, access to a box, exit codes and failures."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +13,6 @@ from clients.cli.owner import act_as_owner
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
     from clients.sdk.credential import Credential
-    from schemas.questionnaire.model import Flow
-    from schemas.wire.requests import PatientFields
 
 DONE, FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: success; refused or failed; invalid usage; no box can be reached or started; Ctrl-C.
@@ -73,42 +70,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """The result of verifying the log."""
-
-    entries: int
-    """Number of the newest entry."""
-    signed: int
-    """Number of the newest entry that a signature covers."""
-    after: int
-    """The entry after which the log was verified; 0: all of it."""
-    verified_at: str | None
-    """When the log up to there was verified (RFC 3339), or None if it was verified now."""
-    sessions: int
-    purged: int
-    faults: tuple[str, ...]
-    stopped: bool
-    """Whether there were so many faults that the rest was not verified."""
-    remembered: bool
-    """Whether the next verification can continue from here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which entries of the log to list, newest first."""
-
-    after: int
-    before: int | None
-    session: str | None
-    since: datetime | None
-    limit: int | None
-
-
-TlsCommand = Callable[[Path, list[str], list[str]], None]
-"""With a data folder, names and addresses; none: those of the machine, or those of before."""
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """What the program provides to its commands."""
 
@@ -118,29 +79,6 @@ class Program:
     """The same, but raises `Failure` if none runs."""
     command: tuple[str, ...]
     """The command that runs this program in a separate process."""
-    audit: Callable[[Path, str | None, str], Audit] = field(kw_only=True)
-    """Verify a data folder: `new`, `all` or `deep`; against a receipt if one is passed."""
-    entries: Callable[[Path, Wanted], Iterator[Mapping[str, Any]]] = field(kw_only=True)
-    """Yield entries of a data folder's log, newest first."""
-    copy_backup: Callable[[Path, str, Path], tuple[Path, Path]] = field(kw_only=True)
-    """Copy a named backup of a data folder to a folder; return the copy and its keys.
-
-    Raises `Failure`, `OSError`.
-    """
-    patient_fields: "Callable[[Flow, Mapping[str, Any] | None], PatientFields]" = field(
-        kw_only=True
-    )
-    """Return which questions of a flow say who the patient is, by its mapping file if it has one.
-
-    Raises `Failure` if the mapping does not fit the flow.
-    """
-
-    create_tls: TlsCommand = field(kw_only=True)
-    """Create a box's CA and certificate. Raises `Failure`, `OSError`."""
-    renew_tls: TlsCommand = field(kw_only=True)
-    """Renew a box's certificate. Raises `Failure`, `OSError`."""
-    tls_facts: Callable[[Path], Mapping[str, Any]] = field(kw_only=True)
-    """Return the names, dates and fingerprints of a box's certificates. Raises `Failure`."""
 
     def runs(self, data: Path) -> bool:
         """Return whether a box runs on a data folder."""

@@ -1,5 +1,7 @@
 """`handrail doctor`: read-only checks of a data folder."""
 
+from __future__ import annotations
+
 import fcntl
 import json
 import os
@@ -8,16 +10,23 @@ import socket
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, suppress
+from dataclasses import asdict, astuple, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clients.cli.context import bare
+import typer
+
+from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, bare, program
 from clients.cli.output import out, print_json
-from clients.sdk.address import Address
-from clients.sdk.admin import AdminClient
-from clients.sdk.credential import Credential
-from clients.sdk.errors import HandrailError
+from session_controller.data_folder import BOX_FILE
+
+if TYPE_CHECKING:
+    from clients.sdk.credential import Credential
+
+app = typer.Typer()
+_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
 
 _LITTLE = 1 << 30
 _TOO_LITTLE = 100 << 20
@@ -26,6 +35,38 @@ _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """SQLite versions whose write-ahead log can be corrupted when two connections checkpoint at once
 (sqlite.org/wal.html, "the WAL-reset bug"). The box uses one connection, so it is not affected."""
 _MARKS = {"ok": "[green]✓[/]", "note": "[cyan]i[/]", "bad": "[bold red]✗[/]"}
+
+
+@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
+def doctor(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
+    """Check a data folder for problems; exit with 1 if there are any.
+
+    Read-only; works whether or not the box is running. Of a running box it asks for an answer, and
+    tries whether its broker refuses what it must.
+    """
+    from sqlite_utils import Database
+
+    from clients.cli.intrusion import broker_findings
+    from session_controller.backup.outlook import report as backup_report
+    from session_controller.delivery.configuration import delivery_problems
+    from session_controller.integrity.certificates import certificate_findings
+    from session_controller.integrity.data_folder import key_problem
+    from session_controller.storage.schema import SCHEMA
+
+    known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
+    layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
+
+    def others(data: Path) -> list[tuple[str, str, str]]:
+        now = datetime.now(UTC)
+        found = [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
+        with suppress(Failure), program(context).running(data) as place:
+            found += [*box_findings(place.url, place.credential)]
+            found += [*broker_findings(place.url, place.credential)]
+        return found
+
+    findings = examine(data, layout, key_problem, delivery_problems, others)
+    if not report(findings, as_json=as_json):
+        raise typer.Exit(FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +119,9 @@ def examine(
 
 def box_findings(url: str, credential: Credential) -> Iterator[tuple[str, str, str]]:
     """Yield whether the controller of a running box answers and stores."""
+    from clients.sdk.admin import AdminClient
+    from clients.sdk.errors import HandrailError
+
     try:
         with AdminClient(url, credential) as admin:
             shown = admin.show_status()
@@ -128,6 +172,8 @@ def _running(data: Path, layout: Layout) -> Iterator[Finding]:
     if not _locked(data / layout.lock):
         yield Finding("box", "note", "no box is running on this folder")
         return
+    from clients.sdk.address import Address
+
     try:
         where = json.loads((data / layout.box).read_text())
         address = Address.parse(bare(where["mqtt"]))

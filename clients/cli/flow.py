@@ -11,6 +11,8 @@ from clients.cli.output import moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clients.sdk.admin import AdminClient
     from schemas.questionnaire.model import Flow, Item
     from schemas.wire.requests import FlowAdded, PatientFields
@@ -111,7 +113,6 @@ def _rules(mapping: Path | None) -> dict[str, Any] | None:
 
 @app.command(epilog="Example: handrail flow check intake.json --mapping intake.mapping.json")
 def check(
-    context: typer.Context,
     file: File,
     *,
     mapping: MappingFile = None,
@@ -133,7 +134,7 @@ def check(
         print_json({"usable": False, "problems": problems, "notes": []})
         raise typer.Exit(FAILED) from None
     fields = sum(item.is_field for item in flow.items.values())
-    patient = program(context).patient_fields(flow, _rules(mapping))
+    patient = _patient_fields(flow, _rules(mapping))
     if as_json:
         print_json(
             {
@@ -217,3 +218,15 @@ def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = Fals
         prose=("title",),
         spare=("steps", "title"),
     )
+
+
+def _patient_fields(flow: "Flow", mapping: "Mapping[str, Any] | None") -> "PatientFields":
+    """Return which questions of a flow say who the patient is, as a delivery would read them."""
+    from schemas.wire.requests import PatientFields
+    from session_controller.export.fhir import MappingError, new_mapping, yields
+
+    try:
+        found = yields(new_mapping(flow, mapping))
+    except MappingError as error:
+        raise Failure(f"the mapping does not fit the flow:\n{error}") from None
+    return PatientFields(name=found["name"], birth_date=found["birthDate"], gender=found["gender"])

@@ -1,11 +1,13 @@
 """`handrail key` and `handrail audit`: the box's keys, and the audit log that they sign."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,15 +17,17 @@ from clients.cli.context import (
     MAX_LISTED,
     USAGE,
     AsJson,
-    Audit,
     Data,
     Failure,
-    Wanted,
     program,
 )
+from clients.cli.explaining import explaining
 from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
+
+if TYPE_CHECKING:
+    from session_controller.integrity.data_folder import FolderAudit
 
 keys = typer.Typer(
     help="Show and rotate the box's keys.",
@@ -68,7 +72,6 @@ def rotate(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -
 
 @app.command(epilog="Example: handrail audit verify --receipt log-2026-11.json")
 def verify(
-    context: typer.Context,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Verify the whole log, every state and every document.")
@@ -93,9 +96,12 @@ def verify(
     Continues from the last verification without faults; only --all finds changes before it.
     Reads the data folder, whether or not the box is running. Exits with 1 on any fault.
     """
-    extent = "deep" if deep else "all" if every else "new"
+    from session_controller.integrity.data_folder import Extent, audit_folder
+
+    extent = Extent.DEEP if deep else Extent.ALL if every else Extent.NEW
     text = receipt.read_text(errors="replace") if receipt else None
-    found = program(context).audit(data, text, extent)
+    with explaining(data):
+        found = audit_folder(data, text, extent, datetime.now(UTC))
     if as_json:
         print_json({"whole": not found.faults, **asdict(found)})
     else:
@@ -108,7 +114,7 @@ def verify(
         raise typer.Exit(FAILED)
 
 
-def _facts(found: Audit) -> dict[str, str]:
+def _facts(found: FolderAudit) -> dict[str, str]:
     verified = (
         f"{found.after + 1:,} to {found.entries:,}" if found.entries > found.after else "none"
     )
@@ -150,7 +156,6 @@ def sign(
 
 @app.command("list", epilog="Example: handrail audit list --session s-3f9a…")
 def list_entries(
-    context: typer.Context,
     *,
     session: Annotated[
         str | None, typer.Option(metavar="ID", help="Only entries about this session.")
@@ -182,16 +187,19 @@ def list_entries(
     Contains no values.
     """
     from schemas.base import ID_LIMIT, is_identifier
+    from session_controller.integrity.data_folder import told_entries
+    from session_controller.storage.entities import EntryFilter
 
     if session is not None and not is_identifier(session):
         raise Failure(f"--session {ID_LIMIT}", USAGE)
-    wanted = Wanted(after, before, session, since, None if every else limit)
-    page = _Page(program(context).entries(data, wanted))
-    if as_json:
-        for entry in page:
-            print_line(entry)
-    else:
-        print_rows(_WIDTHS, map(_row, page), "There are no such entries.")
+    wanted = EntryFilter(after, before, session, since, None if every else limit)
+    with explaining(data):
+        page = _Page(told_entries(data, wanted))
+        if as_json:
+            for entry in page:
+                print_line(entry)
+        else:
+            print_rows(_WIDTHS, map(_row, page), "There are no such entries.")
     if page.count == wanted.limit and page.last > after + 1:
         say(f"there may be older entries; list them with --before {page.last}, or all with --all")
 

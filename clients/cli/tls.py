@@ -1,13 +1,25 @@
 """`handrail tls`: the box's own CA and its certificate."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
-from clients.cli.context import DATA, AsJson, Data, Failure, program
+from clients.cli.context import DATA, UNAVAILABLE, AsJson, Data, Failure
 from clients.cli.output import print_facts, print_json, say
+from session_controller.data_folder import BOX_FILE
+from session_controller.errors import CertificateError, StoreBusyError, StoreError
+
+if TYPE_CHECKING:
+    from session_controller.security.encryption import BoxKeys
+    from session_controller.security.own_tls import WantedHosts
 
 app = typer.Typer(
     help="Create, renew and show the certificate that the box makes for itself.",
@@ -27,7 +39,6 @@ Addresses = Annotated[
 
 @app.command(epilog="Example: handrail tls create --name clinic.local --data /var/lib/handrail")
 def create(
-    context: typer.Context,
     *,
     name: Names = None,
     address: Addresses = None,
@@ -47,13 +58,12 @@ def create(
             f"{data} has a CA, which screens trust; use `handrail tls renew` for a new "
             "certificate, or --force for a new CA"
         )
-    program(context).create_tls(data, name or [], address or [])
-    _show(context, data, as_json=as_json, qr=True)
+    _create(data, name or [], address or [])
+    _show(data, as_json=as_json, qr=True)
 
 
 @app.command(epilog="Example: handrail tls renew --name clinic.local --name box.clinic.local")
 def renew(
-    context: typer.Context,
     *,
     name: Names = None,
     address: Addresses = None,
@@ -64,13 +74,12 @@ def renew(
 
     A running box uses it within a minute, and at once after SIGHUP; connections stay open.
     """
-    program(context).renew_tls(data, name or [], address or [])
-    _show(context, data, as_json=as_json, qr=False)
+    _renew(data, name or [], address or [])
+    _show(data, as_json=as_json, qr=False)
 
 
 @app.command(epilog="Example: handrail tls show --qr")
 def show(
-    context: typer.Context,
     *,
     qr: Annotated[
         bool, typer.Option("--qr", help="Show the trust page's address as a QR code.")
@@ -79,11 +88,76 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the names, dates and fingerprints of the CA and the certificate."""
-    _show(context, data, as_json=as_json, qr=qr)
+    _show(data, as_json=as_json, qr=qr)
 
 
-def _show(context: typer.Context, data: Path, *, as_json: bool, qr: bool) -> None:
-    found = program(context).tls_facts(data)
+def _create(data: Path, names: list[str], addresses: list[str]) -> None:
+    """Create the CA of a data folder's box and its certificate."""
+    from session_controller.security.own_tls import OwnTls
+
+    with _explaining():
+        OwnTls(data).create(*_tls_order(data, names, addresses), datetime.now(UTC))
+
+
+def _renew(data: Path, names: list[str], addresses: list[str]) -> None:
+    """Create another certificate of the same CA."""
+    from session_controller.security.own_tls import OwnTls
+
+    own = OwnTls(data)
+    with _explaining():
+        own.ca()
+        own.renew(*_tls_order(data, names, addresses), datetime.now(UTC))
+
+
+def _tls_order(
+    data: Path, names: list[str], addresses: list[str]
+) -> tuple[str, WantedHosts, BoxKeys]:
+    from session_controller.security.encryption import required_box_keys
+    from session_controller.security.own_tls import parse_wanted
+    from session_controller.site_settings import site_of
+
+    wanted = parse_wanted(names, addresses)
+    return site_of(data), wanted, required_box_keys(data)
+
+
+def _found(data: Path) -> dict[str, Any]:
+    """Return the names, dates and fingerprints of a data folder's certificates."""
+    from session_controller.security.own_tls import OwnTls
+
+    own = OwnTls(data)
+    with _explaining():
+        facts = own.facts()
+    page = _trust_page(data, own.host())
+    return {
+        **facts,
+        "running": page is not None,
+        "trust_page": page or f"http://{own.host()}/trust",
+    }
+
+
+def _trust_page(data: Path, host: str) -> str | None:
+    """Return the running box's page, at the name that the certificate has now."""
+    try:
+        page = urlsplit(str(json.loads((data / BOX_FILE).read_text())["trust"]))
+    except (OSError, ValueError, KeyError):
+        return None
+    return page._replace(netloc=f"{host}:{page.port}" if page.port else host).geturl()
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    from session_controller.security.encryption import BoxKeyError
+
+    try:
+        yield
+    except StoreBusyError as error:
+        raise Failure(str(error), UNAVAILABLE) from None
+    except (StoreError, CertificateError, BoxKeyError) as error:
+        raise Failure(str(error)) from None
+
+
+def _show(data: Path, *, as_json: bool, qr: bool) -> None:
+    found = _found(data)
     if as_json:
         print_json(found)
         return
