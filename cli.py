@@ -140,7 +140,7 @@ def serve(
     from session_controller.box import Box, BoxSettings, TlsFiles
     from session_controller.security.own_tls import OwnTls
     from session_controller.settings import Settings
-    from session_controller.site_settings import settle
+    from session_controller.storage.site import settle
 
     made = OwnTls(data)
     choice = o.TlsChoice(tls_cert, tls_key, tls_client_ca, no_tls, http_redirect, broker)
@@ -294,7 +294,7 @@ def _private(data: Path) -> Iterator[Place]:
     """Serve on a free loopback port until this command, and those that joined it, are done."""
     from clients.cli.serve import hold_all, in_a_thread
     from session_controller.box import Box, BoxSettings
-    from session_controller.site_settings import remembered
+    from session_controller.storage.site import remembered
 
     settled = remembered(data)
     order = BoxSettings(

@@ -114,7 +114,7 @@ def _tls_order(
 ) -> tuple[str, WantedHosts, BoxKeys]:
     from session_controller.security.encryption import required_box_keys
     from session_controller.security.own_tls import parse_wanted
-    from session_controller.site_settings import site_of
+    from session_controller.storage.site import site_of
 
     wanted = parse_wanted(names, addresses)
     return site_of(data), wanted, required_box_keys(data)

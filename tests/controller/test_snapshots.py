@@ -12,7 +12,7 @@ import pytest
 from session_controller.errors import StoreDamagedError, StoreError
 from session_controller.integrity.data_folder import verify
 from session_controller.settings import Settings
-from session_controller.site_settings import settle
+from session_controller.storage.site import settle
 from session_controller.storage.snapshots import MAX_BEHIND, Snapshots
 from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction

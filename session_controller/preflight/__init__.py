@@ -1,0 +1,1 @@
+"""The checks that `serve`, `doctor`, `status` and `/readyz` share."""
