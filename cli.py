@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -24,6 +25,7 @@ from session_controller.errors import NoFreeSlotError, StoreBusyError
 if TYPE_CHECKING:
     from broker import Limits
     from session_controller.box import BrokerOrder, EmbeddedBroker
+    from session_controller.preflight.finding import Finding
 
 # Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
 
@@ -138,6 +140,7 @@ def serve(
     from session_controller.backup.backups import BackupPlan
     from session_controller.backup.keeping import Keep
     from session_controller.box import Box, BoxSettings, TlsFiles
+    from session_controller.preflight.checks import refusals, subject_of
     from session_controller.security.own_tls import OwnTls
     from session_controller.settings import Settings
     from session_controller.storage.site import settle
@@ -156,6 +159,7 @@ def serve(
     token = o.metrics_token(metrics_token_file)
     log_to_stderr(log_format, log_level)
     given = o.given(context)
+    _refuse(refusals(subject_of(data, datetime.now(UTC))))
     with explaining(data):
         wanted = Settings(
             idle_limit=idle_limit,
@@ -190,6 +194,13 @@ def serve(
 
     with explaining(data):
         run_until_told(box, data)
+
+
+def _refuse(findings: "list[Finding]") -> None:
+    """Raise `Failure` with all that keeps a box from starting, and what mends each."""
+    if findings:
+        lines = (f"{each.text}; {each.mend}" for each in findings)
+        raise Failure("\n".join(("the box cannot start:", *lines)))
 
 
 # --- the wiring ----------------------------------------------------------------------------

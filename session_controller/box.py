@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,6 +18,7 @@ from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
+from session_controller.preflight.subject import Plan
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
@@ -26,8 +28,9 @@ from session_controller.service.handlers.presence import Departure
 from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.checks import PeriodicChecks
 from session_controller.service.monitoring.monitor import BrokerProbe
-from session_controller.service.service import Service
+from session_controller.service.service import Service, box_clock
 from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
 from session_controller.storage.store import Store
@@ -145,6 +148,7 @@ class Box:
         self._backups: Backups | None = None
         self._certificate: CertificateJob | None = None
         self._own = OwnTls(settings.data)
+        self._checks = PeriodicChecks(settings.data, _plan(settings), box_clock)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -179,6 +183,7 @@ class Box:
             data=data,
             deliver=self.settings.deliver,
             surroundings=self._surroundings,
+            findings=lambda: self._checks.findings,
             broker=self._probe(),
         )
         admins = load_admins(data)
@@ -190,6 +195,7 @@ class Box:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()).encode())
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
+        self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
@@ -356,6 +362,26 @@ class Box:
     def counters(self) -> dict[str, int]:
         """Return the counters since the start."""
         return dict(self._service.counters) if self._service else {}
+
+
+def _plan(settings: BoxSettings) -> Plan:
+    """Return what checks need to know of how a box is started."""
+    tls, zero = settings.tls, timedelta()
+    listen = {
+        "--mqtt": settings.mqtt,
+        "--http": settings.http,
+        "--http-redirect": settings.redirect,
+    }
+    return Plan(
+        {name: address for name, address in listen.items() if address is not None},
+        certificate=(tls.certificate, tls.key) if tls and not tls.own else None,
+        tls_off=tls is None,
+        broker=_bare(settings.broker_url) if settings.broker_url else None,
+        backs_up=bool(settings.backups.every),
+        purges=settings.session.purge_completed != zero,
+        idle_limit=settings.session.idle_limit,
+        screen_lock=settings.session.screen_lock,
+    )
 
 
 def _bare(url: str) -> str:
