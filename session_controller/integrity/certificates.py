@@ -17,7 +17,7 @@ from session_controller.security.certificates import hosts_of
 from session_controller.security.encryption import BoxKeyError, required_box_keys
 from session_controller.security.machine import this_machine
 from session_controller.security.own_tls import OwnTls, key_fits, read_certificates
-from session_controller.settings import SERVE_OPTIONS
+from session_controller.settings import CHOSEN
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 
@@ -32,23 +32,23 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 def certificate_findings(data: Path, at: datetime) -> list[Finding]:
     """Check the certificate that a box of this folder uses. Changes nothing; never raises."""
-    options, own = _options(data), OwnTls(data)
-    if "--tls-cert" in options and "--tls-key" in options:
-        return _checked(Path(options["--tls-cert"]), Path(options["--tls-key"]), None, data, at)
+    chosen, own = _chosen(data), OwnTls(data)
+    if "tls.certificate" in chosen and "tls.key" in chosen:
+        return _checked(Path(chosen["tls.certificate"]), Path(chosen["tls.key"]), None, data, at)
     if not own.exists:
         text = "no TLS; before screens on the network connect, run `handrail tls create`"
         return [(_CHECK, "note", text)]
     return _checked(own.certificate_file, own.key_file, own, data, at)
 
 
-def _options(data: Path) -> dict[str, str]:
-    """Return the options of the last `handrail serve`; none if they cannot be read."""
+def _chosen(data: Path) -> dict[str, str]:
+    """Return the configuration of the last `handrail serve`; none if they cannot be read."""
     if (data / DATABASE).exists():
         with (
             suppress(sqlite3.Error, StoreError, ValueError),
             Reader.without_keys(data / DATABASE) as reader,
         ):
-            return dict(json.loads(reader.meta(SERVE_OPTIONS) or "{}"))
+            return dict(json.loads(reader.meta(CHOSEN) or "{}"))
     return {}
 
 
