@@ -8,8 +8,9 @@ import json
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -33,6 +34,7 @@ from session_controller.service.monitoring.monitor import BrokerProbe
 from session_controller.service.service import Service, box_clock
 from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
+from session_controller.storage.site import remember
 from session_controller.storage.store import Store
 from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
 
@@ -130,6 +132,8 @@ class BoxSettings:
     tls: TlsFiles | None = None
     redirect: tuple[str, int] | None = None
     """Where to listen for plain HTTP, to refer it to `http`; only with TLS."""
+    host: str | None = None
+    """The name or address by which screens reach the box, if it is known."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -223,6 +227,16 @@ class Box:
         """Read the certificate files again, for new connections; the log says the result."""
         if self._certificate is not None and self._broker is not None:
             self._certificate.reload(self._broker.reload_certificates)
+
+    def apply(self, settings: Settings, plan: BackupPlan, chosen: Mapping[str, str]) -> None:
+        """Use other settings and another plan of backups from now on; the site stays.
+
+        `chosen` is remembered for whoever restores a backup, as `settle` does.
+        """
+        if self._service is not None and self._backups is not None:
+            settings = replace(settings, site=self.settings.session.site)
+            self._backups.plan = plan
+            self._service.apply(settings, partial(remember, settings=settings, chosen=chosen))
 
     def _tidy(self, backups: Backups) -> None:
         """Complete an interrupted cleanup; if that fails, log an error and start anyway."""
@@ -332,30 +346,42 @@ class Box:
             _log.info(LogLine("box stopped"))
 
     def where(self) -> dict[str, Any]:
-        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS."""
+        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS.
+
+        `http` is where it listens, `pages` what screens open.
+        """
         site = self.settings.session.site
         if self._broker is None:
-            return {"site": site, "mqtt": self.settings.broker_url, "http": None}
-        found, tls = self._broker.addresses, self.settings.tls is not None
+            return {"site": site, "mqtt": self.settings.broker_url, "http": None, "pages": None}
+        found, tls = self._broker.addresses, self.settings.tls
+        scheme, http = "http" if tls is None else "https", found.get("http")
         where = {
             "site": site,
-            "mqtt": _url("mqtt", found["local" if tls else "mqtt"]),
-            "http": _url("https" if tls else "http", found["http"]) if "http" in found else None,
+            "mqtt": _url("mqtt", found["mqtt" if tls is None else "local"]),
+            "http": http and _url(scheme, http),
+            "pages": http and _pages(scheme, self._host(http[0]), http),
         }
-        if self.settings.tls is None:
+        if tls is None:
             return where
         where["mqtts"] = _url("mqtts", found["mqtt"])
-        if self.settings.tls.own:
-            where["trust"] = self._trust_page(found.get("http"), found.get("redirect"))
+        if tls.own:
+            where["trust"] = self._trust_page(http, found.get("redirect"))
         return where
+
+    def _host(self, listens: str) -> str:
+        """Return by which name or address screens reach the box, as far as is known."""
+        tls = self.settings.tls
+        if self.settings.host is None and tls is not None and tls.own and listens in _ANYWHERE:
+            return self._own.host()
+        return self.settings.host or listens
 
     def _trust_page(
         self, http: tuple[str, int] | None, redirect: tuple[str, int] | None
     ) -> str | None:
         if redirect is not None:
-            return _url("http", (self._own.host(), redirect[1])).removesuffix(":80") + "/trust"
+            return _pages("http", self._own.host(), redirect) + "/trust"
         if http is not None:
-            return _url("https", (self._own.host(), http[1])).removesuffix(":443") + "/trust"
+            return _pages("https", self._own.host(), http) + "/trust"
         return None
 
     @property
@@ -388,6 +414,16 @@ def _bare(url: str) -> str:
     """Return a URL without user and password."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+_PORTS = {"http": 80, "https": 443}
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a box was told to listen
+
+
+def _pages(scheme: str, host: str, address: tuple[str, int]) -> str:
+    """Return the address of pages at a host, with the port of where they listen."""
+    url = _url(scheme, (host, address[1]))
+    return url.removesuffix(f":{_PORTS[scheme]}")
 
 
 def _url(scheme: str, address: tuple[str, int]) -> str:

@@ -15,6 +15,8 @@ ADMINS_FILE = "admin.json"
 """The secrets of the admin devices."""
 DELIVERY_FILE = "delivery.json"
 """The destinations of completed sessions."""
+CONFIGURATION_FILE = "handrail.toml"
+"""The configuration, if it is not elsewhere."""
 SLOTS = tuple(f"admin-{n}" for n in range(1, 9))
 """One for each concurrent command: a device connects only once."""
 

@@ -1,6 +1,7 @@
 """`handrail backup`, an online, verified backup; `handrail soak`, a long test under load."""
 
 import json
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -93,6 +94,7 @@ def soak(
     with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
         port = _free_port()
         order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
+        order += ["--config", os.devnull]  # a box of its own
         order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
         box = BoxUnderSoak(order)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -63,12 +64,19 @@ def doctor(
 def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
     from session_controller.preflight.checks import ALL, run, subject_of
 
-    subject = subject_of(data, datetime.now(UTC))
+    named = os.environ.get("HANDRAIL_CONFIG")
+    subject = subject_of(data, datetime.now(UTC), configuration=Path(named) if named else None)
     yield from run(ALL, subject)
     if subject.running:
         yield from _running(program(context), subject)
     elif data.is_dir():
         yield Finding("box", Level.NOTE, "no box is running on this folder")
+
+
+def _named(data: Path) -> Path | None:
+    """Return the configuration file of the environment, if it is of this data folder."""
+    file, of = os.environ.get("HANDRAIL_CONFIG"), os.environ.get("HANDRAIL_DATA")
+    return Path(file) if file and of in (None, str(data)) else None
 
 
 def _running(handrail: Program, subject: Subject) -> Iterator[Finding]:

@@ -18,8 +18,8 @@ from session_controller.preflight.deliveries import delivery_findings
 from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.folder import disk_findings, folder_findings
 from session_controller.preflight.network import network_findings
-from session_controller.preflight.options import option_findings
-from session_controller.preflight.subject import Plan, Subject, is_locked, remembered_plan
+from session_controller.preflight.options import configuration_findings, option_findings
+from session_controller.preflight.subject import Plan, Subject, is_locked, planned
 from session_controller.storage.room import DiskUsage
 
 Check = Callable[[Subject], Iterable[Finding]]
@@ -50,16 +50,23 @@ ALL: tuple[Check, ...] = (
     delivery_findings,
     clock_findings,
     network_findings,
+    configuration_findings,
     option_findings,
 )
 """What `doctor` checks, whether or not a box runs."""
 
 
 def subject_of(
-    data: Path, at: datetime, plan: Plan | None = None, usage: DiskUsage = shutil.disk_usage
+    data: Path,
+    at: datetime,
+    plan: Plan | None = None,
+    usage: DiskUsage = shutil.disk_usage,
+    *,
+    configuration: Path | None = None,
 ) -> Subject:
-    """Return what is to be checked; `plan` is that of the last start if none is passed."""
-    return Subject(data, at, plan or remembered_plan(data), is_locked(data), usage)
+    """Return what is to be checked; without a plan, as the configuration says."""
+    plan = plan or planned(data, configuration)
+    return Subject(data, at, plan, is_locked(data), usage, configuration)
 
 
 def run(checks: Iterable[Check], subject: Subject) -> Iterator[Finding]:

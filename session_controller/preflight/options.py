@@ -3,10 +3,27 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from session_controller.configuration.reading import configuration_file, read
+from session_controller.errors import ConfigurationError
 from session_controller.preflight.finding import Finding, critical, note, ok, warning
 from session_controller.preflight.subject import Subject
 
 _LONG_IDLE, _LONG_UNLOCKED = timedelta(hours=24), timedelta(hours=1)
+
+
+def configuration_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield what is wrong with the configuration file: a box does not start with it."""
+    file = subject.configuration
+    try:
+        if file is not None and not file.exists():
+            yield critical("configuration", f"{file} does not exist", "handrail config create")
+            return
+        found = configuration_file(subject.data, file)
+        if found is not None:
+            read(found)
+            yield ok("configuration", f"{found} can be used")
+    except ConfigurationError as error:
+        yield critical("configuration", str(error), "correct it, then: handrail config check")
 
 
 def option_findings(subject: Subject) -> Iterator[Finding]:

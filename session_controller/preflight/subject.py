@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from session_controller.errors import StoreError
-from session_controller.settings import SERVE_OPTIONS
+from session_controller.configuration.reading import configuration_file, read
+from session_controller.configuration.sections import Sections
+from session_controller.configuration.values import without_password
+from session_controller.errors import ConfigurationError, StoreError
+from session_controller.settings import CHOSEN
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 from session_controller.storage.room import DiskUsage
@@ -52,6 +54,8 @@ class Subject:
     running: bool
     """Whether a box runs on the folder."""
     usage: DiskUsage
+    configuration: Path | None = None
+    """The configuration file that the environment or an option names."""
 
     @property
     def database(self) -> Path:
@@ -59,61 +63,54 @@ class Subject:
         return self.data / DATABASE
 
 
-def remembered_plan(data: Path) -> Plan:
-    """Return how the box of a data folder was started last; the defaults if that is not known."""
-    options: dict[str, str] = {}
+def plan_of(found: Sections) -> Plan:
+    """Return what checks need of a configuration."""
+    addresses = {
+        "--mqtt": found.listen.mqtt,
+        "--http": found.listen.http,
+        "--http-redirect": found.listen.http_redirect,
+    }
+    listen = {name: (each.host, each.port) for name, each in addresses.items() if each is not None}
+    files = found.tls.certificate, found.tls.key
+    fonts = os.environ.get("HANDRAIL_FONTS")
+    return Plan(
+        {} if found.broker.url else listen,
+        certificate=(files[0], files[1]) if files[0] and files[1] else None,
+        tls_off=found.tls.off,
+        broker=without_password(found.broker.url) if found.broker.url else None,
+        backs_up=bool(found.backup.every),
+        purges=bool(found.retention.completed),
+        idle_limit=found.sessions.idle_limit,
+        screen_lock=found.sessions.screen_lock,
+        token_file=found.metrics.token_file,
+        fonts=Path(fonts) if fonts else None,
+    )
+
+
+def planned(data: Path, file: Path | None) -> Plan:
+    """Return how the box of a data folder will be started: by its file, or as the last time.
+
+    That of a box with the defaults where neither can be read.
+    """
+    with suppress(ConfigurationError, OSError):
+        if found := configuration_file(data, file):
+            return plan_of(read(found).sections)
+        return plan_of(read(None, _chosen(data)).sections)
+    return plan_of(Sections())
+
+
+def _chosen(data: Path) -> dict[str, dict[str, str]]:
+    """Return the configuration of the last start, by section and key."""
+    layers: dict[str, dict[str, str]] = {}
     if (data / DATABASE).exists():
         with (
             suppress(sqlite3.Error, StoreError, ValueError, OSError),
             Reader.without_keys(data / DATABASE) as reader,
         ):
-            options = dict(json.loads(reader.meta(SERVE_OPTIONS) or "{}"))
-    return plan_of(options)
-
-
-def plan_of(options: Mapping[str, str]) -> Plan:
-    """Return what the options of `handrail serve` mean. Those that make no sense are left out."""
-    listen = {"--mqtt": ("127.0.0.1", 1883), "--http": ("127.0.0.1", 8080)}
-    for name in ("--mqtt", "--http", "--http-redirect"):
-        with suppress(ValueError, KeyError):
-            listen[name] = _address(options[name])
-    certificate, key = options.get("--tls-cert"), options.get("--tls-key")
-    token, fonts = options.get("--metrics-token-file"), options.get("HANDRAIL_FONTS")
-    spans = {
-        name: span
-        for option, name in _SPANS.items()
-        if (span := _span(options.get(option))) is not None
-    }
-    if broker := options.get("--broker"):
-        listen = {}
-    return Plan(
-        listen,
-        certificate=(Path(certificate), Path(key)) if certificate and key else None,
-        tls_off="--no-tls" in options,
-        broker=broker,
-        backs_up=_span(options.get("--backup-every")) != timedelta(),
-        purges=_span(options.get("--purge-completed")) != timedelta(),
-        token_file=Path(token) if token else None,
-        fonts=Path(fonts) if fonts else None,
-        **spans,
-    )
-
-
-_SPANS = {"--idle-limit": "idle_limit", "--screen-lock": "screen_lock"}
-
-
-def _address(text: str) -> Address:
-    found = urlsplit(f"//{text}")
-    if found.hostname is None or found.port is None:
-        raise ValueError(text)
-    return found.hostname, found.port
-
-
-def _span(text: str | None) -> timedelta | None:
-    """Return a span as `serve` remembers it: seconds, such as `14400s`."""
-    with suppress(ValueError, OverflowError):
-        return timedelta(seconds=int((text or "").removesuffix("s")))
-    return None
+            for path, text in json.loads(reader.meta(CHOSEN) or "{}").items():
+                section, _, name = path.partition(".")
+                layers.setdefault(section, {})[name] = text
+    return layers
 
 
 def is_locked(data: Path) -> bool:

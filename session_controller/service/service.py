@@ -263,6 +263,12 @@ class Service:
             "enter, so this one has stopped; start one of the two folders alone"
         )
 
+    def apply(self, settings: Settings, remember: Callable[[Store], None]) -> None:
+        """Use other settings from now on; `remember` stores what outlives the box."""
+        self.registry.settings = settings
+        self._background.use(settings, remember)
+        self.submit(self._publisher.say_status)
+
     async def settled(self) -> None:
         """Wait until everything that was waiting is committed, refused, or waits for the disk."""
         done = asyncio.Event()

@@ -168,6 +168,8 @@ NO_LIMITS = {
     "session_controller.audit.hash_chain._MAX_ENTRY": "of SQLite",
     "session_controller.backup.checking._MAX_FAULTS": "how many faults are listed",
     "session_controller.backup.manifest._MAX_LINE": "against a damaged file",
+    "session_controller.configuration.sections._MAX_HOST": "of DNS",
+    "session_controller.configuration.values._MAX_PORT": "of TCP",
     "session_controller.delivery.delays._MAX_EXPONENT": "of a computation",
     "session_controller.delivery.judging._MAX_DEPTH": "see `issues_kept`",
     "session_controller.integrity.data_folder.MAX_FAULTS": "how many faults are listed",

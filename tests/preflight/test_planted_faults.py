@@ -16,7 +16,7 @@ import pytest
 from session_controller.backup.manifest import existing
 from session_controller.preflight.checks import ALL, refusals, run, subject_of
 from session_controller.preflight.finding import Finding, Level
-from session_controller.preflight.subject import Plan, Subject, plan_of
+from session_controller.preflight.subject import Plan, Subject
 from session_controller.security.encryption import required_box_keys
 from session_controller.security.own_tls import OwnTls, WantedHosts
 from session_controller.storage.database import RESTORING
@@ -63,7 +63,7 @@ def by_shell(data: Path, finding: Finding) -> None:
 
 
 def by_fix(_: Path, finding: Finding) -> None:
-    """Let `--fix` do it."""
+    """Mend it as `--fix` does."""
     assert finding.fix is not None
     finding.fix()
 
@@ -174,7 +174,7 @@ def destination(**changed: object) -> Callable[[Path], object]:
 
 
 def owed(status: str) -> Callable[[Path], object]:
-    """Let the session wait for its delivery, be held or be refused."""
+    """Make the session wait for its delivery, be held or be refused."""
     moment = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-3 hours')"
     return sql(
         f"UPDATE sessions SET ended_at = {moment}",
@@ -581,6 +581,14 @@ FAULTS = [
     ),
     # Settings
     Fault(
+        "configuration broken",
+        spoil("handrail.toml", b"[sessions]\nidle_limt = '4h'\n"),
+        "configuration",
+        Level.CRITICAL,
+        "handrail config check",
+        lambda data, _: (data / "handrail.toml").write_text("[sessions]\nidle_limit = '4h'\n"),
+    ),
+    Fault(
         "screens never locked",
         lambda _: None,
         "settings",
@@ -662,20 +670,11 @@ def taken_port() -> Iterator[int]:
 def test_a_port_that_is_in_use(data: Path, taken_port: int) -> None:
     """Also one that another address of the box would have."""
     for name in ("--mqtt", "--http", "--http-redirect"):
-        plan = plan_of(
-            {
-                name: f"127.0.0.1:{taken_port}",
-                **({} if name == "--mqtt" else {"--mqtt": "127.0.0.1:0"}),
-            }
-        )
-        found = [
-            each
-            for each in run(ALL, subject_of(data, datetime.now(UTC), plan))
-            if each.check == "ports"
-        ]
-        assert any(
-            f"port {taken_port}" in each.text and name in (each.mend or "") for each in found
-        )
+        plan = replace(FREE, listen={name: ("127.0.0.1", taken_port)})
+        found = run(ALL, subject_of(data, datetime.now(UTC), plan))
+        [port] = [each for each in found if each.check == "ports"]
+        assert f"port {taken_port}" in port.text
+        assert name in (port.mend or "")
 
 
 def test_a_folder_that_is_well(data: Path) -> None:
