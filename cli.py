@@ -43,6 +43,7 @@ class Commands(LazyGroup):
         "serve": None,
         "doctor": "clients.cli.doctor",
         "status": "clients.cli.status",
+        "find": "clients.cli.find",
         "tls": "clients.cli.tls:app",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
@@ -118,6 +119,7 @@ def serve(
     tls_client_ca: o.TlsClientCa = None,
     no_tls: o.NoTls = False,
     http_redirect: o.HttpRedirect = None,
+    no_mdns: o.NoMdns = False,
     broker: o.BrokerUrl = None,
     site: o.Site = None,
     idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
@@ -179,6 +181,7 @@ def serve(
         astuple(http_redirect) if http_redirect else None,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
+        mdns=not no_mdns,
     )
 
     @asynccontextmanager
@@ -336,7 +339,7 @@ def _knock(data: Path) -> Iterator[Place]:
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
         credential = Credential(where["site"], device, Role.ADMIN, secret)
-        yield Place(url, credential, where.get("http"))
+        yield Place(url, credential, where.get("pages"))
 
 
 def _where(data: Path) -> dict[str, str]:
@@ -345,7 +348,7 @@ def _where(data: Path) -> dict[str, str]:
         where = json.loads((data / BOX_FILE).read_text())
     except ValueError:
         where = None
-    kinds = {"site": str, "mqtt": str, "http": str | None}
+    kinds = {"site": str, "mqtt": str, "pages": str | None}
     if not isinstance(where, dict) or not all(
         isinstance(where.get(name), kind) for name, kind in kinds.items()
     ):

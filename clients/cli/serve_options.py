@@ -48,6 +48,13 @@ HttpRedirect = Annotated[
         help="Listen here for plain HTTP and redirect it to HTTPS; serve /trust and the CA.",
     ),
 ]
+NoMdns = Annotated[
+    bool,
+    typer.Option(
+        "--no-mdns",
+        help="Do not announce the box's name and services on the network by mDNS.",
+    ),
+]
 BrokerUrl = Annotated[
     str | None,
     typer.Option(
