@@ -45,6 +45,7 @@ class Commands(LazyGroup):
         "doctor": "clients.cli.doctor",
         "status": "clients.cli.status",
         "config": "clients.cli.config:app",
+        "find": "clients.cli.find",
         "tls": "clients.cli.tls:app",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
@@ -123,6 +124,7 @@ def serve(
     tls_key: o.TlsKey = None,
     tls_client_ca: o.TlsClientCa = None,
     no_tls: o.NoTls = False,
+    no_mdns: o.NoMdns = False,
     broker: o.BrokerUrl = None,
     idle_limit: o.IdleLimit = o.DEFAULTS["--idle-limit"],
     screen_lock: o.ScreenLock = o.DEFAULTS["--screen-lock"],
@@ -180,6 +182,7 @@ def serve(
         given.site.host,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
+        mdns=not given.mdns.off,
     )
 
     @asynccontextmanager

@@ -8,17 +8,25 @@ import json
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
-from session_controller.errors import KeyringError
+from session_controller.discovery.announcement import (
+    Announcement,
+    announced,
+    is_loopback,
+    name_of,
+)
+from session_controller.discovery.whereabouts import Whereabouts
+from session_controller.errors import CertificateError, KeyringError
 from session_controller.preflight.subject import Plan
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
@@ -37,6 +45,9 @@ from session_controller.settings import Settings
 from session_controller.storage.site import remember
 from session_controller.storage.store import Store
 from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
+
+if TYPE_CHECKING:
+    from session_controller.discovery.announcer import Announcer
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +149,8 @@ class BoxSettings:
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
     """A folder of questionnaires to add at the start."""
+    mdns: bool = False
+    """Whether the box announces itself on the networks on which it listens."""
 
 
 class Box:
@@ -151,8 +164,10 @@ class Box:
         self._service: Service | None = None
         self._backups: Backups | None = None
         self._certificate: CertificateJob | None = None
+        self._announcer: Announcer | None = None
         self._own = OwnTls(settings.data)
         self._checks = PeriodicChecks(settings.data, _plan(settings), box_clock)
+        self._whereabouts = self._addresses(settings.tls)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -197,13 +212,43 @@ class Box:
         await self._service.start()
         if self._broker is not None:
             await self._broker.start()
-        write_private(data / BOX_FILE, json.dumps(self.where()).encode())
+            self._announce(self._broker)
+        self._write_where()
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
         self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
         self._log_start(self._service.registry.epoch)
+
+    def _addresses(self, tls: TlsFiles | None) -> Whereabouts:
+        own = self._own if tls is not None and tls.own else None
+        certificate = tls.certificate if tls is not None else None
+        return Whereabouts(self.settings.session.site, certificate, own, self.settings.host)
+
+    def _write_where(self) -> None:
+        write_private(self.settings.data / BOX_FILE, json.dumps(self.where()).encode())
+
+    def _refresh_where(self) -> None:
+        with suppress(OSError):  # a full disk: commands use what is known there
+            self._write_where()
+
+    def _announce(self, broker: EmbeddedBroker) -> None:
+        """Announce the box, if it is asked to, and listens on a network."""
+        found = [broker.addresses[name] for name in ("mqtt", "http") if name in broker.addresses]
+        if not self.settings.mdns or all(is_loopback(host) for host, _ in found):
+            return
+        # Imported here, with zeroconf: a box on loopback only has nothing to announce.
+        from session_controller.discovery.announcer import Announcer  # noqa: PLC0415
+
+        self._announcer = Announcer(lambda: self._announcement(broker), self._refresh_where)
+        self._announcer.start()
+
+    def _announcement(self, broker: EmbeddedBroker) -> Announcement | None:
+        where = self._whereabouts
+        return announced(
+            broker.addresses, where.certificate, where.ca, where.site, version("handrail")
+        )
 
     def _log_start(self, epoch: int) -> None:
         """Log that the box serves, and where; the URL of another broker may have a password."""
@@ -254,15 +299,16 @@ class Box:
             from session_controller.transport.mqtt import BrokerUrl, MqttLink  # noqa: PLC0415
 
             return MqttLink(BrokerUrl.parse(self.settings.broker_url), controller_user(site))
-        own = self.settings.tls is not None and self.settings.tls.own
+        redirect, http = self.settings.redirect, self.settings.http
+        pages = {k: v for k, v in {"redirect": redirect, "http": http}.items() if v is not None}
         self._broker = broker = self._make_broker(
             BrokerOrder(
                 self.settings.mqtt,
                 self.settings.http,
                 self.settings.tls,
                 self.settings.redirect,
-                self._own.ca_file if own else None,
-                self._trust_page(self.settings.http, self.settings.redirect) if own else None,
+                self._whereabouts.ca,
+                self._whereabouts.trust_page(pages, self._name),
                 self._role_of,
                 access_rules(site),
                 site,
@@ -333,6 +379,8 @@ class Box:
             _log.info(LogLine("box stopping"))
         while self._tasks:
             self._tasks.pop().cancel()
+        if self._announcer is not None:
+            await self._announcer.stop()
         if service is not None:
             await service.stop()
         if self._backups is not None:
@@ -346,42 +394,24 @@ class Box:
             _log.info(LogLine("box stopped"))
 
     def where(self) -> dict[str, Any]:
-        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS.
-
-        `http` is where it listens, `pages` what screens open.
-        """
-        site = self.settings.session.site
+        """Return the box's addresses: `mqtt` for this machine, `mqtts` and `pages` for screens."""
         if self._broker is None:
-            return {"site": site, "mqtt": self.settings.broker_url, "http": None, "pages": None}
-        found, tls = self._broker.addresses, self.settings.tls
-        scheme, http = "http" if tls is None else "https", found.get("http")
-        where = {
-            "site": site,
-            "mqtt": _url("mqtt", found["mqtt" if tls is None else "local"]),
-            "http": http and _url(scheme, http),
-            "pages": http and _pages(scheme, self._host(http[0]), http),
-        }
-        if tls is None:
-            return where
-        where["mqtts"] = _url("mqtts", found["mqtt"])
-        if tls.own:
-            where["trust"] = self._trust_page(http, found.get("redirect"))
+            url = self.settings.broker_url
+            return {"site": self.settings.session.site, "mqtt": url, "http": None}
+        where = self._whereabouts.of(self._broker.addresses, self._name)
+        if (announcer := self._announcer) is not None:
+            where["mdns"] = {"name": announcer.name, "problem": announcer.problem}
         return where
 
-    def _host(self, listens: str) -> str:
-        """Return by which name or address screens reach the box, as far as is known."""
-        tls = self.settings.tls
-        if self.settings.host is None and tls is not None and tls.own and listens in _ANYWHERE:
-            return self._own.host()
-        return self.settings.host or listens
-
-    def _trust_page(
-        self, http: tuple[str, int] | None, redirect: tuple[str, int] | None
-    ) -> str | None:
-        if redirect is not None:
-            return _pages("http", self._own.host(), redirect) + "/trust"
-        if http is not None:
-            return _pages("https", self._own.host(), http) + "/trust"
+    @property
+    def _name(self) -> str | None:
+        """The name under which screens find the box, as far as is known."""
+        if self._announcer is not None:
+            return self._announcer.name
+        listened = self.settings.http or self.settings.mqtt
+        if self.settings.mdns and not is_loopback(listened[0]):  # not announced yet
+            with suppress(CertificateError, OSError):
+                return name_of(self._whereabouts.certificate)
         return None
 
     @property
@@ -414,18 +444,3 @@ def _bare(url: str) -> str:
     """Return a URL without user and password."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-_PORTS = {"http": 80, "https": 443}
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a box was told to listen
-
-
-def _pages(scheme: str, host: str, address: tuple[str, int]) -> str:
-    """Return the address of pages at a host, with the port of where they listen."""
-    url = _url(scheme, (host, address[1]))
-    return url.removesuffix(f":{_PORTS[scheme]}")
-
-
-def _url(scheme: str, address: tuple[str, int]) -> str:
-    host, port = address
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

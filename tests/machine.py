@@ -7,6 +7,7 @@ import socket
 import pytest
 
 _PACKAGES = {
+    "avahi-daemon": "avahi-daemon",
     "chromium": "chromium",
     "ip": "iproute2",
     "ss": "iproute2",

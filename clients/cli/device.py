@@ -37,7 +37,8 @@ Url = Annotated[
         "--url",
         metavar="URL",
         envvar="HANDRAIL_URL",
-        help="The address that screens open, for links and QR codes: https://box.example.",
+        help="The address that screens open, for links and QR codes: https://box.example. Without "
+        "it, the box's name on the network, or a certain address.",
     ),
 ]
 

@@ -24,7 +24,7 @@ def log_to_stderr(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.I
     logging.raiseExceptions = False  # a full disk under the log must not be told in the log
     for name in _OURS:
         logging.getLogger(name).setLevel(level.name)
-    for name in ("amqtt", "transitions"):  # our broker logs what matters of theirs
+    for name in ("amqtt", "transitions", "zeroconf"):  # we log what matters of theirs
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -11,16 +11,15 @@ from schemas.wire.requests import EnrolledDevice, NewDevice
 
 _PAGES = {Role.FACILITY: "facility", Role.PATIENT: "patient"}
 _ROLES = {Role.FACILITY: "Front-desk screen", Role.PATIENT: "Patient screen"}
-_ANYWHERE = ("//0.0.0.0", "//[::]")
 
 
 def pages_address(url: str | None, box: str | None) -> str | None:
     """Return the address of the pages without a slash at its end, or None if it is not known.
 
-    A box that listens on all addresses does not know by which of them screens reach it.
+    `box` is what the box says of itself.
     """
     if url is None:
-        return box if box and not any(host in box for host in _ANYWHERE) else None
+        return box
     if not url.startswith(("http://", "https://")) or any(sign in url for sign in "#? \n"):
         raise Failure("--url must be an address such as https://box.example", USAGE)
     return url.rstrip("/")

@@ -108,8 +108,11 @@ def _calm_collector() -> None:
 
 def _announce(where: dict[str, Any], data: Path) -> None:
     addresses = " ".join(filter(None, (where.get("mqtts") or bare(where["mqtt"]), where["http"])))
+    found = where.get("mdns") and where.get("pages") not in (None, where["http"])
+    pages = f", pages for screens: {where['pages']}" if found else ""
     trust = f", TLS with its own CA: {where['trust']}" if where.get("trust") else ""
-    sys.stdout.write(f"handrail ready: {addresses} (site {where['site']}, data {data}{trust})\n")
+    about = f"site {where['site']}, data {data}{pages}{trust}"
+    sys.stdout.write(f"handrail ready: {addresses} ({about})\n")
     sys.stdout.flush()
 
 

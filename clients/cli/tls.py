@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
@@ -122,26 +122,29 @@ def _tls_order(
 
 def _found(data: Path) -> dict[str, Any]:
     """Return the names, dates and fingerprints of a data folder's certificates."""
+    from session_controller.discovery.announcement import name_of
     from session_controller.security.own_tls import OwnTls
 
     own = OwnTls(data)
     with _explaining():
-        facts = own.facts()
-    page = _trust_page(data, own.host())
+        facts, usual = own.facts(), name_of(own.certificate_file)
+    page, announced = _running(data)
+    host = own.host(usual if page is None else announced)
+    netloc = f"{host}:{page.port}" if page and page.port else host
     return {
         **facts,
         "running": page is not None,
-        "trust_page": page or f"http://{own.host()}/trust",
+        "trust_page": page._replace(netloc=netloc).geturl() if page else f"http://{host}/trust",
     }
 
 
-def _trust_page(data: Path, host: str) -> str | None:
-    """Return the running box's page, at the name that the certificate has now."""
+def _running(data: Path) -> tuple[SplitResult | None, str | None]:
+    """Return the running box's trust page, and under which name the network finds it."""
     try:
-        page = urlsplit(str(json.loads((data / BOX_FILE).read_text())["trust"]))
+        where = json.loads((data / BOX_FILE).read_text())
+        return urlsplit(str(where["trust"])), where.get("mdns", {}).get("name")
     except (OSError, ValueError, KeyError):
-        return None
-    return page._replace(netloc=f"{host}:{page.port}" if page.port else host).geturl()
+        return None, None
 
 
 @contextmanager

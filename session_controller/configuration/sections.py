@@ -214,6 +214,20 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Mdns:
+    """The name of the box on its network, as screens and `handrail find` look for it."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    off: bool = setting(
+        False,
+        "Do not announce the box's name and services on the network by mDNS.",
+        option="--no-mdns",
+        why="true where another server gives the box its name",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Broker:
     """A broker of your own instead of the built-in one."""
 
@@ -344,6 +358,7 @@ class Sections:
     site: Site = field(default_factory=Site)
     listen: Listen = field(default_factory=Listen)
     tls: Tls = field(default_factory=Tls)
+    mdns: Mdns = field(default_factory=Mdns)
     broker: Broker = field(default_factory=Broker)
     sessions: Sessions = field(default_factory=Sessions)
     retention: Retention = field(default_factory=Retention)

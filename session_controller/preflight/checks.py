@@ -18,6 +18,7 @@ from session_controller.preflight.deliveries import delivery_findings
 from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.folder import disk_findings, folder_findings
 from session_controller.preflight.network import network_findings
+from session_controller.preflight.network_name import network_name_findings
 from session_controller.preflight.options import configuration_findings, option_findings
 from session_controller.preflight.subject import Plan, Subject, is_locked, planned
 from session_controller.storage.room import DiskUsage
@@ -36,6 +37,7 @@ WHILE_RUNNING: tuple[Check, ...] = (
     certificate_findings,
     delivery_findings,
     clock_findings,
+    network_name_findings,
     option_findings,
 )
 """What a running box checks from time to time, for `status`, its log and /metrics."""
@@ -50,6 +52,7 @@ ALL: tuple[Check, ...] = (
     delivery_findings,
     clock_findings,
     network_findings,
+    network_name_findings,
     configuration_findings,
     option_findings,
 )

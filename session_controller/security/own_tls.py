@@ -141,9 +141,11 @@ class OwnTls:
         """Return for what the certificate is. Raises `CertificateError`."""
         return hosts_of(self.certificate())
 
-    def host(self) -> str:
-        """Return the name or address to reach the box at: chosen, or else without DNS."""
+    def host(self, announced: str | None = None) -> str:
+        """Return the name or address to reach the box at: announced, chosen, or without DNS."""
         hosts, wanted = self.hosts(), self._wanted()
+        if announced is not None and announced in hosts.names:
+            return announced
         addresses = [str(a) for a in hosts.addresses if a.version == 4 and not a.is_loopback]  # noqa: PLR2004
         names = [name for name in hosts.names if name not in LOCAL.names]
         best = [*names, *addresses] if wanted.names else [*addresses, *names]

@@ -24,8 +24,10 @@ SELDOM = {
     "session_controller.export.fhir",
     "session_controller.transport.mqtt",
     "session_controller.export.printing",
+    "zeroconf",
 }
-"""What a box needs for other commands, external brokers, deliveries, exports, patterns."""
+"""What a box needs for other commands, external brokers, deliveries, exports, patterns, networks.
+"""
 
 _PROGRAM = """
 import atexit, sys
@@ -57,6 +59,7 @@ def test_a_box_loads_only_what_it_needs(tmp_path: Path) -> None:
 
 
 HEAVY = {"pydantic", "paho", "rich.progress", "aiohttp", "cryptography", "sqlite_utils", "amqtt"}
+HEAVY |= {"zeroconf"}
 """What no help needs: each of them takes as long to load as all the rest."""
 
 

@@ -117,7 +117,7 @@ def test_who_shows_no_certificate_is_not_heard(
 def test_the_way_for_the_boxs_own_commands_is_on_loopback(made: Made, tmp_path: Path) -> None:
     """Wherever the box listens with TLS, it listens without on 127.0.0.1 alone."""
     data = tmp_path / "data"
-    with Serving(data, *_options(made), "--mqtt", "0.0.0.0:0") as serving:
+    with Serving(data, *_options(made), "--mqtt", "0.0.0.0:0", "--no-mdns") as serving:
         assert _where(data)["mqtt"].startswith("mqtt://127.0.0.1:")
         assert _where(data)["mqtts"].startswith("mqtts://0.0.0.0:")
         assert serving.end() == 0

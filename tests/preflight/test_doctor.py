@@ -233,4 +233,4 @@ def test_each_check_has_a_row_in_its_page() -> None:
     files.append(Path(intrusion.__file__))
     made = r'(?:Finding|ok|note|warning|critical|make)\(\s*"([a-z-]+)"'
     used = set(re.findall(made, "\n".join(path.read_text() for path in files)))
-    assert used | {"certificate"} == named
+    assert used | {"certificate", "network-name"} == named
