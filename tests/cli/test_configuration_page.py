@@ -33,6 +33,7 @@ from session_controller.data_folder import (
 from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
 from session_controller.security.own_tls import FOLDER as TLS
+from session_controller.security.recovery import RECOVERY_FILE
 from session_controller.storage.database import DATABASE, DOCUMENTS_DRAFT, DRAFT, RESTORING
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from tests.conftest import ROOT
@@ -86,7 +87,7 @@ def used(tmp_path: Path, handrail: Handrail) -> Path:
     for words in (
         ("flow", "list"),
         ("deliver", "add", "out", "--folder", "."),
-        ("backup",),
+        ("key", "recovery", "create"),
         ("tls", "create"),
         ("config", "create"),
     ):
@@ -110,6 +111,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             CONFIGURATION_FILE,
             DELIVERY_FILE,
             ADMINS_FILE,
+            RECOVERY_FILE,
             BACKUPS,
             f"{ASIDE}*",
             POINT_FILE,
