@@ -53,10 +53,11 @@ def create(
     from session_controller.security.recovery import Recovery, RecoveryKey
     from session_controller.storage.database import DATABASE
 
-    former = _former(data, force=force)
-    key, now = RecoveryKey.create(), datetime.now(UTC)
     if not data.is_dir():
-        raise Failure(f"{data} does not exist; start a box on it first: `handrail serve`")
+        raise Failure(f"{data} is not a data folder; start a box on it first: `handrail serve`")
+    with explaining(data):
+        former = _former(data, force=force)
+    key, now = RecoveryKey.create(), datetime.now(UTC)
     if sheet is not None:
         _write_sheet(sheet, key, now)
     _print(key, as_json=as_json)
