@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
+from session_controller.backup.off_box import Copies, CopyPlan
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
 from session_controller.preflight.subject import Plan
@@ -134,6 +135,8 @@ class BoxSettings:
     """Where to listen for plain HTTP, to refer it to `http`; only with TLS."""
     host: str | None = None
     """The name or address by which screens reach the box, if it is known."""
+    copies: CopyPlan | None = None
+    """Where backups are copied to by itself; None: nowhere."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -150,6 +153,7 @@ class Box:
         self._broker: EmbeddedBroker | None = None
         self._service: Service | None = None
         self._backups: Backups | None = None
+        self._copies = Copies(settings.data, settings.copies)
         self._certificate: CertificateJob | None = None
         self._own = OwnTls(settings.data)
         self._checks = PeriodicChecks(settings.data, _plan(settings), box_clock)
@@ -199,6 +203,7 @@ class Box:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()).encode())
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
+        self._tasks.append(asyncio.create_task(self._copies.keep_copying()))
         self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
@@ -333,6 +338,7 @@ class Box:
             _log.info(LogLine("box stopping"))
         while self._tasks:
             self._tasks.pop().cancel()
+        self._copies.stop()
         if service is not None:
             await service.stop()
         if self._backups is not None:

@@ -30,6 +30,7 @@ from session_controller.backup.apart import Helper, InterruptedByPurgeError, NoR
 from session_controller.backup.box_secrets import configuration, opener_of, secrets_for_keyring
 from session_controller.backup.by_hand import chosen_of, named_files
 from session_controller.backup.checking import faults, refuse_unsigned
+from session_controller.backup.drill import sweep_scratch
 from session_controller.backup.keeping import Keep, remove_unnamed
 from session_controller.backup.manifest import (
     FOLDER,
@@ -133,6 +134,7 @@ class Backups:
         For the start. Raises `OSError`, `KeyringError`, `sqlite3.Error`.
         """
         self.clear_drafts()
+        sweep_scratch(self._data)
         keyring = self._folder / KEYRING
         kept = {session_key(name) for name in sessions_in(self._folder)}
         if keyring.exists():
@@ -372,6 +374,7 @@ class Backups:
                     remove_from_keyring(path, gone)
             finally:
                 forget_documents(self._folder, sessions)
+            sweep_scratch(self._data)
             for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
                 _forget_aside(database.parent, sessions)
 

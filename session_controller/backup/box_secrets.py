@@ -40,7 +40,7 @@ def secrets_for_keyring(
     """Return the secrets of a data folder as its keyring has them, without keys of sessions.
 
     Sealed, if there is a recovery key, otherwise in clear. `named` are files that the configuration
-    names, `former` what the keyring has sealed. With `box`, of several box keys the first one alone.
+    names, `former` what the keyring has sealed. With `box`, of several box keys the first alone.
     Raises `OSError`, `KeyringError`, `BoxKeyError`.
     """
     recovery, outside = read_recovery(data), keys_are_given()

@@ -88,6 +88,15 @@ def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
     try:
         manifest, keyring = read_manifest(path), read_keyring(keyring_of(path))
         refuse_unsigned(path, manifest, keyring, path.parent.parent)
+        yield from contents_faults(path, keyring, discard=discard)
+    except (StoreError, KeyringError) as error:
+        yield str(error)
+
+
+def contents_faults(path: Path, keyring: Keyring, *, discard: bool = False) -> Iterator[str]:
+    """Yield which pages and documents of a backup are not as its list says; never raises."""
+    try:
+        manifest = read_manifest(path)
         assemble(path.parent, manifest)
         documents = names_of(path.parent, manifest.header.documents)
         for name in sorted(documents):
@@ -95,7 +104,7 @@ def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
                 yield fault
                 if discard:
                     (path.parent / DOCUMENTS).joinpath(*name).unlink(missing_ok=True)
-    except (StoreError, KeyringError) as error:
+    except StoreError as error:
         yield str(error)
     except OSError as error:
         yield f"{path} cannot be read: {error.strerror}"

@@ -28,7 +28,12 @@ from session_controller.backup.manifest import Header, Manifest, decoded_files, 
 from session_controller.backup.outlook import ASIDE, replaced
 from session_controller.backup.shelf import names_of
 from session_controller.data_folder import DELIVERY_FILE
-from session_controller.errors import KeyringError, RecoveryKeyNeededError, StoreError
+from session_controller.errors import (
+    KeyringError,
+    RecoveryKeyError,
+    RecoveryKeyNeededError,
+    StoreError,
+)
 from session_controller.integrity.configuration import inside
 from session_controller.security.encryption import (
     KEY_FILE,
@@ -123,8 +128,8 @@ def _refusing(backup: Path) -> Iterator[None]:
     """Name the backup in the message if it is not restored."""
     try:
         yield
-    except RecoveryKeyNeededError as error:
-        raise RecoveryKeyNeededError(f"{backup} cannot be restored yet: {error}") from None
+    except (RecoveryKeyNeededError, RecoveryKeyError) as error:
+        raise type(error)(f"{backup} cannot be restored: {error}") from None
     except (StoreError, KeyringError) as error:
         raise StoreError(f"{backup} cannot be restored: {error}") from None
 

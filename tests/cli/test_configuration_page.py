@@ -19,7 +19,9 @@ from schemas.wire.destinations import (
     MqttDestination,
     StaticToken,
 )
+from session_controller.backup.drill import DRILL_FILE
 from session_controller.backup.manifest import FOLDER as BACKUPS
+from session_controller.backup.off_box import STATE_FILE
 from session_controller.backup.outlook import ASIDE
 from session_controller.configuration.page import with_table
 from session_controller.configuration.sections import by_option
@@ -114,6 +116,8 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             RECOVERY_FILE,
             BACKUPS,
             f"{ASIDE}*",
+            STATE_FILE,
+            DRILL_FILE,
             POINT_FILE,
             BOX_FILE,
         ),

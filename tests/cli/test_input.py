@@ -19,6 +19,8 @@ from .conftest import Handrail, Ran
 def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
+            if command.invoke_without_command:
+                yield (*names, name), command
             yield from _commands(command, (*names, name))
         else:
             yield (*names, name), command
