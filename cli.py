@@ -47,8 +47,8 @@ class Commands(LazyGroup):
         "config": "clients.cli.config:app",
         "find": "clients.cli.find",
         "tls": "clients.cli.tls:app",
-        "backup": "clients.cli.backup",
-        "soak": "clients.cli.backup",
+        "backup": "clients.cli.backup:app",
+        "soak": "clients.cli.soak",
         "restore": "clients.cli.restore",
         "simulate": "clients.cli.simulate",
         "demo": "clients.demo.cli",
@@ -132,6 +132,8 @@ def serve(
     purge_cancelled: o.PurgeCancelled = o.DEFAULTS["--purge-cancelled"],
     backup_every: o.BackupEvery = o.DEFAULTS["--backup-every"],
     keep_backups: o.KeepBackups = o.DEFAULTS["--keep-backups"],
+    backup_to: o.BackupTo = None,
+    backup_to_every: o.BackupToEvery = o.DEFAULTS["--backup-to-every"],
     log_level: o.LogLevelOption = o.DEFAULTS["--log-level"],
     log_format: o.LogFormatOption = o.DEFAULTS["--log-format"],
     metrics_token_file: o.MetricsTokenFile = None,
@@ -146,12 +148,14 @@ def serve(
         Reloader,
         check,
         configured,
+        copies_of,
         metrics_token,
         plan_of,
         settings_of,
         tls_files,
     )
     from clients.cli.serve import run_until_told
+    from session_controller.backup.off_box import forget_copies
     from session_controller.box import Box, BoxSettings
     from session_controller.preflight.checks import refusals, subject_of
     from session_controller.preflight.subject import plan_of as checked_plan
@@ -169,6 +173,8 @@ def serve(
     _refuse(refusals(subject_of(data, datetime.now(UTC), checked_plan(given))))
     with explaining(data):
         settled = settle(data, given.site.name, settings_of(given), found.chosen())
+        if given.backup.to is None:
+            forget_copies(data)
     redirect = given.listen.http_redirect
     settings = BoxSettings(
         data,
@@ -180,6 +186,7 @@ def serve(
         tls_files(given, data),
         astuple(redirect) if redirect else None,
         given.site.host,
+        copies_of(given),
         deliver=True,
         examples=FLOWS if settled.fresh else None,
         mdns=not given.mdns.off,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
+from session_controller.backup.off_box import Copies, CopyPlan
 from session_controller.data_folder import BOX_FILE
 from session_controller.discovery.announcement import (
     Announcement,
@@ -145,6 +146,8 @@ class BoxSettings:
     """Where to listen for plain HTTP, to refer it to `http`; only with TLS."""
     host: str | None = None
     """The name or address by which screens reach the box, if it is known."""
+    copies: CopyPlan | None = None
+    """Where backups are copied to by itself; None: nowhere."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -163,6 +166,7 @@ class Box:
         self._broker: EmbeddedBroker | None = None
         self._service: Service | None = None
         self._backups: Backups | None = None
+        self._copies = Copies(settings.data, settings.copies)
         self._certificate: CertificateJob | None = None
         self._announcer: Announcer | None = None
         self._own = OwnTls(settings.data)
@@ -215,6 +219,7 @@ class Box:
             self._announce(self._broker)
         self._write_where()
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
+        self._tasks.append(asyncio.create_task(self._copies.keep_copying()))
         self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
@@ -381,6 +386,7 @@ class Box:
             self._tasks.pop().cancel()
         if self._announcer is not None:
             await self._announcer.stop()
+        self._copies.stop()
         if service is not None:
             await service.stop()
         if self._backups is not None:

@@ -33,6 +33,14 @@ class KeyringError(Exception):
     """The keys of a backup cannot be used."""
 
 
+class RecoveryKeyError(KeyringError):
+    """What was entered as a recovery key is none, or is another one."""
+
+
+class RecoveryKeyNeededError(KeyringError):
+    """Only a recovery key opens the keys of a backup on this machine."""
+
+
 class CertificateError(Exception):
     """A certificate, a key, or a name or address for one cannot be used."""
 

@@ -1,24 +1,28 @@
-"""`handrail backup`, an online, verified backup; `handrail soak`, a long test under load."""
+"""`handrail backup`: take, list and verify backups, and restore one into a scratch folder."""
 
-import json
-import os
-import socket
-import tempfile
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
-from clients.cli.output import print_facts, print_json, say
+from clients.cli.explaining import explaining
+from clients.cli.output import moment, print_facts, print_json, print_table, say
+from clients.cli.recovery_input import RecoveryKeyFile, read_recovery_key, with_recovery_key
 from session_controller.errors import KeyringError, StoreError
 
 if TYPE_CHECKING:
-    from clients.simulator.soak import SoakReport
+    from session_controller.backup.drill import Drill
+    from session_controller.backup.verifying import Verification
 
 BACKUPS = "backups"
 
-app = typer.Typer()
+app = typer.Typer(invoke_without_command=True)
 To = Annotated[
     Path | None,
     typer.Option(
@@ -27,16 +31,19 @@ To = Annotated[
 ]
 
 
-@app.command(epilog="Example: handrail backup --to /mnt/usb/handrail")
+@app.callback(epilog="Example: handrail backup --to /mnt/usb/handrail")
 def backup(
     context: typer.Context, *, to: To = None, data: Data = DATA, as_json: AsJson = False
 ) -> None:
     """Back up a box and verify the backup, whether or not the box is running.
 
     The backup is encrypted. Its keys are stored next to it: in `backups/keyring`, or in FOLDER.keys
-    for a copy. Store FOLDER.keys separately from the copy: the two together can be decrypted. A
-    later copy to the same folder replaces it, and writes only what is new.
+    for a copy. A later copy to the same folder replaces it, and writes only what is new. The
+    command says what opens the backup: unless there is a recovery key, FOLDER.keys does, so store
+    it separately from the copy.
     """
+    if context.invoked_subcommand is not None:
+        return
     with program(context).reach(data) as admin:
         taken = admin.back_up()
         path, keys = data / BACKUPS / taken.file, data / BACKUPS / "keyring"
@@ -48,10 +55,14 @@ def backup(
                 raise Failure(
                     f"the backup is {path}, but could not be copied to {to}: {problem}"
                 ) from None
+    from session_controller.backup.verifying import opens_with
+
+    opener = opens_with(path)
     if as_json:
-        print_json({"file": str(path), "keys": str(keys), "size": taken.size})
+        print_json({"file": str(path), "keys": str(keys), "size": taken.size, "opens_with": opener})
     else:
         say(f"backed up to {path} ({taken.size:,} bytes)")
+        say(f"it opens with {opener}")
 
 
 def _copy(data: Path, name: str, to: Path) -> tuple[Path, Path]:
@@ -64,93 +75,196 @@ def _copy(data: Path, name: str, to: Path) -> tuple[Path, Path]:
         raise Failure(str(error)) from None
 
 
-@app.command(epilog="Example: handrail soak --minutes 60 --sessions 100")
-def soak(
-    context: typer.Context,
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A backup in a list; what is None cannot be read."""
+
+    file: Path
+    taken: datetime | None
+    size: int | None
+    verified: datetime | None
+    opens_with: str
+
+
+@app.command("list", epilog="Example: handrail backup list --data /var/lib/handrail")
+def list_backups(
     *,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Duration in minutes.")] = 60.0,
-    sessions: Annotated[int, typer.Option(min=1, max=500, help="Concurrent sessions.")] = 100,
-    flow: Annotated[str, typer.Option(help="A flow's id.")] = "quick-check-in",
-    data: Annotated[
+    to: Annotated[
         Path | None,
         typer.Option(
-            "--data",
-            help="Create the temporary data folder here, to test this disk.",
+            "--to",
+            metavar="FOLDER",
             file_okay=False,
-            exists=True,
+            help="The folder with copies; by default, that of `serve --backup-to`.",
         ),
     ] = None,
+    data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Test a temporary box for a long time under load and faults; exit with 1 on any failure.
+    """List the backups in the data folder and in the folder of copies, newest first.
 
-    The box is killed once and paused repeatedly; its memory and descriptors must not grow.
+    Shows when each was taken, the size of the data in it, what opens it, and when all of it was
+    last verified.
     """
-    from clients.sdk.credential import Credential
-    from clients.simulator.soak import BoxUnderSoak
-    from clients.simulator.soak import soak as run_soak
-    from schemas.base import Role
+    from session_controller.backup.off_box import read_copies
 
-    with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
-        port = _free_port()
-        order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
-        order += ["--config", os.devnull]  # a box of its own
-        order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
-        box = BoxUnderSoak(order)
+    state = read_copies(data)
+    elsewhere = to or (Path(state.to) if state else None)
+    with explaining(data):
+        found = [*_listed(data / BACKUPS), *(_listed(elsewhere) if elsewhere else ())]
+    if as_json:
+        print_json([_plain(one) for one in found])
+        return
+    rows = [
+        (
+            moment(one.taken) or "damaged",
+            f"{one.size or 0:,}",
+            moment(one.verified),
+            str(one.file),
+        )
+        for one in found
+    ]
+    print_table(("taken", "bytes", "verified", "file"), rows, "There are no backups.")
+    for folder, opener in {one.file.parent: one.opens_with for one in found}.items():
+        say(f"{folder} opens with {opener}")
+    if state and state.failed:
+        since = moment(state.failed.since)
+        say(f"nothing was copied to {state.to} since {since}: {state.failed.text}")
+
+
+def _plain(one: _Listed) -> dict[str, object]:
+    return {
+        "file": str(one.file),
+        "taken": one.taken and one.taken.isoformat(),
+        "size": one.size,
+        "verified": one.verified and one.verified.isoformat(),
+        "opens_with": one.opens_with,
+    }
+
+
+def _listed(folder: Path) -> Iterator[_Listed]:
+    from session_controller.backup.manifest import listed, read_header
+    from session_controller.backup.verifying import opens_with
+
+    opener = ""
+    for path in listed(folder):
+        opener = opener or opens_with(path)  # one file of keys for all in a folder
         try:
-            secret = json.loads((Path(folder) / "admin.json").read_text())["admin-1"]
-            admin = Credential("main", "admin-1", Role.ADMIN, secret)
-            url = f"mqtt://127.0.0.1:{port}"
-            report = run_soak(
-                box,
-                url,
-                admin,
-                flow,
-                seconds=minutes * 60,
-                sessions=sessions,
-                progress=lambda so_far: say(_so_far(so_far)),
-            )
-        finally:
-            box.stop()
-    _tell(report, as_json=as_json)
-    if not report.well:
+            header = read_header(path)
+        except StoreError:
+            yield _Listed(path, None, None, None, opener)
+        else:
+            yield _Listed(path, header.taken, header.data, header.verified, opener)
+
+
+@app.command(epilog="Example: handrail backup verify /mnt/usb/handrail")
+def verify(
+    path: Annotated[
+        Path, typer.Argument(metavar="BACKUP", exists=True, help="A backup, or a folder with one.")
+    ],
+    *,
+    recovery_key_file: RecoveryKeyFile = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Verify each page and each document of a backup, and the box's signature.
+
+    Needs nothing but the backup and its keys. The signature is verified if a key is at hand: of the
+    data folder, the environment or --recovery-key-file. Exits with 1 on any fault.
+    """
+    from session_controller.backup.elsewhere import newest_in
+    from session_controller.backup.verifying import verify_backup
+
+    with explaining(data):
+        key = read_recovery_key(recovery_key_file) if recovery_key_file else None
+        found = verify_backup(newest_in(path), data, key)
+    if as_json:
+        print_json(_verified(found))
+    else:
+        _print_verified(found)
+    if found.faults:
         raise typer.Exit(FAILED)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
+def _verified(found: Verification) -> dict[str, object]:
+    header = found.header
+    return {
+        "backup": str(found.backup),
+        "whole": not found.faults,
+        "taken": header.taken.isoformat() if header else None,
+        "pages": header.pages if header else None,
+        "documents": header.documents.count if header else None,
+        "signature_verified": not found.faults and found.unsigned is None,
+        "opens_with": found.opens_with,
+        "faults": list(found.faults),
+    }
 
 
-def _so_far(report: "SoakReport") -> str:
-    newest = report.samples[-1]
-    return (
-        f"{report.outcomes.total()} sessions, {newest.resident / (1 << 20):.0f} MiB, "
-        f"{newest.descriptors} descriptors"
-    )
+def _print_verified(found: Verification) -> None:
+    for fault in found.faults:
+        say(fault)
+    facts = {"backup": str(found.backup), "whole": "no" if found.faults else "yes"}
+    if (header := found.header) is not None:
+        facts |= {
+            "taken": moment(header.taken),
+            "pages": f"{header.pages:,}",
+            "documents": f"{header.documents.count:,}",
+        }
+    if not found.faults:
+        unsigned = found.unsigned
+        facts["signature"] = f"not verified: {unsigned}" if unsigned else "verified"
+    print_facts(facts | {"opens with": found.opens_with})
 
 
-def _tell(report: "SoakReport", *, as_json: bool) -> None:
+@app.command(epilog="Example: handrail backup drill --data /var/lib/handrail")
+def drill(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="BACKUP",
+            exists=True,
+            help="A backup, or a folder with one; by default, the newest in the data folder.",
+        ),
+    ] = None,
+    *,
+    recovery_key_file: RecoveryKeyFile = None,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into a scratch folder, verify all of it, and remove the folder again.
+
+    Nothing is started, and the box may run. The whole log is verified, and every state is rebuilt
+    from it. With --recovery-key-file, nothing but that key opens the backup, as on another machine.
+    """
+    from session_controller.backup.drill import drill as rehearse
+    from session_controller.backup.elsewhere import newest_in
+
+    with explaining(data):
+        if not data.is_dir():
+            raise Failure(f"{data} is not a data folder")
+        file, at = newest_in(path or data / BACKUPS), datetime.now(UTC)
+        try:
+            done = with_recovery_key(recovery_key_file, lambda key: rehearse(data, file, at, key))
+        except OSError as error:
+            raise Failure(f"{error.filename or data}: {error.strerror}") from None
     if as_json:
-        print_json(
-            {
-                "well": report.well,
-                "outcomes": dict(report.outcomes),
-                "kills": report.kills,
-                "stalls": report.stalls,
-                "memory": [s.resident for s in report.samples],
-                "descriptors": [s.descriptors for s in report.samples],
-            }
-        )
-        return
-    facts = {name: str(count) for name, count in report.outcomes.items()}
-    facts |= {"kills": str(report.kills), "stalls": str(report.stalls)}
-    if report.samples:
-        first, last = report.samples[0], report.samples[-1]
-        facts["memory"] = (
-            f"{first.resident >> 20} MiB at the start, {last.resident >> 20} at the end"
-        )
-        facts["descriptors"] = f"{first.descriptors} at the start, {last.descriptors} at the end"
-    facts["flat"] = "yes" if report.flat else "no"
-    print_facts(facts)
+        print_json({**done.model_dump(mode="json", exclude={"v"}), "whole": not done.faults})
+    else:
+        _print_drill(done)
+    if done.faults:
+        raise typer.Exit(FAILED)
+
+
+def _print_drill(done: Drill) -> None:
+    for fault in done.faults:
+        say(fault)
+    print_facts(
+        {
+            "restored": done.backup,
+            "whole": "no" if done.faults else "yes",
+            "sessions": f"{done.sessions:,}",
+            "log entries": f"{done.entries:,}",
+            "documents": f"{done.documents:,}",
+            "took": f"{done.seconds:,.1f} s",
+        }
+    )

@@ -12,6 +12,7 @@ from session_controller.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from session_controller.backup.backups import BackupPlan
+    from session_controller.backup.off_box import CopyPlan
     from session_controller.box import TlsFiles
     from session_controller.configuration.reading import Configured
     from session_controller.configuration.sections import Sections
@@ -123,6 +124,14 @@ def plan_of(found: "Sections") -> "BackupPlan":
     from session_controller.backup.keeping import Keep
 
     return BackupPlan(found.backup.every or None, Keep(*astuple(found.backup.keep)))
+
+
+def copies_of(found: "Sections") -> "CopyPlan | None":
+    """Return where backups are copied to, if anywhere."""
+    from session_controller.backup.off_box import CopyPlan
+
+    backup = found.backup
+    return None if backup.to is None else CopyPlan(backup.to, backup.to_every)
 
 
 class Changeable(Protocol):

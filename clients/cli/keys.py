@@ -23,6 +23,7 @@ from clients.cli.context import (
 )
 from clients.cli.explaining import explaining
 from clients.cli.output import moment_of, print_facts, print_json, print_line, print_rows, say
+from clients.cli.recovery import app as recovery
 from clients.cli.types import since as parse_since
 from clients.sdk.files import write_private
 
@@ -34,6 +35,7 @@ keys = typer.Typer(
     epilog="Example: handrail key show",
     no_args_is_help=True,
 )
+keys.add_typer(recovery, name="recovery")
 app = typer.Typer(
     help="Read, sign and verify the audit log.",
     epilog="Example: handrail audit verify",

@@ -66,6 +66,8 @@ def shown_commands(
     """Yield the commands that are not hidden, with their full names."""
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
+            if command.invoke_without_command:
+                yield (*names, name), command
             yield from shown_commands(command, (*names, name))
         elif not command.hidden:
             yield (*names, name), command

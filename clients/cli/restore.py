@@ -9,6 +9,7 @@ import typer
 from clients.cli.context import DATA, USAGE, AsJson, Data, Failure
 from clients.cli.explaining import explaining
 from clients.cli.output import print_json, say
+from clients.cli.recovery_input import RecoveryKeyFile, with_recovery_key
 
 app = typer.Typer()
 
@@ -26,10 +27,13 @@ def restore(
             "--forget-replaced", help="Restore nothing; delete what earlier restores replaced."
         ),
     ] = False,
+    recovery_key_file: RecoveryKeyFile = None,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Replace the database with a backup. Stop the box first.
+
+    If only the recovery key opens the backup on this machine, the command asks for it.
 
     The replaced database is kept in the data folder, until `--forget-replaced` deletes it. Screens
     that are ahead of the backup return to its state and resend the commands that they still hold.
@@ -48,7 +52,8 @@ def restore(
             return
         try:
             file = newest_in(backup)
-            done = put_back(data, file, datetime.now(UTC))
+            at = datetime.now(UTC)
+            done = with_recovery_key(recovery_key_file, lambda key: put_back(data, file, at, key))
         except OSError as error:
             problem = f"{error.filename or data}: {error.strerror}"
             raise Failure(

@@ -60,6 +60,8 @@ BackupEvery = Annotated[timedelta, _option("--backup-every", parser=span, metava
 KeepBackups = Annotated[
     Counts, _option("--keep-backups", parser=counts, metavar="LAST,DAYS,WEEKS,MONTHS")
 ]
+BackupTo = Annotated[Path | None, _option("--backup-to", metavar="FOLDER")]
+BackupToEvery = Annotated[timedelta, _option("--backup-to-every", parser=span, metavar="SPAN")]
 LogLevelOption = Annotated[LogLevel, _option("--log-level")]
 LogFormatOption = Annotated[LogFormat, _option("--log-format")]
 MetricsTokenFile = Annotated[Path | None, _option("--metrics-token-file", metavar="FILE")]

@@ -27,8 +27,10 @@ from typing import Any
 from session_controller import failpoints
 from session_controller.backup import checking, keeping, reading
 from session_controller.backup.apart import Helper, InterruptedByPurgeError, NoRoomError, lines
+from session_controller.backup.box_secrets import configuration, opener_of, secrets_for_keyring
 from session_controller.backup.by_hand import chosen_of, named_files
 from session_controller.backup.checking import faults, refuse_unsigned
+from session_controller.backup.drill import sweep_scratch
 from session_controller.backup.keeping import Keep, remove_unnamed
 from session_controller.backup.manifest import (
     FOLDER,
@@ -47,16 +49,13 @@ from session_controller.backup.rotation import rotate
 from session_controller.backup.shelf import LOG as LOG_OF_DOCUMENTS
 from session_controller.backup.shelf import forget_documents, sessions_in
 from session_controller.backup.turns import turn
-from session_controller.data_folder import ADMINS_FILE, CONFIGURATION_FILE, DELIVERY_FILE
 from session_controller.errors import KeyringError, StoreError
 from session_controller.failpoints import Point
 from session_controller.integrity import data_folder as integrity
-from session_controller.integrity.configuration import files_inside
 from session_controller.security.encryption import (
-    KEY_FILE,
     BoxKeyError,
+    BoxKeys,
     DecryptionError,
-    keys_are_given,
     load_box_keys,
 )
 from session_controller.security.files import sync_folder
@@ -71,7 +70,6 @@ from session_controller.security.keyring import (
     write_keyring,
 )
 from session_controller.security.keys import LOG, session_key
-from session_controller.security.own_tls import TLS_FILES
 from session_controller.storage.database import DATABASE, connect_to_read
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.room import DiskUsage, Room
@@ -80,11 +78,6 @@ from session_controller.storage.store import Store
 
 _log = logging.getLogger(__name__)
 
-KEPT_FILES = (KEY_FILE, ADMINS_FILE)
-"""Secrets, in the keyring; so are keys of destinations and of TLS that are in the data folder, and
-the configuration there, which may have a password."""
-CONFIGURATION_FILES = (DELIVERY_FILE,)
-"""Configuration without secrets, in the backup itself."""
 _LOOK_EVERY_S = 60.0
 _VERIFY_EVERY = timedelta(days=7)
 """How often everything is read again: each entry, each state, each page and each document."""
@@ -141,6 +134,7 @@ class Backups:
         For the start. Raises `OSError`, `KeyringError`, `sqlite3.Error`.
         """
         self.clear_drafts()
+        sweep_scratch(self._data)
         keyring = self._folder / KEYRING
         kept = {session_key(name) for name in sessions_in(self._folder)}
         if keyring.exists():
@@ -178,7 +172,7 @@ class Backups:
     async def _take(self) -> Path:
         try:
             path = await asyncio.to_thread(self._write)
-        except (sqlite3.Error, OSError, KeyringError, StoreError) as error:
+        except (sqlite3.Error, OSError, KeyringError, BoxKeyError, StoreError) as error:
             raise BackupError(f"Cannot write the backup: {error}") from error
         await asyncio.to_thread(self._thin)
         return path
@@ -250,7 +244,7 @@ class Backups:
             pages=count,
             root=copied["root"],
             documents=Listed(**shelved["documents"]),
-            files=encoded_files(_configuration(self._data)),
+            files=encoded_files(configuration(self._data)),
             packs=tuple(copied["packs"]),
             written=copied["written"] + shelved["written"],
             data=count * copied["page_size"] + shelved["bytes"],
@@ -301,14 +295,16 @@ class Backups:
                 raise BackupError("The box key was rotated during the backup; take it again.")
             self._complete_rotation()
             fresh = {k: v for k, v in keys.items() if k not in self._forgotten}
-            return add_to_keyring(path, fresh, self._files())
+            former = read_keyring(path).sealed if path.exists() else {}
+            secrets = secrets_for_keyring(self._data, self._named_files, former)
+            return add_to_keyring(path, fresh, secrets.files, secrets.sealed)
 
     def _complete_rotation(self) -> None:
         """Wrap the backups' keys like the box's, after a rotation that was killed, or a restore."""
         path, box = self._folder / KEYRING, load_box_keys(self._data)
         wrapped = read_keyring(path).keys.get(LOG) if path.exists() else None
         if wrapped is not None and box is not None and not box.has_wrapped(wrapped):
-            self._rewrap_keyring()
+            self._rewrap_keyring(box)
 
     def _refuse_other_box(self, path: Path, manifest: Manifest) -> None:
         """Raise `BackupError` if the folder's keys are not those with which the box signs."""
@@ -318,13 +314,6 @@ class Backups:
             raise BackupError(
                 f"{self._folder} has the backups of another box; move it away and take a new backup"
             ) from None
-
-    def _files(self) -> dict[str, bytes]:
-        """Return the files a restore needs; the key file only if it contains the box's key."""
-        names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
-        return files_inside(self._data, self._named_files) | _contents(
-            self._data, [*names, *TLS_FILES, CONFIGURATION_FILE]
-        )
 
     def _thin(self) -> None:
         """Remove backups that are not to be kept; if that fails, log an error."""
@@ -353,22 +342,21 @@ class Backups:
         """
         with self._keyring:
             self._rotations += 1
-            count = rotate(self._store, self._data, at, device)
-            self._rewrap_keyring()
-        return count
+            return rotate(self._store, self._data, at, device, self._rewrap_keyring)
 
-    def _rewrap_keyring(self) -> None:
-        """Wrap the backups' keys like the box's; until then, the keyring has the old box key."""
-        path, box = self._folder / KEYRING, load_box_keys(self._data)
-        if box is None or not path.exists():
+    def _rewrap_keyring(self, box: BoxKeys) -> None:
+        """Wrap the backups' keys with the first of these box keys, and seal the secrets again."""
+        path = self._folder / KEYRING
+        if not path.exists():
             return
         old = read_keyring(path)
-        opener = old.box_keys(self._data)
         try:
+            opener = opener_of(old, self._data)
             keys = {name: box.wrap(opener.unwrap(k, name), name) for name, k in old.keys.items()}
         except (BoxKeyError, DecryptionError) as error:
             raise KeyringError(f"{path}: {error}; or move it away and take a new backup") from None
-        write_keyring(path, Keyring(keys, self._files()))
+        secrets = secrets_for_keyring(self._data, self._named_files, {}, box)
+        write_keyring(path, Keyring(keys, secrets.files, secrets.sealed))
 
     def forget(self, purged: Iterable[str]) -> None:
         """Delete purged sessions from all backups, and from databases that a restore replaced.
@@ -386,6 +374,7 @@ class Backups:
                     remove_from_keyring(path, gone)
             finally:
                 forget_documents(self._folder, sessions)
+            sweep_scratch(self._data)
             for database in self._data.glob(f"{ASIDE}*/{DATABASE}"):
                 _forget_aside(database.parent, sessions)
 
@@ -433,15 +422,6 @@ class Backups:
         self._helper.interrupt()
         if self._under_way is not None:
             await asyncio.wait([self._under_way])
-
-
-def _configuration(data: Path) -> dict[str, bytes]:
-    return _contents(data, CONFIGURATION_FILES)
-
-
-def _contents(data: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Return the files of the data folder that exist, by name."""
-    return {name: (data / name).read_bytes() for name in names if (data / name).exists()}
 
 
 def _keys_aside(aside: Path) -> set[str]:

@@ -19,7 +19,12 @@ from session_controller.integrity.configuration import (
     told_unknown,
     unknown_destinations,
 )
-from session_controller.security.encryption import CREDENTIAL, KEY_FILE, KEY_VARIABLE
+from session_controller.security.encryption import (
+    CREDENTIAL,
+    KEY_FILE,
+    KEY_VARIABLE,
+    keys_are_given,
+)
 from session_controller.security.keyring import Keyring
 from session_controller.settings import CHOSEN
 from session_controller.storage.database import DATABASE
@@ -35,6 +40,16 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
     destinations = configured_destinations(_content(data))
     if KEY_FILE not in keyring.files:
         yield f"the box key: pass {KEY_VARIABLE} or the credential {CREDENTIAL} to `handrail serve`"
+    elif keys_are_given():
+        yield (
+            f"the box key: {KEY_VARIABLE} or the credential {CREDENTIAL} has another one than this "
+            f"backup, whose key is now in {data / KEY_FILE}; do not pass the other one any more"
+        )
+    elif keyring.key_outside:
+        yield (
+            f"the box key: it was kept outside the data folder, and is now in {data / KEY_FILE}; "
+            f"pass it as {KEY_VARIABLE} or the credential {CREDENTIAL} again, and remove the file"
+        )
     if chosen:
         said = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chosen.items())
         yield f"the configuration in {CONFIGURATION_FILE}, which was: {said}"

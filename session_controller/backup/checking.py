@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from session_controller.backup.manifest import Manifest, RootHash, is_signed, read_manifest
 from session_controller.backup.packs import PageMap, PageReader, page_hash
 from session_controller.backup.shelf import DOCUMENTS, Name, names_of
-from session_controller.errors import KeyringError, StoreError
+from session_controller.errors import KeyringError, RecoveryKeyNeededError, StoreError
 from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.security.keyring import Keyring, keyring_of, read_keyring
 from session_controller.security.keys import LOG, session_key
@@ -63,6 +63,8 @@ def public_key(keyring: Keyring, data: Path) -> bytes:
     try:
         key = keyring.box_keys(data).unwrap(wrapped, LOG)
     except (BoxKeyError, DecryptionError):
+        if keyring.is_sealed:
+            raise RecoveryKeyNeededError("the box key here is another one") from None
         raise StoreError("its keyring was made with another box key") from None
     return Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw()
 
@@ -86,6 +88,15 @@ def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
     try:
         manifest, keyring = read_manifest(path), read_keyring(keyring_of(path))
         refuse_unsigned(path, manifest, keyring, path.parent.parent)
+        yield from contents_faults(path, keyring, discard=discard)
+    except (StoreError, KeyringError) as error:
+        yield str(error)
+
+
+def contents_faults(path: Path, keyring: Keyring, *, discard: bool = False) -> Iterator[str]:
+    """Yield which pages and documents of a backup are not as its list says; never raises."""
+    try:
+        manifest = read_manifest(path)
         assemble(path.parent, manifest)
         documents = names_of(path.parent, manifest.header.documents)
         for name in sorted(documents):
@@ -93,7 +104,7 @@ def faults(path: Path, *, discard: bool = False) -> Iterator[str]:
                 yield fault
                 if discard:
                     (path.parent / DOCUMENTS).joinpath(*name).unlink(missing_ok=True)
-    except (StoreError, KeyringError) as error:
+    except StoreError as error:
         yield str(error)
     except OSError as error:
         yield f"{path} cannot be read: {error.strerror}"

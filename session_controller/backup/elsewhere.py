@@ -39,6 +39,7 @@ from session_controller.security.keyring import (
     write_keyring,
 )
 from session_controller.security.keys import session_key
+from session_controller.security.recovery import read_recovery
 from session_controller.storage.database import DATABASE
 from session_controller.storage.documents import is_intact
 from session_controller.storage.room import Room
@@ -136,6 +137,11 @@ def _copy_documents(source: Path, header: Header, to: Path) -> None:
     lacking = {name for name in names if not _is_there(to, name)}
     lacking -= Shelf(to, sys.maxsize).copy(source / DOCUMENTS, lacking)
     keyring = read_keyring(source / KEYRING)
+    if keyring.files and read_recovery(source.parent) is not None:
+        raise StoreError(
+            "no backup was taken since the recovery key was made, so the secrets are not encrypted "
+            "for it yet; take a backup first: `handrail backup`"
+        )
     for session, name in sorted(lacking):
         if session_key(session) in keyring.keys:
             raise StoreError(f"{source / DOCUMENTS / session / name} is missing")

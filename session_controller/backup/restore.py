@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
@@ -21,18 +21,31 @@ from pathlib import Path
 from schemas.base import written
 from session_controller.audit.events import BoxEvent, Restored, SessionPurged
 from session_controller.audit.hash_chain import Head, content_hash, follow
-from session_controller.backup.backups import CONFIGURATION_FILES, KEPT_FILES
+from session_controller.backup.box_secrets import CONFIGURATION_FILES, KEPT_FILES
 from session_controller.backup.by_hand import by_hand
 from session_controller.backup.checking import assemble, document_fault, refuse_unsigned
 from session_controller.backup.manifest import Header, Manifest, decoded_files, read_manifest
 from session_controller.backup.outlook import ASIDE, replaced
 from session_controller.backup.shelf import names_of
 from session_controller.data_folder import DELIVERY_FILE
-from session_controller.errors import KeyringError, StoreError
+from session_controller.errors import (
+    KeyringError,
+    RecoveryKeyError,
+    RecoveryKeyNeededError,
+    StoreError,
+)
 from session_controller.integrity.configuration import inside
+from session_controller.security.encryption import (
+    KEY_FILE,
+    BoxKeyError,
+    DecryptionError,
+    keys_are_given,
+    load_box_keys,
+)
 from session_controller.security.files import make_private_folder, sync_folder, write_private
 from session_controller.security.keyring import Keyring, keyring_of, read_keyring
-from session_controller.security.keys import session_key
+from session_controller.security.keys import LOG, session_key
+from session_controller.security.recovery import RECOVERY_FILE, RecoveryKey, unlock
 from session_controller.storage.database import (
     DATABASE,
     DOCUMENTS_DRAFT,
@@ -65,20 +78,23 @@ class Restoration:
     """What the box needs and this machine does not have yet, as sentences."""
 
 
-def restore(data: Path, backup: Path, at: datetime) -> Restoration:
+def restore(data: Path, backup: Path, at: datetime, key: RecoveryKey | None = None) -> Restoration:
     """Restore a backup into a data folder. If interrupted at any point, it can be repeated.
 
-    Raises `StoreBusyError` while a box uses the folder, and `StoreError` for a damaged backup.
+    Raises `StoreBusyError` while a box uses the folder, `StoreError` for a damaged backup, and
+    `RecoveryKeyNeededError` if nothing on this machine opens it.
     """
     lock = lock_folder(data)
     try:
         with _refusing(backup):
-            manifest, keyring = read_manifest(backup), read_keyring(keyring_of(backup))
+            manifest = read_manifest(backup)
+            keyring = unlock(read_keyring(keyring_of(backup)), data, key)
             refuse_unsigned(backup, manifest, keyring, data)
+            keyring = _without_given_key(keyring, data)
             draft = _Draft(data, backup, manifest, keyring, at)
             epoch, sessions = _prepared(draft, *_known(data))
         write_private(data / RESTORING, f"{backup}\n".encode())
-        files = {**keyring.files, **_configuration(manifest.header)}
+        files = {**keyring.files, **_configuration(manifest.header, data)}
         replaced = _put_aside(data, at, files)
         for name, content in files.items():
             _write_inside(data, name, content)
@@ -112,8 +128,23 @@ def _refusing(backup: Path) -> Iterator[None]:
     """Name the backup in the message if it is not restored."""
     try:
         yield
+    except (RecoveryKeyNeededError, RecoveryKeyError) as error:
+        raise type(error)(f"{backup} cannot be restored: {error}") from None
     except (StoreError, KeyringError) as error:
         raise StoreError(f"{backup} cannot be restored: {error}") from None
+
+
+def _without_given_key(keyring: Keyring, data: Path) -> Keyring:
+    """Leave out the box's key if this machine has it outside the data folder: it stays there."""
+    try:
+        box = load_box_keys(data) if keys_are_given() else None
+        if box is not None:
+            box.unwrap(keyring.keys[LOG], LOG)
+            files = {name: text for name, text in keyring.files.items() if name != KEY_FILE}
+            return replace(keyring, files=files)
+    except (BoxKeyError, DecryptionError):
+        pass  # another key; what is to be done is listed
+    return keyring
 
 
 def _prepared(draft: "_Draft", known_epoch: int, purged: Collection[str]) -> tuple[int, int]:
@@ -205,9 +236,15 @@ class _Draft:
                 (folder / session / name).chmod(0o600)
 
 
-def _configuration(header: Header) -> dict[str, bytes]:
-    found = decoded_files(header)
-    return {name: content for name, content in found.items() if name in CONFIGURATION_FILES}
+def _configuration(header: Header, data: Path) -> dict[str, bytes]:
+    """Return the files of a backup that are in it, except for an earlier recovery key's.
+
+    The paper with that one may have been destroyed.
+    """
+    names = set(CONFIGURATION_FILES)
+    if (data / RECOVERY_FILE).exists():
+        names.remove(RECOVERY_FILE)
+    return {name: text for name, text in decoded_files(header).items() if name in names}
 
 
 def _write_inside(data: Path, name: str, content: bytes) -> None:

@@ -4,6 +4,7 @@ If killed at any point, it can be repeated: until all keys are wrapped again, bo
 kept.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -22,10 +23,17 @@ from session_controller.storage.entities import LoggedBoxEvent
 from session_controller.storage.store import Store
 
 
-def rotate(store: Store, data: Path, at: datetime, device: str) -> int:
+def rotate(
+    store: Store,
+    data: Path,
+    at: datetime,
+    device: str,
+    also: Callable[[BoxKeys], None] = lambda _: None,
+) -> int:
     """Wrap all keys with a new key, or the first of the configured ones; return their number.
 
-    Raises `OSError`, `sqlite3.Error`, `BoxKeyError`.
+    `also` wraps those that are elsewhere, while both keys are there. Raises `OSError`,
+    `sqlite3.Error`, `BoxKeyError`, and what `also` raises.
     """
     act, own = LoggedBoxEvent(at, KeyRotated(), device), OwnTls(data)
     if keys_are_given():
@@ -33,12 +41,15 @@ def rotate(store: Store, data: Path, at: datetime, device: str) -> int:
         if box is None:
             raise FileNotFoundError("the configured box key is missing")
         own.rewrap(box)
-        return store.rewrap(box, act)
+        count = store.rewrap(box, act)
+        also(box)
+        return count
     path = data / KEY_FILE
     both = new_key() + path.read_bytes()
     write_private(path, both)
     new = BoxKeys.read(both)
     count = store.rewrap(new, act)
     own.rewrap(new)
+    also(new)
     write_private(path, both[:KEY_BYTES])
     return count

@@ -294,7 +294,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """Backups in the data folder."""
+    """Backups in the data folder, and copies of them."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -311,6 +311,20 @@ class Backup:
         option="--keep-backups",
         why="yesterday for a mistake, last month for one that nobody noticed",
         live=True,
+    )
+    to: Path | None = setting(
+        None,
+        "Copy backups to this folder, which `backup --to FOLDER` prepares.",
+        option="--backup-to",
+        unset="none",
+        example="/mnt/backup/handrail",
+        why="a box does not know your shares",
+    )
+    to_every: Annotated[timedelta, Parsed(span)] = setting(
+        timedelta(0),
+        "Copy to the folder at most this often; 0s: each backup.",
+        option="--backup-to-every",
+        why="as safe as the backups here",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from session_controller.preflight.backups import backup_findings
 from session_controller.preflight.certificate import certificate_findings
 from session_controller.preflight.clock import clock_findings
+from session_controller.preflight.copies import copy_findings, drill_findings
 from session_controller.preflight.database import (
     database_findings,
     document_findings,
@@ -20,6 +21,7 @@ from session_controller.preflight.folder import disk_findings, folder_findings
 from session_controller.preflight.network import network_findings
 from session_controller.preflight.network_name import network_name_findings
 from session_controller.preflight.options import configuration_findings, option_findings
+from session_controller.preflight.recovery import recovery_findings
 from session_controller.preflight.subject import Plan, Subject, is_locked, planned
 from session_controller.storage.room import DiskUsage
 
@@ -34,6 +36,9 @@ _REFUSING = frozenset(
 WHILE_RUNNING: tuple[Check, ...] = (
     disk_findings,
     backup_findings,
+    copy_findings,
+    drill_findings,
+    recovery_findings,
     certificate_findings,
     delivery_findings,
     clock_findings,
@@ -48,6 +53,9 @@ ALL: tuple[Check, ...] = (
     log_findings,
     document_findings,
     backup_findings,
+    copy_findings,
+    drill_findings,
+    recovery_findings,
     certificate_findings,
     delivery_findings,
     clock_findings,

@@ -104,11 +104,17 @@ def new_key() -> bytes:
 
 def load_box_keys(folder: Path, environment: Mapping[str, str] = os.environ) -> BoxKeys | None:
     """Return the box's keys, or None if there are none yet. Raises `BoxKeyError`."""
+    found = box_key_bytes(folder, environment)
+    return None if found is None else BoxKeys.read(found)
+
+
+def box_key_bytes(folder: Path, environment: Mapping[str, str] = os.environ) -> bytes | None:
+    """Return the box's keys as a key file has them, or None. Raises `BoxKeyError`."""
     given = _given(environment)
     if given is not None:
         return given
     path = folder / KEY_FILE
-    return BoxKeys.read(path.read_bytes()) if path.exists() else None
+    return path.read_bytes() if path.exists() else None
 
 
 def required_box_keys(folder: Path) -> BoxKeys:
@@ -131,24 +137,28 @@ def keys_are_given(environment: Mapping[str, str] = os.environ) -> bool:
     return _given(environment) is not None
 
 
-def _given(environment: Mapping[str, str]) -> BoxKeys | None:
+def _given(environment: Mapping[str, str]) -> bytes | None:
     text = environment.get(KEY_VARIABLE)
     if text:
-        return BoxKeys([_decoded(part) for part in text.split(",")])
+        return _decoded(text)
     folder = environment.get("CREDENTIALS_DIRECTORY")
     path = Path(folder) / CREDENTIAL if folder else None
     if path is None or not path.exists():
         return None
     content = path.read_bytes()
     if content and len(content) % KEY_BYTES == 0:
-        return BoxKeys.read(content)
-    return BoxKeys([_decoded(part) for part in content.decode("ascii", "replace").split(",")])
+        return content
+    return _decoded(content.decode("ascii", "replace"))
 
 
 def _decoded(text: str) -> bytes:
+    """Return keys that are separated by commas. Raises `BoxKeyError`."""
     try:
-        return base64.b64decode(text.strip(), validate=True)
+        keys = [base64.b64decode(part.strip(), validate=True) for part in text.split(",")]
     except (binascii.Error, ValueError):
+        keys = []
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise BoxKeyError(
             f"{KEY_VARIABLE} must contain keys of {KEY_BYTES} bytes in base64, separated by commas"
-        ) from None
+        )
+    return b"".join(keys)

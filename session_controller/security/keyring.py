@@ -1,9 +1,10 @@
 """The keys of backups, in a small file beside them, so that a purge reaches all backups at once.
 
 `backups/keyring` serves all backups in its folder; a copy elsewhere has its own, `FOLDER.keys`. It
-contains the wrapped keys of all sessions, and the box's key, the admin devices' secrets, and those
-of destinations if these are files in the data folder: a backup can be restored with its keyring,
-and not without it.
+contains the wrapped keys of all sessions, and the box's secrets: its key, the admin devices'
+secrets, and those of destinations and of TLS if these are files in the data folder. A backup can be
+restored with its keyring, and not without it. If there is a recovery key, the secrets are sealed
+(`session_controller.security.recovery`), and nothing in the file can be used without a key.
 
 A line per key, so that a backup writes only new ones, and a purge overwrites only those that go: a
 box has tens of thousands. A new key is written over a line that a purge left blank: a shorter file
@@ -18,21 +19,21 @@ import binascii
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from session_controller.errors import KeyringError
+from session_controller.errors import KeyringError, RecoveryKeyNeededError
 from session_controller.security.encryption import KEY_FILE, BoxKeyError, BoxKeys, load_box_keys
 from session_controller.security.files import write_private
 
 KEYRING = "keyring"
 _BESIDE = ".keys"
-_KEY, _FILE = "key", "file"
+_KEY, _FILE, _SEALED = "key", "file", "sealed"
 _BLANK = b" "
 _IGNORED = (b" ", b"\0")
 """What a line starts with that is blank or not complete."""
 _Line = tuple[str, str]
-"""Whether a line is a key or a file, and its name."""
+"""Whether a line is a key, a file or sealed, and its name."""
 _Span = tuple[int, int]
 
 
@@ -42,6 +43,15 @@ class Keyring:
 
     keys: dict[str, bytes]
     files: dict[str, bytes]
+    sealed: dict[str, bytes] = field(default_factory=dict)
+    """The files, encrypted, by whose key opens them."""
+    key_outside: bool = False
+    """Whether the box's key is among the files, but was not a file of the data folder."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Return whether its files can be read with a key only."""
+        return bool(self.sealed) and not self.files
 
     def box_keys(self, data: Path) -> BoxKeys:
         """Return the box's keys: from the keyring, the environment or a data folder.
@@ -55,6 +65,8 @@ class Keyring:
             found = load_box_keys(data)
         except BoxKeyError as error:
             raise KeyringError(str(error)) from error
+        if found is None and self.sealed:
+            raise RecoveryKeyNeededError("its recovery key is needed, or the box key")
         if found is None:
             raise KeyringError("the box key is not in the keyring; set HANDRAIL_BOX_KEY")
         return found
@@ -74,14 +86,24 @@ def keyring_beside(copy: Path) -> Path:
 def read_keyring(path: Path) -> Keyring:
     """Read a keyring. Raises `KeyringError`."""
     ring = Keyring({}, {})
+    kinds = {_KEY: ring.keys, _SEALED: ring.sealed}
     for (kind, name), value, _ in _lines(_content(path), path):
-        (ring.keys if kind == _KEY else ring.files)[name] = value
+        kinds.get(kind, ring.files)[name] = value
     return ring
 
 
 def names_in_keyring(path: Path) -> set[str]:
     """Return the names of the keys, without reading the keys. Raises `KeyringError`."""
-    start = f'["{_KEY}", "'.encode()
+    return _names(path, _KEY)
+
+
+def openers_in_keyring(path: Path) -> set[str]:
+    """Return whose keys open the secrets; none if they are in clear. Raises `KeyringError`."""
+    return set[str]() if _names(path, _FILE) else _names(path, _SEALED)
+
+
+def _names(path: Path, kind: str) -> set[str]:
+    start = f'["{kind}", "'.encode()
     lines = (line for line in _content(path).split(b"\n")[:-1] if line.startswith(start))
     return {line[len(start) : line.index(b'"', len(start))].decode() for line in lines}
 
@@ -91,22 +113,28 @@ def write_keyring(path: Path, keyring: Keyring) -> None:
     write_private(path, b"".join(_line(line, value) for line, value in _values(keyring)))
 
 
-def add_to_keyring(path: Path, keys: Mapping[str, bytes], files: Mapping[str, bytes]) -> int:
-    """Add keys that are absent, and replace the files; return the bytes written.
+def add_to_keyring(
+    path: Path,
+    keys: Mapping[str, bytes],
+    files: Mapping[str, bytes],
+    sealed: Mapping[str, bytes] | None = None,
+) -> int:
+    """Add keys that are absent, and replace the files, sealed or not; return the bytes written.
 
     Raises `OSError`, `KeyringError`.
     """
+    ring = Keyring(dict(keys), dict(files), dict(sealed or {}))
     if not path.exists():
-        write_keyring(path, Keyring(dict(keys), dict(files)))
+        write_keyring(path, ring)
         return path.stat().st_size
     content = _content(path)
     found = list(_lines(content, path))
     known = {line: value for line, value, _ in found}
     newest = {line: span for line, _, span in found}
-    wanted = dict(_values(Keyring(dict(keys), dict(files))))
-    stale = {line for line in known if line[0] == _FILE and known[line] != wanted.get(line)}
+    wanted = dict(_values(ring))
+    stale = {line for line in known if line[0] != _KEY and known[line] != wanted.get(line)}
     fresh = {ln: v for ln, v in wanted.items() if ln in stale or ln not in known}
-    old = [s for ln, _, s in found if ln in stale or (ln[0] == _FILE and s != newest[ln])]
+    old = [s for ln, _, s in found if ln in stale or (ln[0] != _KEY and s != newest[ln])]
     written = _blank(path, _cut(content)) + _insert(path, content, fresh)
     return written + _blank(path, old)  # last, so that there always is one of each
 
@@ -132,7 +160,7 @@ def discard_draft(path: Path) -> None:
 def _insert(path: Path, content: bytes, fresh: Mapping[_Line, bytes]) -> int:
     """Write keys over blank lines, and the rest at the end; files always, since the last counts."""
     keys = [_line(line, value) for line, value in fresh.items() if line[0] == _KEY]
-    files = [_line(line, value) for line, value in fresh.items() if line[0] == _FILE]
+    files = [_line(line, value) for line, value in fresh.items() if line[0] != _KEY]
     pieces = list[tuple[int, bytes]]()
     for at, end in _ignored(content):
         while keys and at + len(keys[-1]) <= end + 1 and _is_blank(content, (at, end)):
@@ -219,6 +247,7 @@ def _unreadable(path: Path, error: Exception) -> KeyringError:
 
 def _values(keyring: Keyring) -> list[tuple[_Line, bytes]]:
     files = [((_FILE, name), value) for name, value in keyring.files.items()]
+    files += [((_SEALED, name), value) for name, value in keyring.sealed.items()]
     return files + [((_KEY, name), value) for name, value in keyring.keys.items()]
 
 

@@ -19,7 +19,9 @@ from schemas.wire.destinations import (
     MqttDestination,
     StaticToken,
 )
+from session_controller.backup.drill import DRILL_FILE
 from session_controller.backup.manifest import FOLDER as BACKUPS
+from session_controller.backup.off_box import STATE_FILE
 from session_controller.backup.outlook import ASIDE
 from session_controller.configuration.page import with_table
 from session_controller.configuration.sections import by_option
@@ -33,6 +35,7 @@ from session_controller.data_folder import (
 from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
 from session_controller.security.own_tls import FOLDER as TLS
+from session_controller.security.recovery import RECOVERY_FILE
 from session_controller.storage.database import DATABASE, DOCUMENTS_DRAFT, DRAFT, RESTORING
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from tests.conftest import ROOT
@@ -86,7 +89,7 @@ def used(tmp_path: Path, handrail: Handrail) -> Path:
     for words in (
         ("flow", "list"),
         ("deliver", "add", "out", "--folder", "."),
-        ("backup",),
+        ("key", "recovery", "create"),
         ("tls", "create"),
         ("config", "create"),
     ):
@@ -110,8 +113,11 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             CONFIGURATION_FILE,
             DELIVERY_FILE,
             ADMINS_FILE,
+            RECOVERY_FILE,
             BACKUPS,
             f"{ASIDE}*",
+            STATE_FILE,
+            DRILL_FILE,
             POINT_FILE,
             BOX_FILE,
         ),

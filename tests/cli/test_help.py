@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
+            if command.invoke_without_command:
+                yield (*names, name), command
             yield from _commands(command, (*names, name))
         else:
             yield (*names, name), command

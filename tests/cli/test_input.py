@@ -19,6 +19,8 @@ from .conftest import Handrail, Ran
 def _commands(group: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if getattr(command, "commands", None):
+            if command.invoke_without_command:
+                yield (*names, name), command
             yield from _commands(command, (*names, name))
         else:
             yield (*names, name), command
@@ -136,7 +138,15 @@ def test_no_box_as_json(typed: Handrail) -> None:
     assert json.loads(ran.err)["error"]["code"] == "no_box"
 
 
-BROKEN = ("admin.json", "box.json", "box.key", "delivery.json", "handrail.sqlite", "lock")
+BROKEN = (
+    "admin.json",
+    "box.json",
+    "box.key",
+    "delivery.json",
+    "handrail.sqlite",
+    "lock",
+    "recovery.json",
+)
 CONTENTS = {
     "junk": b"\x00\xff{ not: json",
     "list": b"[1, 2]",
@@ -160,6 +170,7 @@ def test_broken_files_of_a_data_folder(
     else:
         (data / name).write_bytes(CONTENTS[kind])
     lines = (("doctor",), ("deliver", "list"), ("device", "list"), ("audit", "list"), ("serve",))
+    lines += (("key", "recovery", "show"), ("key", "recovery", "create"), ("backup",))
     found = [fault_of(typed(*line, "--data", data), line) for line in lines]
     assert [fault for fault in found if fault] == []
 

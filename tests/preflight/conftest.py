@@ -9,6 +9,7 @@ import pytest
 from schemas.wire.destinations import FolderDestination
 from session_controller.security.encryption import required_box_keys
 from session_controller.security.own_tls import OwnTls, WantedHosts
+from session_controller.security.recovery import Recovery, RecoveryKey
 from tests.clients.conftest import clinic_at
 from tests.conftest import starting_box
 from tests.pictures import png
@@ -24,6 +25,8 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clinic.admin.add_destination(share)
         _, patient, session = clinic.paired()
         patient.upload(session, "card", png(8), "image/png")
+        key = RecoveryKey.create()
+        Recovery(recipient=key.recipient, created_at=datetime.now(UTC)).write(data)
         clinic.admin.back_up()
     OwnTls(data).create("main", WantedHosts(), required_box_keys(data), datetime.now(UTC))
     return data
