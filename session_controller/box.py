@@ -224,7 +224,9 @@ class Box:
         return CertificateJob(self.settings.data, self.settings.session.site, files, own)
 
     def reload(self) -> None:
-        """Read the certificate files again, for new connections; the log says the result."""
+        """Read the certificates and the destinations again; the log says the result."""
+        if self._service is not None:
+            self._service.reload()
         if self._certificate is not None and self._broker is not None:
             self._certificate.reload(self._broker.reload_certificates)
 

@@ -269,6 +269,11 @@ class Service:
         self._background.use(settings, remember)
         self.submit(self._publisher.say_status)
 
+    def reload(self) -> None:
+        """Read the file of the destinations again; the log says what is wrong with it."""
+        if self._delivery:
+            self._delivery.reload()
+
     async def settled(self) -> None:
         """Wait until everything that was waiting is committed, refused, or waits for the disk."""
         done = asyncio.Event()
@@ -614,6 +619,7 @@ class Service:
         await self.settled()
         self.monitor.activity.log_omitted(self.registry.devices)
         await self._background.retain()
+        await self._background.count_stuck()
         await self._probe()
         if self._maintenance.is_due(idle=idle):
             await self._in_the_stores_turn(self._maintenance.run)

@@ -66,6 +66,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.BackUp: (_ADMIN, administration.back_up),
     ShowStatus: (_ADMIN, administration.show_status),
     d.AddDestination: (_ADMIN, deliveries.take_order),
+    d.TryDestination: (_ADMIN, deliveries.take_order),
     d.RemoveDestination: (_ADMIN, deliveries.remove_destination),
     d.ListDestinations: (_ADMIN, deliveries.list_destinations),
     d.ListDeliveries: (_ADMIN, deliveries.list_deliveries),
