@@ -59,6 +59,7 @@ class Commands(LazyGroup):
         "device": "clients.cli.device:app",
         "flow": "clients.cli.flow:app",
         "deliver": "clients.cli.deliver:app",
+        "alert": "clients.cli.alert:app",
         "document": "clients.cli.record:documents",
         "record": "clients.cli.record:app",
         "key": "clients.cli.keys:keys",
@@ -142,6 +143,7 @@ def serve(
     """
     from clients.cli.configured import (
         Reloader,
+        alerts_of,
         check,
         configured,
         metrics_token,
@@ -178,6 +180,7 @@ def serve(
         tls_files(given, data),
         astuple(redirect) if redirect else None,
         given.site.host,
+        alerts=alerts_of(given),
         deliver=True,
         examples=FLOWS if settled.fresh else None,
     )

@@ -73,16 +73,21 @@ def _print_mends(reasons: Iterable[tuple[str | None, int | None]]) -> None:
 
 def print_trial(name: str, steps: Sequence[TrialStep]) -> None:
     """Print what was tried of a destination, and what to do."""
+    print_steps(steps)
+    if works(steps):
+        say(f"{name} works, as far as it was tried")
+    else:
+        say(f"{name} does not work yet; sessions wait for it")
+
+
+def print_steps(steps: Sequence[TrialStep]) -> None:
+    """Print what was tried, and what to do."""
     from rich.markup import escape
 
     for step in steps:
         out().print(f"{_MARKS[step.result]} {escape(step.step)}: {escape(step.text)}")
         if step.mend:
             out().print(f"  → {escape(step.mend)}")
-    if works(steps):
-        say(f"{name} works, as far as it was tried")
-    else:
-        say(f"{name} does not work yet; sessions wait for it")
 
 
 _MARKS = {"ok": "[green]✓[/]", "note": "[yellow]![/]", "failed": "[bold red]✗[/]"}

@@ -100,11 +100,14 @@ class Exchange:
         form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
-        """Send one request with a FHIR resource, a form or no body, and read the response."""
+        """Send one request with JSON, a form or no body, and read the response.
+
+        JSON is FHIR, unless `headers` have another type.
+        """
         said = {"Accept": f"{_FHIR_JSON}, application/json;q=0.8", **(headers or {})}
         data: Any = None if form is None else aiohttp.FormData(form)
         if resource is not None:
-            said["Content-Type"] = f"{_FHIR_JSON}; charset=utf-8"
+            said.setdefault("Content-Type", f"{_FHIR_JSON}; charset=utf-8")
             # Encoding megabytes would block the event loop.
             data = io.BytesIO(await asyncio.to_thread(encoded, resource))
         try:

@@ -89,12 +89,14 @@ class Publishing:
         client.on_disconnect = self._on_disconnect
         client.on_socket_open = _no_delay
 
-    async def run(self, message: Message | None, taken_s: float = _TAKEN_S) -> Outcome:
+    async def run(
+        self, message: Message | None, taken_s: float = _TAKEN_S, *, retain: bool = False
+    ) -> Outcome:
         """Connect, publish, wait for the PUBACK, disconnect; without a message, only connect."""
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Outcome] = self._loop.create_future()
         self._sent: asyncio.Future[None] = self._loop.create_future()
-        self._message = message
+        self._message, self._retain = message, retain
         connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
         try:
             await asyncio.shield(connecting)
@@ -128,7 +130,7 @@ class Publishing:
             return
         self._in_loop(lambda: _resolve(self._sent, None))
         topic, content = self._message
-        self._client.publish(topic, content, qos=1)
+        self._client.publish(topic, content, qos=1, retain=self._retain)
 
     def _on_publish(self, _: Any, __: Any, ___: Any, ____: Any, _____: Any) -> None:
         self._end(Delivered())

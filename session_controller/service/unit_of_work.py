@@ -149,6 +149,8 @@ class UnitOfWork:
     """Who asked for a backup: the device and its request."""
     statuses: list[tuple[str, str]] = field(default_factory=list)
     """Who asked how the box is doing: the device and its request."""
+    alert_tests: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked for a test of the alerts: the device and its request."""
     granted: dict[str, Granted] = field(default_factory=dict)
     """What connections that pair were granted, by client id."""
     clocks_compared: Now | None = None

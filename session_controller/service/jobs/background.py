@@ -18,6 +18,7 @@ from schemas.topics import InboxTopic
 from schemas.wire.exports import KeyRotated, LogSigned
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.requests import MAX_NAMED, BackedUp, InProgress, SessionsPurged
+from schemas.wire.status import AlertsTried
 from session_controller.audit.events import BackupTaken
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import read_header
@@ -31,6 +32,7 @@ from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import StatusReport
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.settings import Settings
@@ -65,6 +67,7 @@ class BackgroundJobs:
     steady: Callable[[], float]
     retention: Retention
     status: StatusReport
+    alerts: Alerts
     _count_at_s: float = 0.0
     """When the deliveries that are stuck are counted again, by the steady clock."""
     _purges: set[tuple[str | None, str]] = field(default_factory=set)
@@ -81,6 +84,8 @@ class BackgroundJobs:
             self._do(self._back_up(device, request_id))
         for device, request_id in work.statuses:
             self._do(self._show_status(device, request_id))
+        for device, request_id in work.alert_tests:
+            self._do(self._try_alerts(device, request_id))
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
@@ -179,6 +184,10 @@ class BackgroundJobs:
             _log.error("the status could not be read: %s", type(error).__name__)
             answer = _unavailable(request_id, "The status cannot be read just now.")
         self._answer(device, answer)
+
+    async def _try_alerts(self, device: str, request_id: str) -> None:
+        steps = await self.alerts.try_channels()
+        self._answer(device, AlertsTried(request_id=request_id, steps=steps))
 
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""
