@@ -60,6 +60,7 @@ class Commands(LazyGroup):
         "device": "clients.cli.device:app",
         "flow": "clients.cli.flow:app",
         "deliver": "clients.cli.deliver:app",
+        "alert": "clients.cli.alert:app",
         "document": "clients.cli.record:documents",
         "record": "clients.cli.record:app",
         "key": "clients.cli.keys:keys",
@@ -146,6 +147,7 @@ def serve(
     """
     from clients.cli.configured import (
         Reloader,
+        alerts_of,
         check,
         configured,
         copies_of,
@@ -187,6 +189,7 @@ def serve(
         astuple(redirect) if redirect else None,
         given.site.host,
         copies_of(given),
+        alerts=alerts_of(given),
         deliver=True,
         examples=FLOWS if settled.fresh else None,
         mdns=not given.mdns.off,

@@ -38,8 +38,10 @@ from session_controller.service.handlers.presence import Departure
 from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.alert_channels import AlertSettings
 from session_controller.service.monitoring.checks import PeriodicChecks
 from session_controller.service.monitoring.monitor import BrokerProbe
+from session_controller.service.monitoring.watch import unclean_stop
 from session_controller.service.service import Service, box_clock
 from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
@@ -148,6 +150,8 @@ class BoxSettings:
     """The name or address by which screens reach the box, if it is known."""
     copies: CopyPlan | None = None
     """Where backups are copied to by itself; None: nowhere."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    """Who is told what is wrong; nobody by default."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -207,12 +211,15 @@ class Box:
             deliver=self.settings.deliver,
             surroundings=self._surroundings,
             findings=lambda: self._checks.findings,
+            alerts=self.settings.alerts,
             broker=self._probe(),
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
         if (folder := self.settings.examples) is not None:
             self._service.submit(lambda work: add_examples(work, folder))
+        if self.settings.deliver and (data / BOX_FILE).exists():
+            self._service.watch.note(unclean_stop())
         await self._service.start()
         if self._broker is not None:
             await self._broker.start()
@@ -274,7 +281,9 @@ class Box:
         return CertificateJob(self.settings.data, self.settings.session.site, files, own)
 
     def reload(self) -> None:
-        """Read the certificate files again, for new connections; the log says the result."""
+        """Read the certificates and the destinations again; the log says the result."""
+        if self._service is not None:
+            self._service.reload()
         if self._certificate is not None and self._broker is not None:
             self._certificate.reload(self._broker.reload_certificates)
 

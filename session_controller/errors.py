@@ -13,6 +13,10 @@ class StoreDamagedError(StoreError):
     """The database is damaged or missing; it is left unchanged, to be replaced by a backup."""
 
 
+class DestinationsError(StoreError):
+    """The file of the destinations cannot be used; the message says where and what is allowed."""
+
+
 class SiteError(StoreError):
     """The site's name is not valid, or differs from the folder's."""
 

@@ -1,6 +1,7 @@
 """The configuration of a box as its commands use it: read, checked, and applied while it runs."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from session_controller.box import TlsFiles
     from session_controller.configuration.reading import Configured
     from session_controller.configuration.sections import Sections
+    from session_controller.service.monitoring.alert_channels import AlertSettings
     from session_controller.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ def check(found: "Configured", data: Path) -> None:
     ):
         raise Failure(f"cannot use TLS: {problem}", USAGE)
     metrics_token(found.sections.metrics.token_file)
+    alerts_of(found.sections)
 
 
 def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
@@ -104,6 +107,24 @@ def metrics_token(file: Path | None) -> str | None:
             USAGE,
         )
     return token
+
+
+def alerts_of(found: "Sections") -> "AlertSettings":
+    """Return where alerts go. Raises `Failure` if a channel is not whole."""
+    from dataclasses import asdict
+
+    from session_controller.service.monitoring.alert_channels import AlertSettings
+
+    said = found.alerts
+    if said.email_to and not (said.email_from and said.email_server):
+        raise Failure("alerts.email_to requires alerts.email_from and alerts.email_server", USAGE)
+    for name, value in asdict(said).items():
+        if name.endswith("_file") and value is not None and not os.access(value, os.R_OK):
+            raise Failure(f"alerts.{name}: cannot read {value}", USAGE)
+    to = tuple(filter(None, (one.strip() for one in (said.email_to or "").split(","))))
+    values = {name: getattr(said, name) for name in asdict(said)}
+    texts = {name: values[name] or "" for name in ("email_from", "email_server")}
+    return AlertSettings(**{**values, **texts, "email_to": to})
 
 
 def settings_of(found: "Sections") -> "Settings":

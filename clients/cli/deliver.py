@@ -1,6 +1,7 @@
 """`handrail deliver`: send completed sessions to a FHIR server, a folder or a topic."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +9,10 @@ import typer
 
 from clients.cli import destination_options as o
 from clients.cli.context import DATA, FAILED, USAGE, AsJson, Data, Failure, program
+from clients.cli.deliver_check import check_deliveries, refuse_faulty
 from clients.cli.output import plain, print_facts, print_json, say
 from clients.cli.record import hand_out
+from clients.cli.types import span
 
 if TYPE_CHECKING:
     from schemas.wire.deliveries import Standing
@@ -86,15 +89,50 @@ def add(
         "password_file": password_file,
         "plain": plain_text,
     }
+    from clients.cli.deliver_page import print_trial, tried
     from clients.cli.destinations import destination_of, place_of
 
     destination = destination_of(name, said)
+    refuse_faulty(data)
     with program(context).reach(data) as admin:
         admin.add_destination(destination)
+        steps = tried(admin, name)
     if as_json:
-        print_json(plain(destination))
+        print_json({**plain(destination), "trial": plain(steps)})
+        return
+    print_facts({"added": name, "kind": destination.kind, "address": place_of(destination)})
+    print_trial(name, steps)
+
+
+@app.command("test", epilog="Example: handrail deliver test ehr")
+def try_destination(
+    context: typer.Context,
+    name: Name,
+    *,
+    publish: Annotated[
+        bool,
+        typer.Option(
+            "--publish", help="Publish one marked message, which holds no session, at a broker."
+        ),
+    ] = False,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Try a destination for real, from the box, without delivering a session.
+
+    Shows each step and what to do if it fails. Nothing is left there. Exits with 1 if a step fails.
+    """
+    from clients.cli.deliver_page import print_trial, works
+
+    refuse_faulty(data)
+    with program(context).reach(data) as admin:
+        steps = admin.try_destination(name, publish=publish)
+    if as_json:
+        print_json({"destination": name, "works": works(steps), "steps": plain(steps)})
     else:
-        print_facts({"added": name, "kind": destination.kind, "address": place_of(destination)})
+        print_trial(name, steps)
+    if not works(steps):
+        raise typer.Exit(FAILED)
 
 
 @app.command(epilog="Example: handrail deliver remove ehr")
@@ -112,6 +150,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Remove a destination."""
+    refuse_faulty(data)
     with program(context).reach(data) as admin:
         admin.remove_destination(name, undelivered=undelivered)
     if as_json:
@@ -135,6 +174,7 @@ def list_destinations(context: typer.Context, data: Data = DATA, as_json: AsJson
         print_json([*plain(found.destinations), *map(as_line, unknown)])
     else:
         print_destinations(found.destinations, unknown)
+    refuse_faulty(data)
     if unknown:
         raise typer.Exit(FAILED)
 
@@ -151,10 +191,31 @@ def status(
             help="Show only deliveries with this status.",
         ),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Print a summary for a monitor; exit with 0, 1, 2 or 3."),
+    ] = False,
+    warn_after: Annotated[
+        timedelta,
+        typer.Option(
+            metavar="SPAN", parser=span, help="With --check: a warning if one waits for so long."
+        ),
+    ] = "1h",  # type: ignore[assignment]  # typer reads defaults too
+    critical_after: Annotated[
+        timedelta,
+        typer.Option(metavar="SPAN", parser=span, help="With --check: critical from then on."),
+    ] = "24h",  # type: ignore[assignment]
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Show the status of deliveries; exit with 1 if any was refused, is held, or goes nowhere."""
+    """Show the status of deliveries; exit with 1 if any was refused, is held, or goes nowhere.
+
+    With --check the exit code is that of a Nagios plugin: 0 fine, 1 warning, 2 critical (refused
+    and held are), 3 unknown.
+    """
+    if check:
+        check_deliveries(program(context), data, (warn_after, critical_after), as_json=as_json)
+        return
     if only is not None and only not in _STANDINGS:
         raise Failure("--only must be waiting, delivered, refused or held", USAGE)
     from clients.cli.deliver_page import print_deliveries, unknown_in
@@ -167,6 +228,7 @@ def status(
         print_deliveries(found.deliveries)
     if found.more and not as_json:
         say("There are more; pass a session id, or --only refused.")
+    refuse_faulty(data)
     found_statuses = {each.status for each in found.deliveries}
     if not found_statuses.isdisjoint(_PERSONS_ACT) or unknown_in(found.deliveries):
         raise typer.Exit(FAILED)
@@ -182,6 +244,7 @@ def now(
     """
     from clients.cli.deliver_page import print_unknown, unknown_in
 
+    refuse_faulty(data)
     with program(context).reach(data) as admin:
         waiting = admin.deliver_now(session)
         found = admin.list_deliveries(session)

@@ -8,6 +8,7 @@ from clients.cli.context import UNAVAILABLE, USAGE, Failure
 from session_controller.errors import (
     BrokerUrlError,
     CertificateError,
+    DestinationsError,
     KeyringError,
     NoFreeSlotError,
     ReceiptError,
@@ -28,7 +29,7 @@ def explaining(data: Path) -> Iterator[None]:
         raise Failure(
             f"{error}; stop it, or choose another folder with --data", UNAVAILABLE
         ) from None
-    except SiteError as error:
+    except (SiteError, DestinationsError) as error:
         raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
         from session_controller.backup.backups import advice

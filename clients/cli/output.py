@@ -201,11 +201,3 @@ def moment_of(text: str) -> str:
         return moment(datetime.fromisoformat(text))
     except ValueError:
         return text
-
-
-def why_in_words(reason: str | None) -> str:
-    """Return why a delivery failed as text for people, or an empty string if it did not."""
-    return _REASONS.get(reason or "", reason or "")
-
-
-_REASONS = {"patient_not_identified": "patient not identified"}

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from clients.cli.output import moment, out, why_in_words
+from clients.cli.output import moment, out
 from schemas.questionnaire.field_ids import resolve
 from schemas.questionnaire.load import Flow
 from schemas.wire.requests import SessionDelivery
@@ -74,7 +74,9 @@ def _identified(stated: IdentifiedView) -> str:
 
 
 def _delivery(one: SessionDelivery) -> str:
-    why = f" ({why_in_words(one.reason)})" if one.reason and one.reason != one.status else ""
+    from session_controller.delivery.causes import in_words
+
+    why = f" ({in_words(one.reason)})" if one.reason and one.reason != one.status else ""
     return f"{one.destination} {one.status}{why}"
 
 

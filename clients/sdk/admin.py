@@ -7,11 +7,12 @@ from hashlib import sha256
 from typing import Any
 
 from clients.sdk.client import DEFAULT_TIMEOUT, Progress
-from clients.sdk.deliveries import DeliveriesClient
+from clients.sdk.deliveries import TRY_TIMEOUT, DeliveriesClient
 from clients.sdk.download import Assembly
 from clients.sdk.errors import ExportBroken
 from clients.sdk.notifications import DocumentPart
 from schemas.base import Role
+from schemas.wire.deliveries import TrialStep
 from schemas.wire.devices import LobbyLine
 from schemas.wire.exports import (
     DocumentLine,
@@ -66,7 +67,7 @@ from schemas.wire.requests import (
     TimelineLine,
 )
 from schemas.wire.seals import ExportFormat, Paper, Seal
-from schemas.wire.status import ShowStatus, StatusShown
+from schemas.wire.status import AlertsTried, ShowStatus, StatusShown, TryAlerts
 from schemas.wire.views import FacilityView, SessionStatus
 
 BACKUP_TIMEOUT = 600.0
@@ -371,6 +372,10 @@ class AdminClient(DeliveriesClient):
     def show_status(self, timeout: float = DEFAULT_TIMEOUT) -> StatusShown:
         """Return how the box is doing, and how near it is to its limits."""
         return self._request(ShowStatus, StatusShown, timeout)
+
+    def try_alerts(self, timeout: float = TRY_TIMEOUT) -> tuple[TrialStep, ...]:
+        """Send a test through each channel of alerts; return what became of it, by channel."""
+        return self._request(TryAlerts, AlertsTried, timeout).steps
 
     def purge_sessions(
         self,

@@ -8,6 +8,9 @@ from schemas.wire.destinations import Destination
 DELIVER_TIMEOUT = 600.0
 """Seconds; waiting deliveries may go over a slow line."""
 
+TRY_TIMEOUT = 150.0
+"""Seconds; a trial has some requests that may each wait for half a minute."""
+
 
 class DeliveriesClient(FacilityClient):
     """The deliveries part of an admin client."""
@@ -31,6 +34,17 @@ class DeliveriesClient(FacilityClient):
             name=name,
             undelivered=undelivered,
         )
+
+    def try_destination(
+        self, name: str, *, publish: bool = False, timeout: float = TRY_TIMEOUT
+    ) -> tuple[d.TrialStep, ...]:
+        """Try a destination without delivering a session; return the steps, each with its result.
+
+        `publish` allows a marked message to a central broker.
+        """
+        return self._request(
+            d.TryDestination, d.DestinationTried, timeout, name=name, publish=publish
+        ).steps
 
     def list_destinations(self, timeout: float = DEFAULT_TIMEOUT) -> tuple[d.DestinationLine, ...]:
         """List the destinations, with their counts of deliveries by status."""

@@ -28,6 +28,15 @@ class RemoveDestination(RequestBase):
     """Remove it even if deliveries are waiting, held or were refused; these are given up."""
 
 
+class TryDestination(RequestBase):
+    """Try a destination without delivering a session; the answer follows the attempt."""
+
+    type: Literal["TRY_DESTINATION"] = "TRY_DESTINATION"
+    name: Identifier
+    publish: bool = False
+    """Whether a marked message may be published at a central broker."""
+
+
 class ListDestinations(RequestBase):
     """List the destinations."""
 
@@ -80,27 +89,54 @@ class DestinationRemoved(RequestBase):
     name: Identifier
 
 
-class DestinationLine(Wire):
-    """A destination, with its counts of deliveries by status."""
+class TrialStep(Wire):
+    """What was tried of a destination, and the result."""
 
-    destination: Destination
+    step: str
+    """One word: `name`, `connection`, `tls`, `authorization`, `metadata`, `writing`, `folder` …"""
+    result: Literal["ok", "note", "failed"]
+    text: str
+    mend: str | None = None
+    """What to do, if there is something."""
+
+
+class DestinationTried(RequestBase):
+    """A destination was tried: the steps, in order, up to the first that failed."""
+
+    type: Literal["DESTINATION_TRIED"] = "DESTINATION_TRIED"
+    name: Identifier
+    steps: tuple[TrialStep, ...]
+
+
+class DestinationCounts(Wire):
+    """The deliveries to a destination: counts by status, and what is known of those that wait."""
+
     waiting: int
     delivered: int
     refused: int
     held: int = 0
+    oldest: Timestamp | None = None
+    """When the first session that waits ended."""
+    next_at: Timestamp | None = None
+    """Time of the next attempt."""
+    reason: str | None = None
+    """Why the last attempt failed, as one word."""
+    http_status: int | None = None
 
 
-class UnknownDestination(Wire):
+class DestinationLine(DestinationCounts):
+    """A destination, with its counts of deliveries by status."""
+
+    destination: Destination
+
+
+class UnknownDestination(DestinationCounts):
     """A destination that has deliveries and is not configured, with its counts by status.
 
     It was lost with `delivery.json`: removing a destination removes its deliveries.
     """
 
     name: Identifier
-    waiting: int
-    delivered: int
-    refused: int
-    held: int = 0
 
 
 class DestinationList(RequestBase):
@@ -174,6 +210,7 @@ class DeliveriesTried(RequestBase):
 DeliveryRequest = (
     AddDestination
     | RemoveDestination
+    | TryDestination
     | ListDestinations
     | ListDeliveries
     | ShowDelivery
@@ -183,6 +220,7 @@ DeliveryRequest = (
 DeliveryAnswer = (
     DestinationAdded
     | DestinationRemoved
+    | DestinationTried
     | DestinationList
     | DeliveryList
     | DeliveryShown

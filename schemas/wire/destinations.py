@@ -3,9 +3,10 @@
 It contains no secrets: a destination names the files with its keys, tokens and passwords.
 """
 
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,10 +30,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _port(parts: SplitResult) -> None:
+    with suppress(ValueError):
+        if parts.port != 0:
+            return
+    raise ValueError("must have a port from 1 to 65535, or none")
+
+
+def _broker_address(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("must be an address such as mqtts://host:8883")
+    _port(parts)
+    return url
+
+
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an address such as https://host/path")
+    _port(parts)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must not contain a password, query or fragment")
     return url.rstrip("/")
@@ -136,7 +153,11 @@ class MqttDestination(_Named):
     """A topic of a central broker; QoS 1."""
 
     kind: Literal["mqtt"] = "mqtt"
-    url: Annotated[str, Field(max_length=2048, pattern=r"^mqtts?://[^/?#@\s]+$")]
+    url: Annotated[
+        str,
+        Field(max_length=2048, pattern=r"^mqtts?://[^/?#@\s]+$"),
+        AfterValidator(_broker_address),
+    ]
     """`mqtts://host:8883`, or `mqtt://` for an unencrypted connection."""
     topic: Topic
     """May contain `{site}` and `{session}`."""

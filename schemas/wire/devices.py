@@ -89,6 +89,9 @@ class Lobby(Versioned):
     sessions: tuple[LobbyLine, ...]
     held: tuple[HeldLine, ...] = ()
     """The oldest first, at most 100."""
+    stuck: int = 0
+    """Deliveries that were refused, or have waited for more than an hour: facility IT has to act.
+    """
 
 
 class PairingClaim(Versioned):

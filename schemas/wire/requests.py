@@ -22,7 +22,7 @@ from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
 from schemas.wire.exports import RecordAnswer, RecordRequest
 from schemas.wire.request_base import RequestBase
-from schemas.wire.status import ShowStatus, StatusShown
+from schemas.wire.status import AlertsTried, ShowStatus, StatusShown, TryAlerts
 from schemas.wire.views import FacilityView, SessionStatus, ShownValue
 
 CredentialKind = Literal["secret", "code"]
@@ -295,6 +295,7 @@ Request = (
     | PurgeSessions
     | BackUp
     | ShowStatus
+    | TryAlerts
     | RecordRequest
     | DeliveryRequest
 )
@@ -606,6 +607,7 @@ Answer = (
     | InProgress
     | BackedUp
     | StatusShown
+    | AlertsTried
     | RecordAnswer
     | DeliveryAnswer
 )

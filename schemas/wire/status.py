@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Identifier, Timestamp, Wire
+from schemas.wire.deliveries import TrialStep
 from schemas.wire.levels import Level
 from schemas.wire.request_base import RequestBase
 
@@ -15,6 +16,19 @@ class ShowStatus(RequestBase):
     """Show how the box is doing, and how near it is to its limits."""
 
     type: Literal["SHOW_STATUS"] = "SHOW_STATUS"
+
+
+class TryAlerts(RequestBase):
+    """Send a test through each channel of alerts; the answer follows the attempt."""
+
+    type: Literal["TRY_ALERTS"] = "TRY_ALERTS"
+
+
+class AlertsTried(RequestBase):
+    """What became of the test, by channel; empty if none is configured."""
+
+    type: Literal["ALERTS_TRIED"] = "ALERTS_TRIED"
+    steps: tuple[TrialStep, ...]
 
 
 class ScreensStatus(Wire):

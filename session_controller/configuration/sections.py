@@ -24,9 +24,13 @@ from session_controller.configuration.values import (
     HostPort,
     LogFormat,
     LogLevel,
+    MailSecurity,
     counts,
     host_port,
+    mail_server,
+    mqtt_address,
     span,
+    web_address,
     without_password,
 )
 from session_controller.settings import Settings
@@ -366,6 +370,78 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerts:
+    """Who is told when something is wrong, or no longer is."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    email_to: str | None = setting(
+        None,
+        "Send alerts to these addresses, separated by commas; requires a sender and a server.",
+        unset="no e-mail",
+        example="it@clinic.example",
+        why="nobody is told without being named",
+    )
+    email_from: str | None = setting(
+        None, "The sender of the e-mail.", unset="none", example="handrail@clinic.example"
+    )
+    email_server: Annotated[str | None, Parsed(mail_server)] = setting(
+        None,
+        "The mail server: a name, with a port if it is not the usual one.",
+        unset="none",
+        example="mail.clinic.example:587",
+    )
+    email_security: MailSecurity = setting(
+        MailSecurity.STARTTLS,
+        "How the connection to the mail server is encrypted: starttls, tls or none.",
+        why="what most mail servers offer to programs",
+    )
+    email_username: str | None = setting(
+        None, "The user at the mail server.", unset="no login", example="handrail"
+    )
+    email_password_file: Path | None = setting(
+        None, "A file with the password.", unset="none", example="/etc/handrail/mail.password"
+    )
+    webhook_url: Annotated[str | None, Parsed(web_address)] = setting(
+        None,
+        "Post alerts to this address, as JSON.",
+        unset="no webhook",
+        example="https://monitor.example/hooks/handrail",
+        hide=lambda _: "set",
+    )
+    webhook_token_file: Path | None = setting(
+        None,
+        "A file with a token that is sent as Authorization: Bearer.",
+        unset="none",
+        example="/etc/handrail/webhook.token",
+    )
+    mqtt_url: Annotated[str | None, Parsed(mqtt_address)] = setting(
+        None,
+        "Publish alerts at this broker.",
+        unset="no MQTT",
+        example="mqtts://broker.clinic.example",
+    )
+    mqtt_topic: str = setting(
+        "handrail/alerts", "The first levels of the topic; the site and the check follow."
+    )
+    mqtt_username: str | None = setting(
+        None, "The user at this broker.", unset="none", example="handrail"
+    )
+    mqtt_password_file: Path | None = setting(
+        None, "A file with the password.", unset="none", example="/etc/handrail/mqtt.password"
+    )
+    ca_file: Path | None = setting(
+        None,
+        "CA certificates for the servers above, if this machine does not trust them.",
+        unset="those of this machine",
+        example="/etc/handrail/clinic-ca.pem",
+    )
+    remind_after: Annotated[timedelta, Parsed(span)] = setting(
+        timedelta(hours=24), "Tell again what still lasts after this time.", why="once a day"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Sections:
     """The whole configuration, in the order of the file."""
 
@@ -379,6 +455,7 @@ class Sections:
     backup: Backup = field(default_factory=Backup)
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
+    alerts: Alerts = field(default_factory=Alerts)
 
 
 @dataclass(frozen=True, slots=True)

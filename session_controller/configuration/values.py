@@ -1,6 +1,7 @@
 """Values of the configuration and of the command line, as people write them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -35,6 +36,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class MailSecurity(StrEnum):
+    """How the connection to a mail server is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,36 @@ def span(text: str) -> timedelta:
     if sum(int(number) * _UNITS[unit].total_seconds() for number, unit in parts) > _MAX_S:
         raise ValueError(f"{text!r}: a span of time must be at most 100y")
     return sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
+
+
+def mail_server(text: str) -> str:
+    """Parse the name of a mail server, with or without a port."""
+    if ":" in text:
+        host_port(text)
+    if not text or " " in text:
+        raise ValueError("must be a name, such as mail.clinic.example:587")
+    return text
+
+
+def web_address(text: str) -> str:
+    """Parse an address of the web; one that is not encrypted only of this machine."""
+    return _address(text, {"https": True, "http": False}, "https://host/path")
+
+
+def mqtt_address(text: str) -> str:
+    """Parse a broker's address; one that is not encrypted only of this machine."""
+    return _address(text, {"mqtts": True, "mqtt": False}, "mqtts://host:8883")
+
+
+def _address(text: str, schemes: Mapping[str, bool], example: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - seldom
+
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not parts.hostname or parts.username or parts.port == 0:
+        raise ValueError(f"must be an address such as {example}, without user and password")
+    if not schemes[parts.scheme] and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError(f"is not encrypted; use an address such as {example}")
+    return text
 
 
 def bare(url: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 from pydantic import JsonValue
 
+from session_controller.delivery.causes import reason_of
 from session_controller.delivery.outcomes import Reason, TryAgain
 from session_controller.export.writers import encoded
 
@@ -99,15 +100,22 @@ class Exchange:
         form: Sequence[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer | TryAgain:
-        """Send one request with a FHIR resource, a form or no body, and read the response."""
+        """Send one request with JSON, a form or no body, and read the response.
+
+        JSON is FHIR, unless `headers` have another type.
+        """
         said = {"Accept": f"{_FHIR_JSON}, application/json;q=0.8", **(headers or {})}
         data: Any = None if form is None else aiohttp.FormData(form)
         if resource is not None:
-            said["Content-Type"] = f"{_FHIR_JSON}; charset=utf-8"
+            said.setdefault("Content-Type", f"{_FHIR_JSON}; charset=utf-8")
             # Encoding megabytes would block the event loop.
             data = io.BytesIO(await asyncio.to_thread(encoded, resource))
         try:
-            async with self._opened().request(
+            session = self._opened()
+        except OSError:
+            return TryAgain(Reason.NO_SECRET)
+        try:
+            async with session.request(
                 method, url, data=data, headers=said, allow_redirects=False
             ) as response:
                 return await _read(response)
@@ -172,18 +180,19 @@ def _json(body: bytes) -> JsonValue:
 
 
 _REASONS: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
-    ((aiohttp.ClientSSLError, ssl.SSLError), Reason.UNTRUSTED),
-    ((FileNotFoundError, PermissionError, IsADirectoryError), Reason.NO_SECRET),
     ((TimeoutError,), Reason.TIMED_OUT),
-    ((aiohttp.ClientConnectorError,), Reason.UNREACHABLE),
     ((aiohttp.ClientResponseError,), Reason.NOT_FHIR),
     ((aiohttp.ClientPayloadError, aiohttp.ClientConnectionError), Reason.CUT),
-    ((ConnectionError,), Reason.CUT),
+    ((aiohttp.ClientError,), Reason.UNREACHABLE),
 )
-"""The first match counts: a certificate error is also a connection error."""
+"""The first match counts."""
 
 
 def _reason(error: Exception) -> Reason:
-    """Classify an exception, without its text, which may quote an address."""
+    """Classify an exception; one of connecting, by what is below it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return reason_of(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return reason_of(error.os_error)
     found = (reason for kinds, reason in _REASONS if isinstance(error, kinds))
-    return next(found, Reason.UNREACHABLE)
+    return next(found, None) or reason_of(error)

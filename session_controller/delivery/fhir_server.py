@@ -38,6 +38,10 @@ class FhirServer:
         """Return the box's time."""
         return self._clock()
 
+    async def authorization(self) -> str | TryAgain | None:
+        """Return the `Authorization` header, or None for no header; may ask for a token."""
+        return await self._auth.authorization()
+
     async def ask(
         self,
         method: str,
@@ -50,7 +54,7 @@ class FhirServer:
         """Send a request; if the server rejects the token, once more with a new one."""
         url = f"{self._base}/{path}" if path else self._base
         for last in (not self._auth.renewable, True):
-            said = await self._auth.authorization()
+            said = await self.authorization()
             if isinstance(said, TryAgain):
                 return said
             named = {**(headers or {}), **({"Authorization": said} if said else {})}

@@ -17,6 +17,7 @@ _ABOUT_CONTENT = {400, 406, 409, 410, 412, 413, 415, 422}
 """A 4xx about the content, even without an OperationOutcome; others (403, 404 …) without one are
 about the address or the client.
 """
+_ABOUT_ADDRESS = {403: Reason.FORBIDDEN, 404: Reason.WRONG_ADDRESS, 407: Reason.PROXY}
 _CONFLICT, _REQUEST_TIMEOUT, _UNAUTHORIZED = 409, 408, 401
 PATIENCE_WITH_CONFLICTS = 5
 """A 409 is usually two concurrent writers, and passes; a lasting one needs a person."""
@@ -51,8 +52,7 @@ def excerpt(answer: Answer) -> dict[str, JsonValue]:
 def _client_error(answer: Answer, resource: str | None) -> Refused | TryAgain:
     outcome = answer.operation_outcome
     if outcome is None and answer.status not in _ABOUT_CONTENT:
-        known = {403: Reason.NOT_AUTHORIZED}
-        reason = known.get(answer.status, Reason.NOT_FHIR)
+        reason = _ABOUT_ADDRESS.get(answer.status, Reason.NOT_FHIR)
         return TryAgain(reason, answer.status, answer=excerpt(answer))
     return Refused(answer.status, shortened(outcome), resource)
 

@@ -8,21 +8,26 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from session_controller.delivery.causes import reason_of
 from session_controller.delivery.outcomes import Delivered, Outcome, Reason, TryAgain
 from session_controller.delivery.sender import Keep, Parcel
 from session_controller.export.record import Record
 
-_CONNECT_S = 10.0
+_T = TypeVar("_T")
+_CONNECT_S = 20.0
+"""Time to connect, and then for the CONNACK."""
 _TAKEN_S = 600.0
 """Time for a session to be sent over a slow line; keepalive detects a dead one."""
 _KEEPALIVE_S = 30
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
+Message = tuple[str, bytes]
+"""A topic and a payload."""
+PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,10 @@ class MqttSender:
         topic = self._central.topic.replace("{site}", parcel.site)
         topic = topic.replace("{session}", parcel.session)
         try:
-            publishing = await asyncio.to_thread(_Publishing, self._central)
+            publishing = await asyncio.to_thread(Publishing, self._central)
         except (OSError, ValueError):
             return TryAgain(Reason.NO_SECRET)
-        outcome = await publishing.run(topic, content)
+        outcome = await publishing.run((topic, content))
         if isinstance(outcome, Delivered):
             return replace(outcome, sha256=hashlib.sha256(content).hexdigest())
         return outcome
@@ -63,13 +68,13 @@ class MqttSender:
         """Do nothing."""
 
 
-class _Publishing:
+class Publishing:
     """One connection for one message. Raises `OSError` if a file cannot be read."""
 
     def __init__(self, central: Central) -> None:
         url = urlsplit(central.url)
         self._host = url.hostname or ""
-        self._port = url.port or _PORTS[url.scheme]
+        self._port = url.port or PORTS[url.scheme]
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=central.client_id, protocol=mqtt.MQTTv311
         )
@@ -84,22 +89,24 @@ class _Publishing:
         client.on_disconnect = self._on_disconnect
         client.on_socket_open = _no_delay
 
-    async def run(self, topic: str, content: bytes) -> Outcome:
-        """Connect, publish, wait for the PUBACK, disconnect."""
+    async def run(
+        self, message: Message | None, taken_s: float = _TAKEN_S, *, retain: bool = False
+    ) -> Outcome:
+        """Connect, publish, wait for the PUBACK, disconnect; without a message, only connect."""
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Outcome] = self._loop.create_future()
-        self._message = (topic, content)
+        self._sent: asyncio.Future[None] = self._loop.create_future()
+        self._message, self._retain = message, retain
         connecting = asyncio.ensure_future(asyncio.to_thread(self._connect))
         try:
             await asyncio.shield(connecting)
-            async with asyncio.timeout(_TAKEN_S):
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait((self._sent, self._ended), timeout=_CONNECT_S, return_when=first)
+            async with asyncio.timeout(taken_s if self._sent.done() else 0):
                 return await self._ended
-        except TimeoutError:
-            return TryAgain(Reason.TIMED_OUT)
-        except ssl.SSLError:
-            return TryAgain(Reason.UNTRUSTED)
-        except OSError:
-            return TryAgain(Reason.UNREACHABLE)
+        except OSError as error:
+            silent = self._sent.done() and isinstance(error, TimeoutError)
+            return TryAgain(Reason.NOT_ACKNOWLEDGED if silent else reason_of(error))
         finally:
             await asyncio.gather(connecting, return_exceptions=True)  # a thread cannot be cancelled
             await asyncio.to_thread(self._leave)
@@ -118,8 +125,12 @@ class _Publishing:
         if code.is_failure:
             self._end(TryAgain(Reason.BROKER_REFUSES, answer={"body": str(code)}))
             return
+        if self._message is None:
+            self._end(Delivered())
+            return
+        self._in_loop(lambda: _resolve(self._sent, None))
         topic, content = self._message
-        self._client.publish(topic, content, qos=1)
+        self._client.publish(topic, content, qos=1, retain=self._retain)
 
     def _on_publish(self, _: Any, __: Any, ___: Any, ____: Any, _____: Any) -> None:
         self._end(Delivered())
@@ -128,12 +139,16 @@ class _Publishing:
         self._end(TryAgain(Reason.CUT))
 
     def _end(self, outcome: Outcome) -> None:
-        def end() -> None:
-            if not self._ended.done():
-                self._ended.set_result(outcome)
+        self._in_loop(lambda: _resolve(self._ended, outcome))
 
+    def _in_loop(self, turn: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: no one is waiting
-            self._loop.call_soon_threadsafe(end)
+            self._loop.call_soon_threadsafe(turn)
+
+
+def _resolve(future: "asyncio.Future[_T]", value: _T) -> None:
+    if not future.done():
+        future.set_result(value)
 
 
 class _Socket(ssl.SSLSocket):

@@ -26,6 +26,8 @@ from session_controller.export.writers import HeldError, UnwritableError
 from session_controller.storage.deliveries import Delivery, DeliveryStatus
 
 _log = logging.getLogger(__name__)
+_SLOW_S = 10.0
+"""After this time without an answer it is said that an attempt is under way."""
 _PUT_OFF = TryAgain(Reason.DEFECT, everyone=False)
 _LOOK_S = 60.0
 """Longest time between checks: the box's clock may be set meanwhile."""
@@ -101,16 +103,31 @@ class Route:
         return delivery if delivery and is_due(delivery.next_at, now) else None
 
     async def _attempt(self, delivery: Delivery) -> None:
-        kept = delivery.progress
+        kept = delivery
 
         async def keep(progress: JsonValue) -> None:
             nonlocal kept
-            kept = progress
-            now = self._around.clock()
-            await self._outbox.put(replace(delivery, progress=progress, updated_at=now))
+            kept = replace(kept, progress=progress, updated_at=self._around.clock())
+            await self._outbox.put(kept)
 
-        outcome = patiently(await self._carry(delivery, keep), delivery.attempts + 1)
-        await self._outbox.put(self._after(replace(delivery, progress=kept), outcome))
+        carrying = asyncio.ensure_future(self._carry(delivery, keep))
+        try:
+            done, _ = await asyncio.wait((carrying,), timeout=_SLOW_S)
+            if not done:  # a destination that swallows it is to be seen before it is given up
+                kept = self._under_way(kept)
+                await self._outbox.put(kept)
+            outcome = patiently(await carrying, delivery.attempts + 1)
+        finally:
+            carrying.cancel()
+            await asyncio.gather(carrying, return_exceptions=True)
+        said = replace(kept, attempts=delivery.attempts)
+        await self._outbox.put(self._after(said, outcome))
+
+    def _under_way(self, delivery: Delivery) -> Delivery:
+        """Return a delivery whose attempt counts already, though it has not ended."""
+        now, silent = self._around.clock(), TryAgain(Reason.NO_ANSWER_YET)
+        said = silent.to_json(_last_answer(delivery, silent, now))
+        return replace(delivery, attempts=delivery.attempts + 1, updated_at=now, outcome=said)
 
     async def _carry(self, delivery: Delivery, keep: Keep) -> Outcome:
         """Send one delivery; if that hits a bug, only this delivery is postponed."""

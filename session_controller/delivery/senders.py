@@ -44,7 +44,7 @@ class Senders:
         steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._data = data
-        self._site = site
+        self.site = site
         self._formats = formats
         self._seal = seal
         self._clock = clock
@@ -60,30 +60,35 @@ class Senders:
                 return FolderSender(self._data / folder, ENDINGS[form], write, seal)
             case MqttDestination():
                 return MqttSender(
-                    self._central(destination), self._formats.files[destination.format]
+                    self.central(destination), self._formats.files[destination.format]
                 )
         assert_never(destination)
 
     def _fhir(self, destination: FhirDestination) -> Sender:
-        exchange = Exchange(self._file(destination.ca_file))
-        server = FhirServer(
+        return FhirSender(self.server(destination), self._formats, destination.transactions)
+
+    def server(self, destination: FhirDestination) -> FhirServer:
+        """Return the server of a destination; it connects when it is asked."""
+        exchange = Exchange(self.file(destination.ca_file))
+        return FhirServer(
             destination.url,
             exchange,
             make_auth(destination, self._data, exchange, self._moments),
             clock=self._clock,
             steady_s=self._moments.steady_s,
         )
-        return FhirSender(server, self._formats, destination.transactions)
 
-    def _central(self, destination: MqttDestination) -> Central:
+    def central(self, destination: MqttDestination) -> Central:
+        """Return the broker of a destination, and the credentials to publish there."""
         return Central(
             destination.url,
             destination.topic,
-            f"handrail-{self._site}-{destination.name}",
+            f"handrail-{self.site}-{destination.name}",
             destination.username,
-            self._file(destination.password_file),
-            self._file(destination.ca_file),
+            self.file(destination.password_file),
+            self.file(destination.ca_file),
         )
 
-    def _file(self, name: str | None) -> Path | None:
+    def file(self, name: str | None) -> Path | None:
+        """Return the path of a file that a destination names."""
         return None if name is None else self._data / name

@@ -174,7 +174,7 @@ class ClientAuth:
         found = answer.body.get("token_endpoint") if isinstance(answer.body, dict) else None
         if answer.status != 200 or not isinstance(found, str):  # noqa: PLR2004
             return _no_token(answer)
-        return found if self._may_be_told(found) else TryAgain(Reason.UNTRUSTED)
+        return found if self._may_be_told(found) else TryAgain(Reason.TOKEN_NOT_ENCRYPTED)
 
     def _may_be_told(self, url: str) -> bool:
         """Return whether the assertion would be sent encrypted, or is allowed not to be."""

@@ -5,27 +5,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from session_controller.delivery.configuration import ConfigurationError, load_destinations
-from session_controller.errors import StoreError
+from session_controller.delivery.configuration import load_destinations
+from session_controller.errors import DestinationsError, StoreError
 from session_controller.integrity.configuration import (
     missing_files,
     told_unknown,
     unknown_destinations,
 )
 from session_controller.preflight.finding import Finding, critical, ok, warning
+from session_controller.preflight.stuck import CRITICAL_AFTER, WARN_AFTER
 from session_controller.preflight.subject import Subject
 from session_controller.storage.deliveries import DeliveryStatus
 from session_controller.storage.entities import DeliveryBacklog
 from session_controller.storage.reader import Reader
-
-_LATE, _VERY_LATE = timedelta(hours=1), timedelta(days=1)
 
 
 def delivery_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what keeps completed sessions from arriving."""
     try:
         destinations = load_destinations(subject.data).destinations
-    except ConfigurationError as error:
+    except DestinationsError as error:
         yield critical("destinations", str(error), f"correct it: {subject.data}/delivery.json")
         return
     for problem in missing_files(subject.data, destinations):
@@ -50,7 +49,7 @@ def _stored(subject: Subject) -> tuple[Mapping[tuple[str, str], int], Sequence[D
 def _backlog(backlog: Sequence[DeliveryBacklog], at: datetime) -> Iterator[Finding]:
     for each in backlog:
         count = f"{each.deliveries:,} {'session' if each.deliveries == 1 else 'sessions'}"
-        see = f"handrail deliver list --destination {each.destination} --status {each.status}"
+        see = f"handrail deliver status --only {each.status}"
         if each.status == DeliveryStatus.REFUSED:
             text = f"{each.destination} refused {count}"
             yield warning("deliveries", text, f"{see} says why; then handrail deliver retry")
@@ -58,8 +57,8 @@ def _backlog(backlog: Sequence[DeliveryBacklog], at: datetime) -> Iterator[Findi
             yield warning("deliveries", f"{count} held for {each.destination}", f"{see} says why")
         elif each.status == DeliveryStatus.WAITING and each.oldest is not None:
             age = at - each.oldest
-            if age > _LATE:
+            if age > WARN_AFTER:
                 hours = age / timedelta(hours=1)
                 text = f"{count} waiting for {each.destination}, the oldest for {hours:,.0f} h"
-                make = critical if age > _VERY_LATE else warning
+                make = critical if age > CRITICAL_AFTER else warning
                 yield make("deliveries", text, f"{see} says why")

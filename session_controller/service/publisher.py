@@ -53,7 +53,8 @@ class Publisher:
             if session is not None:
                 self._send_views(session, devices)
         written = work.transaction
-        if written.states or written.devices or written.cleared or written.deliveries:
+        of_lobby = written.states or written.devices or written.cleared or written.deliveries
+        if of_lobby or work.stuck is not None:
             self._lobby_soon()
 
     def _audience(self, work: UnitOfWork) -> Mapping[str, Collection[str]]:
@@ -144,7 +145,11 @@ class Publisher:
         if not staff:
             return 0
         lines = [lobby_line(s.state, s.flow) for s in self._registry.open_sessions()]
-        lobby = Lobby(sessions=tuple(lines), held=self._registry.awaiting_staff.lines)
+        lobby = Lobby(
+            sessions=tuple(lines),
+            held=self._registry.awaiting_staff.lines,
+            stuck=self._registry.stuck,
+        )
         payload = lobby.to_json()
         for device in staff:
             self.send(LobbyTopic(device.device), payload)

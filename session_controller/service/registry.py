@@ -207,6 +207,8 @@ class Registry:
     lost_destinations: Collection[str] = ()
     """Destinations that have deliveries and are not configured any more."""
     awaiting_staff: AwaitingStaff = field(default_factory=AwaitingStaff)
+    stuck: int = 0
+    """The number of deliveries that facility IT has to look at."""
     refused: Counter[Limit] = field(default_factory=Counter)
     """What was refused at a limit of the box since the start, by limit."""
 

@@ -55,8 +55,11 @@ from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import Condition, StatusReport, Surroundings
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.alert_channels import AlertSettings, channels
+from session_controller.service.monitoring.alerts import TOLD, Alerts
 from session_controller.service.monitoring.monitor import BrokerProbe, Monitor
 from session_controller.service.monitoring.readiness import ServiceState
+from session_controller.service.monitoring.watch import Watch
 from session_controller.service.publisher import Publisher
 from session_controller.service.registry import Registry
 from session_controller.service.rival import RivalWatch
@@ -113,6 +116,7 @@ class Service:
         surroundings: Callable[[], Surroundings] = Surroundings,
         findings: Callable[[], Sequence[Finding]] = tuple,
         broker: BrokerProbe | None = None,
+        alerts: AlertSettings | None = None,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
@@ -134,6 +138,7 @@ class Service:
         self._file = asyncio.Lock()
         """Held by who uses the database: its one connection serves one thread at a time."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._alerting: asyncio.Task[None] | None = None
         self._maintenance = Maintenance(store, backups, clock, steady)
         self.monitor = Monitor(
             self.registry,
@@ -147,6 +152,8 @@ class Service:
             broker or BrokerProbe(),
             findings,
         )
+        self.watch = Watch(self.monitor.failing, findings, self.registry.refused, steady)
+        self._alerts = self._make_alerts(alerts or AlertSettings())
         self._inspections = Inspections(
             store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
         )
@@ -173,6 +180,7 @@ class Service:
                 surroundings,
                 findings,
             ),
+            self._alerts,
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""
@@ -204,6 +212,22 @@ class Service:
             len(self._waiting) + len(self._backlog),
         )
 
+    def _make_alerts(self, settings: AlertSettings) -> Alerts:
+        async def keep(text: str) -> None:
+            await self._in_the_stores_turn(lambda: self._store.set_meta(TOLD, text))
+
+        site = self.registry.settings.site
+        return Alerts(
+            site,
+            settings,
+            channels(settings, site),
+            self.watch.find,
+            clock=self._clock,
+            steady=self._steady,
+            keep=keep,
+            kept=self._store.meta(TOLD),
+        )
+
     # --- life ------------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -222,6 +246,7 @@ class Service:
             asyncio.create_task(self._work_off(), name="handrail-batches"),
             asyncio.create_task(self._tick(), name="handrail-upkeep"),
         ]
+        self._alerting = asyncio.create_task(self._alerts.run(), name="handrail-alerts")
         filters = (*controller_subscriptions(self.registry.settings.site), self._status_topic)
         await self._link.open(filters, testament, self._receive, self._on_connected)
         await self._connected.wait()
@@ -235,6 +260,9 @@ class Service:
         """
         if self._delivery:
             await self._delivery.stop()
+        if self._alerting is not None:
+            self._alerting.cancel()
+            await asyncio.gather(self._alerting, return_exceptions=True)
         await self._background.stop()  # a batch of its jobs is concluded before the last one ends
         if self._tasks:
             batches, tick = self._tasks
@@ -268,6 +296,11 @@ class Service:
         self.registry.settings = settings
         self._background.use(settings, remember)
         self.submit(self._publisher.say_status)
+
+    def reload(self) -> None:
+        """Read the file of the destinations again; the log says what is wrong with it."""
+        if self._delivery:
+            self._delivery.reload()
 
     async def settled(self) -> None:
         """Wait until everything that was waiting is committed, refused, or waits for the disk."""
@@ -614,6 +647,7 @@ class Service:
         await self.settled()
         self.monitor.activity.log_omitted(self.registry.devices)
         await self._background.retain()
+        await self._background.count_stuck()
         await self._probe()
         if self._maintenance.is_due(idle=idle):
             await self._in_the_stores_turn(self._maintenance.run)

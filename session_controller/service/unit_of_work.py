@@ -13,7 +13,12 @@ from datetime import datetime
 
 from schemas.base import Versioned
 from schemas.topics import AssignmentTopic, StateTopic, Topic
-from schemas.wire.deliveries import AddDestination, DeliverNow, RemoveDestination
+from schemas.wire.deliveries import (
+    AddDestination,
+    DeliverNow,
+    RemoveDestination,
+    TryDestination,
+)
 from schemas.wire.devices import Assignment
 from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import BoxEvent
@@ -73,10 +78,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOrder:
-    """Somebody asked for a change of the destinations, or to deliver now."""
+    """Somebody asked for a change or a trial of the destinations, or to deliver now."""
 
     device: str
-    request: AddDestination | RemoveDestination | DeliverNow
+    request: AddDestination | RemoveDestination | TryDestination | DeliverNow
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ class UnitOfWork:
     """Who asked for a backup: the device and its request."""
     statuses: list[tuple[str, str]] = field(default_factory=list)
     """Who asked how the box is doing: the device and its request."""
+    alert_tests: list[tuple[str, str]] = field(default_factory=list)
+    """Who asked for a test of the alerts: the device and its request."""
     granted: dict[str, Granted] = field(default_factory=dict)
     """What connections that pair were granted, by client id."""
     clocks_compared: Now | None = None
@@ -161,6 +168,8 @@ class UnitOfWork:
     """Who asked for what about deliveries that takes longer."""
     awaiting_staff: dict[str, SessionState] = field(default_factory=dict)
     """Completed sessions whose delivery this batch holds: their patient is not identified."""
+    stuck: int | None = None
+    """The number of deliveries that facility IT has to look at, if it changed."""
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     """By session and device: what is not handled in this batch, nor acknowledged after it."""
     _rate_limit: CodeRateLimit | None = None
@@ -397,6 +406,7 @@ class UnitOfWork:
             registry.exports.expire(self.steady_s)
 
     def _apply_deliveries(self, registry: Registry) -> None:
+        registry.stuck = registry.stuck if self.stuck is None else self.stuck
         for delivery in self.transaction.deliveries:
             registry.awaiting_staff.follow(delivery, self.awaiting_staff.get(delivery.session))
         for name in self.transaction.purged:

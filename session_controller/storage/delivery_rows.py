@@ -25,6 +25,12 @@ UPDATE_DELIVERY = """
     WHERE session=? AND destination=?
 """
 """An update does not restore a delivery that has been purged."""
+KEEP_ARRIVALS = """
+    UPDATE sessions SET delivered_at=max(coalesce(delivered_at, ''), arrived.updated_at)
+    FROM deliveries AS arrived
+    WHERE arrived.session=sessions.session AND arrived.status='delivered' AND arrived.destination=?
+"""
+"""What has arrived is not kept for ever because its destination is removed."""
 DROP_DESTINATION = "DELETE FROM deliveries WHERE destination=?"
 PURGE_DELIVERIES = "DELETE FROM deliveries WHERE session=?"
 

@@ -117,7 +117,8 @@ class Ended(NamedTuple):
     status: str
     ended_at: str
     delivered_at: str | None
-    """When its last delivery changed, or None if it has none."""
+    """When its last delivery changed, or None if there was none; one that has arrived at a
+    destination that was removed since counts."""
     undelivered: int
     """The number of destinations that have not received it."""
 

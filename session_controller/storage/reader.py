@@ -59,11 +59,12 @@ _AFTER_ALL = ("~", "")
 """Later than any time as it is stored."""
 _ENDED_AFTER = """
     SELECT session, status, ended_at,
-        (SELECT max(updated_at) FROM deliveries AS d WHERE d.session=ended.session) AS delivered_at,
+        nullif(max(coalesce(delivered_at, ''), coalesce((SELECT max(updated_at)
+            FROM deliveries AS d WHERE d.session=ended.session), '')), '') AS delivered_at,
         (SELECT count(*) FROM deliveries AS d
             WHERE d.session=ended.session AND d.status<>'delivered') AS open
     FROM (
-        SELECT session, status, ended_at FROM sessions
+        SELECT session, status, ended_at, delivered_at FROM sessions
         WHERE ended_at<=? AND (ended_at, session)>(?, ?) ORDER BY ended_at, session LIMIT ?
     ) AS ended
 """
@@ -347,6 +348,25 @@ class Reader:
             destination,
         )
         return self._delivery(row) if row else None
+
+    def last_tried(self, destination: str) -> Delivery | None:
+        """Return the waiting delivery to a destination that was tried last, or None."""
+        row = self._one(
+            "SELECT * FROM deliveries WHERE destination=? AND status='waiting' AND attempts>0"
+            " ORDER BY updated_at DESC LIMIT 1",
+            destination,
+        )
+        return self._delivery(row) if row else None
+
+    def count_stuck(self, before: datetime) -> int:
+        """Count the deliveries that were refused, or whose session ended before a moment."""
+        row = self._one(
+            "SELECT count(*) n FROM deliveries CROSS JOIN sessions USING (session)"
+            " WHERE deliveries.status<>'delivered' AND (deliveries.status='refused'"
+            " OR deliveries.status='waiting' AND ended_at<=?)",
+            rfc3339(before),
+        )
+        return int(row["n"]) if row else 0
 
     def deliveries(
         self, session: str | None = None, status: str | None = None, limit: int = -1

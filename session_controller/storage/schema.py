@@ -238,6 +238,13 @@ def _device_details(db: Database) -> None:
         db.execute(statement)
 
 
+@SCHEMA(name="delivered to a removed destination")
+def _delivered_at(db: Database) -> None:
+    """Add when a session arrived at a destination that was removed since; NULL if at none."""
+    failpoints.reached(Point.MIGRATING)
+    db.execute("ALTER TABLE sessions ADD COLUMN delivered_at TEXT")
+
+
 def _statements(script: str) -> list[str]:
     """Split a script: `executescript` would end the migration's transaction."""
     code = "\n".join(line.split("--")[0] for line in script.splitlines())

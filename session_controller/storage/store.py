@@ -44,6 +44,7 @@ from session_controller.storage.deliveries import Delivery
 from session_controller.storage.delivery_rows import (
     DROP_DESTINATION,
     INSERT_DELIVERY,
+    KEEP_ARRIVALS,
     UPDATE_DELIVERY,
     queued_row,
     updated_row,
@@ -288,6 +289,7 @@ class Store(Reader):
         self._many(INSERT_DELIVERY, queued_row, transaction.queued)
         known = [d for d in transaction.deliveries if self._keys.knows(d.session)]
         self._many(UPDATE_DELIVERY, self._delivery_row, known)
+        self._many(KEEP_ARRIVALS, key_row, transaction.dropped_destinations)
         self._many(DROP_DESTINATION, key_row, transaction.dropped_destinations)
 
     def _delivery_row(self, delivery: Delivery) -> tuple[object, ...]:

@@ -132,6 +132,73 @@ async def test_completed_goes_a_day_after_the_last_delivery(tmp_path: Path, time
         assert not _is_kept(stage, session)
 
 
+async def test_a_removed_destination_keeps_nothing_for_ever(tmp_path: Path, time: Time) -> None:
+    """What had arrived there goes a day after that; what had not, and arrived nowhere, stays."""
+    archive = FolderDestination(name="archive", folder=str(tmp_path / "archive"))
+
+    async def remove(stage: Stage) -> None:
+        stage.service.registry.destinations = Destinations()
+        stage.service.submit(lambda work: work.transaction.dropped_destinations.append("archive"))
+        await stage.service.settled()
+
+    async with _staged(tmp_path / "data", time) as stage:
+        stage.service.registry.destinations = Destinations(destinations=(archive,))
+        arrived = await _end(stage, f.Completed())
+        await _delivered(stage, arrived)
+        time.passes(HOUR)
+        waiting = await _end(stage, f.Completed())
+        await remove(stage)
+        assert stage.store.deliveries() == []
+        time.passes(DAY - 2 * HOUR)
+        await _look(stage)
+        assert _is_kept(stage, arrived)
+        time.passes(2 * HOUR)
+        await _look(stage)
+        assert not _is_kept(stage, arrived)
+        time.passes(30 * DAY)
+        await _look(stage)
+        assert _is_kept(stage, waiting)
+
+
+async def test_a_removed_destination_does_not_shorten_the_time(tmp_path: Path, time: Time) -> None:
+    """The day counts from the last arrival anywhere, also where that is configured still."""
+    folders = [FolderDestination(name=n, folder=str(tmp_path / n)) for n in ("share", "archive")]
+    async with _staged(tmp_path / "data", time) as stage:
+        stage.service.registry.destinations = Destinations(destinations=tuple(folders))
+        session = await _end(stage, f.Completed())
+        time.passes(10 * DAY)
+        await _delivered(stage, session)
+        stage.service.submit(lambda work: work.transaction.dropped_destinations.append("archive"))
+        await stage.service.settled()
+        assert [row.destination for row in stage.store.deliveries()] == ["share"]
+        time.passes(DAY - HOUR)
+        await _look(stage)
+        assert _is_kept(stage, session)
+        time.passes(2 * HOUR)
+        await _look(stage)
+        assert not _is_kept(stage, session)
+
+
+async def test_the_desk_hears_of_what_waits_for_an_hour(tmp_path: Path, time: Time) -> None:
+    """Not of what waits for less, nor of what has arrived."""
+    archive = FolderDestination(name="archive", folder=str(tmp_path / "archive"))
+    async with _staged(tmp_path / "data", time) as stage:
+        stage.service.registry.destinations = Destinations(destinations=(archive,))
+        session = await _end(stage, f.Completed())
+
+        async def stuck() -> int:
+            await stage.service._background.count_stuck()
+            await stage.service.settled()
+            return stage.service.registry.stuck
+
+        time.passes(HOUR - timedelta(minutes=1))
+        assert await stuck() == 0
+        time.passes(timedelta(minutes=2))
+        assert await stuck() == 1
+        await _delivered(stage, session)
+        assert await stuck() == 0
+
+
 async def test_what_no_destination_received_stays(tmp_path: Path, time: Time) -> None:
     """A site without destinations exports by hand: nothing tells whether it has."""
     async with _staged(tmp_path, time) as stage:

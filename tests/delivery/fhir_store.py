@@ -102,10 +102,10 @@ class FhirStore:
         if bundle.get("type") != "transaction":
             raise Problem(400, "invalid", "no transaction")
         known: dict[str, str] = {}
-        for entry in bundle["entry"]:
+        for entry in bundle.get("entry", []):
             known[entry["fullUrl"]] = self._planned(entry)
         responses = []
-        for entry in bundle["entry"]:
+        for entry in bundle.get("entry", []):
             chosen = known[entry["fullUrl"]].split("/")[1]
             resource = replaced(entry["resource"], known)
             criteria = entry["request"].get("ifNoneExist")

@@ -71,7 +71,7 @@ async def test_five_days_without_a_server(tmp_path: Path) -> None:
     tried = [each for each in office.outbox.puts if each.status is DeliveryStatus.WAITING]
     # Some 45 minutes' worth of short delays, and then one every 15 to 30 minutes for all of them.
     assert 5 * 48 <= len(tried) <= 5 * 96 + 10
-    assert {each.outcome["reason"] for each in tried} == {"unreachable"}
+    assert {each.outcome["reason"] for each in tried} == {"connection_refused"}
 
 
 async def test_one_destination_does_not_delay_another(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_send_now_does_not_wait(tmp_path: Path) -> None:
     await courier.serve([DESTINATION.validate_python(ehr(base))])
     await courier.send_now()
     row = office.outbox.rows["s-1", "ehr"]
-    assert row.outcome == {"reason": "unreachable", "status": None}
+    assert row.outcome == {"reason": "connection_refused", "status": None}
     async with serving(FhirServer(base=base), port) as server:
         office.outbox.retry("s-1", "ehr", office.times.now)
         await courier.send_now()
@@ -190,7 +190,7 @@ async def test_the_last_answer_is_kept(tmp_path: Path) -> None:
         "body": page[:2_000],
     }
     assert first == {"reason": "busy", "status": 503, "last_answer": said}
-    assert second == {"reason": "unreachable", "status": None, "last_answer": said}
+    assert second == {"reason": "connection_refused", "status": None, "last_answer": said}
 
 
 async def test_a_refusal_is_kept_while_it_is_tried_again(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ async def test_a_refusal_is_kept_while_it_is_tried_again(tmp_path: Path) -> None
     await courier.send_now()
     await courier.stop()
     assert office.outbox.rows["s-1", "ehr"].outcome == {
-        "reason": "unreachable",
+        "reason": "connection_refused",
         "status": None,
         "last_answer": {"status": 422, "body": outcome},
     }

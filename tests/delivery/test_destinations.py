@@ -7,11 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.wire.destinations import DESTINATION, Destinations
-from session_controller.delivery.configuration import (
-    ConfigurationError,
-    load_destinations,
-    save_destinations,
-)
+from session_controller.delivery.configuration import load_destinations, save_destinations
+from session_controller.errors import DestinationsError
 
 _FHIR = {"name": "ehr", "kind": "fhir", "url": "https://ehr.example.org/fhir"}
 _FOLDER = {"name": "share", "kind": "folder", "folder": "/mnt/share", "format": "pdf"}
@@ -75,7 +72,7 @@ def test_names_are_unique() -> None:
 def test_a_broken_file(content: str, tmp_path: Path) -> None:
     """A file that cannot be read is named with the place, not with what stands there."""
     (tmp_path / "delivery.json").write_text(content)
-    with pytest.raises(ConfigurationError, match=r"delivery\.json cannot be used") as error:
+    with pytest.raises(DestinationsError, match=r"delivery\.json cannot be used") as error:
         load_destinations(tmp_path)
     assert "pw-123" not in str(error.value)
 

@@ -229,7 +229,7 @@ def test_from_the_command_line(
     status = handrail("deliver", "status")
     assert status.code == 1
     assert "held" in status.out
-    assert "patient not identified" in status.out
+    assert "the patient is not identified" in status.out
     assert "handrail session identify" in status.err
     assert handrail("deliver", "list", "--json").json[0]["held"] == 1
     configured = tmp_path / "data" / "delivery.json"
@@ -238,7 +238,7 @@ def test_from_the_command_line(
     lost = handrail("deliver", "list", "--json")
     assert (lost.code, lost.json[0]["held"]) == (1, 1), "held for a destination that is unknown"
     configured.write_bytes(kept)
-    assert "ehr held (patient not identified)" in handrail("session", "show", session).out
+    assert "ehr held (the patient is not identified)" in handrail("session", "show", session).out
     said = ("--family", "Roe", "--given", "Ana", "--birth-date", "1980-02-03", "--gender", "female")
     stated = handrail("session", "identify", session, *said, "--staff-name", "Sam Poe", "--json")
     assert stated.json == {"session": session, "deliveries": 1}

@@ -69,7 +69,7 @@ async def test_over_tls_with_a_password(
         assert seen == ["handrail-main-central"]
         office.outbox.add("s-1", "central")
         strangers = _central(port, "mqtts", **more)
-        assert await _once(office, strangers) == "untrusted"
+        assert await _once(office, strangers) == "unknown_authority"
         (office.data / "password").write_text("wrong")
         assert await _once(office, trusted) == "broker_refuses"
 
@@ -78,7 +78,7 @@ async def test_a_broker_that_is_away(office: Office) -> None:
     """A broker that cannot be reached, or a password that cannot be read, is tried again."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert await _once(office, _central(port)) == "unreachable"
+    assert await _once(office, _central(port)) == "connection_refused"
     missing = _central(port, username="u", password_file="missing")
     assert await _once(office, missing) == "no_secret"
 

@@ -37,7 +37,7 @@ async def test_certificates_are_checked(
     office.times.on_wait = named_at_last
     await office.deliver(destination)
     reasons = [each.outcome["reason"] for each in office.outbox.puts[:-1]]
-    assert reasons == ["untrusted"]
+    assert reasons == ["no_secret"]
     assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
     office.outbox.add("s-2", "ehr")
     asked = len(server.asked)
@@ -46,5 +46,8 @@ async def test_certificates_are_checked(
     await stranger.send_now()
     await stranger.stop()
     await runner.cleanup()
-    assert office.outbox.rows["s-2", "ehr"].outcome == {"reason": "untrusted", "status": None}
+    assert office.outbox.rows["s-2", "ehr"].outcome == {
+        "reason": "unknown_authority",
+        "status": None,
+    }
     assert len(server.asked) == asked

@@ -494,16 +494,16 @@ FAULTS = [
         "handrail deliver add",
         plan=lambda data: (spoil("delivery.json", b'{"destinations": []}')(data), FREE)[1],
     ),
-    Fault("delivery late", owed("waiting"), "deliveries", Level.WARNING, "handrail deliver list"),
+    Fault("delivery late", owed("waiting"), "deliveries", Level.WARNING, "handrail deliver status"),
     Fault(
         "delivery very late",
         owed("waiting"),
         "deliveries",
         Level.CRITICAL,
-        "handrail deliver list",
+        "handrail deliver status",
         later=timedelta(days=1),
     ),
-    Fault("delivery held", owed("held"), "deliveries", Level.WARNING, "handrail deliver list"),
+    Fault("delivery held", owed("held"), "deliveries", Level.WARNING, "handrail deliver status"),
     Fault("delivery refused", owed("refused"), "deliveries", Level.WARNING, "handrail deliver"),
     # The clock
     Fault(

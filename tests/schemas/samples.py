@@ -79,6 +79,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
         )
     },
     "RemoveDestination": {"name": "ehr", "undelivered": True},
+    "TryDestination": {"name": "ehr", "publish": True},
     "ListDeliveries": {"session": "s-1", "status": "refused"},
     "ShowDelivery": {"session": "s-1"},
 }

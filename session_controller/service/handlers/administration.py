@@ -10,7 +10,7 @@ from schemas.questionnaire.model import Flow
 from schemas.topics import AssignmentTopic, PresenceTopic, StateTopic
 from schemas.wire import requests as r
 from schemas.wire.rejections import RejectionCode
-from schemas.wire.status import ShowStatus
+from schemas.wire.status import ShowStatus, TryAlerts
 from session_controller.audit.events import SessionPurged, SessionSeen, TimelineSeen
 from session_controller.engine import events as f
 from session_controller.engine.events import Event
@@ -301,6 +301,11 @@ def back_up(work: UnitOfWork, _: Store, device: Device, request: r.BackUp) -> No
 def show_status(work: UnitOfWork, _: Store, device: Device, request: ShowStatus) -> None:
     """Order the state of the box; the answer comes once the disk was asked."""
     work.statuses.append((device.device, request.request_id))
+
+
+def try_alerts(work: UnitOfWork, _: Store, device: Device, request: TryAlerts) -> None:
+    """Order a test of the alerts; the answer comes when each channel was tried."""
+    work.alert_tests.append((device.device, request.request_id))
 
 
 def clear_topics(work: UnitOfWork, state: SessionState) -> None:

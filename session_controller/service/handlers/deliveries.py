@@ -1,9 +1,10 @@
 """Facility IT's requests about deliveries: where to, how they stand, once more, now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.wire import deliveries as d
+from schemas.wire.destinations import Destination
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.requests import Answer
 from schemas.wire.views import SessionStatus
@@ -20,8 +21,10 @@ from session_controller.storage.store import Store
 _PAGE = 500
 
 
-def take_order(work: UnitOfWork, _: Store, device: Device, request: d.AddDestination) -> None:
-    """Order that a destination is added; the answer comes when that is on disk."""
+def take_order(
+    work: UnitOfWork, _: Store, device: Device, request: d.AddDestination | d.TryDestination
+) -> None:
+    """Order that a destination is added or tried; the answer comes when that is done."""
     work.delivery_orders.append(DeliveryOrder(device.device, request))
 
 
@@ -83,21 +86,44 @@ def list_destinations(
     work: UnitOfWork, store: Store, _: Device, request: d.ListDestinations
 ) -> Answer | Refusal:
     """List the destinations, with how many deliveries stand how."""
-    counts, configured = store.count_deliveries(), work.registry.destinations.destinations
-    lines = [
-        d.DestinationLine(destination=each, **_by_status(counts, each.name)) for each in configured
-    ]
+    configured = work.registry.destinations.destinations
+    return destination_list(store, configured, request.request_id)
+
+
+def destination_list(
+    store: Store, configured: Sequence[Destination], request_id: str
+) -> d.DestinationList:
+    """Return the destinations, and those that deliveries wait for and that are not configured."""
+    counts = store.count_deliveries()
+    oldest = {
+        one.destination: one.oldest
+        for one in store.delivery_backlog()
+        if one.status == DeliveryStatus.WAITING
+    }
+
+    def told(name: str) -> dict[str, Any]:
+        by_status = {each.value: counts.get((name, each), 0) for each in DeliveryStatus}
+        return {**by_status, "oldest": oldest.get(name), **_waiting(store, name)}
+
+    lines = [d.DestinationLine(destination=each, **told(each.name)) for each in configured]
     unknown = [
-        d.UnknownDestination(name=name, **_by_status(counts, name))
+        d.UnknownDestination(name=name, **told(name))
         for name in unknown_destinations(counts, configured)
     ]
     return d.DestinationList(
-        request_id=request.request_id, destinations=tuple(lines), unknown=tuple(unknown)
+        request_id=request_id, destinations=tuple(lines), unknown=tuple(unknown)
     )
 
 
-def _by_status(counts: Mapping[tuple[str, str], int], name: str) -> dict[str, int]:
-    return {status.value: counts.get((name, status), 0) for status in DeliveryStatus}
+def _waiting(store: Store, name: str) -> dict[str, Any]:
+    """Return what is known of the deliveries that wait for a destination."""
+    due, tried = store.next_delivery(name), store.last_tried(name)
+    outcome: Any = tried.outcome if tried and isinstance(tried.outcome, dict) else {}
+    return {
+        "next_at": due.next_at if due else None,
+        "reason": outcome.get("reason"),
+        "http_status": outcome.get("status"),
+    }
 
 
 def list_deliveries(work: UnitOfWork, store: Store, _: Device, request: d.ListDeliveries) -> Answer:

@@ -13,7 +13,7 @@ from schemas.wire import requests as r
 from schemas.wire.parse import Unreadable
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.request_base import RequestBase
-from schemas.wire.status import ShowStatus
+from schemas.wire.status import ShowStatus, TryAlerts
 from session_controller.audit.events import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import is_new_id
@@ -65,7 +65,9 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.PurgeSessions: (_ADMIN, administration.purge_sessions),
     r.BackUp: (_ADMIN, administration.back_up),
     ShowStatus: (_ADMIN, administration.show_status),
+    TryAlerts: (_ADMIN, administration.try_alerts),
     d.AddDestination: (_ADMIN, deliveries.take_order),
+    d.TryDestination: (_ADMIN, deliveries.take_order),
     d.RemoveDestination: (_ADMIN, deliveries.remove_destination),
     d.ListDestinations: (_ADMIN, deliveries.list_destinations),
     d.ListDeliveries: (_ADMIN, deliveries.list_deliveries),

@@ -18,11 +18,13 @@ from schemas.topics import InboxTopic
 from schemas.wire.exports import KeyRotated, LogSigned
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.requests import MAX_NAMED, BackedUp, InProgress, SessionsPurged
+from schemas.wire.status import AlertsTried
 from session_controller.audit.events import BackupTaken
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import read_header
 from session_controller.errors import KeyringError, StoreError
 from session_controller.integrity.audit_log import Receipt
+from session_controller.preflight.stuck import WARN_AFTER
 from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
@@ -30,6 +32,7 @@ from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import StatusReport
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
 from session_controller.settings import Settings
@@ -41,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _PROGRESS_S = 1.0
 """How often who asked for something long hears of it."""
+_COUNT_S = 60.0
 _PURGE_AGAIN_S = 5.0
 """How long a purge waits for a disk that did not store the last batch."""
 
@@ -63,18 +67,25 @@ class BackgroundJobs:
     steady: Callable[[], float]
     retention: Retention
     status: StatusReport
+    alerts: Alerts
+    _count_at_s: float = 0.0
+    """When the deliveries that are stuck are counted again, by the steady clock."""
     _purges: set[tuple[str | None, str]] = field(default_factory=set)
     """The purges under way: the device and its request."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def begin(self, work: UnitOfWork) -> None:
         """Begin what a batch asked for."""
+        if work.transaction.deliveries or work.transaction.dropped_destinations:
+            self._count_at_s = 0.0
         for export in work.exports:
             self._do(self.exporter.export(export))
         for device, request_id in work.backups:
             self._do(self._back_up(device, request_id))
         for device, request_id in work.statuses:
             self._do(self._show_status(device, request_id))
+        for device, request_id in work.alert_tests:
+            self._do(self._try_alerts(device, request_id))
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
@@ -109,6 +120,23 @@ class BackgroundJobs:
             await self.in_turn(turn)
         except sqlite3.Error as error:
             _log.error("the changed configuration is used but not remembered: %s", error)
+
+    async def count_stuck(self) -> None:
+        """Count the deliveries that are stuck, for the desk; called every second."""
+        if self.steady() < self._count_at_s:
+            return
+        self._count_at_s = self.steady() + _COUNT_S
+        try:
+            stuck = await self.in_turn(lambda: self.store.count_stuck(self.clock() - WARN_AFTER))
+        except sqlite3.Error as error:
+            _log.error("cannot count the deliveries: %s", type(error).__name__)
+            return
+        if stuck != self.registry.stuck:
+
+            def tell(work: UnitOfWork) -> None:
+                work.stuck = stuck
+
+            self.submit(tell)
 
     def _do(self, asked: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(asked)
@@ -156,6 +184,10 @@ class BackgroundJobs:
             _log.error("the status could not be read: %s", type(error).__name__)
             answer = _unavailable(request_id, "The status cannot be read just now.")
         self._answer(device, answer)
+
+    async def _try_alerts(self, device: str, request_id: str) -> None:
+        steps = await self.alerts.try_channels()
+        self._answer(device, AlertsTried(request_id=request_id, steps=steps))
 
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""

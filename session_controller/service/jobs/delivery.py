@@ -2,21 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from schemas.base import Versioned
 from schemas.topics import InboxTopic
 from schemas.wire import deliveries as d
 from schemas.wire.destinations import Destination, Destinations, FileFormat
 from schemas.wire.rejections import Rejection, RejectionCode
-from session_controller.audit.events import DeliveryChanged, DestinationChanged
+from session_controller.audit.events import DestinationChanged
 from session_controller.delivery.configuration import (
-    ConfigurationError,
     load_destinations,
     portable,
     save_destinations,
@@ -24,103 +26,26 @@ from session_controller.delivery.configuration import (
 from session_controller.delivery.courier import Courier
 from session_controller.delivery.route import Circumstances
 from session_controller.delivery.sender import Sender
-from session_controller.engine.state import SessionState
-from session_controller.export.collect import gather_delivered
+from session_controller.errors import DestinationsError
 from session_controller.export.record import Record
 from session_controller.export.seals import Signer, seal_file, seal_of
 from session_controller.export.writers import MEDIA_TYPES
 from session_controller.integrity.configuration import told_unknown, unknown_destinations
+from session_controller.service.jobs.outbox import StoreOutbox, Submit
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import DeliveryOrder, UnitOfWork
 from session_controller.storage.commit import StoreTurn
-from session_controller.storage.deliveries import Delivery, DeliveryStatus
+from session_controller.storage.deliveries import DeliveryStatus
 from session_controller.storage.store import Store
+
+if TYPE_CHECKING:
+    from session_controller.delivery.senders import Senders
 
 _log = logging.getLogger(__name__)
 _WAITING = DeliveryStatus.WAITING.value
-_LOGGED: Mapping[DeliveryStatus, Literal["delivered", "refused", "held"]] = {
-    DeliveryStatus.DELIVERED: "delivered",
-    DeliveryStatus.REFUSED: "refused",
-    DeliveryStatus.HELD: "held",
-}
-
-_T = TypeVar("_T")
 Counts = Mapping[tuple[str, str], int]
 """How many deliveries there are, by destination and status."""
-Submit = Callable[[Callable[[UnitOfWork], None]], None]
-
-
-class StoreOutbox:
-    """The outbox in the box's database (`session_controller.delivery.outbox.Outbox`)."""
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        registry: Registry,
-        software: str,
-        in_turn: StoreTurn,
-        submit: Submit,
-        settled: Callable[[], Awaitable[None]],
-    ) -> None:
-        self._store = store
-        self._registry = registry
-        self._software = software
-        self._in_turn = in_turn
-        self._submit = submit
-        self._settled = settled
-
-    async def next(self, destination: str) -> Delivery | None:
-        """Return the waiting delivery that is due first, or None."""
-        return await self._in_turn_to_its_end(lambda: self._store.next_delivery(destination))
-
-    async def record(self, session: str) -> Record | None:
-        """Gather a session, always the same: it bears the time at which it was completed."""
-        site = self._registry.settings.site
-        return await self._in_turn_to_its_end(
-            lambda: gather_delivered(self._store, session, site=site, software=self._software)
-        )
-
-    async def _in_turn_to_its_end(self, turn: Callable[[], _T]) -> _T:
-        """Keep the turn though we are cancelled: its thread would go on with the database."""
-        return await asyncio.shield(self._in_turn(turn))
-
-    async def put(self, delivery: Delivery) -> None:
-        """Keep how a delivery stands; on return it is on disk, or will be tried again."""
-
-        def keep(work: UnitOfWork) -> None:
-            if not self._store.knows(delivery.session):
-                return
-            if delivery.status is DeliveryStatus.HELD:
-                live = work.session(delivery.session)
-                state = live.state if live else self._store.state(delivery.session)
-                if state is not None and _is_answered(state, delivery):
-                    waits = replace(delivery, status=DeliveryStatus.WAITING, outcome=None)
-                    work.transaction.deliveries.append(waits)
-                    return
-                if state is not None:
-                    work.awaiting_staff[delivery.session] = state
-            work.transaction.deliveries.append(delivery)
-            if delivery.status is not DeliveryStatus.WAITING:
-                act = DeliveryChanged(
-                    destination=delivery.destination,
-                    status=_LOGGED[delivery.status],
-                    sha256=delivery.sha256,
-                )
-                work.note(act, session=delivery.session)
-
-        self._submit(keep)
-        await self._settled()
-
-
-def _is_answered(state: SessionState, delivery: Delivery) -> bool:
-    """Return whether staff said who the patient is while the session was found to lack it."""
-    known = state.identified
-    missing = delivery.outcome.get("missing") if isinstance(delivery.outcome, dict) else None
-    if known is None or not isinstance(missing, list):
-        return False
-    said = {"name": known.family or known.given, "birthDate": known.birth_date}
-    return all(said.get(str(one)) for one in missing)
+Remember = Callable[[Destinations], Awaitable[None]]
 
 
 class DeliveryService:
@@ -136,12 +61,14 @@ class DeliveryService:
         submit: Submit,
         clock: Callable[[], datetime],
         count: Callable[[], Awaitable[Counts]],
+        remember: Remember,
     ) -> None:
         self._data = data
         self._registry = registry
         self._signer = signer
         self._submit = submit
         self._count = count
+        self._remember = remember
         self._clock = clock
         around = Circumstances(clock, SystemRandom().random)
         self._courier = Courier(registry.settings.site, outbox, self._sender, around)
@@ -149,13 +76,15 @@ class DeliveryService:
         self._changing = asyncio.Lock()
 
     def _sender(self, destination: Destination) -> Sender:
+        return self._senders().open(destination)
+
+    def _senders(self) -> "Senders":
         # Loaded here, for the boxes that deliver: with JWTs, FHIR and paper they take 8 MB.
         from session_controller.delivery.senders import Senders  # noqa: PLC0415
         from session_controller.export.formats import FORMATS  # noqa: PLC0415
 
         site = self._registry.settings.site
-        senders = Senders(self._data, site, FORMATS, seal=self._seal, clock=self._clock)
-        return senders.open(destination)
+        return Senders(self._data, site, FORMATS, seal=self._seal, clock=self._clock)
 
     def _seal(self, form: FileFormat, record: Record, data: bytes) -> bytes:
         """Seal what is delivered to a folder, as an export is."""
@@ -182,26 +111,53 @@ class DeliveryService:
         if work.transaction.queued or work.transaction.deliveries:
             self._courier.wake()
         for order in work.delivery_orders:
-            task = asyncio.create_task(self._carry_out(order))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._do(self._carry_out(order))
+
+    def reload(self) -> None:
+        """Read the destinations' file again; if it is faulty, the destinations stay."""
+        self._do(self._reload_or_say())
+
+    def _do(self, asked: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(asked)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_or_say(self) -> None:
+        try:
+            async with self._changing:
+                await self._reload()
+        except DestinationsError as error:
+            _log.error("%s", _kept(error, self._registry.destinations))
 
     async def _carry_out(self, order: DeliveryOrder) -> None:
         answer: Versioned
         try:
-            async with self._changing:
+            async with nullcontext() if _only_looks(order) else self._changing:
                 answer = await self._done(order)
-        except (ConfigurationError, OSError) as error:
-            message = str(error) if isinstance(error, ConfigurationError) else _CANNOT_WRITE
+        except (DestinationsError, OSError) as error:
+            message = str(error) if isinstance(error, DestinationsError) else _CANNOT_WRITE
             answer = _refusal(order, message)
         except Exception as error:  # noqa: BLE001 - whoever asked hears of it
             _log.error("an order failed: %s", type(error).__name__)
             answer = _refusal(order, "This could not be done.")
         self._submit(lambda work: work.say(InboxTopic(order.device), answer))
 
+    async def _tried(self, request: d.TryDestination) -> Versioned:
+        """Try a destination, also while sessions are delivered to it."""
+        from session_controller.delivery.trial import tried  # noqa: PLC0415
+
+        found = await asyncio.to_thread(load_destinations, self._data)
+        destination = found.named(request.name)
+        if destination is None:
+            raise DestinationsError(f"There is no destination {request.name!r}.")
+        steps = await tried(self._senders(), destination, publish=request.publish)
+        return d.DestinationTried(request_id=request.request_id, name=request.name, steps=steps)
+
     async def _done(self, order: DeliveryOrder) -> Versioned:
         request = order.request
         match request:
+            case d.TryDestination():
+                return await self._tried(request)
             case d.AddDestination():
                 await self._change(order.device, request.destination.name, added=request)
                 return d.DestinationAdded(
@@ -225,18 +181,28 @@ class DeliveryService:
         self._registry.lost_destinations = lost.keys() - {removed}
         _shout({name: n for name, n in lost.items() if name != removed and known.named(name)})
         await self._courier.serve(found.destinations)
+        await self._remember(found)
 
     async def _change(self, device: str, name: str, added: d.AddDestination | None = None) -> None:
         """Add a destination in the place of one of its name, or remove one."""
         known = await asyncio.to_thread(load_destinations, self._data)
         lost = name in self._registry.lost_destinations
         if added is None and known.named(name) is None and not lost:
-            raise ConfigurationError(f"There is no destination {name!r}.")
+            raise DestinationsError(f"There is no destination {name!r}.")
         kept = tuple(each for each in known.destinations if each.name != name)
         wanted = kept if added is None else (*kept, portable(self._data, added.destination))
         await asyncio.to_thread(save_destinations, self._data, Destinations(destinations=wanted))
         await self._reload(removed=name if added is None else None)
         self._submit(lambda work: _note(work, device, name, removed=added is None))
+
+
+def _only_looks(order: DeliveryOrder) -> bool:
+    return isinstance(order.request, d.TryDestination)
+
+
+def _kept(error: DestinationsError, kept: Destinations) -> str:
+    names = ", ".join(each.name for each in kept.destinations) or "none"
+    return f"{error}; until then the destinations stay as they were last usable: {names}"
 
 
 def _shout(lost: Mapping[str, int]) -> None:
@@ -272,7 +238,11 @@ def make_delivery_service(
     submit: Submit,
     settled: Callable[[], Awaitable[None]],
 ) -> DeliveryService:
-    """Put a post room together, as the data folder has it. Raises `ConfigurationError`."""
+    """Put a post room together, as the data folder has it.
+
+    With a faulty file it goes on with the destinations of the last one that was not. Raises
+    `DestinationsError` if there was none: what completes would be delivered nowhere.
+    """
     outbox = StoreOutbox(
         store=store,
         registry=registry,
@@ -285,7 +255,18 @@ def make_delivery_service(
     async def count() -> Counts:
         return await asyncio.shield(in_turn(store.count_deliveries))
 
-    registry.destinations = load_destinations(data)
+    async def remember(found: Destinations) -> None:
+        await asyncio.shield(in_turn(lambda: _remember(store, found)))
+
+    try:
+        registry.destinations = load_destinations(data)
+        _remember(store, registry.destinations)
+    except DestinationsError as error:
+        known = last_good(store)
+        if known is None:
+            raise
+        registry.destinations = known
+        _log.error("%s", _kept(error, registry.destinations))
     configured = registry.destinations.destinations
     registry.lost_destinations = unknown_destinations(store.count_undelivered(), configured).keys()
     return DeliveryService(
@@ -296,4 +277,24 @@ def make_delivery_service(
         submit=submit,
         clock=clock,
         count=count,
+        remember=remember,
     )
+
+
+_LAST_GOOD = "destinations"
+"""The property of a box with the destinations of the last `delivery.json` that could be used."""
+
+
+def _remember(store: Store, found: Destinations) -> None:
+    """Keep what a faulty file is replaced by; it names files of secrets, and holds none."""
+    text = found.model_dump_json()
+    with suppress(sqlite3.Error):  # the next reload tries again
+        if store.meta(_LAST_GOOD) != text:
+            store.set_meta(_LAST_GOOD, text)
+
+
+def last_good(store: Store) -> Destinations | None:
+    """Return the destinations of the last file that could be used, or None if there was none."""
+    with suppress(ValidationError):
+        return Destinations.model_validate_json(store.meta(_LAST_GOOD) or "")
+    return None

@@ -14,6 +14,8 @@ export const connection = signal<Connection | null>(null);
 export const lobby = signal<LobbyLine[] | null>(null);
 /** Completed, and not delivered: the patient is not identified. */
 export const held = signal<HeldLine[]>([]);
+/** How many deliveries facility IT has to look at. */
+export const stuck = signal(0);
 export const flows = signal<FlowLine[]>([]);
 export const kiosks = signal<KioskLine[]>([]);
 export const known = signal<ReadonlyMap<string, Flow>>(new Map());
@@ -114,6 +116,7 @@ function connect(credential: Credential): void {
     if (!heard) return;
     lobby.value = heard.sessions;
     held.value = heard.held ?? [];
+    stuck.value = heard.stuck ?? 0;
     for (const line of [...heard.sessions, ...held.value]) followFlow(line.flow_ref);
   });
   made.onUp(() => void refresh());
@@ -121,7 +124,7 @@ function connect(credential: Credential): void {
     if (!made.elsewhere.value) return;
     room.peek()?.close();
     room.value = null;
-    [lobby.value, held.value] = [null, []];
+    [lobby.value, held.value, stuck.value] = [null, [], 0];
   });
   effect(() => {
     if (!made.refused.value) return;

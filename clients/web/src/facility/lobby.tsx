@@ -39,6 +39,9 @@ export function LobbyScreen() {
           ))}
         </ul>
       )}
+      {app.stuck.value > 0 && (
+        <p class="banner warn" role="status">Deliveries are waiting: tell IT ({app.stuck.value})</p>
+      )}
       <HeldList />
       {opening && <NewSession onClose={() => setOpening(false)} />}
     </main>
