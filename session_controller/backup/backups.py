@@ -345,7 +345,7 @@ class Backups:
         if code:
             _log.error("older backups cannot be removed: %s", lines(said))
 
-    def rotate(self, at: datetime, device: str) -> int:
+    def rotate(self, at: datetime, device: str, person: str | None = None) -> int:
         """Wrap all keys with another box key; return their number.
 
         Runs on the store's thread. Raises `sqlite3.Error`, `OSError`, `BoxKeyError`,
@@ -353,7 +353,7 @@ class Backups:
         """
         with self._keyring:
             self._rotations += 1
-            count = rotate(self._store, self._data, at, device)
+            count = rotate(self._store, self._data, at, device, person)
             self._rewrap_keyring()
         return count
 

@@ -22,12 +22,12 @@ from session_controller.storage.entities import LoggedBoxEvent
 from session_controller.storage.store import Store
 
 
-def rotate(store: Store, data: Path, at: datetime, device: str) -> int:
+def rotate(store: Store, data: Path, at: datetime, device: str, person: str | None = None) -> int:
     """Wrap all keys with a new key, or the first of the configured ones; return their number.
 
     Raises `OSError`, `sqlite3.Error`, `BoxKeyError`.
     """
-    act, own = LoggedBoxEvent(at, KeyRotated(), device), OwnTls(data)
+    act, own = LoggedBoxEvent(at, KeyRotated(), device, person=person), OwnTls(data)
     if keys_are_given():
         box = load_box_keys(data)
         if box is None:

@@ -22,7 +22,7 @@ _PAGE = 500
 
 def take_order(work: UnitOfWork, _: Store, device: Device, request: d.AddDestination) -> None:
     """Order that a destination is added; the answer comes when that is on disk."""
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
 
 
 def remove_destination(
@@ -38,7 +38,7 @@ def remove_destination(
             "if they are not wanted there.",
             {"undelivered": left},
         )
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
     return None
 
 
@@ -55,7 +55,7 @@ def deliver_now(
         work.queue(request.session)
     waiting = store.deliveries(request.session, DeliveryStatus.WAITING)
     work.transaction.deliveries += [due_again(each, work.at) for each in waiting]
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
     return None
 
 
