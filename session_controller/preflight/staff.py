@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from session_controller.preflight.finding import Finding, Level
-from session_controller.service.handlers.staff import SHOWN_FOR
 from session_controller.storage.database import DATABASE
+from session_controller.storage.entities import SHOWN_FOR
 from session_controller.storage.reader import Reader
 
 CHECK = "staff"

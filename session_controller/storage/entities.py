@@ -1,7 +1,7 @@
 """Rows of the database as frozen types."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -71,6 +71,10 @@ class EmergencyAccess:
     ends_at: datetime
     reviewed_at: datetime | None = None
     reviewed_by: str | None = None
+
+
+SHOWN_FOR = timedelta(days=7)
+"""How long an emergency access is listed, and as long as nobody has reviewed it."""
 
 
 class CodeKind(StrEnum):

@@ -3,7 +3,6 @@
 import re
 import secrets
 from dataclasses import replace
-from datetime import timedelta
 from typing import Literal
 
 from schemas.base import Role
@@ -17,13 +16,17 @@ from session_controller.security.pins import pin_problem
 from session_controller.service.desks import EMERGENCY, NewPin
 from session_controller.service.handlers.desks import sign_out_everywhere
 from session_controller.service.unit_of_work import UnitOfWork
-from session_controller.storage.entities import Device, EmergencyAccess, Person, StoredAnswer
+from session_controller.storage.entities import (
+    SHOWN_FOR,
+    Device,
+    EmergencyAccess,
+    Person,
+    StoredAnswer,
+)
 from session_controller.storage.store import Store
 
 MAX_PERSONS = 500
 """A desk's screen shows all names to choose from."""
-SHOWN_FOR = timedelta(days=7)
-"""How long an emergency access is listed, and as long as nobody has reviewed it."""
 
 _UNKNOWN = Refusal(RejectionCode.UNAVAILABLE, "There is no such person; see the list of staff.")
 _RETIRED = Refusal(RejectionCode.UNAVAILABLE, "This person is retired; add them again.")

@@ -4,6 +4,7 @@ import type { LobbyLine } from "../../generated/wire.ts";
 import * as app from "./app.ts";
 import { HeldList } from "./identify.tsx";
 import { Action, ago, Dialog, useNow } from "./parts.tsx";
+import { Reviews } from "./sign-in.tsx";
 
 export function LobbyScreen() {
   const [opening, setOpening] = useState(false);
@@ -40,6 +41,7 @@ export function LobbyScreen() {
         </ul>
       )}
       <HeldList />
+      <Reviews />
       {opening && <NewSession onClose={() => setOpening(false)} />}
     </main>
   );
