@@ -4,7 +4,7 @@ import os
 import pwd
 from functools import cache
 
-_LONGEST = 64
+_CHARACTERS = 64
 
 
 @cache
@@ -14,7 +14,7 @@ def os_user() -> str:
     It says who asked; it proves nothing.
     """
     name = os.environ.get("SUDO_USER") or _name_of(os.getuid())
-    return name[:_LONGEST] if name.isprintable() else str(os.getuid())
+    return name[:_CHARACTERS] if name.isprintable() else str(os.getuid())
 
 
 def _name_of(user: int) -> str:

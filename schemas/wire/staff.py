@@ -73,7 +73,7 @@ class SignIn(RequestBase):
 
 
 class StaySignedIn(RequestBase):
-    """Say that the person is still there: the time to the automatic log-off begins again."""
+    """Restart the time to the automatic log-off: the person is still there."""
 
     type: Literal["STAY_SIGNED_IN"] = "STAY_SIGNED_IN"
 

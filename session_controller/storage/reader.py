@@ -192,6 +192,11 @@ class Reader:
         cipher = Cipher(staff_key(key)) if key else None
         return [read_emergency(row, cipher) for row in rows]
 
+    def emergency_names(self) -> dict[str, str]:
+        """Return the names that were typed for emergency access, by its id."""
+        rows = self._rows("SELECT access, name FROM emergencies")
+        return {row["access"]: row["name"] for row in rows}
+
     def open_codes(self, at: datetime) -> list[Code]:
         """Return the codes that are still valid."""
         rows = self._rows(

@@ -175,7 +175,7 @@ def _in_words(seconds: float) -> str:
 def stay_signed_in(
     work: UnitOfWork, _: Store, device: Device, request: s.StaySignedIn
 ) -> r.Answer | Refusal:
-    """Tell how long the person stays signed in from now on."""
+    """Return how long the person stays signed in from now on."""
     signed_in = work.desk(device.device).signed_in
     return _answer(work, request.request_id, signed_in) if signed_in else SIGN_IN_REQUIRED
 
@@ -231,7 +231,7 @@ def log_off(work: UnitOfWork) -> None:
 def begin_emergency_access(
     work: UnitOfWork, _: Store, device: Device, request: s.BeginEmergencyAccess
 ) -> r.Answer | Refusal:
-    """Give whoever is at a signed-out screen the rights of the front desk for a while.
+    """Allow whoever is at a signed-out screen what the front desk may do, for a while.
 
     A request that arrives twice begins it once.
     """

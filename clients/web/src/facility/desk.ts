@@ -39,7 +39,7 @@ export function attach(connection: Connection, asked: Requests): void {
   connection.onUp(() => void load());
 }
 
-/** Take up what a lobby says. */
+/** Use what a lobby says. */
 export function heard(desk: DeskState | null): void {
   const before = signedIn.peek();
   state.value = desk;
