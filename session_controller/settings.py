@@ -17,6 +17,8 @@ class Settings:
     """A session without any activity for this long expires."""
     screen_lock: timedelta = timedelta(minutes=10)
     """How long nobody may answer at a patient screen before it is locked."""
+    staff_log_off: timedelta = timedelta(minutes=10)
+    """How long after the last act a person is signed out at a front-desk screen. Zero: never."""
     retention_of_topics: timedelta = timedelta(hours=1)
     """How long the last view of an ended session stays retained at the broker."""
     purge_completed: timedelta = timedelta(days=1)

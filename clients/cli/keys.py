@@ -206,7 +206,15 @@ def list_entries(
         say(f"there may be older entries; list them with --before {page.last}, or all with --all")
 
 
-_WIDTHS = {"entry": 8, "at": 25, "what": 20, "device": 16, "session": 26, "about": 0}
+_WIDTHS = {
+    "entry": 8,
+    "at": 25,
+    "what": 20,
+    "device": 16,
+    "person": 12,
+    "session": 26,
+    "about": 0,
+}
 
 
 class _Page:
@@ -231,6 +239,7 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
         moment_of(str(entry["at"])),
         str(entry["what"]),
         str(entry["device"] or ""),
+        str(entry["person"] or ""),
         str(entry["session"] or ""),
         about,
     )

@@ -52,6 +52,7 @@ def _become(user: int, group: int, data: Path) -> str:
         raise PermissionError(errno.EPERM, problem, str(data)) from None
     os.setgid(group)
     os.setuid(user)
+    os.environ.setdefault("SUDO_USER", "root")  # who asks, for the log: not the owner
     for place in _PROGRAM:
         if not os.access(place, os.R_OK):
             problem = f"user {name}, who owns the data folder, cannot read the program"

@@ -1,7 +1,7 @@
 """The admin client: devices, flows and sessions of the whole site."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -11,6 +11,7 @@ from clients.sdk.deliveries import TRY_TIMEOUT, DeliveriesClient
 from clients.sdk.download import Assembly
 from clients.sdk.errors import ExportBroken
 from clients.sdk.notifications import DocumentPart
+from clients.sdk.user import os_user
 from schemas.base import Role
 from schemas.wire.deliveries import TrialStep
 from schemas.wire.devices import LobbyLine
@@ -32,7 +33,6 @@ from schemas.wire.requests import (
     AddFlow,
     BackedUp,
     BackUp,
-    CancelSession,
     ChangeDevice,
     CredentialKind,
     DeviceChanged,
@@ -55,8 +55,8 @@ from schemas.wire.requests import (
     OpenSession,
     PurgeSessions,
     ReenrolDevice,
+    Request,
     RevokeDevice,
-    SessionCancelled,
     SessionOpened,
     Sessions,
     SessionShown,
@@ -67,6 +67,16 @@ from schemas.wire.requests import (
     TimelineLine,
 )
 from schemas.wire.seals import ExportFormat, Paper, Seal
+from schemas.wire.staff import (
+    AddPerson,
+    ChangePerson,
+    ListStaff,
+    PersonChanged,
+    RetirePerson,
+    StaffList,
+    StaffRole,
+    UnlockPerson,
+)
 from schemas.wire.status import AlertsTried, ShowStatus, StatusShown, TryAlerts
 from schemas.wire.views import FacilityView, SessionStatus
 
@@ -80,6 +90,9 @@ _TRIES = 3
 
 class AdminClient(DeliveriesClient):
     """An admin device: the operations of a facility device, and site administration."""
+
+    def _built_request(self, kind: Callable[..., Request], fields: dict[str, Any]) -> Any:
+        return super()._built_request(kind, {"user": os_user(), **fields})
 
     def open_session_for(
         self,
@@ -162,6 +175,38 @@ class AdminClient(DeliveriesClient):
     def list_devices(self, timeout: float = DEFAULT_TIMEOUT) -> Devices:
         """List the devices, including revoked and retired ones."""
         return self._request(ListDevices, Devices, timeout)
+
+    def add_person(
+        self,
+        name: str,
+        roles: tuple[StaffRole, ...],
+        pin: str,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> PersonChanged:
+        """Add a person; as soon as a site has one, its front-desk screens are signed out."""
+        return self._request(AddPerson, PersonChanged, timeout, name=name, roles=roles, pin=pin)
+
+    def change_person_roles(
+        self, person: str, roles: tuple[StaffRole, ...], timeout: float = DEFAULT_TIMEOUT
+    ) -> PersonChanged:
+        """Replace a person's roles; the person is signed out everywhere."""
+        return self._request(ChangePerson, PersonChanged, timeout, person=person, roles=roles)
+
+    def change_pin(self, person: str, pin: str, timeout: float = DEFAULT_TIMEOUT) -> PersonChanged:
+        """Replace a person's PIN; the person is signed out everywhere."""
+        return self._request(ChangePerson, PersonChanged, timeout, person=person, pin=pin)
+
+    def unlock_person(self, person: str, timeout: float = DEFAULT_TIMEOUT) -> PersonChanged:
+        """Forget a person's wrong PINs."""
+        return self._request(UnlockPerson, PersonChanged, timeout, person=person)
+
+    def retire_person(self, person: str, timeout: float = DEFAULT_TIMEOUT) -> PersonChanged:
+        """End a person's access permanently; their log entries remain."""
+        return self._request(RetirePerson, PersonChanged, timeout, person=person)
+
+    def list_staff(self, timeout: float = DEFAULT_TIMEOUT) -> StaffList:
+        """List all persons, and the emergency access of seven days or not yet reviewed."""
+        return self._request(ListStaff, StaffList, timeout)
 
     def add_flow(
         self,
@@ -356,14 +401,6 @@ class AdminClient(DeliveriesClient):
     def sign_log(self, timeout: float = DEFAULT_TIMEOUT) -> dict[str, Any]:
         """Sign the head of the audit log; return the receipt, to be stored off the box."""
         return self._request(SignLog, LogSigned, timeout).receipt
-
-    def cancel_session(
-        self, session: str, reason: str, timeout: float = DEFAULT_TIMEOUT
-    ) -> SessionCancelled:
-        """End an open session without submitting it, whether or not it has a host."""
-        return self._request(
-            CancelSession, SessionCancelled, timeout, session=session, reason=reason
-        )
 
     def back_up(self, timeout: float = BACKUP_TIMEOUT) -> BackedUp:
         """Back up the box; return once the backup is verified."""

@@ -259,7 +259,10 @@ class Client(Generic[V]):
 
     def pending_request(self, kind: Callable[..., Request], **fields: Any) -> Pending[Any]:
         """Send a request without waiting; the result is its answer, or raises RequestRefused."""
-        return self._exchange.ask(_built(kind, request_id=new_id(), **fields))
+        return self._exchange.ask(self._built_request(kind, fields))
+
+    def _built_request(self, kind: Callable[..., Request], fields: dict[str, Any]) -> Any:
+        return _built(kind, request_id=new_id(), **fields)
 
     def _request(
         self,
@@ -269,7 +272,7 @@ class Client(Generic[V]):
         on_progress: Progress | None = None,
         **fields: Any,
     ) -> _T:
-        request = _built(kind, request_id=new_id(), **fields)
+        request = self._built_request(kind, fields)
         try:
             found: Answer = self._exchange.ask(request).watch(on_progress).result(timeout)
         except TimedOut:

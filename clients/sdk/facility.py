@@ -26,13 +26,30 @@ from schemas.wire.commands import (
 )
 from schemas.wire.devices import Lobby
 from schemas.wire.requests import (
+    CancelSession,
     Gender,
     IdentifyPatient,
     JoinSession,
     OpenSession,
     PatientIdentified,
+    SessionCancelled,
     SessionJoined,
     SessionOpened,
+)
+from schemas.wire.staff import (
+    BeginEmergencyAccess,
+    DeskShown,
+    EmergencyAccessLine,
+    EmergencyAccessList,
+    EmergencyAccessReviewed,
+    ListEmergencyAccess,
+    ReviewEmergencyAccess,
+    ShowDesk,
+    SignedIn,
+    SignedOut,
+    SignIn,
+    SignOut,
+    StaySignedIn,
 )
 from schemas.wire.views import FacilityView
 
@@ -110,6 +127,57 @@ class FacilityClient(Client[FacilityView]):
             gender=gender,
             staff_name=staff_name,
         )
+
+    def cancel_session(
+        self, session: str, reason: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> SessionCancelled:
+        """End an open session without submitting it, whether or not it has a host.
+
+        For facility IT, and at a front-desk screen where a supervisor is signed in.
+        """
+        return self._request(
+            CancelSession, SessionCancelled, timeout, session=session, reason=reason
+        )
+
+    # Who is at this screen
+
+    def show_desk(self, timeout: float = DEFAULT_TIMEOUT) -> DeskShown:
+        """Return who is signed in at this screen, and who can sign in."""
+        return self._request(ShowDesk, DeskShown, timeout)
+
+    def sign_in(self, person: str, pin: str, timeout: float = DEFAULT_TIMEOUT) -> SignedIn:
+        """Sign a person in at this screen.
+
+        Raises RequestRefused with the code `pin_refused`: `tries_left` in its details, and `wait_s`
+        while the person or the screen is locked.
+        """
+        return self._request(SignIn, SignedIn, timeout, person=person, pin=pin)
+
+    def stay_signed_in(self, timeout: float = DEFAULT_TIMEOUT) -> SignedIn:
+        """Delay the automatic log-off, as each command does."""
+        return self._request(StaySignedIn, SignedIn, timeout)
+
+    def sign_out(self, timeout: float = DEFAULT_TIMEOUT) -> SignedOut:
+        """Sign out at this screen."""
+        return self._request(SignOut, SignedOut, timeout)
+
+    def begin_emergency_access(
+        self, name: str, reason: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> SignedIn:
+        """Get the rights of the front desk at a signed-out screen for 30 minutes; it is logged."""
+        return self._request(BeginEmergencyAccess, SignedIn, timeout, name=name, reason=reason)
+
+    def list_emergency_access(
+        self, timeout: float = DEFAULT_TIMEOUT
+    ) -> tuple[EmergencyAccessLine, ...]:
+        """List the emergency access of seven days or not yet reviewed; for supervisors and IT."""
+        return self._request(ListEmergencyAccess, EmergencyAccessList, timeout).accesses
+
+    def review_emergency_access(
+        self, access: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> EmergencyAccessReviewed:
+        """Record that an emergency access was reviewed; for supervisors and IT."""
+        return self._request(ReviewEmergencyAccess, EmergencyAccessReviewed, timeout, access=access)
 
     # Commands
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemas.base import Identifier, Sha256, Timestamp, Wire
 from schemas.wire.destinations import Destination
-from schemas.wire.request_base import RequestBase
+from schemas.wire.request_base import AnswerBase, RequestBase
 
 Standing = Literal["waiting", "delivered", "refused", "held"]
 """`held`: not sent, because the patient is not identified."""
@@ -75,14 +75,14 @@ class DeliverNow(RequestBase):
     session: Identifier | None = None
 
 
-class DestinationAdded(RequestBase):
+class DestinationAdded(AnswerBase):
     """The destination was added."""
 
     type: Literal["DESTINATION_ADDED"] = "DESTINATION_ADDED"
     name: Identifier
 
 
-class DestinationRemoved(RequestBase):
+class DestinationRemoved(AnswerBase):
     """The destination was removed."""
 
     type: Literal["DESTINATION_REMOVED"] = "DESTINATION_REMOVED"
@@ -139,7 +139,7 @@ class UnknownDestination(DestinationCounts):
     name: Identifier
 
 
-class DestinationList(RequestBase):
+class DestinationList(AnswerBase):
     """The destinations."""
 
     type: Literal["DESTINATION_LIST"] = "DESTINATION_LIST"
@@ -165,7 +165,7 @@ class DeliveryLine(Wire):
     """Of what was delivered or refused last."""
 
 
-class DeliveryList(RequestBase):
+class DeliveryList(AnswerBase):
     """Deliveries, the newest first; `more` if the list is incomplete."""
 
     type: Literal["DELIVERY_LIST"] = "DELIVERY_LIST"
@@ -185,7 +185,7 @@ class DeliveryOutcome(Wire):
     outcome: Annotated[Any, Field(description="JSON; an OperationOutcome if it refused.")]
 
 
-class DeliveryShown(RequestBase):
+class DeliveryShown(AnswerBase):
     """The destinations' responses to a session."""
 
     type: Literal["DELIVERY_SHOWN"] = "DELIVERY_SHOWN"
@@ -193,14 +193,14 @@ class DeliveryShown(RequestBase):
     outcomes: tuple[DeliveryOutcome, ...]
 
 
-class DeliveriesRetried(RequestBase):
+class DeliveriesRetried(AnswerBase):
     """The number of deliveries that are waiting again."""
 
     type: Literal["DELIVERIES_RETRIED"] = "DELIVERIES_RETRIED"
     count: int
 
 
-class DeliveriesTried(RequestBase):
+class DeliveriesTried(AnswerBase):
     """Due deliveries were tried; the number still waiting."""
 
     type: Literal["DELIVERIES_TRIED"] = "DELIVERIES_TRIED"

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from schemas.base import ONE_LINE, Identifier, Role, Timestamp, Versioned, Wire, absent
+from schemas.wire.staff import DeskState
 from schemas.wire.views import SessionStatus
 
 CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
@@ -92,6 +93,8 @@ class Lobby(Versioned):
     stuck: int = 0
     """Deliveries that were refused, or have waited for more than an hour: facility IT has to act.
     """
+    desk: Annotated[DeskState | None, Field(exclude_if=absent)] = None
+    """Absent if the site has no persons; while nobody is signed in, the lobby is empty."""
 
 
 class PairingClaim(Versioned):

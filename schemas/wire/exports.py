@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.base import AnyJson, FieldId, Identifier, Sha256, Timestamp, Wire, absent
-from schemas.wire.request_base import RequestBase
+from schemas.wire.request_base import AnswerBase, RequestBase
 from schemas.wire.seals import ExportFormat, Paper, Seal
 from schemas.wire.views import DocumentStatus
 
@@ -66,7 +66,7 @@ class SignLog(RequestBase):
     type: Literal["SIGN_LOG"] = "SIGN_LOG"
 
 
-class SessionExported(RequestBase):
+class SessionExported(AnswerBase):
     """An export is ready to be read, for a few minutes."""
 
     type: Literal["SESSION_EXPORTED"] = "SESSION_EXPORTED"
@@ -74,7 +74,7 @@ class SessionExported(RequestBase):
     seal: Seal
 
 
-class ExportRead(RequestBase):
+class ExportRead(AnswerBase):
     """The number of bytes sent from `offset` on; 0 at the end."""
 
     type: Literal["EXPORT_READ"] = "EXPORT_READ"
@@ -98,7 +98,7 @@ class DocumentLine(Wire):
     received_at: Timestamp | None
 
 
-class Documents(RequestBase):
+class Documents(AnswerBase):
     """The documents of a session."""
 
     type: Literal["DOCUMENTS"] = "DOCUMENTS"
@@ -106,14 +106,14 @@ class Documents(RequestBase):
     documents: tuple[DocumentLine, ...]
 
 
-class KeyRotated(RequestBase):
+class KeyRotated(AnswerBase):
     """All keys were re-encrypted with another box key."""
 
     type: Literal["KEY_ROTATED"] = "KEY_ROTATED"
     keys: int
 
 
-class LogSigned(RequestBase):
+class LogSigned(AnswerBase):
     """The log's head, signed; bytes in hex."""
 
     type: Literal["LOG_SIGNED"] = "LOG_SIGNED"

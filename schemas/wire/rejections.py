@@ -37,6 +37,8 @@ class RejectionCode(StrEnum):
     TOO_LARGE = "too_large"
     TOO_MANY = "too_many"
     CODE_REFUSED = "code_refused"
+    SIGN_IN_REQUIRED = "sign_in_required"
+    PIN_REFUSED = "pin_refused"
     UNAVAILABLE = "unavailable"
 
 

@@ -1,9 +1,22 @@
-"""The common fields of all requests and answers."""
+"""The common fields of all requests, and of all answers."""
 
-from schemas.base import RequestId, Versioned
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.base import ONE_LINE, RequestId, Versioned, absent
+
+UserName = Annotated[str, Field(min_length=1, max_length=64, pattern=ONE_LINE)]
 
 
-class RequestBase(Versioned):
-    """The common fields of all requests and answers."""
+class AnswerBase(Versioned):
+    """The common fields of all answers."""
 
     request_id: RequestId
+
+
+class RequestBase(AnswerBase):
+    """The common fields of all requests."""
+
+    user: Annotated[UserName | None, Field(exclude_if=absent)] = None
+    """The user of the operating system who asks, for the log; of admin devices only."""

@@ -21,7 +21,8 @@ from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
 from schemas.wire.exports import RecordAnswer, RecordRequest
-from schemas.wire.request_base import RequestBase
+from schemas.wire.request_base import AnswerBase, RequestBase
+from schemas.wire.staff import StaffAnswer, StaffRequest
 from schemas.wire.status import AlertsTried, ShowStatus, StatusShown, TryAlerts
 from schemas.wire.views import FacilityView, SessionStatus, ShownValue
 
@@ -298,12 +299,13 @@ Request = (
     | TryAlerts
     | RecordRequest
     | DeliveryRequest
+    | StaffRequest
 )
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
 """Parses any request from JSON."""
 
 
-class SessionOpened(RequestBase):
+class SessionOpened(AnswerBase):
     """A session was opened; a patient screen joins it by `code`."""
 
     type: Literal["SESSION_OPENED"] = "SESSION_OPENED"
@@ -313,7 +315,7 @@ class SessionOpened(RequestBase):
     code_expires_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
 
 
-class SessionJoined(RequestBase):
+class SessionJoined(AnswerBase):
     """The device joined; its view follows on its state topic."""
 
     type: Literal["SESSION_JOINED"] = "SESSION_JOINED"
@@ -321,14 +323,14 @@ class SessionJoined(RequestBase):
     flow_ref: str
 
 
-class SessionLeft(RequestBase):
+class SessionLeft(AnswerBase):
     """The device left the session."""
 
     type: Literal["SESSION_LEFT"] = "SESSION_LEFT"
     session: Identifier
 
 
-class Synced(RequestBase):
+class Synced(AnswerBase):
     """The view was published again."""
 
     type: Literal["SYNCED"] = "SYNCED"
@@ -347,20 +349,20 @@ class EnrolledDevice(Wire):
     code_expires_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
 
 
-class DeviceEnrolled(EnrolledDevice, RequestBase):
+class DeviceEnrolled(EnrolledDevice, AnswerBase):
     """The device may connect with `secret`, or pair with `code`."""
 
     type: Literal["DEVICE_ENROLLED"] = "DEVICE_ENROLLED"
 
 
-class DevicesEnrolled(RequestBase):
+class DevicesEnrolled(AnswerBase):
     """All of the devices are enrolled, in the order of the request."""
 
     type: Literal["DEVICES_ENROLLED"] = "DEVICES_ENROLLED"
     devices: tuple[EnrolledDevice, ...]
 
 
-class DeviceChanged(RequestBase):
+class DeviceChanged(AnswerBase):
     """The device has this name and room."""
 
     type: Literal["DEVICE_CHANGED"] = "DEVICE_CHANGED"
@@ -369,7 +371,7 @@ class DeviceChanged(RequestBase):
     room: OptionalRoom = None
 
 
-class DeviceRevoked(RequestBase):
+class DeviceRevoked(AnswerBase):
     """The device's credential was revoked."""
 
     type: Literal["DEVICE_REVOKED"] = "DEVICE_REVOKED"
@@ -402,7 +404,7 @@ class DeviceLine(Wire):
     """The open sessions that it is in."""
 
 
-class Devices(RequestBase):
+class Devices(AnswerBase):
     """The devices."""
 
     type: Literal["DEVICES"] = "DEVICES"
@@ -420,7 +422,7 @@ class KioskLine(Wire):
     room: OptionalRoom = None
 
 
-class Kiosks(RequestBase):
+class Kiosks(AnswerBase):
     """The enrolled patient screens."""
 
     type: Literal["KIOSKS"] = "KIOSKS"
@@ -452,7 +454,7 @@ class PatientFields(Wire):
     gender: tuple[str, ...]
 
 
-class FlowAdded(RequestBase):
+class FlowAdded(AnswerBase):
     """The flow was added and can be used for new sessions."""
 
     type: Literal["FLOW_ADDED"] = "FLOW_ADDED"
@@ -463,14 +465,14 @@ class FlowAdded(RequestBase):
     """Without a name and a birth date, sessions are held before they are delivered as FHIR."""
 
 
-class Flows(RequestBase):
+class Flows(AnswerBase):
     """The flows that new sessions can use."""
 
     type: Literal["FLOWS"] = "FLOWS"
     flows: tuple[FlowLine, ...]
 
 
-class Sessions(RequestBase):
+class Sessions(AnswerBase):
     """Summaries of sessions, the newest first; `next_page` leads to the next ones, if there are."""
 
     type: Literal["SESSIONS"] = "SESSIONS"
@@ -487,7 +489,7 @@ class SessionDelivery(Wire):
     """As in `DeliveryLine`."""
 
 
-class SessionShown(RequestBase):
+class SessionShown(AnswerBase):
     """A session as staff see it."""
 
     type: Literal["SESSION_SHOWN"] = "SESSION_SHOWN"
@@ -501,11 +503,14 @@ class TimelineLine(Wire):
     revision: int
     at: Timestamp
     device: str | None
+    person: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Who did it: a person's id, an emergency access, or `os:` and a user of the command line."""
+    person_name: Annotated[str | None, Field(exclude_if=absent)] = None
     event: str
     summary: str
 
 
-class Timeline(RequestBase):
+class Timeline(AnswerBase):
     """The events of a session; `more` if another page follows."""
 
     type: Literal["TIMELINE"] = "TIMELINE"
@@ -531,7 +536,7 @@ class FieldChange(Wire):
     """True if the field's instance of a repeating group was removed."""
 
 
-class FieldChanges(RequestBase):
+class FieldChanges(AnswerBase):
     """What was changed, in the order of the log; `more` if another page follows."""
 
     type: Literal["FIELD_CHANGES"] = "FIELD_CHANGES"
@@ -540,14 +545,14 @@ class FieldChanges(RequestBase):
     more: bool
 
 
-class SessionCancelled(RequestBase):
+class SessionCancelled(AnswerBase):
     """The session was cancelled."""
 
     type: Literal["SESSION_CANCELLED"] = "SESSION_CANCELLED"
     session: Identifier
 
 
-class PatientIdentified(RequestBase):
+class PatientIdentified(AnswerBase):
     """It is recorded who the patient is; so many deliveries are due again."""
 
     type: Literal["PATIENT_IDENTIFIED"] = "PATIENT_IDENTIFIED"
@@ -555,7 +560,7 @@ class PatientIdentified(RequestBase):
     deliveries: int
 
 
-class SessionsPurged(RequestBase):
+class SessionsPurged(AnswerBase):
     """The deleted sessions: how many, and the first of them."""
 
     type: Literal["SESSIONS_PURGED"] = "SESSIONS_PURGED"
@@ -566,7 +571,7 @@ class SessionsPurged(RequestBase):
     kept_count: Annotated[int, Field(ge=0)] = 0
 
 
-class InProgress(RequestBase):
+class InProgress(AnswerBase):
     """A request that takes long is being done: `done` of `total`; its answer follows."""
 
     type: Literal["IN_PROGRESS"] = "IN_PROGRESS"
@@ -574,7 +579,7 @@ class InProgress(RequestBase):
     total: Annotated[int, Field(ge=0)]
 
 
-class BackedUp(RequestBase):
+class BackedUp(AnswerBase):
     """A verified backup is on the box's disk."""
 
     type: Literal["BACKED_UP"] = "BACKED_UP"
@@ -610,6 +615,7 @@ Answer = (
     | AlertsTried
     | RecordAnswer
     | DeliveryAnswer
+    | StaffAnswer
 )
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
 """Parses any answer from JSON."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Identifier, Timestamp, Wire
 from schemas.wire.deliveries import TrialStep
 from schemas.wire.levels import Level
-from schemas.wire.request_base import RequestBase
+from schemas.wire.request_base import AnswerBase, RequestBase
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -102,7 +102,7 @@ class FindingShown(Wire):
     """The command that mends it, or what to do."""
 
 
-class StatusShown(RequestBase):
+class StatusShown(AnswerBase):
     """How the box is doing now."""
 
     type: Literal["STATUS_SHOWN"] = "STATUS_SHOWN"

@@ -288,5 +288,7 @@ class FacilityView(View):
     signatures: Mapping[str, SignatureView]
     participants: Mapping[str, ParticipantView]
     identified: Annotated[IdentifiedView | None, Field(exclude_if=absent)] = None
+    signed_out: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True while nobody is signed in at this desk: the view then holds no patient data."""
     blocked: Mapping[str, str] = Field(default_factory=dict)
     """The commands that would be rejected now regardless of their content, and why."""

@@ -5,10 +5,11 @@ A box event contains no value that a patient entered: it stays readable after a 
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from schemas.base import Role
 from schemas.wire.rejections import RejectionCode
+from schemas.wire.staff import StaffRole
 from session_controller.engine.events import FactBase
 
 
@@ -162,6 +163,58 @@ class DeliverySeen(FactBase):
     type: Literal["DeliverySeen"] = "DeliverySeen"
 
 
+class PersonChanged(FactBase):
+    """A person who may sign in at front-desk screens was added, changed, unlocked or retired."""
+
+    type: Literal["PersonChanged"] = "PersonChanged"
+    subject: str
+    change: Literal["added", "roles", "pin", "unlocked", "retired"]
+    roles: tuple[StaffRole, ...] | None = None
+    """The person's roles, where they were given."""
+
+
+class PersonSignedIn(FactBase):
+    """A person signed in at a front-desk screen."""
+
+    type: Literal["PersonSignedIn"] = "PersonSignedIn"
+    subject: str
+
+
+class PersonSignedOut(FactBase):
+    """A person was signed out at a front-desk screen, or an emergency access ended."""
+
+    type: Literal["PersonSignedOut"] = "PersonSignedOut"
+    subject: str
+    reason: Literal["asked", "no_act", "time", "replaced", "person_changed", "device_changed"]
+
+
+class PinRefused(FactBase):
+    """A wrong PIN was entered at a front-desk screen."""
+
+    type: Literal["PinRefused"] = "PinRefused"
+    subject: str
+    wrong: int
+    """How many were wrong for this person in a row."""
+
+
+class EmergencyAccessBegun(FactBase):
+    """Somebody began to work at a signed-out front-desk screen without a PIN."""
+
+    type: Literal["EmergencyAccessBegun"] = "EmergencyAccessBegun"
+    subject: str
+    """The id of this access, which later entries have in a person's place."""
+    name: str
+    """As typed."""
+    until: AwareDatetime
+
+
+class EmergencyAccessReviewed(FactBase):
+    """An emergency access was reviewed."""
+
+    type: Literal["EmergencyAccessReviewed"] = "EmergencyAccessReviewed"
+    subject: str
+
+
 BoxEvent = (
     DeviceEnrolled
     | DevicePaired
@@ -183,5 +236,11 @@ BoxEvent = (
     | DeliveryChanged
     | DestinationChanged
     | DeliverySeen
+    | PersonChanged
+    | PersonSignedIn
+    | PersonSignedOut
+    | PinRefused
+    | EmergencyAccessBegun
+    | EmergencyAccessReviewed
 )
 ACT: TypeAdapter[BoxEvent] = TypeAdapter(Annotated[BoxEvent, Field(discriminator="type")])

@@ -2,6 +2,7 @@
 
     chain[n] = SHA-256(chain[n-1] ‖ n as 8 bytes ‖ content_sha256 ‖ JSON of the rest)
 
+The rest has no person where none is known, as in entries of versions that knew none.
 `content_sha256` is of the content as stored, encrypted: without the key it reveals nothing. The box
 signs the newest hash at intervals (Ed25519, RFC 8032). Pure: no clock, no I/O.
 """
@@ -42,6 +43,7 @@ class Place(NamedTuple):
     device: str | None = None
     seq: int | None = None
     command_id: str | None = None
+    person: str | None = None
 
 
 def content_hash(content: bytes) -> bytes:
@@ -60,7 +62,8 @@ def link(
 ) -> bytes:
     """Return the hash of an entry (at least 1), from the one before; `rest` is its `Place`."""
     number = entry.to_bytes(8, "big")
-    return hashlib.sha256(b"%b%b%b%b" % (chain, number, content_sha256, _written(rest))).digest()
+    known = rest if rest[-1] is not None else rest[:-1]
+    return hashlib.sha256(b"%b%b%b%b" % (chain, number, content_sha256, _written(known))).digest()
 
 
 def _written(rest: tuple[str | int | None, ...]) -> bytes:

@@ -334,7 +334,7 @@ class Backups:
         if code:
             _log.error("older backups cannot be removed: %s", lines(said))
 
-    def rotate(self, at: datetime, device: str) -> int:
+    def rotate(self, at: datetime, device: str, person: str | None = None) -> int:
         """Wrap all keys with another box key; return their number.
 
         Runs on the store's thread. Raises `sqlite3.Error`, `OSError`, `BoxKeyError`,
@@ -342,7 +342,7 @@ class Backups:
         """
         with self._keyring:
             self._rotations += 1
-            return rotate(self._store, self._data, at, device, self._rewrap_keyring)
+            return rotate(self._store, self._data, at, device, person, also=self._rewrap_keyring)
 
     def _rewrap_keyring(self, box: BoxKeys) -> None:
         """Wrap the backups' keys with the first of these box keys, and seal the secrets again."""

@@ -28,6 +28,8 @@ def rotate(
     data: Path,
     at: datetime,
     device: str,
+    person: str | None = None,
+    *,
     also: Callable[[BoxKeys], None] = lambda _: None,
 ) -> int:
     """Wrap all keys with a new key, or the first of the configured ones; return their number.
@@ -35,7 +37,7 @@ def rotate(
     `also` wraps those that are elsewhere, while both keys are there. Raises `OSError`,
     `sqlite3.Error`, `BoxKeyError`, and what `also` raises.
     """
-    act, own = LoggedBoxEvent(at, KeyRotated(), device), OwnTls(data)
+    act, own = LoggedBoxEvent(at, KeyRotated(), device, person=person), OwnTls(data)
     if keys_are_given():
         box = load_box_keys(data)
         if box is None:

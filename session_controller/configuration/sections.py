@@ -271,6 +271,13 @@ class Sessions:
         why="the next person sees nothing of the last",
         live=True,
     )
+    staff_log_off: Annotated[timedelta, Parsed(span)] = setting(
+        _DEFAULTS.staff_log_off,
+        "Sign a person out at a front-desk screen after no act for this long; 0s: never.",
+        option="--staff-log-off",
+        why="longer than a patient takes for a step; the next person sees nothing",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

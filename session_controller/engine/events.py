@@ -384,3 +384,6 @@ class Event(NamedTuple):
     device: str | None = None
     seq: int | None = None
     command_id: str | None = None
+    person: str | None = None
+    """Who did it at a staff screen: a person's id, that of an emergency access, or `os:` and a user
+    of the command line; None if nobody is known."""

@@ -84,6 +84,8 @@ class SignatureEvidence:
     """Session revision after the outcome."""
     chain: str
     """The audit log's hash at this event, in hex: binds the signature to its position there."""
+    requested_person: str | None = None
+    """Who was signed in there, as `Event.person`."""
     other_patient: bool = False
     """Whether who the patient is has changed since: the outcome is not of the patient of now."""
 
@@ -131,6 +133,7 @@ class _Asked:
     at: datetime
     by: str
     staff_name: str | None
+    person: str | None = None
 
 
 @dataclass(slots=True)
@@ -166,7 +169,7 @@ class _Walk:
         fact = event.fact
         if isinstance(fact, f.SignatureRequested):
             by = event.device or ""
-            self.asked[fact.field_id] = _Asked(event.at, by, fact.staff_name)
+            self.asked[fact.field_id] = _Asked(event.at, by, fact.staff_name, event.person)
         if isinstance(fact, f.ReadingReported):
             first, _ = self.read_at.get(fact.field_id, (event.at, event.at))
             self.read_at[fact.field_id] = (first, event.at)
@@ -260,6 +263,7 @@ class _Walk:
             "requested_at": asked.at,
             "requested_by": asked.by,
             "staff_name": asked.staff_name,
+            "requested_person": asked.person,
             "decided_at": event.at,
             "decided_on": event.device or "",
             "reading": self._reading(field_id),

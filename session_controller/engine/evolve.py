@@ -337,6 +337,7 @@ def _identification(event: Event, fact: f.PatientIdentified) -> Identification:
         fact.birth_date,
         fact.gender,
         fact.staff_name,
+        event.person,
     )
 
 

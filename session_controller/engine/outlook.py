@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from schemas.wire import commands as c
 from session_controller.engine.moves import BLOCKED, MOVES, NOT_THE_HOST, Party, Phase, phase_of
+from session_controller.engine.refusal import SIGN_IN_REQUIRED
 from session_controller.engine.session import Session, explain
 from session_controller.forms.field_status import DECLINED
 
@@ -24,6 +25,13 @@ def blocked(session: Session, device: str) -> Mapping[str, str]:
     if faults and _COMPLETE not in by_rules:
         return {**by_rules, _COMPLETE: explain(faults)}
     return by_rules
+
+
+@lru_cache
+def blocked_while_signed_out() -> Mapping[str, str]:
+    """Return that a screen where nobody is signed in may send no facility command."""
+    kinds = (kind for kind, move in MOVES.items() if move.party is not Party.PATIENT)
+    return {kind.model_fields["type"].default: SIGN_IN_REQUIRED.message for kind in kinds}
 
 
 @lru_cache

@@ -25,3 +25,5 @@ SESSION_ENDED = Refusal(RejectionCode.SESSION_ENDED, "The session has ended.")
 NOT_A_PARTICIPANT = Refusal(
     RejectionCode.NOT_A_PARTICIPANT, "This screen is not part of the session."
 )
+SIGN_IN_REQUIRED = Refusal(RejectionCode.SIGN_IN_REQUIRED, "Sign in at this screen first.")
+"""Nobody is signed in at a staff screen."""

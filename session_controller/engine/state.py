@@ -102,6 +102,8 @@ class Identification:
     birth_date: str | None = None
     gender: str | None = None
     staff_name: str | None = None
+    person: str | None = None
+    """Who was signed in there, as `Event.person`."""
 
 
 @dataclass(frozen=True, slots=True)

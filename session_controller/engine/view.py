@@ -25,11 +25,12 @@ def view(
     epoch: int,
     code: str | None = None,
     screen_key: ScreenKey | None = None,
+    signed_out: bool = False,
 ) -> PatientView | FacilityView | None:
     """Return a participant's whole view, or None if the device takes no part.
 
     `code` is the open pairing code as displayed, `screen_key` the key of what a device stores; this
-    function decides who may see them.
+    function decides who may see them. `signed_out` says that nobody is signed in at a staff screen.
     """
     participant = session.state.participants.get(device)
     if participant is None:
@@ -40,6 +41,10 @@ def view(
             | parts.standing(session)
             | parts.patient_standing(session, device, screen_key)
             | parts.entered_here(session)
+        )
+    if signed_out:
+        return FacilityView.model_validate(
+            parts.fixed(session, epoch) | parts.signed_out(session, device)
         )
     return facility_view(session, device, epoch=epoch, code=code)
 
@@ -64,6 +69,7 @@ def written_views(
     epoch: int,
     code: str | None = None,
     screen_key: ScreenKey | None = None,
+    is_signed_out: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield what `view` returns for each participating device, as JSON, at less cost.
 
@@ -79,6 +85,9 @@ def written_views(
         if participant.role is _PATIENT:
             own = parts.patient_standing(session, device, screen_key)
             others = _patient_parts(session, epoch)
+        elif is_signed_out(device):
+            yield device, written(parts.fixed(session, epoch) | parts.signed_out(session, device))
+            continue
         else:
             own = parts.facility_standing(session, device, code)
             others = _staff_parts(session, epoch, device)

@@ -13,7 +13,7 @@ from schemas.base import VERSION
 from schemas.questionnaire.model import Flow
 from schemas.wire.views import DocumentStatus, SignatureStatus, StepStatus
 from session_controller.engine.fields import next_instances
-from session_controller.engine.outlook import blocked
+from session_controller.engine.outlook import blocked, blocked_while_signed_out
 from session_controller.engine.session import Session, explain
 from session_controller.engine.state import Document, SessionState, Signature
 from session_controller.forms.validation import is_empty
@@ -168,6 +168,30 @@ def around(session: Session, device: str) -> Members:
         "signatures": _signatures(session),
         "participants": _participants(session.state),
         "blocked": blocked(session, device),
+    }
+
+
+def signed_out(session: Session, device: str) -> Members:
+    """Return what a facility screen shows while nobody is signed in: nothing of the patient."""
+    return {
+        **standing(session),
+        **_decided(session.state, device),
+        "highlight": None,
+        "signature": None,
+        "label": None,
+        "patient_focus": None,
+        "code": None,
+        "code_expires_at": None,
+        "enabled": (),
+        "fields": {},
+        "documents": {},
+        "reading": {},
+        "not_taken": {},
+        "steps": {},
+        "signatures": {},
+        "participants": _participants(session.state),
+        "signed_out": True,
+        "blocked": blocked_while_signed_out(),
     }
 
 

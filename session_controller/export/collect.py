@@ -56,6 +56,7 @@ def gather(
         exported_at=at,
         exported_by=by,
         software=software,
+        persons=_persons(reader, [event for event, _ in chained]),
     )
 
 
@@ -86,6 +87,12 @@ def _language(signatures: tuple[SignatureEvidence, ...], flow: Flow) -> str | No
     """Return the language the patient used, taken from the last signature, or None."""
     read = [s.language for s in signatures if s.language]
     return read[-1] if read else flow.language
+
+
+def _persons(reader: Reader, events: Sequence[Event]) -> dict[str, str]:
+    wanted = {event.person for event in events}
+    known = {person.person: person.name for person in reader.persons()}
+    return {who: name for who, name in (known | reader.emergency_names()).items() if who in wanted}
 
 
 def _devices(

@@ -11,6 +11,8 @@ class ExportOrder:
     """An order for a session's record, or for one of its documents."""
 
     device: str
+    person: str | None
+    """Who asked, for the log."""
     request_id: str
     session: str
     format: ExportFormat

@@ -4,7 +4,7 @@ Every format is a function of a `Record`: it opens no files and reads no clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.base import Role
@@ -73,3 +73,9 @@ class Record:
     """The device that requested the export."""
     software: str
     """`handrail` and its version."""
+    persons: Mapping[str, str] = field(default_factory=dict)
+    """The names of those who acted at staff screens, by the ids that events have."""
+
+    def staff_name(self, person: str | None, typed: str | None) -> str | None:
+        """Return who acted at a staff screen: who was signed in, or else the name typed there."""
+        return self.persons.get(person, person) if person else typed

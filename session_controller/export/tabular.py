@@ -78,6 +78,9 @@ def _record(record: Record) -> dict[str, Json]:
             {"device": one.device, "name": one.name, "role": one.role.value}
             for one in record.devices
         ],
+        "persons": [
+            {"person": person, "name": name} for person, name in sorted(record.persons.items())
+        ],
         "answers": [_field(record, one) for one in fields.filled.values() if one.answers],
         "documents": [_document(record, fields, one) for one in fields.documents.values()],
         "signatures": [_signature(record, fields, one) for one in record.signatures],
@@ -97,6 +100,7 @@ def _identified(known: Identification | None) -> Json:
     return {
         "at": rfc3339(known.at),
         "device": known.device,
+        "person": known.person,
         "staff_name": known.staff_name,
         "family": known.family,
         "given": list(known.given),
@@ -154,6 +158,7 @@ def _signature(record: Record, fields: Entered, evidence: SignatureEvidence) -> 
         "flow_version": evidence.flow_version,
         "requested_at": rfc3339(evidence.requested_at),
         "requested_by": evidence.requested_by,
+        "requested_person": evidence.requested_person,
         "staff_name": evidence.staff_name,
         "decided_at": rfc3339(evidence.decided_at),
         "decided_on": evidence.decided_on,

@@ -120,7 +120,7 @@ class LogCheck:
         self.head = Head(last, chain)
 
     def _remember(self, row: tuple[Any, ...]) -> None:
-        _, _, kind, session, revision, _, _, _, content, _, _ = row
+        _, _, kind, session, revision, _, _, _, _, content, _, _ = row
         if revision is not None:
             self.revisions[session] = revision
             if content is None and session not in self._emptied:
@@ -157,7 +157,7 @@ def _follows(last: int, chain: bytes, row: tuple[Any, ...]) -> bool:
     return bool(
         entry == last + 1
         and type(digest) is bytes
-        and linked == link(chain, entry, digest, row[1:8])
+        and linked == link(chain, entry, digest, row[1:9])
         and (
             row[4] is not None  # the revision: only events of sessions lose their content
             if content is None
@@ -199,12 +199,13 @@ def told(entry: Entry) -> dict[str, JsonValue]:
     place = entry.place
     about: dict[str, JsonValue] = {}
     if place.revision is None and entry.content is not None:
-        about = {k: v for k, v in vars(ACT.validate_json(entry.content)).items() if k != "type"}
+        about = ACT.dump_python(ACT.validate_json(entry.content), mode="json", exclude={"type"})
     return {
         "entry": entry.entry,
         "at": place.at,
         "what": place.kind,
         "device": place.device,
+        "person": place.person,
         "session": place.session,
         "revision": place.revision,
         "seq": place.seq,

@@ -1,6 +1,7 @@
 """The keys of one database: unwrapped on first use, and cached while their session is live.
 
-Names: `session:{id}` encrypts a session, `codes` derives pairing codes, `log` signs the audit log.
+Names: `session:{id}` encrypts a session, `codes` derives pairing codes and the key
+of staff, `log` signs the audit log.
 """
 
 import base64
@@ -108,6 +109,11 @@ class SessionKeys:
     def _drop(self, session: str) -> None:
         self._ciphers.pop(session, None)
         self._screens.pop(session, None)
+
+
+def staff_key(codes: bytes) -> bytes:
+    """Derive what keys the hashes of PINs, and encrypts reasons of emergency access (HKDF)."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"handrail staff").derive(codes)
 
 
 def _screens_of(key: bytes) -> bytes:

@@ -52,6 +52,8 @@ class Publisher:
             session = work.sessions.get(name) or self._registry.sessions.get(name)
             if session is not None:
                 self._send_views(session, devices)
+        for name in work.desks_changed:
+            self.send(LobbyTopic(name), self._lobby(name))
         written = work.transaction
         of_lobby = written.states or written.devices or written.cleared or written.deliveries
         if of_lobby or work.stuck is not None:
@@ -76,6 +78,7 @@ class Publisher:
             epoch=registry.epoch,
             code=self._code(session),
             screen_key=partial(self._screen_key, name),
+            is_signed_out=self._registry.is_signed_out,
         ):
             self._send(_state_topic(name, device, registry.settings.site), shown, retain=True)
 
@@ -100,6 +103,9 @@ class Publisher:
         for name, session in {**self._registry.sessions, **work.sessions}.items():
             for device in session.state.participants:
                 work.refresh(name, device)
+        for known in self._registry.devices.values():  # a broker may have kept what they showed
+            if known.revoked_at is None and self._registry.is_signed_out(known.device):
+                work.desks_changed[known.device] = None
         self._lobby_soon()
 
     def say_status(self, _: UnitOfWork) -> None:
@@ -144,16 +150,29 @@ class Publisher:
         staff = self._registry.staff_online()
         if not staff:
             return 0
+        whole, sent = self._whole_lobby(), 0
+        same = whole.to_json()
+        for device in staff:
+            desk = self._registry.desk_state(device.device)
+            payload = self._lobby(device.device, whole) if desk else same
+            self.send(LobbyTopic(device.device), payload)
+            sent += len(payload)
+        return sent
+
+    def _whole_lobby(self) -> Lobby:
         lines = [lobby_line(s.state, s.flow) for s in self._registry.open_sessions()]
-        lobby = Lobby(
+        return Lobby(
             sessions=tuple(lines),
             held=self._registry.awaiting_staff.lines,
             stuck=self._registry.stuck,
         )
-        payload = lobby.to_json()
-        for device in staff:
-            self.send(LobbyTopic(device.device), payload)
-        return len(payload) * len(staff)
+
+    def _lobby(self, device: str, whole: Lobby | None = None) -> bytes:
+        """Write a front-desk screen's lobby; empty while nobody is signed in there."""
+        signed_out = self._registry.is_signed_out(device)
+        lobby = Lobby(sessions=()) if signed_out else whole or self._whole_lobby()
+        desk = self._registry.desk_state(device)
+        return lobby.model_copy(update={"desk": desk}).to_json()
 
     def cancel(self) -> None:
         """Cancel the timer."""

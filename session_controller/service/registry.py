@@ -14,6 +14,7 @@ from schemas.base import Role
 from schemas.questionnaire.model import Flow
 from schemas.wire.destinations import Destinations
 from schemas.wire.devices import PairingGrant
+from schemas.wire.staff import DeskState
 from session_controller.engine.limits import Limit
 from session_controller.engine.session import Session
 from session_controller.engine.timers import IdleSince, Now
@@ -21,9 +22,10 @@ from session_controller.forms.identity import identity_items
 from session_controller.security.codes import Codes
 from session_controller.security.rate_limit import CodeRateLimit
 from session_controller.service.awaiting_staff import AwaitingStaff
+from session_controller.service.desks import AT_START, Desk, desk_state
 from session_controller.service.export_cache import Export, ExportCache
 from session_controller.settings import Settings
-from session_controller.storage.entities import Code, Device, StoredFlow
+from session_controller.storage.entities import Code, Device, Person, StoredFlow
 from session_controller.storage.store import Store
 
 _company = attrgetter("participants", "status")
@@ -160,6 +162,14 @@ class ReadOnlyRegistry(Protocol):
     def lost_destinations(self) -> Collection[str]:
         """Destinations that have deliveries and are not configured any more."""
 
+    @property
+    def persons(self) -> Mapping[str, Person]:
+        """Persons by their ids, also retired ones."""
+
+    @property
+    def desks(self) -> Mapping[str, Desk]:
+        """Front-desk screens where somebody tried to sign in since the start."""
+
     def flow_named(self, name: str) -> Flow | None:
         """Return a flow by its id (the current one) or by an exact reference."""
 
@@ -206,6 +216,9 @@ class Registry:
     """Where completed sessions are delivered to."""
     lost_destinations: Collection[str] = ()
     """Destinations that have deliveries and are not configured any more."""
+    persons: dict[str, Person] = field(default_factory=dict)
+    desks: dict[str, Desk] = field(default_factory=dict)
+    """Who is signed in where, and wrong PINs."""
     awaiting_staff: AwaitingStaff = field(default_factory=AwaitingStaff)
     stuck: int = 0
     """The number of deliveries that facility IT has to look at."""
@@ -217,6 +230,7 @@ class Registry:
         """Return a registry with everything that the database holds."""
         registry = cls(settings, codes, epoch=store.epoch, started_at=at)
         registry.devices = {device.device: device for device in store.devices()}
+        registry.persons = {person.person: person for person in store.persons()}
         live, newest = store.live_states(), store.newest_flows()
         for ref in {*newest, *(state.flow_ref for state in live)}:
             stored = store.stored_flow(ref)
@@ -297,6 +311,27 @@ class Registry:
             return True
         session = self.sessions.get(device.guest_of)
         return session is not None and not session.state.status.ended
+
+    @property
+    def has_persons(self) -> bool:
+        """Whether front-desk screens require that somebody signs in."""
+        return any(person.retired_at is None for person in self.persons.values())
+
+    def is_signed_out(self, device: str) -> bool:
+        """Whether a screen is a front desk's that must show no patient data now."""
+        known = self.devices.get(device)
+        if known is None or known.role is not Role.FACILITY or not self.has_persons:
+            return False
+        signed_in = self.desks.get(device, AT_START).signed_in
+        return signed_in is None or not signed_in.shows_patients
+
+    def desk_state(self, device: str) -> DeskState | None:
+        """Return who is signed in at a front-desk screen; None if nobody has to be."""
+        known = self.devices.get(device)
+        if known is None or known.role is not Role.FACILITY or not self.has_persons:
+            return None
+        signed_in = self.desks.get(device, AT_START).signed_in
+        return desk_state(signed_in, self.settings)
 
     def staff_online(self) -> list[Device]:
         """Return the facility devices that are online."""

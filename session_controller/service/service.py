@@ -52,6 +52,7 @@ from session_controller.service.jobs.background import BackgroundJobs
 from session_controller.service.jobs.delivery import make_delivery_service
 from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.jobs.pins import PinJobs
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import Condition, StatusReport, Surroundings
 from session_controller.service.log_line import LogLine
@@ -181,6 +182,7 @@ class Service:
                 findings,
             ),
             self._alerts,
+            PinJobs(store.staff_key, self.submit),
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""

@@ -6,10 +6,11 @@ the whole of it is dropped, and the messages may be handled again.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.base import Versioned
 from schemas.topics import AssignmentTopic, StateTopic, Topic
@@ -33,6 +34,7 @@ from session_controller.engine.state import Document, SessionState
 from session_controller.engine.timers import IdleSince, Now
 from session_controller.export.order import ExportOrder
 from session_controller.security.rate_limit import CodeRateLimit
+from session_controller.service.desks import AT_START, Desk, NewPin, PinCheck
 from session_controller.service.inbox import (
     Received,
     ReceivedChunk,
@@ -41,7 +43,7 @@ from session_controller.service.inbox import (
 )
 from session_controller.service.registry import FlowInUse, Granted, ReadOnlyRegistry, Registry
 from session_controller.storage.deliveries import queued
-from session_controller.storage.entities import Code, Device, LoggedBoxEvent
+from session_controller.storage.entities import Code, Device, LoggedBoxEvent, Person
 from session_controller.storage.transaction import Transaction
 from session_controller.transport.link import Heard
 
@@ -82,6 +84,8 @@ class DeliveryOrder:
 
     device: str
     request: AddDestination | RemoveDestination | TryDestination | DeliverNow
+    person: str | None
+    """Who asked, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,19 @@ class PurgeOrder:
 
     device: str | None
     """Who asked, or None for the box itself."""
+    person: str | None
     request_id: str
     sessions: tuple[str, ...]
     given_up: AbstractSet[str]
     """The sessions that are purged though they are not delivered."""
+
+
+class Asked(NamedTuple):
+    """A request that is answered later: from which device, by whom, and which."""
+
+    device: str
+    person: str | None
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +158,12 @@ class UnitOfWork:
     """What was refused at a limit of the box, by limit."""
     dropped: dict[str, float] = field(default_factory=dict)
     """Clients whose connection is to be closed, in how many seconds."""
-    backups: list[tuple[str, str]] = field(default_factory=list)
-    """Who asked for a backup: the device and its request."""
-    statuses: list[tuple[str, str]] = field(default_factory=list)
-    """Who asked how the box is doing: the device and its request."""
-    alert_tests: list[tuple[str, str]] = field(default_factory=list)
-    """Who asked for a test of the alerts: the device and its request."""
+    backups: list[Asked] = field(default_factory=list)
+    """Who asked for a backup."""
+    statuses: list[Asked] = field(default_factory=list)
+    """Who asked how the box is doing."""
+    alert_tests: list[Asked] = field(default_factory=list)
+    """Who asked for a test of the alerts."""
     granted: dict[str, Granted] = field(default_factory=dict)
     """What connections that pair were granted, by client id."""
     clocks_compared: Now | None = None
@@ -159,9 +172,9 @@ class UnitOfWork:
     """Who asked for a purge of more sessions than one batch deletes."""
     scrub_later: bool = False
     """Whether what this batch purges is scrubbed by the job that purges it."""
-    rotations: list[tuple[str, str]] = field(default_factory=list)
+    rotations: list[Asked] = field(default_factory=list)
     """Who asked for another key of the box."""
-    receipts: list[tuple[str, str]] = field(default_factory=list)
+    receipts: list[Asked] = field(default_factory=list)
     """Who asked for the log to be signed."""
     exports: list[ExportOrder] = field(default_factory=list)
     delivery_orders: list[DeliveryOrder] = field(default_factory=list)
@@ -172,6 +185,14 @@ class UnitOfWork:
     """The number of deliveries that facility IT has to look at, if it changed."""
     held: dict[tuple[str, str], Held] = field(default_factory=dict)
     """By session and device: what is not handled in this batch, nor acknowledged after it."""
+    users: dict[str, str] = field(default_factory=dict)
+    """By admin device, `os:` and the user of the operating system who asks."""
+    desks: dict[str, Desk] = field(default_factory=dict)
+    """Front-desk screens as this batch leaves them."""
+    desks_changed: dict[str, None] = field(default_factory=dict)
+    """Front-desk screens whose lobby is published at once: somebody signed in or out."""
+    pins: list[PinCheck | NewPin] = field(default_factory=list)
+    """PINs that are to be checked or hashed."""
     _rate_limit: CodeRateLimit | None = None
 
     @property
@@ -190,6 +211,13 @@ class UnitOfWork:
         """The time by both clocks."""
         return Now(self.at, self.steady_s)
 
+    def who(self, device: str | None) -> str | None:
+        """Return who acts at a device now, for the log, or None if nobody is known."""
+        if device is None:
+            return None
+        signed_in = self.desk(device).signed_in
+        return signed_in.who if signed_in else self.users.get(device)
+
     # --- reading through -------------------------------------------------------------------
 
     def session(self, session: str) -> Session | None:
@@ -199,6 +227,24 @@ class UnitOfWork:
     def device(self, device: str) -> Device | None:
         """Return a device as this batch leaves it, or None."""
         return self.transaction.devices.get(device) or self.registry.devices.get(device)
+
+    def person(self, person: str) -> Person | None:
+        """Return a person as this batch leaves them, or None."""
+        return self.transaction.persons.get(person) or self.registry.persons.get(person)
+
+    @property
+    def persons(self) -> Mapping[str, Person]:
+        """Return the persons as this batch leaves them, also retired ones."""
+        return {**self.registry.persons, **self.transaction.persons}
+
+    @property
+    def has_persons(self) -> bool:
+        """Return whether front-desk screens require that somebody signs in."""
+        return any(person.retired_at is None for person in self.persons.values())
+
+    def desk(self, device: str) -> Desk:
+        """Return a front-desk screen as this batch leaves it."""
+        return self.desks.get(device) or self.registry.desks.get(device, AT_START)
 
     def identity(self, flow_ref: str) -> tuple[str, ...]:
         """Return the linkIds of a flow that say who the patient is."""
@@ -248,7 +294,8 @@ class UnitOfWork:
         before = session.state
         refused = isinstance(fact, CommandRefused)
         revision = before.revision + (not refused)
-        event = Event(before.session, revision, self.at, fact, device, seq, command_id)
+        who = self.who(device)
+        event = Event(before.session, revision, self.at, fact, device, seq, command_id, who)
         after = evolve(session, event)
         self.transaction.events.append(event)
         self.transaction.states[before.session] = after.state
@@ -268,7 +315,8 @@ class UnitOfWork:
         if self.session(name) is not None:
             self.record(session, fact, device=device)
             return
-        event = Event(name, session.state.revision + 1, self.at, fact, device)
+        revision, who = session.state.revision + 1, self.who(device)
+        event = Event(name, revision, self.at, fact, device, person=who)
         self.transaction.events.append(event)
         self.transaction.states[name] = evolve(session, event).state
 
@@ -329,9 +377,38 @@ class UnitOfWork:
         if refusal.limit is not None:
             self.at_limit[refusal.limit] += 1
 
-    def note(self, act: BoxEvent, *, device: str | None = None, session: str | None = None) -> None:
-        """Write an act of the box into the log."""
-        self.transaction.box_events.append(LoggedBoxEvent(self.at, act, device, session))
+    def note(
+        self,
+        act: BoxEvent,
+        *,
+        device: str | None = None,
+        session: str | None = None,
+        person: str | None = None,
+    ) -> None:
+        """Write an act of the box into the log; by default, of the person who is at the device."""
+        who = person or self.who(device)
+        self.transaction.box_events.append(LoggedBoxEvent(self.at, act, device, session, who))
+
+    def asked(self, device: str, request_id: str) -> Asked:
+        """Return who makes a request now, for when it is answered later."""
+        return Asked(device, self.who(device), request_id)
+
+    def note_act(self, device: str) -> None:
+        """Note that somebody at a front-desk screen did something."""
+        desk = self.desk(device)
+        if desk.signed_in is not None:
+            signed_in = replace(desk.signed_in, acted_s=self.steady_s)
+            self.desks[device] = replace(desk, signed_in=signed_in)
+
+    def show_desk_again(self, device: str) -> None:
+        """Publish what a front-desk screen shows: somebody signed in or out."""
+        self.desks_changed[device] = None
+        for session in self.sessions_of(device):
+            self.refresh(session.state.session, device)
+
+    def put_person(self, person: Person) -> None:
+        """Keep a person."""
+        self.transaction.persons[person.person] = person
 
     def _assignment(self, session: Session) -> Assignment:
         state = session.state
@@ -380,6 +457,8 @@ class UnitOfWork:
         """Apply everything to the registry, once it is on disk."""
         registry.clocks_compared = self.clocks_compared or registry.clocks_compared
         registry.devices.update(self.transaction.devices)
+        registry.persons.update(self.transaction.persons)
+        registry.desks.update(self.desks)
         registry.fresh_secrets.update(self.fresh_secrets)
         registry.refused.update(self.at_limit)
         registry.rate_limit = self._rate_limit or registry.rate_limit

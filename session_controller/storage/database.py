@@ -48,7 +48,7 @@ _LOOK_AT_ALL = 8 * 1024 * 1024
 What is damaged in the others is found by the verification of a backup and by `audit verify`, and by
 SQLite itself where it reads or writes: the box then stops writing.
 """
-_BOUNDED = ("meta", "flows", "devices", "codes", "answers")
+_BOUNDED = ("meta", "flows", "devices", "persons", "codes", "answers")
 
 
 def lock_folder(folder: Path) -> int:

@@ -1,13 +1,14 @@
 """Rows of the database as frozen types."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.base import Role
 from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import Flow
+from schemas.wire.staff import StaffRole
 from session_controller.audit.events import BoxEvent
 from session_controller.audit.hash_chain import Place
 
@@ -39,6 +40,41 @@ class Device:
     """What it called its program when it last connected; never of a guest."""
     code_serial: int = 1
     """The number of its pairing code: each new code has another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person who may sign in at front-desk screens."""
+
+    person: str
+    name: str
+    roles: tuple[StaffRole, ...]
+    pin_hash: str = field(repr=False)
+    added_at: datetime
+    wrong_pins: int = 0
+    """In a row, since the last sign-in."""
+    locked_until: datetime | None = None
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyAccess:
+    """Somebody worked at a signed-out front-desk screen without a PIN."""
+
+    access: str
+    device: str
+    name: str
+    """As typed."""
+    reason: str | None = field(repr=False)
+    """As typed; stored encrypted. None: it cannot be read."""
+    begun_at: datetime
+    ends_at: datetime
+    reviewed_at: datetime | None = None
+    reviewed_by: str | None = None
+
+
+SHOWN_FOR = timedelta(days=7)
+"""How long an emergency access is listed, and as long as nobody has reviewed it."""
 
 
 class CodeKind(StrEnum):
@@ -108,6 +144,8 @@ class LoggedBoxEvent:
     device: str | None = None
     """The device that caused it, or None for the box itself."""
     session: str | None = None
+    person: str | None = None
+    """Who caused it: as `Event.person`."""
 
 
 class Ended(NamedTuple):

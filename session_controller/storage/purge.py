@@ -10,7 +10,8 @@ from session_controller.storage.delivery_rows import PURGE_DELIVERIES
 from session_controller.storage.statements import FORGET_GUESTS, INSERT_EVENT
 
 _WITHOUT_CONTENT = """
-    SELECT id, at, kind, session, revision, device, seq, command_id, NULL, content_sha256, chain
+    SELECT id, at, kind, session, revision, device, seq, command_id, person, NULL, content_sha256,
+        chain
     FROM events WHERE session=? AND revision IS NOT NULL
 """
 _DELETE_EVENT = "DELETE FROM events WHERE id=?"

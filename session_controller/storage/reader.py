@@ -19,8 +19,8 @@ from session_controller.engine.answering import BrokenLogError
 from session_controller.engine.events import Event
 from session_controller.engine.history import carry_on
 from session_controller.engine.state import Document, SessionState
-from session_controller.security.encryption import BoxKeys, DecryptionError, new_key
-from session_controller.security.keys import LOG, SessionKeys
+from session_controller.security.encryption import BoxKeys, Cipher, DecryptionError, new_key
+from session_controller.security.keys import CODES, LOG, SessionKeys, staff_key
 from session_controller.storage.database import connect_to_read, refuse_newer_schema
 from session_controller.storage.deliveries import Delivery
 from session_controller.storage.delivery_rows import read_delivery
@@ -31,9 +31,11 @@ from session_controller.storage.entities import (
     CodeKind,
     DeliveryBacklog,
     Device,
+    EmergencyAccess,
     Ended,
     Entry,
     EntryFilter,
+    Person,
     SealedState,
     StoredFlow,
 )
@@ -43,9 +45,11 @@ from session_controller.storage.rows import (
     read_bytes,
     read_checkpoint,
     read_device,
+    read_emergency,
     read_entry,
     read_event,
     read_flow,
+    read_person,
     read_state,
     read_time,
 )
@@ -173,6 +177,26 @@ class Reader:
     def devices(self) -> list[Device]:
         """Return all devices, including revoked ones."""
         return list(map(read_device, self._rows("SELECT * FROM devices")))
+
+    def persons(self) -> list[Person]:
+        """Return all persons, including retired ones."""
+        return list(map(read_person, self._rows("SELECT * FROM persons")))
+
+    def emergencies(self, since: datetime) -> list[EmergencyAccess]:
+        """Return the emergency access since then, and what was never reviewed; newest first."""
+        rows = self._rows(
+            "SELECT * FROM emergencies WHERE begun_at >= ? OR reviewed_at IS NULL"
+            " ORDER BY begun_at DESC, access",
+            rfc3339(since),
+        )
+        key = self._keys.key(CODES)
+        cipher = Cipher(staff_key(key)) if key else None
+        return [read_emergency(row, cipher) for row in rows]
+
+    def emergency_names(self) -> dict[str, str]:
+        """Return the names that were typed for emergency access, by its id."""
+        rows = self._rows("SELECT access, name FROM emergencies")
+        return {row["access"]: row["name"] for row in rows}
 
     def open_codes(self, at: datetime) -> list[Code]:
         """Return the codes that are still valid."""

@@ -3,21 +3,25 @@
 What a patient entered is encrypted and bound to its row (`session_controller.security.encryption`).
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from schemas.base import Role, rfc3339, written
+from schemas.wire.staff import StaffRole
 from session_controller.audit.hash_chain import Checkpoint, Head, Place
 from session_controller.engine.events import FACT, Event
 from session_controller.engine.state import SessionState
-from session_controller.security.encryption import Cipher
+from session_controller.security.encryption import Cipher, DecryptionError
 from session_controller.storage.entities import (
     Code,
     Device,
+    EmergencyAccess,
     Entry,
     LoggedBoxEvent,
+    Person,
     StoredAnswer,
     StoredFlow,
 )
@@ -145,13 +149,15 @@ def _about_event(session: str, entry: int) -> bytes:
 def event_place(e: Event) -> Place:
     """Return everything of a session event except its content."""
     kind = e.fact.type
-    return Place(rfc3339(e.at), kind, e.session, e.revision, e.device, e.seq, e.command_id)
+    place = rfc3339(e.at), kind, e.session, e.revision, e.device, e.seq, e.command_id
+    return Place(*place, e.person)
 
 
 def act_place(logged: LoggedBoxEvent) -> Place:
     """Return everything of a box event except its content."""
     kind = logged.act.type
-    return Place(rfc3339(logged.at), kind, logged.session, device=logged.device)
+    at, session, device = rfc3339(logged.at), logged.session, logged.device
+    return Place(at, kind, session, device=device, person=logged.person)
 
 
 def entry_row(entry: Entry) -> Row:
@@ -161,7 +167,8 @@ def entry_row(entry: Entry) -> Row:
 
 
 ENTRY_COLUMNS = (
-    "id, at, kind, session, revision, device, seq, command_id, content, content_sha256, chain"
+    "id, at, kind, session, revision, device, seq, command_id, person, content, content_sha256,"
+    " chain"
 )
 """The columns of a log entry, in the order in which `read_entry` expects them."""
 
@@ -193,6 +200,7 @@ def read_event(row: dict[str, Any], cipher: Cipher) -> Event:
         device=row["device"],
         seq=row["seq"],
         command_id=row["command_id"],
+        person=row["person"],
     )
 
 
@@ -206,6 +214,63 @@ def read_checkpoint(row: dict[str, Any]) -> Checkpoint:
     head = Head(row["entry"], read_bytes(row["chain"]))
     signature, key = read_bytes(row["signature"]), read_bytes(row["public_key"])
     return Checkpoint(head, _stored_text(row["at"]), signature, key)
+
+
+def person_row(p: Person) -> Row:
+    """Return the row of a person."""
+    return (
+        p.person,
+        p.name,
+        " ".join(p.roles),
+        p.pin_hash,
+        rfc3339(p.added_at),
+        p.wrong_pins,
+        _written(p.locked_until),
+        _written(p.retired_at),
+    )
+
+
+def read_person(row: dict[str, Any]) -> Person:
+    """Read a person."""
+    return Person(
+        person=row["person"],
+        name=row["name"],
+        roles=tuple(map(StaffRole, row["roles"].split())),
+        pin_hash=row["pin_hash"],
+        added_at=read_time(row["added_at"]),
+        wrong_pins=row["wrong_pins"],
+        locked_until=_read_optional_time(row["locked_until"]),
+        retired_at=_read_optional_time(row["retired_at"]),
+    )
+
+
+def emergency_row(e: EmergencyAccess, cipher: Cipher) -> Row:
+    """Return the row of an emergency access, its reason encrypted."""
+    reason = cipher.encrypt((e.reason or "").encode(), _about_reason(e.access))
+    begun, ends, reviewed = rfc3339(e.begun_at), rfc3339(e.ends_at), _written(e.reviewed_at)
+    return e.access, e.device, e.name, reason, begun, ends, reviewed, e.reviewed_by
+
+
+def read_emergency(row: dict[str, Any], cipher: Cipher | None) -> EmergencyAccess:
+    """Read an emergency access; without a key, or if it was changed, without its reason."""
+    reason = None
+    if cipher is not None:
+        with suppress(DecryptionError):
+            reason = cipher.decrypt(row["reason"], _about_reason(row["access"])).decode()
+    return EmergencyAccess(
+        access=row["access"],
+        device=row["device"],
+        name=row["name"],
+        reason=reason,
+        begun_at=read_time(row["begun_at"]),
+        ends_at=read_time(row["ends_at"]),
+        reviewed_at=_read_optional_time(row["reviewed_at"]),
+        reviewed_by=row["reviewed_by"],
+    )
+
+
+def _about_reason(access: str) -> bytes:
+    return f"emergency:{access}".encode()
 
 
 def code_row(code: Code) -> Row:

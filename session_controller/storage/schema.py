@@ -245,6 +245,47 @@ def _delivered_at(db: Database) -> None:
     db.execute("ALTER TABLE sessions ADD COLUMN delivered_at TEXT")
 
 
+_STAFF = """
+-- Persons who sign in at front-desk screens.
+CREATE TABLE persons (
+    person TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    roles TEXT NOT NULL,            -- separated by spaces
+    pin_hash TEXT NOT NULL,         -- Argon2id of the PIN, keyed with one of the box's keys
+    added_at TEXT NOT NULL,
+    wrong_pins INTEGER NOT NULL,    -- in a row
+    locked_until TEXT,
+    retired_at TEXT
+) WITHOUT ROWID;
+
+-- Work at a signed-out front-desk screen without a PIN.
+CREATE TABLE emergencies (
+    access TEXT PRIMARY KEY,
+    device TEXT NOT NULL,
+    name TEXT NOT NULL,             -- as typed
+    reason BLOB NOT NULL,           -- as typed, encrypted with one of the box's keys
+    begun_at TEXT NOT NULL,
+    ends_at TEXT NOT NULL,
+    reviewed_at TEXT,
+    reviewed_by TEXT
+) WITHOUT ROWID;
+
+-- Who did it: a person, an emergency access, or `os:` and a user of the command line.
+ALTER TABLE events ADD COLUMN person TEXT;
+"""
+
+
+@SCHEMA(name="staff")
+def _staff(db: Database) -> None:
+    """Add persons, and who did what; earlier entries of the log have nobody and stay as they are.
+
+    The hash of an entry without a person is the same as before.
+    """
+    for statement in _statements(_STAFF):
+        failpoints.reached(Point.MIGRATING)
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split a script: `executescript` would end the migration's transaction."""
     code = "\n".join(line.split("--")[0] for line in script.splitlines())

@@ -7,7 +7,13 @@ UPSERT_SESSION = """
     ON CONFLICT (session) DO UPDATE SET status=excluded.status, ended_at=excluded.ended_at,
         revision=excluded.revision, entry=excluded.entry, state=excluded.state
 """
-INSERT_EVENT = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_EVENT = """
+    INSERT INTO events (id, at, kind, session, revision, device, seq, command_id, person, content,
+        content_sha256, chain)
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+"""
+UPSERT_PERSON = "INSERT OR REPLACE INTO persons VALUES (?,?,?,?,?,?,?,?)"
+UPSERT_EMERGENCY = "INSERT OR REPLACE INTO emergencies VALUES (?,?,?,?,?,?,?,?)"
 INSERT_KEY = "INSERT INTO keys VALUES (?,?)"
 DELETE_KEY = "DELETE FROM keys WHERE name=?"
 INSERT_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints VALUES (?,?,?,?,?)"

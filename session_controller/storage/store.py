@@ -31,7 +31,7 @@ from session_controller.security.encryption import (
     DecryptionError,
     new_key,
 )
-from session_controller.security.keys import CODES, LOG, SessionKeys, session_key
+from session_controller.security.keys import CODES, LOG, SessionKeys, session_key, staff_key
 from session_controller.storage.database import (
     BUSY_MS,
     DATABASE,
@@ -60,11 +60,13 @@ from session_controller.storage.rows import (
     cleared_row,
     code_row,
     device_row,
+    emergency_row,
     entry_row,
     event_content,
     event_place,
     flow_row,
     key_row,
+    person_row,
     session_row,
 )
 from session_controller.storage.snapshots import Snapshots
@@ -77,6 +79,8 @@ from session_controller.storage.statements import (
     INSERT_EVENT,
     INSERT_KEY,
     UPSERT_DEVICE,
+    UPSERT_EMERGENCY,
+    UPSERT_PERSON,
     UPSERT_SESSION,
 )
 from session_controller.storage.transaction import Transaction
@@ -148,6 +152,7 @@ class Store(Reader):
             keys = SessionKeys(take_box_keys(folder, db), self._find_key)
             super().__init__(db, keys, self.document_store.sealed)
             self.codes_key = self._own_key(CODES)
+            self.staff_key = staff_key(self.codes_key)
             self._signing = Ed25519PrivateKey.from_private_bytes(self._own_key(LOG))
             self._head = self._stored_head = self.head()
             self._signed = self.signed()
@@ -266,6 +271,9 @@ class Store(Reader):
     def _write(self, transaction: Transaction) -> None:
         self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?,?)", flow_row, transaction.flows)
         self._many(UPSERT_DEVICE, device_row, transaction.devices.values())
+        self._many(UPSERT_PERSON, person_row, transaction.persons.values())
+        cipher, emergencies = Cipher(self.staff_key), transaction.emergencies.values()
+        self._many(UPSERT_EMERGENCY, lambda e: emergency_row(e, cipher), emergencies)
         self._many(INSERT_KEY, tuple, self._new_keys(transaction))
         self._log(transaction)
         self._many(UPSERT_SESSION, self._session_row, self._snapshots.due(transaction))

@@ -10,7 +10,9 @@ from session_controller.storage.entities import (
     Chunk,
     Code,
     Device,
+    EmergencyAccess,
     LoggedBoxEvent,
+    Person,
     StoredAnswer,
     StoredFlow,
 )
@@ -25,6 +27,8 @@ class Transaction:
     states: dict[str, SessionState] = field(default_factory=dict)
     cleared: dict[str, datetime] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
+    persons: dict[str, Person] = field(default_factory=dict)
+    emergencies: dict[str, EmergencyAccess] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     dropped_uploads: list[tuple[str, str]] = field(default_factory=list)

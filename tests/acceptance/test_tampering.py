@@ -112,7 +112,7 @@ def test_entries_that_are_cut_out_or_put_in(box: Path, handrail: Handrail) -> No
     found = handrail("audit", "verify", "--data", box)
     assert found.code == 1
     assert f"entry {number} was removed" in found.err
-    columns = "at,kind,session,revision,device,NULL,command_id,content,content_sha256,chain"
+    columns = "at,kind,session,revision,device,NULL,command_id,content,content_sha256,chain,person"
     copied = f"INSERT INTO events SELECT ?,{columns} FROM events WHERE id=?"
     harm(box, lambda db: db.execute(copied, [newest + 1, number - 1]))
     found = handrail("audit", "verify", "--data", box)

@@ -131,7 +131,7 @@ CUTS: dict[str, tuple[Callable[[int], str], str]] = {
     "a copy": (
         lambda last: (
             f"INSERT INTO events SELECT {last}+1, at, kind, NULL, NULL, device, NULL,"
-            " command_id, content, content_sha256, chain"
+            " command_id, content, content_sha256, chain, person"
             " FROM events WHERE id=2"
         ),
         "was changed or inserted",

@@ -20,17 +20,19 @@ from schemas.base import Role
 from schemas.topics import GrantTopic, InboxTopic, RejectionTopic
 from schemas.wire import parse
 from schemas.wire.rejections import RejectionCode
+from schemas.wire.staff import StaffRole
 from session_controller.box import Box, BoxSettings
 from session_controller.engine.refusal import Refusal
 from session_controller.errors import StoreError
 from session_controller.integrity.data_folder import verify
 from session_controller.security.codes import secret_hash
+from session_controller.service.desks import Desk, SignedIn
 from session_controller.service.handlers.requests import HANDLERS, _outcome
 from session_controller.service.handlers.timers import everyone_left, run_timers
 from session_controller.service.publisher import Publisher
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
-from session_controller.storage.entities import Device
+from session_controller.storage.entities import Device, Person
 from session_controller.storage.store import Store
 from session_controller.transport.mqtt import BrokerUrl, MqttLink
 from tests.faults.loopback import Stage, staged
@@ -363,6 +365,16 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("desk", "SESSION_TIMELINE", {"session": "SESSION"}),
     ("desk", "IDENTIFY_PATIENT", {"session": "SESSION", "family": "Roe"}),
     ("desk", "FIELD_HISTORY", {"session": "SESSION"}),
+    ("desk", "SIGN_IN", {"person": "ana", "pin": "271828"}),
+    ("desk", "STAY_SIGNED_IN", {}),
+    ("desk", "SIGN_OUT", {}),
+    ("desk", "BEGIN_EMERGENCY_ACCESS", {"name": "Eve", "reason": "PIN forgotten"}),
+    ("it", "REVIEW_EMERGENCY_ACCESS", {"access": "emergency-0"}),
+    ("it", "ADD_PERSON", {"name": "Eve", "roles": ["it"], "pin": "271828"}),
+    ("it", "CHANGE_PERSON", {"person": "ana", "roles": ["supervisor"]}),
+    ("it", "CHANGE_PERSON", {"person": "ana", "pin": "314159"}),
+    ("it", "UNLOCK_PERSON", {"person": "ana"}),
+    ("it", "RETIRE_PERSON", {"person": "ana"}),
     ("kiosk", "JOIN_SESSION", {"code": "BBBBBBBB"}),
     ("kiosk", "LEAVE_SESSION", {"session": "SESSION"}),
     ("kiosk", "SYNC", {"session": "SESSION"}),
@@ -398,10 +410,19 @@ MESSAGE = st.one_of(
 JOBS: list[Callable[[UnitOfWork], None]] = [run_timers, everyone_left]
 
 
-async def test_handled_twice_equals_handled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("signed_in", [None, False, True], ids=["nobody", "out", "in"])
+async def test_handled_twice_equals_handled_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    signed_in: bool | None,
+) -> None:
     """For every handler and any batch: no handler changes what the service knows."""
     async with staged(tmp_path_factory.mktemp("data")) as stage:
         await stage.open()
+        if signed_in is not None:
+            roles = (StaffRole.SUPERVISOR,)
+            stage.service.registry.persons["ana"] = Person("ana", "Ana", roles, "no hash", AT)
+            ana = SignedIn("ana", "Ana", roles, 1_000.0) if signed_in else None
+            stage.service.registry.desks["desk"] = Desk(ana)
         taken: list[Any] = []
 
         @settings(max_examples=150, suppress_health_check=list(HealthCheck))
@@ -448,6 +469,16 @@ FOR_STAFF = FOR_PATIENTS | {
     "SESSION_TIMELINE",
     "IDENTIFY_PATIENT",
     "FIELD_HISTORY",
+    "CANCEL_SESSION",
+    "LIST_EMERGENCY_ACCESS",
+    "REVIEW_EMERGENCY_ACCESS",
+}
+FOR_DESKS = {
+    "SHOW_DESK",
+    "SIGN_IN",
+    "STAY_SIGNED_IN",
+    "SIGN_OUT",
+    "BEGIN_EMERGENCY_ACCESS",
 }
 """Of the wire contract. All else is for facility IT alone."""
 
@@ -462,8 +493,8 @@ async def test_a_role_outside_its_row_is_refused(
 ) -> None:
     """Each request is for the roles of the contract, and refused to every other."""
     name = request_type.model_fields["type"].default
-    allowed = {Role.ADMIN}
-    allowed |= {Role.FACILITY} if name in FOR_STAFF else set()
+    allowed = set() if name in FOR_DESKS else {Role.ADMIN}
+    allowed |= {Role.FACILITY} if name in FOR_STAFF | FOR_DESKS else set()
     allowed |= {Role.PATIENT} if name in FOR_PATIENTS else set()
     assert HANDLERS[request_type][0] == allowed
     if role in allowed:

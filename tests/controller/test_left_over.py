@@ -328,7 +328,9 @@ async def test_an_export_does_not_outlive_its_session(tmp_path: Path) -> None:
     """Neither one that waits for its reader, nor one that was under way during the purge."""
     async with staged(tmp_path, inspect=take_as_it_is) as stage:
         await _ended(stage)
-        order = ExportOrder("desk", "r-1", stage.session, "json", None, "a4", datetime.now(UTC))
+        order = ExportOrder(
+            "desk", None, "r-1", stage.session, "json", None, "a4", datetime.now(UTC)
+        )
         exporter, kept = stage.service._background.exporter, stage.service.registry.exports
         await exporter.export(order)
         await stage.service.settled()

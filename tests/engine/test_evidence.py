@@ -187,3 +187,11 @@ def test_a_log_that_cannot_be_is_a_fault(play: Play) -> None:
         with pytest.raises(BrokenLogError, match=f"another {what}|other {what}"):
             read(play)
         play.events.pop()
+
+
+def test_who_was_signed_in_is_told_of_each_request(play: Play) -> None:
+    """As the log has it: the person who asked, not one who signed in later."""
+    submit(play, asked(play)[""])
+    place = next(n for n, e in enumerate(play.events) if e.fact.type == "SignatureRequested")
+    play.events[place] = play.events[place]._replace(person="sue-poe")
+    assert [one.requested_person for one in read(play)] == ["sue-poe"]

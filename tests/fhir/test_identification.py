@@ -111,12 +111,29 @@ def test_staff_say_who_it_is_and_the_record_says_that_they_did():
     assert json.loads(as_json(record))["identified"] == {
         "at": "2026-11-22T10:15:02.120Z",
         "device": "desk-1",
+        "person": None,
         "staff_name": "Sam Poe",
         "family": "Roe",
         "given": ["Ana", "María"],
         "birth_date": "1980-02-03",
         "gender": "female",
     }
+
+
+def test_the_person_who_was_signed_in_is_named_rather_than_a_name_that_was_typed():
+    """By name and id; whoever exports for a system of staff finds the id there."""
+    record = record_of(answering(asking(NAME, BORN), name="Ana Roe"))
+    stated = replace(STAFF, person="sue-poe")
+    state = record.state.but(identified=stated)
+    record = replace(record, state=state, persons={"sue-poe": "Sue Poe"})
+    (told,) = of_type(formats.FORMATS.transaction(record), "Provenance")
+    system = f"urn:handrail:{record.site}:staff"
+    assert [one["who"] for one in told["agent"]] == [
+        {"identifier": {"system": system, "value": "sue-poe"}, "display": "Sue Poe"}
+    ]
+    written = json.loads(as_json(record))
+    assert written["identified"]["person"] == "sue-poe"
+    assert written["persons"] == [{"person": "sue-poe", "name": "Sue Poe"}]
 
 
 def test_what_the_patient_answered_is_not_replaced():

@@ -21,6 +21,7 @@ FLOWS = ["pre-registration", "quick-check-in"]
 def _alone(record: Record) -> bytes:
     order = ExportOrder(
         device="admin-1",
+        person=None,
         request_id="r-1",
         session=record.state.session,
         format="questionnaire-response",

@@ -8,6 +8,7 @@ from schemas.base import Role, Versioned
 from schemas.wire import commands, devices, requests, views
 from schemas.wire.destinations import ClientCredentials, FhirDestination
 from schemas.wire.rejections import Rejection, RejectionCode
+from schemas.wire.staff import StaffRole
 
 NOW = datetime(2026, 11, 22, 10, 15, 2, 120000, tzinfo=UTC)
 COMMAND_ID = str(UUID(int=7, version=4))
@@ -71,6 +72,13 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "gender": "female",
         "staff_name": "Sam Poe",
     },
+    "SignIn": {"person": "ana-roe", "pin": "271828"},
+    "BeginEmergencyAccess": {"name": "Ana Roe", "reason": "PIN forgotten"},
+    "ReviewEmergencyAccess": {"access": "emergency-1"},
+    "AddPerson": {"name": "Ana Roe", "roles": (StaffRole.SUPERVISOR,), "pin": "271828"},
+    "ChangePerson": {"person": "ana-roe", "roles": (StaffRole.FRONT_DESK, StaffRole.IT)},
+    "UnlockPerson": {"person": "ana-roe"},
+    "RetirePerson": {"person": "ana-roe"},
     "AddDestination": {
         "destination": FhirDestination(
             name="ehr",

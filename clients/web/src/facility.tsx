@@ -2,9 +2,11 @@
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as app from "./facility/app.ts";
+import * as desk from "./facility/desk.ts";
 import { LobbyScreen } from "./facility/lobby.tsx";
 import { chime, Dialog } from "./facility/parts.tsx";
 import { SessionScreen } from "./facility/session.tsx";
+import { LogOffWarning, SignInSheet, Who } from "./facility/sign-in.tsx";
 import { deviceStorage } from "./lib/storage.ts";
 import { plainCode, shownCode } from "./lib/pairing.ts";
 import { present } from "./lib/present.ts";
@@ -29,7 +31,14 @@ function Page() {
   return (
     <div class="desk" data-in-session={room !== null || undefined}>
       <Bar />
-      {room ? <SessionScreen key={room.session.id} room={room} /> : <LobbyScreen />}
+      {desk.isShut.value ? (
+        <SignInSheet />
+      ) : room ? (
+        <SessionScreen key={room.session.id} room={room} />
+      ) : (
+        <LobbyScreen />
+      )}
+      <LogOffWarning />
       {app.showHelp.value && <Help />}
       <Alerts />
     </div>
@@ -104,6 +113,7 @@ function Bar() {
           <span class={`dot ${online ? "on" : "off"}`} aria-hidden="true" />
           {online ? app.nameOf(app.me()) : "Reconnecting…"}
         </span>
+        <Who />
         <button
           type="button"
           class="quiet"

@@ -45,6 +45,7 @@ def evidence_extension(evidence: SignatureEvidence) -> Extension:
         "flow": evidence.flow_ref,
         "flow-version": evidence.flow_version,
         "requested-by": evidence.requested_by,
+        "requested-person": evidence.requested_person,
         "staff": evidence.staff_name,
         "decided-on": evidence.decided_on,
         "reason": evidence.reason,

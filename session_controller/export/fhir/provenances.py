@@ -7,9 +7,10 @@ from session_controller.export.consents import consent_role
 from session_controller.export.fhir.building import build
 from session_controller.export.fhir.evidence import EVIDENCE, evidence_extension, signature_of
 from session_controller.export.fhir.identity import PATIENT, Names
-from session_controller.export.fhir.resources import Extension, Reference
+from session_controller.export.fhir.resources import Extension, Identifier, Reference
 from session_controller.export.fhir.resources_evidence import Provenance
 from session_controller.export.fhir.signers import Signers
+from session_controller.export.record import Record
 
 _AGENTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
@@ -20,9 +21,12 @@ IDENTIFIED = "provenance:identified"
 """The role of staff's statement of who the patient is."""
 
 
-def identification_provenance(identified: Identification, names: Names) -> Provenance:
+def identification_provenance(
+    record: Record, identified: Identification, names: Names
+) -> Provenance:
     """Return that staff said who the patient is, which the answers did not."""
-    at, who = rfc3339(identified.at), identified.staff_name or identified.device
+    at, known = rfc3339(identified.at), identified
+    who = _staff(record, known.person, known.staff_name, known.device)
     device = Extension(url="identified-on", value_string=identified.device)
     return build(
         Provenance,
@@ -34,7 +38,7 @@ def identification_provenance(identified: Identification, names: Names) -> Prove
             "occurredDateTime": at,
             "recorded": at,
             "activity": {"text": "patient identified by staff"},
-            "agent": [{"type": _agent("enterer"), "who": {"display": who}}],
+            "agent": [{"type": _agent("enterer"), "who": who}],
         },
     )
 
@@ -45,11 +49,16 @@ def provenance_role(evidence: SignatureEvidence) -> str:
 
 
 def provenance(
-    evidence: SignatureEvidence, targets: list[Reference], signers: Signers, names: Names
+    record: Record,
+    evidence: SignatureEvidence,
+    targets: list[Reference],
+    signers: Signers,
+    names: Names,
 ) -> Provenance:
     """Return a decision. The client assigns the id: Provenance has no identifier (R4, 6.3)."""
     who = signers.of(evidence)
-    asked = evidence.staff_name or evidence.requested_by
+    person, typed = evidence.requested_person, evidence.staff_name
+    asked = _staff(record, person, typed, evidence.requested_by)
     patient = names.reference(PATIENT, "Patient")
     attester = {"type": _agent(_AGENT[evidence.outcome]), "who": who}
     if who.reference != patient.reference and not evidence.other_patient:
@@ -65,10 +74,19 @@ def provenance(
             "recorded": rfc3339(evidence.decided_at),
             "reason": [{"text": evidence.reason}] if (evidence.reason or "").strip() else None,
             "activity": {"text": evidence.outcome},
-            "agent": [attester, {"type": _agent("enterer"), "who": {"display": asked}}],
+            "agent": [attester, {"type": _agent("enterer"), "who": asked}],
             "signature": [signature_of(evidence, who)] if _is_signed(evidence) else None,
         },
     )
+
+
+def _staff(record: Record, person: str | None, typed: str | None, device: str) -> Reference:
+    """Return who acted at a staff screen: the person, a name that was typed, or the screen."""
+    name = record.staff_name(person, typed) or device
+    if person is None:
+        return Reference(display=name)
+    system = f"urn:handrail:{record.site}:staff"
+    return Reference(display=name, identifier=Identifier(system=system, value=person))
 
 
 def target_of(evidence: SignatureEvidence, names: Names) -> Reference:

@@ -123,12 +123,12 @@ def _resources(record: Record, names: Names) -> Iterator[tuple[str, Resource]]:
     yield _RESPONSE, _response(fields, signers, names)
     yield from consents(fields, mapping, signers, names)
     if record.state.identified is not None:
-        yield IDENTIFIED, identification_provenance(record.state.identified, names)
+        yield IDENTIFIED, identification_provenance(record, record.state.identified, names)
     for evidence in record.signatures:
         targets = [target_of(evidence, names)]
         if evidence.scope is CoversScope.FORM and fields.stands(evidence):
             targets.append(names.reference(_RESPONSE, "QuestionnaireResponse"))
-        made = provenance(evidence, targets, signers, names)
+        made = provenance(record, evidence, targets, signers, names)
         yield provenance_role(evidence), made
 
 

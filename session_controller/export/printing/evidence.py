@@ -54,11 +54,12 @@ def _at(book: Book, evidence: SignatureEvidence, *, decided: bool) -> tuple[str,
 
 
 def _asked_by(book: Book, evidence: SignatureEvidence) -> str:
-    return person_on(book, evidence.staff_name, evidence.requested_by)
+    name = book.record.staff_name(evidence.requested_person, evidence.staff_name)
+    return person_on(book, name, evidence.requested_by)
 
 
 def person_on(book: Book, name: str | None, device: str) -> str:
-    """Return who acted on a staff screen: the name that was given there, and the device."""
+    """Return who acted on a staff screen: their name, and the device."""
     named = _device(book, device)
     return book.words.asked_on.format(name=name, device=named) if name else named
 

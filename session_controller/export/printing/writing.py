@@ -99,7 +99,8 @@ def _identified(book: Book) -> list[Fact]:
     name = " ".join((*known.given, known.family or "")).strip()
     born = known.birth_date and words.born.format(date=date_text(known.birth_date, words))
     parts = (name, born, known.gender and words.genders[known.gender])
-    who = person_on(book, known.staff_name, known.device)
+    name_of_staff = book.record.staff_name(known.person, known.staff_name)
+    who = person_on(book, name_of_staff, known.device)
     stated = words.identified_by.format(name=who, at=moment(known.at, words))
     return [Fact(words.identified, (", ".join(one for one in parts if one), stated))]
 

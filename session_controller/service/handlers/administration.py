@@ -19,6 +19,7 @@ from session_controller.engine.refusal import SESSION_ENDED, UNKNOWN_SESSION, Re
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.engine.view import facility_view
+from session_controller.service.desks import is_emergency
 from session_controller.service.handlers.deliveries import reason_of
 from session_controller.service.handlers.flows import flow_of
 from session_controller.service.lobby import lobby_line
@@ -28,6 +29,7 @@ from session_controller.storage.entities import Device
 from session_controller.storage.store import Store
 
 _PAGE = 500
+_EMERGENCY = "emergency access"
 _MAX_PROBLEMS = 20
 PURGED_AT_ONCE = 20
 """Sessions that one batch purges: a few milliseconds, and one sync."""
@@ -135,7 +137,7 @@ def session_timeline(
         return UNKNOWN_SESSION
     work.note(TimelineSeen(), device=device.device, session=request.session)
     events = list(store.events(request.session, request.after, _PAGE + 1))
-    lines = tuple(_timeline_line(event, session.flow) for event in events[:_PAGE])
+    lines = tuple(_timeline_line(work, event, session.flow) for event in events[:_PAGE])
     return r.Timeline(
         request_id=request.request_id,
         session=request.session,
@@ -144,11 +146,15 @@ def session_timeline(
     )
 
 
-def _timeline_line(event: Event, flow: Flow) -> r.TimelineLine:
+def _timeline_line(work: UnitOfWork, event: Event, flow: Flow) -> r.TimelineLine:
+    known = work.person(event.person) if event.person else None
+    name = known.name if known else _EMERGENCY if is_emergency(event.person) else None
     return r.TimelineLine(
         revision=event.revision,
         at=event.at,
         device=event.device,
+        person=event.person,
+        person_name=name,
         event=event.fact.type,
         summary=_summary(event.fact, flow),
     )
@@ -221,7 +227,8 @@ def purge_sessions(
     given_up = frozenset(request.sessions if request.undelivered else ())
     if len(names) > PURGED_AT_ONCE:
         sessions = tuple(dict.fromkeys(names))
-        order = PurgeOrder(device.device, request.request_id, sessions, given_up)
+        who = work.who(device.device)
+        order = PurgeOrder(device.device, who, request.request_id, sessions, given_up)
         work.purges.append(order)
         return None
     purged, kept = purge_some(work, store, device.device, names, given_up)
@@ -251,6 +258,8 @@ def purge_some(
     device: str | None,
     names: Iterable[str],
     given_up: AbstractSet[str],
+    *,
+    person: str | None = None,
 ) -> tuple[list[str], list[str]]:
     """Delete ended sessions; return those that are deleted, and those that wait for delivery.
 
@@ -267,7 +276,7 @@ def purge_some(
             continue
         if live:  # the topics of the others are cleared
             clear_topics(work, live.state)
-        work.note(SessionPurged(), device=device, session=name)
+        work.note(SessionPurged(), device=device, session=name, person=person)
         purged.append(name)
     work.transaction.purged += purged
     return purged, kept
@@ -295,17 +304,17 @@ def _undelivered(name: str, destinations: Iterable[str]) -> Refusal:
 
 def back_up(work: UnitOfWork, _: Store, device: Device, request: r.BackUp) -> None:
     """Order a backup; the answer comes when it is taken."""
-    work.backups.append((device.device, request.request_id))
+    work.backups.append(work.asked(device.device, request.request_id))
 
 
 def show_status(work: UnitOfWork, _: Store, device: Device, request: ShowStatus) -> None:
     """Order the state of the box; the answer comes once the disk was asked."""
-    work.statuses.append((device.device, request.request_id))
+    work.statuses.append(work.asked(device.device, request.request_id))
 
 
 def try_alerts(work: UnitOfWork, _: Store, device: Device, request: TryAlerts) -> None:
     """Order a test of the alerts; the answer comes when each channel was tried."""
-    work.alert_tests.append((device.device, request.request_id))
+    work.alert_tests.append(work.asked(device.device, request.request_id))
 
 
 def clear_topics(work: UnitOfWork, state: SessionState) -> None:

@@ -24,6 +24,7 @@ from session_controller.engine.refusal import (
 )
 from session_controller.engine.session import Session
 from session_controller.security.encryption import DecryptionError
+from session_controller.service.duties import COMMANDS, keeps_out, note_act
 from session_controller.service.handlers.sessions import keep_code
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.entities import Device
@@ -163,6 +164,9 @@ def _outcome(
 ) -> Fact | Refusal:
     if isinstance(command, Unreadable):
         return Refusal(command.code, command.message)
+    if refusal := keeps_out(work, sent.device, COMMANDS):
+        return refusal
+    note_act(work, sent.device)
     context = _context(work, store, session, sent, command)
     outcome = decide(session, command, context)
     if command.type == "FINISH_UPLOAD" and isinstance(outcome, Refusal):

@@ -25,7 +25,7 @@ def take_order(
     work: UnitOfWork, _: Store, device: Device, request: d.AddDestination | d.TryDestination
 ) -> None:
     """Order that a destination is added or tried; the answer comes when that is done."""
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
 
 
 def remove_destination(
@@ -41,7 +41,7 @@ def remove_destination(
             "if they are not wanted there.",
             {"undelivered": left},
         )
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
     return None
 
 
@@ -58,7 +58,7 @@ def deliver_now(
         work.queue(request.session)
     waiting = store.deliveries(request.session, DeliveryStatus.WAITING)
     work.transaction.deliveries += [due_again(each, work.at) for each in waiting]
-    work.delivery_orders.append(DeliveryOrder(device.device, request))
+    work.delivery_orders.append(DeliveryOrder(device.device, request, work.who(device.device)))
     return None
 
 

@@ -17,6 +17,7 @@ from session_controller.engine.events import DeviceLeft
 from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import new_secret, secret_hash
+from session_controller.service.handlers.desks import sign_out
 from session_controller.service.handlers.presence import seen_at
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.entities import Code, CodeKind, Device
@@ -207,6 +208,7 @@ def reenrol_device(
     again = replace(device, code_serial=device.code_serial + 1)
     enrolled = _with_new_credential(work, again, request.by)
     if request.by == "secret":
+        sign_out(work, device.device, "device_changed")
         work.dropped[device.device] = 0.0
     change: Literal["code", "replaced"] = "code" if request.by == "code" else "replaced"
     work.note(DeviceChanged(subject=device.device, change=change), device=sender.device)
@@ -253,6 +255,7 @@ def revoke(work: UnitOfWork, device: Device) -> None:
     for session in work.sessions_of(device.device):
         if not session.state.status.ended:
             work.record(session, DeviceLeft(device=device.device))
+    sign_out(work, device.device, "device_changed")
     work.put_device(replace(device, revoked_at=work.at, online=False))
     for topic in (AssignmentTopic, LobbyTopic, PresenceTopic):
         work.said.append((topic(device.device), None))

@@ -25,6 +25,7 @@ def export_session(
     work.exports.append(
         ExportOrder(
             device=device.device,
+            person=work.who(device.device),
             request_id=request.request_id,
             session=request.session,
             format=request.format,
@@ -52,6 +53,7 @@ def export_delivery(
     work.exports.append(
         ExportOrder(
             device=device.device,
+            person=work.who(device.device),
             request_id=request.request_id,
             session=request.session,
             format=format_of(destination),
@@ -110,9 +112,9 @@ def _line(field_id: str, document: Document) -> g.DocumentLine:
 
 def rotate_key(work: UnitOfWork, _: Store, device: Device, request: g.RotateKey) -> None:
     """Order that all keys are wrapped anew; the answer comes when that is on disk."""
-    work.rotations.append((device.device, request.request_id))
+    work.rotations.append(work.asked(device.device, request.request_id))
 
 
 def sign_log(work: UnitOfWork, _: Store, device: Device, request: g.SignLog) -> None:
     """Order a signature of the log's head; the answer comes when that is on disk."""
-    work.receipts.append((device.device, request.request_id))
+    work.receipts.append(work.asked(device.device, request.request_id))

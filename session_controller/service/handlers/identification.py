@@ -138,5 +138,6 @@ def _is_known(state: SessionState, request: r.IdentifyPatient) -> bool:
         request.birth_date,
         request.gender,
         request.staff_name,
+        known.person,
     )
     return known == same

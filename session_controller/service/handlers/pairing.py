@@ -9,6 +9,7 @@ from schemas.wire.parse import Unreadable
 from schemas.wire.rejections import Rejection, RejectionCode
 from session_controller.audit.events import CodeRefused, DevicePaired
 from session_controller.security.codes import new_id, new_secret, secret_hash
+from session_controller.service.handlers.desks import sign_out
 from session_controller.service.handlers.sessions import CODE_REFUSED, join, session_of
 from session_controller.service.registry import Granted
 from session_controller.service.unit_of_work import UnitOfWork
@@ -71,6 +72,7 @@ def _enrol(work: UnitOfWork, code: Code) -> PairingGrant | None:
     if device is None or device.revoked_at is not None:
         return None
     if device.secret_sha256 is not None:  # it is paired again: its earlier secret ends here
+        sign_out(work, device.device, "device_changed")
         work.dropped[device.device] = 0.0
     return _credential(work, code, device)
 

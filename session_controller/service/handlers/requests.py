@@ -10,6 +10,7 @@ from schemas.topics import InboxTopic, RequestTopic
 from schemas.wire import deliveries as d
 from schemas.wire import exports as g
 from schemas.wire import requests as r
+from schemas.wire import staff as s
 from schemas.wire.parse import Unreadable
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.request_base import RequestBase
@@ -17,15 +18,18 @@ from schemas.wire.status import ShowStatus, TryAlerts
 from session_controller.audit.events import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import is_new_id
+from session_controller.service.duties import note_act, request_refused
 from session_controller.service.handlers import (
     administration,
     deliveries,
+    desks,
     devices,
     exports,
     flows,
     history,
     identification,
     sessions,
+    staff,
 )
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.entities import Device, StoredAnswer
@@ -35,6 +39,7 @@ Handler = Callable[[UnitOfWork, Store, Device, Any], r.Answer | Refusal | None]
 """Returns None if the answer comes later."""
 
 _PATIENT, _STAFF, _ADMIN = set(Role), {Role.FACILITY, Role.ADMIN}, {Role.ADMIN}
+_DESK = {Role.FACILITY}
 
 HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.OpenSession: (_STAFF, sessions.open_session),
@@ -60,7 +65,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.ChangeDevice: (_ADMIN, devices.change_device),
     r.RevokeDevice: (_ADMIN, devices.revoke_device),
     r.AddFlow: (_ADMIN, flows.add_flow),
-    r.CancelSession: (_ADMIN, administration.cancel_session),
+    r.CancelSession: (_STAFF, administration.cancel_session),
     r.IdentifyPatient: (_STAFF, identification.identify_patient),
     r.PurgeSessions: (_ADMIN, administration.purge_sessions),
     r.BackUp: (_ADMIN, administration.back_up),
@@ -74,8 +79,21 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     d.ShowDelivery: (_ADMIN, deliveries.show_delivery),
     d.RetryDelivery: (_ADMIN, deliveries.retry_delivery),
     d.DeliverNow: (_ADMIN, deliveries.deliver_now),
+    s.ShowDesk: (_DESK, desks.show_desk),
+    s.SignIn: (_DESK, desks.sign_in),
+    s.StaySignedIn: (_DESK, desks.stay_signed_in),
+    s.SignOut: (_DESK, desks.sign_out_asked),
+    s.BeginEmergencyAccess: (_DESK, desks.begin_emergency_access),
+    s.ListEmergencyAccess: (_STAFF, staff.list_emergency_access),
+    s.ReviewEmergencyAccess: (_STAFF, staff.review_emergency_access),
+    s.AddPerson: (_ADMIN, staff.add_person),
+    s.ChangePerson: (_ADMIN, staff.change_person),
+    s.UnlockPerson: (_ADMIN, staff.unlock_person),
+    s.RetirePerson: (_ADMIN, staff.retire_person),
+    s.ListStaff: (_ADMIN, staff.list_staff),
 }
-"""Who may ask what, and what answers it."""
+"""Which device may ask what, and what answers it; at a front-desk screen of a site with persons,
+the person's roles count too (`session_controller.service.duties`)."""
 
 
 def handle_request(
@@ -86,12 +104,21 @@ def handle_request(
     if device is None or (device.revoked_at is not None and device.guest_of is None):
         return
     inbox = InboxTopic(topic.device)
+    _note_user(work, device, request)
     outcome = _outcome(work, store, device, request)
     if isinstance(outcome, Refusal):
         note_refusal(work, topic.device, request, outcome)
         work.say(inbox, _rejection(request.request_id, outcome))
     elif outcome is not None:
         work.say(inbox, outcome)
+
+
+def _note_user(work: UnitOfWork, device: Device, request: r.Request | Unreadable) -> None:
+    """Note which user of the operating system asks by the command line, for the log."""
+    if device.role is Role.ADMIN:
+        work.users.pop(device.device, None)
+        if not isinstance(request, Unreadable) and request.user:
+            work.users[device.device] = f"os:{request.user}"
 
 
 def note_refusal(
@@ -131,6 +158,9 @@ def _outcome(
         )
     if device.revoked_at is not None and not isinstance(request, r.Sync | r.LeaveSession):
         return Refusal(RejectionCode.SESSION_ENDED, "The session of this guest has ended.")
+    if refusal := request_refused(work, device, request):
+        return refusal
+    note_act(work, device, request)
     answered = _answered(work, store, device, request)
     if answered is not None:
         return _with_secrets(work, answered)

@@ -8,6 +8,7 @@ from session_controller.engine.events import ScreenLocked
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 from session_controller.service.handlers.administration import clear_topics
+from session_controller.service.handlers.desks import log_off
 from session_controller.service.handlers.presence import note_presence
 from session_controller.service.unit_of_work import Departed, UnitOfWork
 
@@ -18,6 +19,7 @@ def run_timers(work: UnitOfWork) -> None:
     work.idle_since = {}
     work.unattended_since = {}
     _drop_flows(work)
+    log_off(work)
     for name in work.registry.sessions:
         session = work.session(name)
         if session is None:
@@ -79,6 +81,9 @@ def follow_clock_jumps(work: UnitOfWork) -> None:
         return
     for code in work.registry.open_codes.values():
         work.put_code(replace(code, expires_at=code.expires_at + jump))
+    for person in work.registry.persons.values():
+        if person.locked_until is not None:
+            work.put_person(replace(person, locked_until=person.locked_until + jump))
     for session in work.registry.sessions.values():
         moved = timers.moved_code(session.state, jump)
         if moved is not None:

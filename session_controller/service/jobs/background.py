@@ -29,12 +29,13 @@ from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
+from session_controller.service.jobs.pins import PinJobs
 from session_controller.service.jobs.retention import Retention
 from session_controller.service.jobs.status import StatusReport
 from session_controller.service.log_line import LogLine
 from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.registry import Registry
-from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
+from session_controller.service.unit_of_work import Asked, PurgeOrder, UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.commit import StoreTurn
 from session_controller.storage.store import Store
@@ -68,6 +69,7 @@ class BackgroundJobs:
     retention: Retention
     status: StatusReport
     alerts: Alerts
+    pins: PinJobs
     _count_at_s: float = 0.0
     """When the deliveries that are stuck are counted again, by the steady clock."""
     _purges: set[tuple[str | None, str]] = field(default_factory=set)
@@ -80,23 +82,25 @@ class BackgroundJobs:
             self._count_at_s = 0.0
         for export in work.exports:
             self._do(self.exporter.export(export))
-        for device, request_id in work.backups:
-            self._do(self._back_up(device, request_id))
-        for device, request_id in work.statuses:
-            self._do(self._show_status(device, request_id))
-        for device, request_id in work.alert_tests:
-            self._do(self._try_alerts(device, request_id))
+        jobs = (
+            (work.backups, self._back_up),
+            (work.statuses, self._show_status),
+            (work.alert_tests, self._try_alerts),
+            (work.rotations, self._rotate),
+            (work.receipts, self._sign_log),
+        )
+        for requests, job in jobs:
+            for asked in requests:
+                self._do(job(asked))
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
-        for device, request_id in work.rotations:
-            self._do(self._rotate(device, request_id))
-        for device, request_id in work.receipts:
-            self._do(self._sign_log(device, request_id))
+        for pin in work.pins:
+            self._do(self.pins.do(pin))
 
     async def retain(self) -> None:
         """Purge what a site no longer keeps; called every second."""
-        order = PurgeOrder(None, "retention", (), frozenset())
+        order = PurgeOrder(None, None, "retention", (), frozenset())
         if not self.retention.is_due() or (None, order.request_id) in self._purges:
             return
         try:
@@ -161,33 +165,34 @@ class BackgroundJobs:
             submit=self.submit,
         )
 
-    async def _back_up(self, device: str, request_id: str) -> None:
+    async def _back_up(self, asked: Asked) -> None:
         try:
             path = await self._take_backup()
             size = read_header(path).data
         except (BackupError, StoreError) as error:
-            self._answer(device, _unavailable(request_id, str(error)))
+            self._answer(asked.device, _unavailable(asked.request_id, str(error)))
             return
-        answer = BackedUp(request_id=request_id, file=path.name, size=size)
+        answer = BackedUp(request_id=asked.request_id, file=path.name, size=size)
 
         def tell(work: UnitOfWork) -> None:
-            work.note(BackupTaken(file=answer.file), device=device)
-            work.say(InboxTopic(device), answer)
+            act = BackupTaken(file=answer.file)
+            work.note(act, device=asked.device, person=asked.person)
+            work.say(InboxTopic(asked.device), answer)
 
         self.submit(tell)
 
-    async def _show_status(self, device: str, request_id: str) -> None:
+    async def _show_status(self, asked: Asked) -> None:
         answer: Versioned
         try:
-            answer = await self.status.make(request_id)
+            answer = await self.status.make(asked.request_id)
         except (sqlite3.Error, OSError) as error:
             _log.error("the status could not be read: %s", type(error).__name__)
-            answer = _unavailable(request_id, "The status cannot be read just now.")
-        self._answer(device, answer)
+            answer = _unavailable(asked.request_id, "The status cannot be read just now.")
+        self._answer(asked.device, answer)
 
-    async def _try_alerts(self, device: str, request_id: str) -> None:
+    async def _try_alerts(self, asked: Asked) -> None:
         steps = await self.alerts.try_channels()
-        self._answer(device, AlertsTried(request_id=request_id, steps=steps))
+        self._answer(asked.device, AlertsTried(request_id=asked.request_id, steps=steps))
 
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""
@@ -232,7 +237,11 @@ class BackgroundJobs:
 
         def purge(work: UnitOfWork) -> None:
             work.scrub_later = True
-            done[:] = [purge_some(work, self.store, order.device, names, order.given_up)]
+            done[:] = [
+                purge_some(
+                    work, self.store, order.device, names, order.given_up, person=order.person
+                )
+            ]
 
         self.submit(purge)
         await self.settled()
@@ -250,30 +259,31 @@ class BackgroundJobs:
             raise BackupError("This box takes no backups.")
         return await self.backups.take()
 
-    async def _rotate(self, device: str, request_id: str) -> None:
+    async def _rotate(self, asked: Asked) -> None:
         answer: Versioned
         try:
             if self.backups is None:
                 raise FileNotFoundError("this box has no data folder")
-            turn = partial(self.backups.rotate, self.clock(), device)
+            turn = partial(self.backups.rotate, self.clock(), asked.device, asked.person)
             keys = await self.in_turn(turn)
-            _log.info(LogLine("box key rotated", keys=keys, by=device))
-            answer = KeyRotated(request_id=request_id, keys=keys)
+            _log.info(LogLine("box key rotated", keys=keys, by=asked.device, person=asked.person))
+            answer = KeyRotated(request_id=asked.request_id, keys=keys)
         except (sqlite3.Error, OSError, BoxKeyError, KeyringError, DecryptionError) as error:
             _log.error("the key could not be rotated: %s", type(error).__name__)
-            answer = _unavailable(request_id, "The key could not be rotated; nothing is lost.")
-        self._answer(device, answer)
+            message = "The key could not be rotated; nothing is lost."
+            answer = _unavailable(asked.request_id, message)
+        self._answer(asked.device, answer)
 
-    async def _sign_log(self, device: str, request_id: str) -> None:
+    async def _sign_log(self, asked: Asked) -> None:
         answer: Versioned
         try:
             signed = await self.in_turn(partial(self.store.sign_head, self.clock()))
         except sqlite3.Error:
-            answer = _unavailable(request_id, "The log cannot be signed just now.")
+            answer = _unavailable(asked.request_id, "The log cannot be signed just now.")
         else:
             receipt = Receipt.of(signed, self.registry.settings.site, self.registry.epoch)
-            answer = LogSigned(request_id=request_id, receipt=receipt.model_dump(mode="json"))
-        self._answer(device, answer)
+            answer = LogSigned(request_id=asked.request_id, receipt=receipt.model_dump(mode="json"))
+        self._answer(asked.device, answer)
 
     def _answer(self, device: str, answer: Versioned) -> None:
         self.submit(lambda work: work.say(InboxTopic(device), answer))

@@ -159,12 +159,12 @@ class DeliveryService:
             case d.TryDestination():
                 return await self._tried(request)
             case d.AddDestination():
-                await self._change(order.device, request.destination.name, added=request)
+                await self._change(order, request.destination.name, added=request)
                 return d.DestinationAdded(
                     request_id=request.request_id, name=request.destination.name
                 )
             case d.RemoveDestination():
-                await self._change(order.device, request.name)
+                await self._change(order, request.name)
                 return d.DestinationRemoved(request_id=request.request_id, name=request.name)
             case d.DeliverNow():
                 await self._reload()
@@ -183,7 +183,9 @@ class DeliveryService:
         await self._courier.serve(found.destinations)
         await self._remember(found)
 
-    async def _change(self, device: str, name: str, added: d.AddDestination | None = None) -> None:
+    async def _change(
+        self, order: DeliveryOrder, name: str, added: d.AddDestination | None = None
+    ) -> None:
         """Add a destination in the place of one of its name, or remove one."""
         known = await asyncio.to_thread(load_destinations, self._data)
         lost = name in self._registry.lost_destinations
@@ -193,7 +195,7 @@ class DeliveryService:
         wanted = kept if added is None else (*kept, portable(self._data, added.destination))
         await asyncio.to_thread(save_destinations, self._data, Destinations(destinations=wanted))
         await self._reload(removed=name if added is None else None)
-        self._submit(lambda work: _note(work, device, name, removed=added is None))
+        self._submit(lambda work: _note(work, order, name, removed=added is None))
 
 
 def _only_looks(order: DeliveryOrder) -> bool:
@@ -211,11 +213,11 @@ def _shout(lost: Mapping[str, int]) -> None:
         _log.error("%s", sentence)
 
 
-def _note(work: UnitOfWork, device: str, name: str, *, removed: bool) -> None:
+def _note(work: UnitOfWork, order: DeliveryOrder, name: str, *, removed: bool) -> None:
     if removed:
         work.transaction.dropped_destinations.append(name)
     act = DestinationChanged(destination=name, change="removed" if removed else "added")
-    work.note(act, device=device)
+    work.note(act, device=order.device, person=order.person)
 
 
 _CANNOT_WRITE = "The destinations cannot be stored; look at the data folder."

@@ -100,7 +100,7 @@ class Exporter:
         act = ExportAct(
             format=seal.format, sha256=seal.sha256, size=seal.size, field_id=seal.field_id
         )
-        work.note(act, device=order.device, session=order.session)
+        work.note(act, device=order.device, session=order.session, person=order.person)
         work.say(
             InboxTopic(order.device),
             SessionExported(request_id=order.request_id, export=name, seal=seal),

@@ -77,6 +77,21 @@ _ACTS: Mapping[type[Any], _Kind] = {
     b.SessionPurged: _Kind("session purged"),
     b.BackupTaken: _Kind("backup taken on request", lambda act: {"file": act.file}),
     b.BoxStarted: _Kind("start recorded", level=logging.DEBUG),  # `Box` logs that it serves
+    b.PersonChanged: _Kind(
+        "person changed", lambda act: {"person": act.subject, "change": act.change}
+    ),
+    b.PersonSignedIn: _Kind("person signed in", lambda act: {"person": act.subject}),
+    b.PersonSignedOut: _Kind(
+        "person signed out", lambda act: {"person": act.subject, "reason": act.reason}
+    ),
+    b.EmergencyAccessBegun: _Kind(
+        "emergency access began; see `handrail staff list`",
+        lambda act: {"access": act.subject},
+        logging.WARNING,
+    ),
+    b.EmergencyAccessReviewed: _Kind(
+        "emergency access reviewed", lambda act: {"access": act.subject}
+    ),
     b.DestinationChanged: _Kind(
         "destination changed", lambda act: {"destination": act.destination, "change": act.change}
     ),
@@ -108,7 +123,13 @@ _REFUSED: Mapping[type[Any], str] = {
     b.RequestRefused: "request refused",
     b.OutsiderRefused: "command of a device outside the session refused",
     b.CodeRefused: "pairing code refused",
+    b.PinRefused: "PIN refused",
 }
+_CODE_OF: Mapping[type[Any], RejectionCode] = {
+    b.CodeRefused: RejectionCode.CODE_REFUSED,
+    b.PinRefused: RejectionCode.PIN_REFUSED,
+}
+"""The rejection codes of entries that do not contain one."""
 _COMMAND_REFUSED = "command refused"
 _CHANGES = ("device online", "device offline")
 
@@ -193,7 +214,8 @@ class Activity:
         fields = {
             "session": session if session and is_new_id("s", session) else None,
             "request": getattr(act, "request", None),
-            "code": str(getattr(act, "code", RejectionCode.CODE_REFUSED)),
+            "person": act.subject if isinstance(act, b.PinRefused) else None,
+            "code": str(getattr(act, "code", _CODE_OF.get(type(act)))),
         }
         # Devices that pair choose their client ids: one line for all of them.
         sender = None if isinstance(act, b.CodeRefused) else logged.device

@@ -9,6 +9,7 @@ import { present } from "../lib/present.ts";
 import { messageOf, Refused, Requests } from "../lib/requests.ts";
 import { type Intent, Session } from "../lib/session.ts";
 import { type Credential, deviceStorage } from "../lib/storage.ts";
+import * as desk from "./desk.ts";
 
 export const connection = signal<Connection | null>(null);
 export const lobby = signal<LobbyLine[] | null>(null);
@@ -26,6 +27,11 @@ export const showHelp = signal(false);
 export const shortcuts = signal(deviceStorage.setting<boolean>("shortcuts") ?? true);
 /** Who asks for signatures on this screen, if they said so; kept on this screen alone. */
 export const staffName = signal(deviceStorage.setting<string>("staffName") ?? "");
+/** Who asks: the person who is signed in, or else the name that was typed here. */
+export const actingName = computed(() => {
+  const who = desk.signedIn.value;
+  return who?.name ?? staffName.value.trim();
+});
 export const sound = signal(deviceStorage.setting<boolean>("sound") ?? true);
 export const online = computed(() => connection.value?.online.value ?? false);
 
@@ -114,12 +120,19 @@ function connect(credential: Credential): void {
   made.on(topics.lobby(credential.site, credential.device), (_, payload) => {
     const heard = decode<Lobby>(payload);
     if (!heard) return;
+    desk.heard(heard.desk ?? null);
     lobby.value = heard.sessions;
     held.value = heard.held ?? [];
     stuck.value = heard.stuck ?? 0;
     for (const line of [...heard.sessions, ...held.value]) followFlow(line.flow_ref);
   });
+  desk.attach(made, requests);
   made.onUp(() => void refresh());
+  effect(() => {
+    if (!desk.isShut.value) return follow();
+    room.peek()?.close();
+    room.value = null;
+  });
   effect(() => {
     if (!made.elsewhere.value) return;
     room.peek()?.close();
@@ -172,7 +185,7 @@ function follow(): void {
   if (wanted === (current?.session.id ?? null)) return;
   current?.close();
   room.value = null;
-  if (wanted !== null && connection.peek() !== null) void enter(wanted);
+  if (wanted !== null && connection.peek() !== null && !desk.isShut.peek()) void enter(wanted);
 }
 
 async function enter(id: string): Promise<void> {

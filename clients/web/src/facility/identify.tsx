@@ -79,7 +79,7 @@ function Identify({ line, onClose }: { line: HeldLine; onClose: () => void }) {
         given: given.trim() ? [given.trim()] : [],
         birth_date: "date" in born ? born.date : null,
         gender: sex || null,
-        staff_name: app.staffName.value.trim() || null,
+        staff_name: app.actingName.value || null,
       })
       .then(onClose);
   return (

@@ -4,6 +4,7 @@ import type { LobbyLine } from "../../generated/wire.ts";
 import * as app from "./app.ts";
 import { HeldList } from "./identify.tsx";
 import { Action, ago, Dialog, useNow } from "./parts.tsx";
+import { Reviews } from "./sign-in.tsx";
 
 export function LobbyScreen() {
   const [opening, setOpening] = useState(false);
@@ -43,6 +44,7 @@ export function LobbyScreen() {
         <p class="banner warn" role="status">Deliveries are waiting: tell IT ({app.stuck.value})</p>
       )}
       <HeldList />
+      <Reviews />
       {opening && <NewSession onClose={() => setOpening(false)} />}
     </main>
   );

@@ -4,6 +4,7 @@ import { type Flow, itemOf, stepOf } from "../lib/flow.ts";
 import { deviceStorage } from "../lib/storage.ts";
 import { nameOf as languageName } from "../words.ts";
 import * as app from "./app.ts";
+import * as desk from "./desk.ts";
 import { Action } from "./parts.tsx";
 
 interface Props {
@@ -54,6 +55,7 @@ export function ChangedElsewhere({ room, view, flow }: { room: app.Room; view: F
 }
 
 function StaffName() {
+  if (desk.signedIn.value !== null) return null;
   return (
     <div class="stack staff-name">
       <label for="staff-name">Your name (optional)</label>
@@ -81,7 +83,7 @@ function Ask({ room, view, id, asked }: { room: app.Room; view: FacilityView; id
   }
   const given = view.signatures[id];
   const signed = given?.status === "signed";
-  const staff_name = app.staffName.value.trim() || null;
+  const staff_name = app.actingName.value || null;
   return (
     <Action
       label={signed ? "Ask to sign again" : "Ask to sign"}

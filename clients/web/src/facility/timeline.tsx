@@ -72,6 +72,7 @@ export function TimeLine({ room, view, flow, onClose }: Props) {
               <time>{new Date(line.at).toLocaleTimeString()}</time>
               <span>{spoken(line.event)}</span>
               <span class="about" dir="auto">{about(line, flow, view)}</span>
+              {line.person && <span class="about" dir="auto">{line.person_name ?? line.person}</span>}
             </button>
           </li>
         ))}
