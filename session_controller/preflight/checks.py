@@ -22,6 +22,7 @@ from session_controller.preflight.network import network_findings
 from session_controller.preflight.network_name import network_name_findings
 from session_controller.preflight.options import configuration_findings, option_findings
 from session_controller.preflight.recovery import recovery_findings
+from session_controller.preflight.staff import staff_findings
 from session_controller.preflight.subject import Plan, Subject, is_locked, planned
 from session_controller.storage.room import DiskUsage
 
@@ -44,6 +45,7 @@ WHILE_RUNNING: tuple[Check, ...] = (
     clock_findings,
     network_name_findings,
     option_findings,
+    staff_findings,
 )
 """What a running box checks from time to time, for `status`, its log and /metrics."""
 ALL: tuple[Check, ...] = (
@@ -63,6 +65,7 @@ ALL: tuple[Check, ...] = (
     network_name_findings,
     configuration_findings,
     option_findings,
+    staff_findings,
 )
 """What `doctor` checks, whether or not a box runs."""
 

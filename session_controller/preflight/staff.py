@@ -1,43 +1,42 @@
-"""What is to be known about who may work at front-desk screens."""
+"""Checks of who may work at front-desk screens."""
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime
-from pathlib import Path
 
-from session_controller.preflight.finding import Finding, Level
+from session_controller.errors import StoreError
+from session_controller.preflight.finding import Finding, note, ok, warning
+from session_controller.preflight.subject import Subject
 from session_controller.storage.database import DATABASE
-from session_controller.storage.entities import SHOWN_FOR
+from session_controller.storage.entities import SHOWN_FOR, EmergencyAccess
 from session_controller.storage.reader import Reader
 
-CHECK = "staff"
 
+def staff_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield that nobody has to sign in at desks, and the emergency access of the last days.
 
-def staff_findings(data: Path, at: datetime) -> Iterator[Finding]:
-    """Yield that desks need nobody to sign in, and each emergency access that is to be reviewed.
-
-    Reads the database without its keys, whether or not a box runs; yields nothing if it cannot.
+    Reads the database without its keys; yields nothing if it cannot be read: another check does.
     """
     try:
-        with Reader.without_keys(data / DATABASE) as reader:
+        with Reader.without_keys(subject.data / DATABASE) as reader:
             active = [p for p in reader.persons() if p.retired_at is None]
-            accesses = reader.emergencies(at - SHOWN_FOR)
-    except (sqlite3.Error, OSError):
-        return  # another check says so
-    if not active:
-        yield Finding(
-            CHECK,
-            Level.NOTE,
-            "Nobody has to sign in at front-desk screens: the log names devices, no persons",
+            accesses = reader.emergencies(subject.at - SHOWN_FOR)
+    except (sqlite3.Error, OSError, StoreError):
+        return
+    if active:
+        yield ok("staff", f"{len(active)} persons can sign in at front-desk screens")
+    else:
+        yield note(
+            "staff",
+            "nobody has to sign in at front-desk screens: the log names devices, not persons",
             "handrail staff add NAME --role front-desk",
         )
-    for access in accesses:
-        reviewed = access.reviewed_at is not None
-        yield Finding(
-            CHECK,
-            Level.NOTE if reviewed else Level.WARNING,
-            f"Emergency access {access.access} at {access.device}, begun "
-            f"{access.begun_at.astimezone().isoformat(sep=' ', timespec='minutes')}, "
-            + ("was reviewed" if reviewed else "was not reviewed"),
-            None if reviewed else f"handrail staff list; handrail staff review {access.access}",
-        )
+    yield from map(_emergency, accesses)
+
+
+def _emergency(access: EmergencyAccess) -> Finding:
+    begun = f"{access.begun_at.astimezone():%Y-%m-%d %H:%M %z}"
+    text = f"emergency access {access.access} at {access.device}, {begun}"
+    if access.reviewed_at is not None:
+        return note("emergency-access", f"{text}, was reviewed")
+    mend = f"handrail staff list; then handrail staff review {access.access}"
+    return warning("emergency-access", f"{text}, was not reviewed", mend)
