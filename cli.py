@@ -18,11 +18,14 @@ from clients.cli.context import DATA, UNAVAILABLE, USAGE, Data, Failure, Place, 
 from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
 from clients.cli.logs import LogFormat, LogLevel, log_to_stderr
+from clients.cli.output import say
+from clients.cli.systemd import UPGRADING, notify
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import NoFreeSlotError, StoreBusyError
 
 if TYPE_CHECKING:
     from broker import Limits
+    from session_controller.backup.upgrading import Upgraded
     from session_controller.box import BrokerOrder, EmbeddedBroker
 
 # Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
@@ -45,6 +48,7 @@ class Commands(LazyGroup):
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
         "restore": "clients.cli.restore",
+        "upgrade": "clients.cli.upgrade",
         "simulate": "clients.cli.simulate",
         "demo": "clients.demo.cli",
         "schema": "clients.cli.schema",
@@ -157,6 +161,7 @@ def serve(
     log_to_stderr(log_format, log_level)
     given = o.given(context)
     with explaining(data):
+        upgrade_first(data)
         wanted = Settings(
             idle_limit=idle_limit,
             screen_lock=screen_lock,
@@ -190,6 +195,18 @@ def serve(
 
     with explaining(data):
         run_until_told(box, data)
+
+
+def upgrade_first(data: Path) -> "Upgraded | None":
+    """Back up and migrate a data folder of an earlier version. Raises `StoreError`."""
+    from session_controller.storage.database import schema_of
+
+    if not schema_of(data).pending:
+        return None
+    from session_controller.backup.upgrading import upgrade
+
+    notify(UPGRADING)
+    return upgrade(data)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -296,6 +313,8 @@ def _private(data: Path) -> Iterator[Place]:
     from session_controller.box import Box, BoxSettings
     from session_controller.storage.site import remembered
 
+    if done := upgrade_first(data):
+        say(f"migrated the data of an earlier version; the way back is {done.backup}")
     settled = remembered(data)
     order = BoxSettings(
         data,

@@ -13,6 +13,14 @@ class StoreDamagedError(StoreError):
     """The database is damaged or missing; it is left unchanged, to be replaced by a backup."""
 
 
+class StoreNewerError(StoreError):
+    """The database is of a newer version of the program; it is left unchanged."""
+
+
+class StoreOutdatedError(StoreError):
+    """The database is of an earlier version of the program, and was not backed up yet."""
+
+
 class SiteError(StoreError):
     """The site's name is not valid, or differs from the folder's."""
 

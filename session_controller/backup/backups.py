@@ -113,6 +113,7 @@ class Backups:
         data: Path,
         plan: BackupPlan | None = None,
         *,
+        before_upgrade: bool = False,
         usage: DiskUsage = shutil.disk_usage,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -121,6 +122,7 @@ class Backups:
         self._folder = data / FOLDER
         self._plan = plan or BackupPlan()
         self._usage, self._clock = usage, clock
+        self._before_upgrade = before_upgrade
         self._under_way: asyncio.Task[Path] | None = None
         self._helper = Helper()
         self._stopping = Event()
@@ -252,6 +254,7 @@ class Backups:
             packs=tuple(copied["packs"]),
             written=copied["written"] + shelved["written"],
             data=count * copied["page_size"] + shelved["bytes"],
+            before_upgrade=self._before_upgrade,
         )
         return Manifest(header, pages).sign(self._store.sign)
 

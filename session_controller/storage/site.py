@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from schemas.base import ID_LIMIT, is_identifier
 from session_controller.errors import SiteError, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.settings import SERVE_OPTIONS, Settings
-from session_controller.storage.database import DATABASE
+from session_controller.storage.database import DATABASE, PROGRAM
 from session_controller.storage.reader import Reader
 from session_controller.storage.store import Store
 
@@ -51,6 +52,7 @@ def settle(
             store.set_meta("idle_limit_s", str(int(wanted.idle_limit.total_seconds())))
             store.set_meta("screen_lock_s", str(int(wanted.screen_lock.total_seconds())))
             store.set_meta(SERVE_OPTIONS, json.dumps(options or {}))
+            store.set_meta(PROGRAM, version("handrail"))
         except sqlite3.Error as error:
             raise StoreError(f"{data} cannot be written to: {error}") from error
         return Settled(replace(wanted, site=name), not store.flows())

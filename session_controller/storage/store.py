@@ -35,6 +35,7 @@ from session_controller.security.keys import CODES, LOG, SessionKeys, session_ke
 from session_controller.storage.database import (
     BUSY_MS,
     DATABASE,
+    Outdated,
     is_damage,
     lock_folder,
     open_database,
@@ -131,17 +132,17 @@ class Store(Reader):
     _damaged = False
     _frozen = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outdated: Outdated = Outdated.REFUSE) -> None:
         self._folder = folder
         self._lock: int | None = lock_folder(folder)
         try:
-            self._set_up(folder)
+            self._set_up(folder, outdated)
         except BaseException:
             os.close(self._lock)
             raise
 
-    def _set_up(self, folder: Path) -> None:
-        db = open_database(folder)
+    def _set_up(self, folder: Path, outdated: Outdated) -> None:
+        db = open_database(folder, outdated)
         try:
             self.document_store = DocumentStore(folder)
             keys = SessionKeys(take_box_keys(folder, db), self._find_key)

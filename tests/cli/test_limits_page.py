@@ -123,6 +123,7 @@ CONSTANTS = {
     "total_time": "session_controller.delivery.exchange._TOTAL_S",
     "mqtt_time": "session_controller.delivery.mqtt_sender._TAKEN_S",
     "secret_bytes": "session_controller.integrity.configuration.MAX_FILE",
+    "way_back": "session_controller.backup.keeping.WAY_BACK",
     "backups_size": "session_controller.backup.keeping.MOST",
     "backup_retry": "session_controller.backup.outlook._LAST_S",
     "interruptions": "session_controller.backup.backups._MAX_INTERRUPTIONS",
