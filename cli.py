@@ -19,7 +19,6 @@ from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
 from clients.cli.logs import LogFormat, LogLevel, log_to_stderr
 from clients.cli.output import say
-from clients.cli.systemd import UPGRADING, notify
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import NoFreeSlotError, StoreBusyError
 
@@ -203,6 +202,7 @@ def upgrade_first(data: Path) -> "Upgraded | None":
 
     if not schema_of(data).pending:
         return None
+    from clients.cli.systemd import UPGRADING, notify
     from session_controller.backup.upgrading import upgrade
 
     notify(UPGRADING)

@@ -80,13 +80,16 @@ def open_session(
         str | None,
         typer.Option(metavar="DEVICE", help="The front-desk screen that leads the session."),
     ] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="A rehearsal: marked everywhere, and never delivered.")
+    ] = False,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Open a session. Prints its id and, without --kiosk, a code for the patient screen."""
     with program(context).reach(data) as admin:
         opened = admin.open_session_for(
-            host or admin.credential.device, flow, label=label, patient_device=kiosk
+            host or admin.credential.device, flow, label=label, patient_device=kiosk, test=test
         )
         if host is None:  # this command exits in a moment and must not remain the host
             admin.leave_session(opened.session)
@@ -148,9 +151,9 @@ def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
         (
             line.session,
             line.label or "",
-            line.status,
+            line.status + (", test" if line.test else ""),
             f"{line.step_index + 1}/{line.steps_total} {line.step_id}",
-            ("online" if line.patient_online else "away") + (" HELP" * line.help_requested),
+            _patient(line),
             line.host or "",
             moment(line.updated_at),
         )
@@ -158,6 +161,16 @@ def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
     ]
     columns = ("session", "label", "status", "step", "patient", "host", "last change")
     table(columns, rows, empty, prose=("label", "step"), spare=("host", "step"))
+
+
+_OPEN = ("waiting", "active", "paused")
+
+
+def _patient(line: "LobbyLine") -> str:
+    """Return where the patient is; nobody is at the screen for a session that has ended."""
+    if line.status not in _OPEN:
+        return ""
+    return ("online" if line.patient_online else "away") + (" HELP" * line.help_requested)
 
 
 @app.command(epilog="Example: handrail session show s-3f9a…")
@@ -354,6 +367,14 @@ def purge(
         ),
     ] = None,
     *,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Delete nothing; say what would go. Alone: what the box will purge by itself "
+            "within a day.",
+        ),
+    ] = False,
     undelivered: Annotated[
         bool,
         typer.Option("--undelivered", help="Purge the given IDs even if they are not delivered."),
@@ -362,6 +383,13 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Permanently delete ended sessions with everything entered in them."""
+    if dry_run:
+        from clients.cli.purge_preview import preview
+
+        if undelivered:
+            raise Failure("pass --dry-run or --undelivered, not both", USAGE)
+        preview(program(context), data, sessions or (), older_than, as_json=as_json)
+        return
     if not sessions and older_than is None:
         raise Failure("pass the ids of the sessions to purge, or --older-than 24h", USAGE)
     if undelivered and not sessions:

@@ -52,6 +52,7 @@ def _head(view: FacilityView, deliveries: Iterable[SessionDelivery]) -> Table:
         "session": view.session,
         "label": view.label or "",
         "status": str(view.status),
+        "test": "a rehearsal, never delivered" if view.test else "",
         "check words": " ".join(view.check_words),
         "who": people,
         "revision": f"{view.revision} of {moment(view.updated_at)}",

@@ -120,6 +120,8 @@ class Ended(NamedTuple):
     """When its last delivery changed, or None if it has none."""
     undelivered: int
     """The number of destinations that have not received it."""
+    test: bool
+    """Whether it is a rehearsal."""
 
 
 class DeliveryBacklog(NamedTuple):

@@ -72,6 +72,7 @@ from session_controller.storage.statements import (
     CLEARED,
     DELETE_CHECKPOINT,
     DELETE_KEY,
+    FORGET_DEVICE,
     FORGET_GUESTS,
     INSERT_CHECKPOINT,
     INSERT_EVENT,
@@ -266,6 +267,7 @@ class Store(Reader):
     def _write(self, transaction: Transaction) -> None:
         self._many("INSERT OR REPLACE INTO flows VALUES (?,?,?,?,?)", flow_row, transaction.flows)
         self._many(UPSERT_DEVICE, device_row, transaction.devices.values())
+        self._many(FORGET_DEVICE, key_row, transaction.forgotten_devices)
         self._many(INSERT_KEY, tuple, self._new_keys(transaction))
         self._log(transaction)
         self._many(UPSERT_SESSION, self._session_row, self._snapshots.due(transaction))

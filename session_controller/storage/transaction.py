@@ -25,6 +25,8 @@ class Transaction:
     states: dict[str, SessionState] = field(default_factory=dict)
     cleared: dict[str, datetime] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
+    forgotten_devices: list[str] = field(default_factory=list)
+    """Devices to delete: they were enrolled for a rehearsal."""
     codes: dict[str, Code] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     dropped_uploads: list[tuple[str, str]] = field(default_factory=list)

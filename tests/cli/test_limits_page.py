@@ -108,7 +108,7 @@ CONSTANTS = {
     "deliveries_page": "session_controller.service.handlers.deliveries._PAGE",
     "held_shown": "session_controller.service.awaiting_staff._SHOWN",
     "enrolled_at_once": "schemas.wire.requests.MAX_ENROLLED",
-    "purged_named": "schemas.wire.requests.MAX_NAMED",
+    "purged_named": "schemas.wire.purging.MAX_NAMED",
     "purged_at_once": "session_controller.service.handlers.administration.PURGED_AT_ONCE",
     "first_delay": "session_controller.delivery.delays.FIRST_S",
     "longest_delay": "session_controller.delivery.delays.LONGEST_S",

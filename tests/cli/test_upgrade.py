@@ -44,7 +44,9 @@ cli.main()
 
 _EARLIER = """
 DROP INDEX deliveries_open;
-DELETE FROM _sqlite_migrations WHERE name IN ('device details', 'parts of documents are files');
+DELETE FROM _sqlite_migrations
+    WHERE name IN ('device details', 'parts of documents are files', 'test sessions');
+ALTER TABLE sessions DROP COLUMN test;
 CREATE TABLE chunks (session, upload, offset, bytes);
 ALTER TABLE devices DROP COLUMN room;
 ALTER TABLE devices DROP COLUMN retired_at;
@@ -53,7 +55,7 @@ ALTER TABLE devices DROP COLUMN address;
 ALTER TABLE devices DROP COLUMN software;
 ALTER TABLE devices DROP COLUMN code_serial;
 """
-_DUE = ("parts of documents are files", "device details")
+_DUE = ("parts of documents are files", "device details", "test sessions")
 
 
 class Usage(NamedTuple):

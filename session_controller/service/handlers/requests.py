@@ -11,6 +11,7 @@ from schemas.wire import deliveries as d
 from schemas.wire import exports as g
 from schemas.wire import requests as r
 from schemas.wire.parse import Unreadable
+from schemas.wire.purging import PreviewPurge
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.request_base import RequestBase
 from schemas.wire.status import ShowStatus
@@ -25,6 +26,7 @@ from session_controller.service.handlers import (
     flows,
     history,
     identification,
+    purging,
     sessions,
 )
 from session_controller.service.unit_of_work import UnitOfWork
@@ -63,6 +65,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.CancelSession: (_ADMIN, administration.cancel_session),
     r.IdentifyPatient: (_STAFF, identification.identify_patient),
     r.PurgeSessions: (_ADMIN, administration.purge_sessions),
+    PreviewPurge: (_ADMIN, purging.preview_purge),
     r.BackUp: (_ADMIN, administration.back_up),
     ShowStatus: (_ADMIN, administration.show_status),
     d.AddDestination: (_ADMIN, deliveries.take_order),
