@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import astuple
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from clients.cli import serve_options as o
-from clients.cli.context import DATA, UNAVAILABLE, USAGE, Data, Failure, Place, Program, bare
+from clients.cli.context import DATA, UNAVAILABLE, Data, Failure, Place, Program, bare
 from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
-from clients.cli.logs import LogFormat, LogLevel, log_to_stderr
+from clients.cli.logs import log_to_stderr
 from clients.cli.output import say
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import NoFreeSlotError, StoreBusyError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from broker import Limits
     from session_controller.backup.upgrading import Upgraded
     from session_controller.box import BrokerOrder, EmbeddedBroker
+    from session_controller.configuration.reading import Configured
+    from session_controller.preflight.finding import Finding
 
 # Each command imports what it needs when it runs: importing everything costs 1 s and 20 MB.
 
@@ -43,6 +46,7 @@ class Commands(LazyGroup):
         "serve": None,
         "doctor": "clients.cli.doctor",
         "status": "clients.cli.status",
+        "config": "clients.cli.config:app",
         "tls": "clients.cli.tls:app",
         "backup": "clients.cli.backup",
         "soak": "clients.cli.backup",
@@ -112,88 +116,98 @@ def serve(
     context: typer.Context,
     *,
     data: Data = DATA,
-    mqtt: o.Mqtt = "127.0.0.1:1883",  # type: ignore[assignment]  # typer reads defaults too
-    http: o.Http = "127.0.0.1:8080",  # type: ignore[assignment]
+    config: o.Config = None,
+    site: o.Site = None,
+    host: o.Host = None,
+    mqtt: o.Mqtt = o.DEFAULTS["--mqtt"],
+    http: o.Http = o.DEFAULTS["--http"],
+    http_redirect: o.HttpRedirect = None,
     tls_cert: o.TlsCert = None,
     tls_key: o.TlsKey = None,
     tls_client_ca: o.TlsClientCa = None,
     no_tls: o.NoTls = False,
-    http_redirect: o.HttpRedirect = None,
     broker: o.BrokerUrl = None,
-    site: o.Site = None,
-    idle_limit: o.IdleLimit = "4h",  # type: ignore[assignment]
-    screen_lock: o.ScreenLock = "10m",  # type: ignore[assignment]
-    purge_completed: o.PurgeCompleted = "1d",  # type: ignore[assignment]
-    purge_cancelled: o.PurgeCancelled = "1h",  # type: ignore[assignment]
-    backup_every: o.BackupEvery = "6h",  # type: ignore[assignment]
-    keep_backups: o.KeepBackups = "4,7,4,12",  # type: ignore[assignment]
-    log_level: o.LogLevelOption = LogLevel.INFO,
-    log_format: o.LogFormatOption = LogFormat.TEXT,
+    idle_limit: o.IdleLimit = o.DEFAULTS["--idle-limit"],
+    screen_lock: o.ScreenLock = o.DEFAULTS["--screen-lock"],
+    purge_completed: o.PurgeCompleted = o.DEFAULTS["--purge-completed"],
+    purge_cancelled: o.PurgeCancelled = o.DEFAULTS["--purge-cancelled"],
+    backup_every: o.BackupEvery = o.DEFAULTS["--backup-every"],
+    keep_backups: o.KeepBackups = o.DEFAULTS["--keep-backups"],
+    log_level: o.LogLevelOption = o.DEFAULTS["--log-level"],
+    log_format: o.LogFormatOption = o.DEFAULTS["--log-format"],
     metrics_token_file: o.MetricsTokenFile = None,
 ) -> None:
     """Start the box: broker, controller and store in one process. Stop it with Ctrl-C or SIGTERM.
 
-    Once it accepts connections, it prints a line with `ready` and its addresses. If `handrail tls
-    create` made a certificate, it accepts TLS only. SIGHUP reads certificate files again.
+    An option comes before the environment, and that before the configuration file. Once the box
+    accepts connections, it prints a line with `ready` and its addresses. If `handrail tls create`
+    made a certificate, it accepts TLS only. SIGHUP reads the configuration and certificates again.
     """
-    from broker import Tls, tls_problem
+    from clients.cli.configured import (
+        Reloader,
+        check,
+        configured,
+        metrics_token,
+        plan_of,
+        settings_of,
+        tls_files,
+    )
     from clients.cli.serve import run_until_told
-    from session_controller.backup.backups import BackupPlan
-    from session_controller.backup.keeping import Keep
-    from session_controller.box import Box, BoxSettings, TlsFiles
-    from session_controller.security.own_tls import OwnTls
-    from session_controller.settings import Settings
+    from session_controller.box import Box, BoxSettings
+    from session_controller.preflight.checks import refusals, subject_of
+    from session_controller.preflight.subject import plan_of as checked_plan
     from session_controller.storage.site import settle
 
-    made = OwnTls(data)
-    choice = o.TlsChoice(tls_cert, tls_key, tls_client_ca, no_tls, http_redirect, broker)
-    found = choice.files((made.certificate_file, made.key_file) if made.exists else None)
-    tls = TlsFiles(*found) if found else None
-    # The box makes its own ones again if they cannot be used.
-    if (
-        tls
-        and not tls.own
-        and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
-    ):
-        raise Failure(f"cannot use TLS: {problem}", USAGE)
-    token = o.metrics_token(metrics_token_file)
-    log_to_stderr(log_format, log_level)
-    given = o.given(context)
+    def read() -> "Configured":
+        found = configured(data, o.named(context), passed)
+        check(found, data)
+        return found
+
+    passed = o.passed(context)
+    found = read()
+    given = found.sections
+    log_to_stderr(given.log.format, given.log.level)
+    _refuse(refusals(subject_of(data, datetime.now(UTC), checked_plan(given))))
     with explaining(data):
         upgrade_first(data)
-        wanted = Settings(
-            idle_limit=idle_limit,
-            screen_lock=screen_lock,
-            purge_completed=purge_completed,
-            purge_cancelled=purge_cancelled,
-        )
-        settled = settle(data, site, wanted, given)
+        settled = settle(data, given.site.name, settings_of(given), found.chosen())
+    redirect = given.listen.http_redirect
     settings = BoxSettings(
         data,
-        astuple(mqtt),
-        astuple(http),
-        broker,
+        astuple(given.listen.mqtt),
+        astuple(given.listen.http),
+        given.broker.url,
         settled.settings,
-        BackupPlan(backup_every or None, Keep(*astuple(keep_backups))),
-        tls,
-        astuple(http_redirect) if http_redirect else None,
+        plan_of(given),
+        tls_files(given, data),
+        astuple(redirect) if redirect else None,
+        given.site.host,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
     )
 
     @asynccontextmanager
     async def box() -> AsyncIterator[Box]:
+        token = metrics_token(given.metrics.token_file)
         async with AsyncExitStack() as stack:
             made = Box(settings, partial(embedded_broker, metrics_token=token))
-            if broker is not None and "--http" in given:  # another broker serves no pages
-                from clients.web.health import health_site
+            if given.broker.url is not None and "listen.http" in found.sources:
+                from clients.web.health import health_site  # another broker serves no pages
 
-                site = health_site(http.host, http.port, made.failing, made.metrics, token)
+                where = given.listen.http.host, given.listen.http.port
+                site = health_site(*where, made.failing, made.metrics, token)
                 await stack.enter_async_context(site)
             yield await stack.enter_async_context(made)
 
     with explaining(data):
-        run_until_told(box, data)
+        run_until_told(box, data, Reloader(data, found, read).reload)
+
+
+def _refuse(findings: "list[Finding]") -> None:
+    """Raise `Failure` with all that keeps a box from starting, and what mends each."""
+    if findings:
+        lines = (f"{each.text}; {each.mend}" for each in findings)
+        raise Failure("\n".join(("the box cannot start:", *lines)))
 
 
 def upgrade_first(data: Path) -> "Upgraded | None":
@@ -344,7 +358,7 @@ def _knock(data: Path) -> Iterator[Place]:
         address = Address.parse(url)
         socket.create_connection((address.host, address.port), timeout=2).close()
         credential = Credential(where["site"], device, Role.ADMIN, secret)
-        yield Place(url, credential, where.get("http"))
+        yield Place(url, credential, where.get("pages"))
 
 
 def _where(data: Path) -> dict[str, str]:
@@ -353,7 +367,7 @@ def _where(data: Path) -> dict[str, str]:
         where = json.loads((data / BOX_FILE).read_text())
     except ValueError:
         where = None
-    kinds = {"site": str, "mqtt": str, "http": str | None}
+    kinds = {"site": str, "mqtt": str, "http": str | None, "pages": str | None}
     if not isinstance(where, dict) or not all(
         isinstance(where.get(name), kind) for name, kind in kinds.items()
     ):

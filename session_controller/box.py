@@ -8,7 +8,9 @@ import json
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,6 +19,7 @@ from schemas.access import Access, access_rules, controller_user
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.data_folder import BOX_FILE
 from session_controller.errors import KeyringError
+from session_controller.preflight.subject import Plan
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
@@ -26,10 +29,12 @@ from session_controller.service.handlers.presence import Departure
 from session_controller.service.jobs.certificate import CertificateJob
 from session_controller.service.jobs.status import Level, Surroundings
 from session_controller.service.log_line import LogLine
+from session_controller.service.monitoring.checks import PeriodicChecks
 from session_controller.service.monitoring.monitor import BrokerProbe
-from session_controller.service.service import Service
+from session_controller.service.service import Service, box_clock
 from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
+from session_controller.storage.site import remember
 from session_controller.storage.store import Store
 from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
 
@@ -127,6 +132,8 @@ class BoxSettings:
     tls: TlsFiles | None = None
     redirect: tuple[str, int] | None = None
     """Where to listen for plain HTTP, to refer it to `http`; only with TLS."""
+    host: str | None = None
+    """The name or address by which screens reach the box, if it is known."""
     deliver: bool = False
     """Whether completed sessions are delivered automatically, or only on request."""
     examples: Path | None = None
@@ -145,6 +152,7 @@ class Box:
         self._backups: Backups | None = None
         self._certificate: CertificateJob | None = None
         self._own = OwnTls(settings.data)
+        self._checks = PeriodicChecks(settings.data, _plan(settings), box_clock)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -179,6 +187,7 @@ class Box:
             data=data,
             deliver=self.settings.deliver,
             surroundings=self._surroundings,
+            findings=lambda: self._checks.findings,
             broker=self._probe(),
         )
         admins = load_admins(data)
@@ -190,6 +199,7 @@ class Box:
             await self._broker.start()
         write_private(data / BOX_FILE, json.dumps(self.where()).encode())
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
+        self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
@@ -217,6 +227,16 @@ class Box:
         """Read the certificate files again, for new connections; the log says the result."""
         if self._certificate is not None and self._broker is not None:
             self._certificate.reload(self._broker.reload_certificates)
+
+    def apply(self, settings: Settings, plan: BackupPlan, chosen: Mapping[str, str]) -> None:
+        """Use other settings and another plan of backups from now on; the site stays.
+
+        `chosen` is remembered for whoever restores a backup, as `settle` does.
+        """
+        if self._service is not None and self._backups is not None:
+            settings = replace(settings, site=self.settings.session.site)
+            self._backups.plan = plan
+            self._service.apply(settings, partial(remember, settings=settings, chosen=chosen))
 
     def _tidy(self, backups: Backups) -> None:
         """Complete an interrupted cleanup; if that fails, log an error and start anyway."""
@@ -326,30 +346,42 @@ class Box:
             _log.info(LogLine("box stopped"))
 
     def where(self) -> dict[str, Any]:
-        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS."""
+        """Return the box's addresses: `mqtt` for this machine, `mqtts` for others with TLS.
+
+        `http` is where it listens, `pages` what screens open.
+        """
         site = self.settings.session.site
         if self._broker is None:
-            return {"site": site, "mqtt": self.settings.broker_url, "http": None}
-        found, tls = self._broker.addresses, self.settings.tls is not None
+            return {"site": site, "mqtt": self.settings.broker_url, "http": None, "pages": None}
+        found, tls = self._broker.addresses, self.settings.tls
+        scheme, http = "http" if tls is None else "https", found.get("http")
         where = {
             "site": site,
-            "mqtt": _url("mqtt", found["local" if tls else "mqtt"]),
-            "http": _url("https" if tls else "http", found["http"]) if "http" in found else None,
+            "mqtt": _url("mqtt", found["mqtt" if tls is None else "local"]),
+            "http": http and _url(scheme, http),
+            "pages": http and _pages(scheme, self._host(http[0]), http),
         }
-        if self.settings.tls is None:
+        if tls is None:
             return where
         where["mqtts"] = _url("mqtts", found["mqtt"])
-        if self.settings.tls.own:
-            where["trust"] = self._trust_page(found.get("http"), found.get("redirect"))
+        if tls.own:
+            where["trust"] = self._trust_page(http, found.get("redirect"))
         return where
+
+    def _host(self, listens: str) -> str:
+        """Return by which name or address screens reach the box, as far as is known."""
+        tls = self.settings.tls
+        if self.settings.host is None and tls is not None and tls.own and listens in _ANYWHERE:
+            return self._own.host()
+        return self.settings.host or listens
 
     def _trust_page(
         self, http: tuple[str, int] | None, redirect: tuple[str, int] | None
     ) -> str | None:
         if redirect is not None:
-            return _url("http", (self._own.host(), redirect[1])).removesuffix(":80") + "/trust"
+            return _pages("http", self._own.host(), redirect) + "/trust"
         if http is not None:
-            return _url("https", (self._own.host(), http[1])).removesuffix(":443") + "/trust"
+            return _pages("https", self._own.host(), http) + "/trust"
         return None
 
     @property
@@ -358,10 +390,40 @@ class Box:
         return dict(self._service.counters) if self._service else {}
 
 
+def _plan(settings: BoxSettings) -> Plan:
+    """Return what checks need to know of how a box is started."""
+    tls, zero = settings.tls, timedelta()
+    listen = {
+        "--mqtt": settings.mqtt,
+        "--http": settings.http,
+        "--http-redirect": settings.redirect,
+    }
+    return Plan(
+        {name: address for name, address in listen.items() if address is not None},
+        certificate=(tls.certificate, tls.key) if tls and not tls.own else None,
+        tls_off=tls is None,
+        broker=_bare(settings.broker_url) if settings.broker_url else None,
+        backs_up=bool(settings.backups.every),
+        purges=settings.session.purge_completed != zero,
+        idle_limit=settings.session.idle_limit,
+        screen_lock=settings.session.screen_lock,
+    )
+
+
 def _bare(url: str) -> str:
     """Return a URL without user and password."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+_PORTS = {"http": 80, "https": 443}
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a box was told to listen
+
+
+def _pages(scheme: str, host: str, address: tuple[str, int]) -> str:
+    """Return the address of pages at a host, with the port of where they listen."""
+    url = _url(scheme, (host, address[1]))
+    return url.removesuffix(f":{_PORTS[scheme]}")
 
 
 def _url(scheme: str, address: tuple[str, int]) -> str:

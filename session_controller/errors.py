@@ -45,6 +45,10 @@ class CertificateError(Exception):
     """A certificate, a key, or a name or address for one cannot be used."""
 
 
+class ConfigurationError(ValueError):
+    """The configuration cannot be used; the message has a line for each fault."""
+
+
 class ReceiptError(ValueError):
     """The text is not a receipt of an audit log."""
 

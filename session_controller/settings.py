@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-SERVE_OPTIONS = "serve_options"
-"""The property of a box that contains the options of its last start, as JSON."""
+CHOSEN = "configuration"
+"""The property of a box that contains its configuration, where it is not the default, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,60 +72,61 @@ async def async_box(tmp_path: Path) -> AsyncIterator[RunningBox]:
 StartBox = Callable[..., AbstractContextManager[RunningBox]]
 
 
+@contextmanager
+def starting_box(
+    data: Path,
+    *,
+    port: int = 0,
+    settings: Settings | None = None,
+    deliver: bool = False,
+) -> Iterator[RunningBox]:
+    """Start a box in a thread for the duration of the `with`."""
+    made = _box(
+        data,
+        mqtt=("127.0.0.1", port),
+        http=_FREE,
+        session=settings or Settings(),
+        deliver=deliver,
+    )
+    ready: list[RunningBox] = []
+    failed: list[BaseException] = []
+    started, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with made as box:
+            ready.append(_running(data, box))
+            started.set()
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(serve())
+        except BaseException as error:  # noqa: BLE001 - told in the test's own thread
+            failed.append(error)
+        finally:
+            started.set()
+            loop.close()
+
+    thread = threading.Thread(target=run, name="box")
+    thread.start()
+    started.wait(20)
+    try:
+        if failed:
+            raise failed[0]
+        yield ready[0]
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(20)
+    if failed:
+        raise failed[0]
+
+
 @pytest.fixture
 def start_box() -> StartBox:
     """Start boxes, each in a thread: `with start_box(data, port=…, settings=…) as box:`."""
-
-    @contextmanager
-    def start(
-        data: Path,
-        *,
-        port: int = 0,
-        settings: Settings | None = None,
-        deliver: bool = False,
-    ) -> Iterator[RunningBox]:
-        made = _box(
-            data,
-            mqtt=("127.0.0.1", port),
-            http=_FREE,
-            session=settings or Settings(),
-            deliver=deliver,
-        )
-        ready: list[RunningBox] = []
-        failed: list[BaseException] = []
-        started, stop = threading.Event(), asyncio.Event()
-        loop = asyncio.new_event_loop()
-
-        async def serve() -> None:
-            async with made as box:
-                ready.append(_running(data, box))
-                started.set()
-                await stop.wait()
-
-        def run() -> None:
-            try:
-                loop.run_until_complete(serve())
-            except BaseException as error:  # noqa: BLE001 - told in the test's own thread
-                failed.append(error)
-            finally:
-                started.set()
-                loop.close()
-
-        thread = threading.Thread(target=run, name="box")
-        thread.start()
-        started.wait(20)
-        try:
-            if failed:
-                raise failed[0]
-            yield ready[0]
-        finally:
-            if thread.is_alive():
-                loop.call_soon_threadsafe(stop.set)
-            thread.join(20)
-        if failed:
-            raise failed[0]
-
-    return start
+    return starting_box
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`handrail backup`, an online, verified backup; `handrail soak`, a long test under load."""
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,7 @@ def soak(
     with scratch_folder("handrail-soak-", data) as folder:
         port = _free_port()
         order = [*program(context).command, "serve", "--data", str(folder), "--backup-every", "0s"]
+        order += ["--config", os.devnull]  # a box of its own
         order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
         box = BoxUnderSoak(order)
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.owner import act_as_owner
+from session_controller.configuration import values
 
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
@@ -97,10 +98,7 @@ class Program:
             yield admin
 
 
-def bare(url: str) -> str:
-    """Return a broker URL without its user and password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+bare = values.bare
 
 
 def program(context: typer.Context) -> Program:

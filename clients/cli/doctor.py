@@ -1,278 +1,186 @@
-"""`handrail doctor`: read-only checks of a data folder."""
+"""`handrail doctor`: checks of a data folder and of the box that runs on it."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import socket
-import sqlite3
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import asdict, astuple, dataclass
+from contextlib import suppress
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, bare, program
+from clients.cli.context import DATA, AsJson, Data, Failure, Program, bare, program
 from clients.cli.output import out, print_json
 from session_controller.data_folder import BOX_FILE
+from session_controller.preflight.finding import Finding, Level, critical, ok, warning
 
 if TYPE_CHECKING:
-    from clients.sdk.credential import Credential
+    from schemas.wire.status import StatusShown
+    from session_controller.preflight.subject import Subject
 
 app = typer.Typer()
-_PRIVATE_FILES = ("handrail.sqlite", "admin.json", "box.key", "delivery.json", BOX_FILE)
-
-_LITTLE = 1 << 30
-_TOO_LITTLE = 100 << 20
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_RESET_BUG = ((3, 7, 0), (3, 51, 2))
-"""SQLite versions whose write-ahead log can be corrupted when two connections checkpoint at once
-(sqlite.org/wal.html, "the WAL-reset bug"). The box uses one connection, so it is not affected."""
-_MARKS = {"ok": "[green]✓[/]", "note": "[cyan]i[/]", "bad": "[bold red]✗[/]"}
+_MARKS = {
+    Level.OK: "[green]✓[/]",
+    Level.NOTE: "[cyan]i[/]",
+    Level.WARNING: "[yellow]![/]",
+    Level.CRITICAL: "[bold red]✗[/]",
+}
+_WITHIN_S = 2.0
 
 
-@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --json")
-def doctor(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
-    """Check a data folder for problems; exit with 1 if there are any.
+@app.command(epilog="Example: handrail doctor --data /var/lib/handrail --fix")
+def doctor(
+    context: typer.Context,
+    *,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what cannot lose anything, then check again.")
+    ] = False,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Check a data folder and the box on it: what is wrong, and the command that mends it.
 
-    Read-only; works whether or not the box is running. Of a running box it asks for an answer, and
-    tries whether its broker refuses what it must.
+    Works whether or not the box is running; without --fix it is read-only. Of a running box it
+    asks for an answer, and tries whether its broker refuses what it must. Exits as Nagios expects:
+    0 all well, 1 warnings, 2 critical.
     """
-    from sqlite_utils import Database
-
-    from clients.cli.intrusion import broker_findings
-    from session_controller.backup.outlook import report as backup_report
-    from session_controller.delivery.configuration import delivery_problems
-    from session_controller.integrity.certificates import certificate_findings
-    from session_controller.integrity.data_folder import key_problem
-    from session_controller.storage.schema import SCHEMA
-
-    known = frozenset(m.name for m in SCHEMA.pending(Database(memory=True)))
-    layout = Layout("handrail.sqlite", "lock", BOX_FILE, _PRIVATE_FILES, known)
-
-    def others(data: Path) -> list[tuple[str, str, str]]:
-        now = datetime.now(UTC)
-        found = [*map(astuple, backup_report(data, now)), *certificate_findings(data, now)]
-        with suppress(Failure), program(context).running(data) as place:
-            found += [*box_findings(place.url, place.credential)]
-            found += [*broker_findings(place.url, place.credential)]
-        return found
-
-    findings = examine(data, layout, key_problem, delivery_problems, others)
-    if not report(findings, as_json=as_json):
-        raise typer.Exit(FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check; `state` is `ok`, `note` (for information) or `bad`."""
-
-    check: str
-    state: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The files of a data folder."""
-
-    database: str
-    lock: str
-    box: str
-    private: tuple[str, ...]
-    migrations: frozenset[str]
-    """Names of all migrations that this version knows."""
-
-
-def examine(
-    data: Path,
-    layout: Layout,
-    key_problem: Callable[[Path], str | None],
-    delivery_problems: Callable[[Path], Sequence[str]],
-    others: Callable[[Path], Sequence[tuple[str, str, str]]],
-) -> list[Finding]:
-    """Run all checks.
-
-    `key_problem` returns why a folder's keys cannot be opened, or None; `delivery_problems` what
-    keeps sessions from arriving; `others` findings about backups and the certificate.
-    """
-    if not data.is_dir():
-        text = f"{data} is not a folder; `handrail serve --data {data}` creates it"
-        return [Finding("folder", "bad", text)]
-    return [
-        *_permissions(data, layout),
-        *_space(data),
-        *_running(data, layout),
-        *_sqlite(),
-        *_database(data / layout.database, layout),
-        *_keys(data, key_problem),
-        *_deliveries(data, delivery_problems),
-        *(Finding(*found) for found in others(data)),
-    ]
-
-
-def box_findings(url: str, credential: Credential) -> Iterator[tuple[str, str, str]]:
-    """Yield whether the controller of a running box answers and stores."""
-    from clients.sdk.admin import AdminClient
-    from clients.sdk.errors import HandrailError
-
-    try:
-        with AdminClient(url, credential) as admin:
-            shown = admin.show_status()
-    except (HandrailError, OSError) as error:
-        yield "controller", "bad", f"the controller does not answer ({error}); restart the box"
-        return
-    if shown.disk_error is None:
-        yield "controller", "ok", "the controller answers"
-    else:
-        text = f"the database does not store ({shown.disk_error}); make room on the disk"
-        yield "controller", "bad", text
-
-
-def report(findings: list[Finding], *, as_json: bool) -> bool:
-    """Print the findings; return whether none is `bad`."""
-    well = all(finding.state != "bad" for finding in findings)
+    findings = list(_examine(context, data))
+    mended = []
+    if fix:
+        mended = list(_mend(findings))
+        findings = list(_examine(context, data))
     if as_json:
-        print_json({"well": well, "findings": [asdict(finding) for finding in findings]})
-        return well
-    for finding in findings:
-        out().print(f"{_MARKS[finding.state]} [bold]{finding.check}[/]  ", end="")
-        out().print(finding.text, markup=False)
-    return well
+        print_json(_described(findings, mended))
+    else:
+        _print(data, findings, mended)
+    raise typer.Exit(max((each.level.exit_code for each in findings), default=0))
 
 
-def _permissions(data: Path, layout: Layout) -> Iterator[Finding]:
-    names = [data, *(data / name for name in layout.private)]
-    there = [path for path in names if path.exists()]
-    for path in there:
-        if path.stat().st_mode & _OTHERS:
-            mode = "700" if path.is_dir() else "600"
-            text = f"other users can access {path}; run `chmod {mode} {path}`"
-            yield Finding("permissions", "bad", text)
-        elif not os.access(path, os.R_OK | os.W_OK):
-            text = f"{path} is not writable by this user; run as its owner, or change the owner"
-            yield Finding("permissions", "bad", text)
-    if not any(path.stat().st_mode & _OTHERS for path in there):
-        yield Finding("permissions", "ok", f"only the owner can access {data}")
+def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
+    from session_controller.preflight.checks import ALL, run, subject_of
+
+    named = os.environ.get("HANDRAIL_CONFIG")
+    subject = subject_of(data, datetime.now(UTC), configuration=Path(named) if named else None)
+    yield from run(ALL, subject)
+    if subject.running:
+        yield from _running(program(context), subject)
+    elif data.is_dir():
+        yield Finding("box", Level.NOTE, "no box is running on this folder")
 
 
-def _space(data: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(data).free
-    state = "bad" if free < _TOO_LITTLE else "note" if free < _LITTLE else "ok"
-    yield Finding("disk", state, f"{free / (1 << 30):.1f} GiB free")
+def _named(data: Path) -> Path | None:
+    """Return the configuration file of the environment, if it is of this data folder."""
+    file, of = os.environ.get("HANDRAIL_CONFIG"), os.environ.get("HANDRAIL_DATA")
+    return Path(file) if file and of in (None, str(data)) else None
 
 
-def _running(data: Path, layout: Layout) -> Iterator[Finding]:
-    if not _locked(data / layout.lock):
-        yield Finding("box", "note", "no box is running on this folder")
+def _running(handrail: Program, subject: Subject) -> Iterator[Finding]:
+    """Yield whether the box that has locked a folder can be reached, answers and refuses."""
+    from clients.cli.intrusion import broker_findings
+
+    unreachable = _unreachable(subject.data)
+    if unreachable is not None:
+        yield unreachable
         return
+    with suppress(Failure), handrail.running(subject.data) as place:
+        yield from box_findings(lambda: _status(place.url, place.credential))
+        yield from broker_findings(place.url, place.credential)
+
+
+def _unreachable(data: Path) -> Finding | None:
+    """Return why the box of a folder cannot be reached where it says, or None if it can."""
     from clients.sdk.address import Address
 
     try:
-        where = json.loads((data / layout.box).read_text())
+        where = json.loads((data / BOX_FILE).read_text())
         address = Address.parse(bare(where["mqtt"]))
-        socket.create_connection((address.host, address.port), timeout=2).close()
-    except (OSError, ValueError, KeyError) as error:
-        text = f"a box has locked this folder but cannot be reached: {error}; restart it"
-        yield Finding("box", "bad", text)
-    else:
-        yield Finding("box", "ok", f"a box is running at {address.host}, port {address.port}")
+        socket.create_connection((address.host, address.port), timeout=_WITHIN_S).close()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        text = f"a box has locked this folder but cannot be reached: {error}"
+        return critical("box", text, "systemctl restart handrail; journalctl -u handrail")
+    return None
 
 
-def _locked(path: Path) -> bool:
+def _status(url: str, credential: object) -> StatusShown:
+    from clients.sdk.admin import AdminClient
+
+    with AdminClient(url, credential) as admin:  # type: ignore[arg-type]
+        return admin.show_status()
+
+
+def box_findings(ask: Callable[[], StatusShown]) -> Iterator[Finding]:
+    """Yield whether the controller of a running box answers and stores, and is of this version."""
+    from clients.sdk.errors import HandrailError
+
     try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def _keys(data: Path, key_problem: Callable[[Path], str | None]) -> Iterator[Finding]:
-    problem = key_problem(data)
-    if problem is None:
-        yield Finding("keys", "ok", "all keys can be opened with the box's key")
-    else:
-        yield Finding("keys", "bad", problem)
-
-
-def _deliveries(
-    data: Path, delivery_problems: Callable[[Path], Sequence[str]]
-) -> Iterator[Finding]:
-    problems = delivery_problems(data)
-    for problem in problems:
-        yield Finding("deliveries", "bad", problem)
-    if not problems:
-        yield Finding("deliveries", "ok", "every destination is known, and has its files")
-
-
-def _sqlite() -> Iterator[Finding]:
-    found = sqlite3.sqlite_version
-    first, last = _RESET_BUG
-    if first <= sqlite3.sqlite_version_info <= last:
-        text = f"{found} has the WAL-reset bug; the box is not affected, as it uses one connection"
-        text = f"{text}; do not open the database in another program while the box is running"
-        yield Finding("sqlite", "note", text)
-    else:
-        yield Finding("sqlite", "ok", found)
-
-
-def _database(path: Path, layout: Layout) -> Iterator[Finding]:
-    if not path.exists():
-        yield Finding("database", "note", "there is no database yet; the first start creates it")
+        shown = ask()
+    except (HandrailError, OSError) as error:
+        text = f"the controller does not answer ({error})"
+        yield critical("controller", text, "systemctl restart handrail; journalctl -u handrail")
         return
-    try:
-        with closing(_open(path)) as database:
-            yield from _integrity(database)
-            yield from _schema(database, layout)
-            yield from _contents(database)
-    except sqlite3.Error as error:
-        yield Finding("database", "bad", f"{path} cannot be read ({error}); restore a backup")
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # Without a write-ahead log there is no writer; then SQLite need not create its side files.
-    whole = not path.with_name(path.name + "-wal").exists()
-    options = "mode=ro&immutable=1" if whole else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=5)
-
-
-def _integrity(database: sqlite3.Connection) -> Iterator[Finding]:
-    problems = [row[0] for row in database.execute("PRAGMA integrity_check(5)")]
-    if problems == ["ok"]:
-        yield Finding("integrity", "ok", "the database is intact")
+    if shown.disk_error is not None:
+        text = f"the database does not store ({shown.disk_error})"
+        yield critical("controller", text, "make room on the disk, or replace it")
+    elif shown.version != version("handrail"):
+        text = f"the box runs version {shown.version}, and {version('handrail')} is installed"
+        yield warning("controller", text, "systemctl restart handrail")
     else:
-        text = "; ".join(map(str, problems))
-        yield Finding("integrity", "bad", f"the database is damaged: {text}; restore a backup")
+        yield ok("controller", f"it answers at {' '.join(shown.addresses)}")
 
 
-def _schema(database: sqlite3.Connection, layout: Layout) -> Iterator[Finding]:
-    applied = {row[0] for row in database.execute("SELECT name FROM _sqlite_migrations")}
-    if applied - layout.migrations:
-        text = "the database was created by a newer or unreleased version; update Handrail"
-        yield Finding("schema", "bad", text)
-    elif layout.migrations - applied:
-        yield Finding("schema", "note", "the next start will migrate the database")
-    else:
-        yield Finding("schema", "ok", "up to date")
+def _mend(findings: Sequence[Finding]) -> Iterator[str]:
+    """Mend what can be; yield what was done, or why it could not be."""
+    for finding in findings:
+        if finding.fix is None:
+            continue
+        try:
+            finding.fix()
+        except OSError as error:
+            where = f"{error.filename}: {error.strerror}"
+            yield f"not mended: {finding.text}: {where}; as root, type: {finding.mend}"
+        else:
+            yield f"mended: {finding.text}"
 
 
-def _contents(database: sqlite3.Connection) -> Iterator[Finding]:
-    counted = {
-        "open sessions": "SELECT count(*) FROM sessions WHERE ended_at IS NULL",
-        "ended sessions": "SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL",
-        "flows": "SELECT count(DISTINCT flow_id) FROM flows",
+def _described(findings: Sequence[Finding], mended: Sequence[str]) -> dict[str, object]:
+    worst = max(findings, key=lambda each: list(Level).index(each.level)).level
+    return {
+        "well": worst in (Level.OK, Level.NOTE),
+        "level": worst,
+        "mended": list(mended),
+        "findings": [
+            {"check": each.check, "level": each.level, "text": each.text, "mend": each.mend}
+            for each in findings
+        ],
     }
-    parts = [f"{database.execute(sql).fetchone()[0]} {name}" for name, sql in counted.items()]
-    yield Finding("contents", "note", ", ".join(parts))
+
+
+def _print(data: Path, findings: Sequence[Finding], mended: Sequence[str]) -> None:
+    """Print a line for a monitor first, then what was found, the worst first."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    out().print(_summary(data, findings), markup=False, highlight=False, soft_wrap=True)
+    for line in mended:
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for level in reversed(Level):
+        for each in (each for each in findings if each.level is level):
+            mend = f"\n[cyan]→[/] {escape(each.mend)}" if each.mend else ""
+            table.add_row(_MARKS[level], each.check, escape(each.text) + mend)
+    out().print(table)
+
+
+def _summary(data: Path, findings: Sequence[Finding]) -> str:
+    count = {level: sum(each.level is level for each in findings) for level in Level}
+    critical_, warnings = count[Level.CRITICAL], count[Level.WARNING]
+    word = "CRITICAL" if critical_ else "WARNING" if warnings else "OK"
+    return f"HANDRAIL {word} - {data}: {critical_} critical, {warnings} warnings"

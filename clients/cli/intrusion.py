@@ -19,6 +19,7 @@ from clients.sdk.address import Address
 from clients.sdk.credential import Credential
 from schemas.access import PAIRING_PREFIX, PAIRING_USER, controller_user
 from schemas.topics import ClaimTopic, GrantTopic, InboxTopic
+from session_controller.preflight.finding import Finding, critical, ok
 
 _WITHIN_S = 5.0
 _ARRIVES_WITHIN_S = 1.0
@@ -255,17 +256,18 @@ def ways_in(
         yield Way(name, refused=not succeeds(), meaning=meaning)
 
 
-def broker_findings(url: str, admin: Credential) -> Iterator[tuple[str, str, str]]:
+def broker_findings(url: str, admin: Credential) -> Iterator[Finding]:
     """Yield what `doctor` says of the access rules of a running broker."""
     try:
         open_ways = [
             way for way in ways_in(Address.parse(url), admin.site, admin) if not way.refused
         ]
-    except (OSError, PermissionError) as error:
-        yield "broker access", "bad", f"the broker cannot be tried: {error}; restart the box"
+    except OSError as error:
+        text = f"the broker cannot be tried: {error}"
+        yield critical("broker-access", text, "systemctl restart handrail")
         return
     for way in open_ways:
-        text = f"the broker accepts {way.name}: {way.meaning}; set the rules of `handrail acl`"
-        yield "broker access", "bad", text
+        text = f"the broker accepts {way.name}: {way.meaning}"
+        yield critical("broker-access", text, "give it the rules that `handrail acl` prints")
     if not open_ways:
-        yield "broker access", "ok", "the broker refuses all that it must"
+        yield ok("broker-access", "the broker refuses all that it must")

@@ -6,29 +6,14 @@ import os
 import re
 import sys
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, TextIO
+
+from session_controller.configuration.values import LogFormat, LogLevel
 
 _OURS = ("broker", "clients", "session_controller")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """sd-daemon(3): what the journal takes as the level of a line."""
-
-
-class LogFormat(StrEnum):
-    """How log lines are written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """The least level that is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 def log_to_stderr(form: LogFormat = LogFormat.TEXT, level: LogLevel = LogLevel.INFO) -> None:

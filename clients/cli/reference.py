@@ -150,8 +150,11 @@ _MAN_FILES = """.SH FILES
 The data folder of the service, and of a command without \\-\\-data, where Handrail was installed as
 a package of the system.
 .TP
+.I /etc/handrail/handrail.toml
+The configuration of the service; handrail setup writes it.
+.TP
 .I /etc/handrail/serve.env
-The options with which the service starts.
+Environment variables of the service, such as secrets.
 """
 
 

@@ -17,11 +17,13 @@ from contextlib import (
     suppress,
 )
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from clients.cli.context import bare
 from clients.cli.logs import log_unhandled
 from clients.cli.systemd import feed_watchdog, notify
+
+_Box = TypeVar("_Box", bound="Box")
 
 
 class Box(Protocol):
@@ -34,16 +36,13 @@ class Box(Protocol):
     def where(self) -> dict[str, Any]:
         """Return the addresses where it is reached."""
 
-    def reload(self) -> None:
-        """Read the certificate files again."""
-
     async def displaced(self) -> None:
         """Wait until another controller serves the site; raise an error with the reason."""
 
 
 _STOP_WITHIN = 30.0
 _HOLD_WITHIN = 15.0
-MakeBox = Callable[[], AbstractAsyncContextManager[Box]]
+MakeBox: TypeAlias = Callable[[], AbstractAsyncContextManager[_Box]]
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -56,13 +55,16 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def run_until_told(make_box: MakeBox, data: Path) -> None:
-    """Serve until SIGTERM or SIGINT; print a line with `ready` and the addresses once ready."""
+def run_until_told(make_box: MakeBox[_Box], data: Path, reload: Callable[[_Box], None]) -> None:
+    """Serve until SIGTERM or SIGINT; print a line with `ready` and the addresses once ready.
+
+    SIGHUP calls `reload` then.
+    """
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        runner.run(_serve(make_box, data))
+        runner.run(_serve(make_box, data, reload))
 
 
-async def _serve(make_box: MakeBox, data: Path) -> None:
+async def _serve(make_box: MakeBox[_Box], data: Path, reload: Callable[[_Box], None]) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(log_unhandled)
@@ -79,7 +81,7 @@ async def _serve(make_box: MakeBox, data: Path) -> None:
                 await starting
             return
         box = await starting
-        loop.add_signal_handler(signal.SIGHUP, box.reload)
+        loop.add_signal_handler(signal.SIGHUP, reload, box)
         _calm_collector()
         _announce(box.where(), data)
         notify("READY=1")
@@ -112,7 +114,7 @@ def _announce(where: dict[str, Any], data: Path) -> None:
 
 
 @contextmanager
-def in_a_thread(make_box: MakeBox) -> Iterator[None]:
+def in_a_thread(make_box: MakeBox[Box]) -> Iterator[None]:
     """Run a box in a thread for the duration of the `with`. Raises the error that prevents it."""
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 

@@ -1,208 +1,86 @@
-"""The options of `serve`."""
+"""The options of `serve`: each sets a key of the configuration for one run."""
 
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from clients.cli.context import USAGE, Failure, bare
-from clients.cli.logs import LogFormat, LogLevel
-from clients.cli.types import Counts, HostPort, counts, host_port, span
+from clients.cli.types import counts, host_port, span
+from session_controller.configuration import sections
+from session_controller.configuration.values import Counts, HostPort, LogFormat, LogLevel, written
 
-Mqtt = Annotated[
-    HostPort, typer.Option(parser=host_port, metavar="HOST:PORT", help="Listen here for MQTT.")
-]
-Http = Annotated[
-    HostPort,
-    typer.Option(
-        parser=host_port,
-        metavar="HOST:PORT",
-        help="Listen here for HTTP: the web pages, and MQTT over WebSocket at /mqtt.",
-    ),
-]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Accept TLS only, with this certificate and chain (PEM)."),
-]
-TlsKey = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The certificate's key (PEM, no password).")
-]
-TlsClientCa = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Accept only clients with a certificate signed by one of these CAs."
-    ),
-]
-NoTls = Annotated[
-    bool,
-    typer.Option("--no-tls", help="Listen without TLS, although `tls create` made a certificate."),
-]
-HttpRedirect = Annotated[
-    HostPort | None,
-    typer.Option(
-        parser=host_port,
-        metavar="HOST:PORT",
-        help="Listen here for plain HTTP and redirect it to HTTPS; serve /trust and the CA.",
-    ),
-]
-BrokerUrl = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="HANDRAIL_BROKER",
-        help="Use this broker instead of the built-in one: mqtts://user:password@host.",
-    ),
-]
-Site = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Site name in all topics; fixed at the first start."),
-]
-IdleLimit = Annotated[
-    timedelta,
-    typer.Option(parser=span, metavar="SPAN", help="Expire sessions idle for this long."),
-]
-ScreenLock = Annotated[
-    timedelta,
-    typer.Option(
-        parser=span,
-        metavar="SPAN",
-        help="Lock patient screens at which nobody answers for this long.",
-    ),
-]
-PurgeCompleted = Annotated[
-    timedelta,
-    typer.Option(
-        parser=span,
-        metavar="SPAN",
-        help="Purge completed sessions this long after they were delivered everywhere, and expired "
-        "ones this long after their end; 0s: never.",
-    ),
-]
-PurgeCancelled = Annotated[
-    timedelta,
-    typer.Option(
-        parser=span,
-        metavar="SPAN",
-        help="Purge cancelled sessions this long after their end; 0s: never.",
-    ),
-]
-BackupEvery = Annotated[
-    timedelta,
-    typer.Option(
-        parser=span,
-        metavar="SPAN",
-        help="Back up to the data folder at this interval; 0s: never.",
-    ),
-]
-KeepBackups = Annotated[
-    Counts,
-    typer.Option(
-        parser=counts,
-        metavar="LAST,DAYS,WEEKS,MONTHS",
-        help="Keep the last backups, and the newest of so many days, weeks and months.",
-    ),
-]
-LogLevelOption = Annotated[
-    LogLevel, typer.Option(help="Log lines of this level and above, to standard error.")
-]
-LogFormatOption = Annotated[
-    LogFormat, typer.Option(help="Write log lines for people, or as JSON objects.")
-]
-MetricsTokenFile = Annotated[
+_KEYS = sections.by_option()
+
+
+def _option(name: str, **more: Any) -> Any:
+    """Return an option that sets a key."""
+    said = _KEYS[name].said
+    return typer.Option(name, help=said.about, **more)
+
+
+def _shown(value: Any) -> Any:
+    """Return a default as the command line shows it."""
+    return (
+        value if value is None or isinstance(value, bool | LogFormat | LogLevel) else written(value)
+    )
+
+
+DEFAULTS = {name: _shown(one.default) for name, one in _KEYS.items()}
+"""The defaults of the options."""
+
+Config = Annotated[
     Path | None,
     typer.Option(
+        "--config",
         metavar="FILE",
-        help="Show /metrics to clients that send the token in this file, on any machine.",
+        envvar="HANDRAIL_CONFIG",
+        help="The configuration file; by default handrail.toml in the data folder, if it exists.",
     ),
 ]
-_LEAST_TOKEN = 16
-"""Characters of a token: of a random one, 64 bits and more."""
+Site = Annotated[str | None, _option("--site", metavar="NAME")]
+Host = Annotated[str | None, _option("--host", metavar="HOST")]
+Mqtt = Annotated[HostPort, _option("--mqtt", parser=host_port, metavar="HOST:PORT")]
+Http = Annotated[HostPort, _option("--http", parser=host_port, metavar="HOST:PORT")]
+HttpRedirect = Annotated[
+    HostPort | None, _option("--http-redirect", parser=host_port, metavar="HOST:PORT")
+]
+TlsCert = Annotated[Path | None, _option("--tls-cert", metavar="FILE")]
+TlsKey = Annotated[Path | None, _option("--tls-key", metavar="FILE")]
+TlsClientCa = Annotated[Path | None, _option("--tls-client-ca", metavar="FILE")]
+NoTls = Annotated[bool, _option("--no-tls")]
+BrokerUrl = Annotated[str | None, _option("--broker", metavar="URL")]
+IdleLimit = Annotated[timedelta, _option("--idle-limit", parser=span, metavar="SPAN")]
+ScreenLock = Annotated[timedelta, _option("--screen-lock", parser=span, metavar="SPAN")]
+PurgeCompleted = Annotated[timedelta, _option("--purge-completed", parser=span, metavar="SPAN")]
+PurgeCancelled = Annotated[timedelta, _option("--purge-cancelled", parser=span, metavar="SPAN")]
+BackupEvery = Annotated[timedelta, _option("--backup-every", parser=span, metavar="SPAN")]
+KeepBackups = Annotated[
+    Counts, _option("--keep-backups", parser=counts, metavar="LAST,DAYS,WEEKS,MONTHS")
+]
+LogLevelOption = Annotated[LogLevel, _option("--log-level")]
+LogFormatOption = Annotated[LogFormat, _option("--log-format")]
+MetricsTokenFile = Annotated[Path | None, _option("--metrics-token-file", metavar="FILE")]
 
 
-_REMEMBERED = {"data", "site"}
-"""Parameters whose values are in the data folder anyway."""
+def named(context: typer.Context) -> Path | None:
+    """Return the configuration file that a command or the environment names.
+
+    HANDRAIL_CONFIG is of the box in HANDRAIL_DATA: it does not count for another data folder.
+    """
+    file: Path | None = context.params["config"]
+    source, data = context.get_parameter_source("config"), os.environ.get("HANDRAIL_DATA")
+    if source is None or source.name != "ENVIRONMENT" or data is None:
+        return file
+    return file if Path(data) == context.params["data"] else None
 
 
-def given(context: typer.Context) -> dict[str, str]:
-    """Return the options that were passed, as text and without passwords, to be remembered."""
-    options = {}
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if source and source.name != "DEFAULT" and name not in _REMEMBERED:
-            options[parameter.opts[0]] = _text(context.params[name])
-    fonts = os.environ.get("HANDRAIL_FONTS")
-    return {**options, "HANDRAIL_FONTS": fonts} if fonts else options
-
-
-def _text(value: object) -> str:
-    match value:
-        case Path():
-            return str(value.absolute())
-        case timedelta():
-            return f"{int(value.total_seconds())}s"
-        case str():
-            return bare(value)
-        case bool():
-            return ""
-    return str(value)
-
-
-def metrics_token(file: Path | None) -> str | None:
-    """Return the token in a file. Raises `Failure` if it cannot be used."""
-    if file is None:
-        return None
-    try:
-        token = file.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise Failure(f"cannot read the token in {file}", USAGE) from None
-    if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
-        raise Failure(
-            f"the token in {file} must be one word of at least {_LEAST_TOKEN} characters; "
-            f"create one with `openssl rand -hex 32 > {file}`",
-            USAGE,
-        )
-    return token
-
-
-@dataclass(frozen=True, slots=True)
-class TlsChoice:
-    """The options of `serve` about TLS."""
-
-    certificate: Path | None
-    key: Path | None
-    client_ca: Path | None
-    off: bool
-    redirect: HostPort | None
-    broker: str | None
-
-    def files(self, own: tuple[Path, Path] | None) -> tuple[Path, Path, Path | None, bool] | None:
-        """Return certificate, key, CAs of clients, and whether the first two are the box's own.
-
-        `own` are those in the data folder, if there are any. None: without TLS. Raises `Failure`
-        for an invalid combination.
-        """
-        given = self.certificate or self.key or self.client_ca
-        if self.off and (given or self.redirect):
-            raise Failure("--no-tls excludes the other options of TLS; omit one of them", USAGE)
-        if self.broker is not None and (given or self.redirect):
-            raise Failure(
-                "TLS applies to the built-in broker; omit its options with --broker", USAGE
-            )
-        if self.certificate is not None and self.key is not None:
-            return self.certificate, self.key, self.client_ca, False
-        if self.certificate or self.key:
-            raise Failure("TLS requires both --tls-cert FILE and --tls-key FILE", USAGE)
-        if own is not None and not self.off and self.broker is None:
-            return *own, self.client_ca, True
-        if self.client_ca or self.redirect:
-            option = "--tls-client-ca" if self.client_ca else "--http-redirect"
-            raise Failure(
-                f"{option} requires a certificate: make one with `handrail tls create`, or pass "
-                "--tls-cert and --tls-key",
-                USAGE,
-            )
-        return None
+def passed(context: typer.Context) -> dict[str, dict[str, Any]]:
+    """Return the options that were passed, by section and key."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in _KEYS.values():
+        source = context.get_parameter_source(one.parameter)
+        if source is not None and source.name == "COMMANDLINE":
+            found.setdefault(one.section, {})[one.name] = context.params[one.parameter]
+    return found

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 NEAR = 80
 """Percent of a limit from which a line says what to do."""
-_OLD_BACKUP_H = 48
-_LATE_H = 1
+_MARKS = {"warning": "[yellow]![/]", "critical": "[bold red]✗[/]"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
@@ -92,8 +91,8 @@ def _print(shown: StatusShown) -> None:
     out().print(table)
     out().print()
     to_do = Table.grid(padding=(0, 1))
-    for line in _to_do(shown):
-        to_do.add_row("[bold red]![/]", escape(line))
+    for level, line in _to_do(shown):
+        to_do.add_row(_MARKS[level], escape(line))
     if not to_do.row_count:
         to_do.add_row("[green]✓[/]", "nothing to do")
     out().print(to_do)
@@ -148,28 +147,15 @@ def _is_near(limit: LimitStatus) -> bool:
     return limit.level is not None and _percent(limit) > NEAR
 
 
-def _to_do(shown: StatusShown) -> Iterator[str]:
-    """Yield what needs somebody, and what to do."""
+def _to_do(shown: StatusShown) -> Iterator[tuple[str, str]]:
+    """Yield what needs somebody, and what to do: the level's mark, and a sentence."""
     if shown.disk_error:
-        yield f"the database does not store ({shown.disk_error}): make room; the box's log"
-    if shown.deliveries.refused:
-        yield "deliveries: some are refused: `handrail deliver list --status refused`"
-    oldest = shown.deliveries.oldest_waiting
-    if oldest is not None and _seconds(shown, oldest) > _LATE_H * _HOUR:
-        yield "deliveries: some have not arrived: `handrail deliver status` says why"
-    yield from _to_do_about_backups(shown)
+        yield "critical", f"the database does not store ({shown.disk_error}): make room"
+    for finding in shown.findings:
+        if finding.level in _MARKS:
+            yield finding.level, f"{finding.text}: {finding.mend or 'handrail doctor'}"
     for limit in filter(_is_near, shown.limits):
-        yield f"{limit.limit}: {TO_DO.get(limit.limit, 'docs/reference/limits.md')}"
-
-
-def _to_do_about_backups(shown: StatusShown) -> Iterator[str]:
-    found = shown.backups
-    if found.damaged:
-        yield "backups: some are damaged: `handrail doctor`"
-    if found.newest is None:
-        yield "backups: there is none yet: `handrail backup`"
-    elif _seconds(shown, found.newest) > _OLD_BACKUP_H * _HOUR:
-        yield "backups: the newest is old: `handrail backup`; the box's log says why"
+        yield "warning", f"{limit.limit}: {TO_DO.get(limit.limit, 'docs/reference/limits.md')}"
 
 
 def _age(shown: StatusShown, since: datetime) -> str:

@@ -1,5 +1,6 @@
 """The demo's box: a separate process, so that it can really be killed."""
 
+import os
 import re
 import select
 import subprocess
@@ -38,7 +39,7 @@ class BoxProcess:
 
     def start(self) -> None:
         """Start the box and wait until it is ready. Raises Failure."""
-        arguments = ["serve", "--data", str(self.data)]
+        arguments = ["serve", "--data", str(self.data), "--config", os.devnull]
         for name, port in self._ports.items():
             arguments += [f"--{name}", f"127.0.0.1:{port}"]
         with self._log.open("ab") as log:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Identifier, Timestamp, Wire
+from schemas.wire.levels import Level
 from schemas.wire.request_base import RequestBase
 
 Count = Annotated[int, Field(ge=0)]
@@ -77,6 +78,16 @@ class LimitStatus(Wire):
     """How often something was refused or dropped for it since the start."""
 
 
+class FindingShown(Wire):
+    """What a check of the box has found."""
+
+    check: str
+    level: Level
+    text: str
+    mend: str | None
+    """The command that mends it, or what to do."""
+
+
 class StatusShown(RequestBase):
     """How the box is doing now."""
 
@@ -97,3 +108,5 @@ class StatusShown(RequestBase):
     backups: BackupsStatus
     disk: DiskStatus
     limits: tuple[LimitStatus, ...]
+    findings: tuple[FindingShown, ...] = ()
+    """Those of the last checks, at most five minutes old; `handrail doctor` checks more."""

@@ -27,7 +27,7 @@ from typing import Any
 from session_controller import failpoints
 from session_controller.backup import checking, keeping, reading
 from session_controller.backup.apart import Helper, InterruptedByPurgeError, NoRoomError, lines
-from session_controller.backup.by_hand import files_of_options, options_of
+from session_controller.backup.by_hand import chosen_of, named_files
 from session_controller.backup.checking import faults, refuse_unsigned
 from session_controller.backup.keeping import Keep, remove_unnamed
 from session_controller.backup.manifest import (
@@ -47,7 +47,7 @@ from session_controller.backup.rotation import rotate
 from session_controller.backup.shelf import LOG as LOG_OF_DOCUMENTS
 from session_controller.backup.shelf import forget_documents, sessions_in
 from session_controller.backup.turns import turn
-from session_controller.data_folder import ADMINS_FILE, DELIVERY_FILE
+from session_controller.data_folder import ADMINS_FILE, CONFIGURATION_FILE, DELIVERY_FILE
 from session_controller.errors import KeyringError, StoreError
 from session_controller.failpoints import Point
 from session_controller.integrity import data_folder as integrity
@@ -81,7 +81,8 @@ from session_controller.storage.store import Store
 _log = logging.getLogger(__name__)
 
 KEPT_FILES = (KEY_FILE, ADMINS_FILE)
-"""Secrets, in the keyring; so are keys of destinations and of TLS that are in the data folder."""
+"""Secrets, in the keyring; so are keys of destinations and of TLS that are in the data folder, and
+the configuration there, which may have a password."""
 CONFIGURATION_FILES = (DELIVERY_FILE,)
 """Configuration without secrets, in the backup itself."""
 _LOOK_EVERY_S = 60.0
@@ -120,7 +121,8 @@ class Backups:
         self._store = store
         self._data = data
         self._folder = data / FOLDER
-        self._plan = plan or BackupPlan()
+        self.plan = plan or BackupPlan()
+        """May be replaced while the box runs."""
         self._usage, self._clock = usage, clock
         self._before_upgrade = before_upgrade
         self._under_way: asyncio.Task[Path] | None = None
@@ -133,7 +135,7 @@ class Backups:
         self._failures, self._failed_at = 0, self._clock()
         self._afresh = False
         """Whether the next backup writes all pages: an older one turned out to be damaged."""
-        self._files_of_options = files_of_options(options_of(store)).values()
+        self._named_files = named_files(chosen_of(store)).values()
 
     def tidy(self) -> None:
         """Delete what a killed process left: drafts, and keys of sessions purged just before.
@@ -323,18 +325,18 @@ class Backups:
     def _files(self) -> dict[str, bytes]:
         """Return the files a restore needs; the key file only if it contains the box's key."""
         names = [ADMINS_FILE] if keys_are_given() else KEPT_FILES
-        return files_inside(self._data, self._files_of_options) | _contents(
-            self._data, [*names, *TLS_FILES]
+        return files_inside(self._data, self._named_files) | _contents(
+            self._data, [*names, *TLS_FILES, CONFIGURATION_FILE]
         )
 
     def _thin(self) -> None:
         """Remove backups that are not to be kept; if that fails, log an error."""
-        if len(existing(self._data)) <= self._plan.keep.last:
+        if len(existing(self._data)) <= self.plan.keep.last:
             return
         limit = Room.on(self._folder, self._usage).free
         order = {
             "folder": str(self._folder),
-            "keep": asdict(self._plan.keep),
+            "keep": asdict(self.plan.keep),
             "limit": limit,
             "parent": os.getpid(),
         }
@@ -392,19 +394,22 @@ class Backups:
 
     async def keep_taking(self) -> None:
         """Create a backup whenever the newest is too old, for as long as the box runs."""
-        if self._plan.every is None:
-            return
-        outlook = await asyncio.to_thread(Outlook.of, self._data, self._usage)
-        if (text := forecast(outlook.days)) is not None:
-            _log.info("%s", text)
+        if self.plan.every is not None:
+            await self._tell_outlook()
         while True:
-            await asyncio.sleep(min(_LOOK_EVERY_S, self._plan.every.total_seconds()))
+            every = self.plan.every or timedelta(seconds=_LOOK_EVERY_S)
+            await asyncio.sleep(min(_LOOK_EVERY_S, every.total_seconds()))
             if self.is_due():
                 await self._try_to_take()
 
+    async def _tell_outlook(self) -> None:
+        outlook = await asyncio.to_thread(Outlook.of, self._data, self._usage)
+        if (text := forecast(outlook.days)) is not None:
+            _log.info("%s", text)
+
     def is_due(self) -> bool:
         """Return whether the newest backup is too old, and the last failure long enough ago."""
-        every, now = self._plan.every, self._clock()
+        every, now = self.plan.every, self._clock()
         if every is None:
             return False
         since = (now - self._failed_at).total_seconds()

@@ -1,7 +1,7 @@
 """What a restored box needs and its backup could not contain, since it is not in the data folder.
 
-Keys, tokens, certificates and folders elsewhere on the machine; the options that the box was
-started with; the box's key, if it was not a file.
+Keys, tokens, certificates and folders elsewhere on the machine; the configuration of the
+box; the box's key, if it was not a file.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from session_controller.data_folder import DELIVERY_FILE
+from session_controller.data_folder import CONFIGURATION_FILE, DELIVERY_FILE
 from session_controller.errors import StoreError
 from session_controller.integrity.configuration import (
     configured_destinations,
@@ -21,23 +21,24 @@ from session_controller.integrity.configuration import (
 )
 from session_controller.security.encryption import CREDENTIAL, KEY_FILE, KEY_VARIABLE
 from session_controller.security.keyring import Keyring
-from session_controller.settings import SERVE_OPTIONS
+from session_controller.settings import CHOSEN
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 
-_FILES = ("--tls-cert", "--tls-key", "--tls-client-ca", "--metrics-token-file")
+_FILES = ("tls.certificate", "tls.key", "tls.client_ca", "metrics.token_file")
+"""Keys of the configuration that name files."""
 
 
 def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str]:
     """Yield what has to be given by hand to a data folder that was just restored."""
-    options, counts = _remembered(data / DATABASE)
+    chosen, counts = _remembered(data / DATABASE)
     destinations = configured_destinations(_content(data))
     if KEY_FILE not in keyring.files:
         yield f"the box key: pass {KEY_VARIABLE} or the credential {CREDENTIAL} to `handrail serve`"
-    if options:
-        said = " ".join(f"{name} {value}".rstrip() for name, value in options.items())
-        yield f"the options of `handrail serve`, which were: {said}"
-    for name, path in files_of_options(options).items():
+    if chosen:
+        said = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chosen.items())
+        yield f"the configuration in {CONFIGURATION_FILE}, which was: {said}"
+    for name, path in named_files(chosen).items():
         if not is_readable(path):
             yield f"{name}: {path} does not exist or cannot be read; put it there"
     yield from missing_files(data, destinations)
@@ -58,15 +59,15 @@ def _content(folder: Path) -> bytes | None:
 
 def _remembered(database: Path) -> tuple[dict[str, str], Mapping[tuple[str, str], int]]:
     with suppress(sqlite3.Error, StoreError), Reader.without_keys(database) as reader:
-        return options_of(reader), reader.count_deliveries()
+        return chosen_of(reader), reader.count_deliveries()
     return {}, {}
 
 
-def options_of(reader: Reader) -> dict[str, str]:
-    """Return the options that `handrail serve` was last started with."""
-    return dict(json.loads(reader.meta(SERVE_OPTIONS) or "{}"))
+def chosen_of(reader: Reader) -> dict[str, str]:
+    """Return the configuration of the last `handrail serve`, where it was not the default."""
+    return dict(json.loads(reader.meta(CHOSEN) or "{}"))
 
 
-def files_of_options(options: Mapping[str, str]) -> dict[str, Path]:
-    """Return the files that options of `handrail serve` name, by option."""
-    return {name: Path(options[name]) for name in _FILES if name in options}
+def named_files(chosen: Mapping[str, str]) -> dict[str, Path]:
+    """Return the files that a configuration names, by key."""
+    return {name: Path(chosen[name]) for name in _FILES if name in chosen}

@@ -31,7 +31,7 @@ from session_controller.backup.shelf import (
 )
 from session_controller.backup.turns import turn
 from session_controller.errors import KeyringError, StoreError
-from session_controller.security.files import sync_folder, sync_private_copy
+from session_controller.security.files import make_private_folder, sync_folder, sync_private_copy
 from session_controller.security.keyring import (
     KEYRING,
     keyring_beside,
@@ -54,7 +54,7 @@ def copy_backup(data: Path, name: str, to: Path) -> tuple[Path, Path]:
     """
     source = data / FOLDER
     _refuse(data, to)
-    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(to)
     with turn(source / PACKS):  # one copy at a time; a backup does not wait for it
         path = _copy_list(source / name, to)
         while True:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from session_controller.backup.manifest import FOLDER, Header, existing, headers_in
@@ -12,8 +12,6 @@ from session_controller.storage.room import DiskUsage, Room
 
 ASIDE = "replaced-"
 """Prefix of the folders in which a restore keeps the replaced database."""
-_SOON = 60
-"""Days before the disk is full from which `handrail doctor` speaks of a problem."""
 _FORECAST_FROM = timedelta(days=35)
 """How far back the forecast looks."""
 _LEAST = timedelta(days=1)
@@ -31,8 +29,8 @@ def refusal(room: Room, need: int) -> str:
 
 
 def mib(count: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{count / (1 << 20):,.1f} MiB"
+    """Return a number of bytes for people: in MiB, or from 10 GiB on in GiB."""
+    return f"{count / (1 << 30):,.0f} GiB" if count >= 10 << 30 else f"{count / (1 << 20):,.1f} MiB"
 
 
 def needed(data: Path, newest: Header | None, documents: int) -> int:
@@ -97,57 +95,11 @@ def forecast(days: float | None) -> str | None:
     return f"at its present growth, the disk will be full in some {days:,.0f} days"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A line about backups for `handrail doctor`; `state` is `ok`, `note` or `bad`."""
-
-    check: str
-    state: str
-    text: str
-
-
-def report(data: Path, now: datetime, usage: DiskUsage = shutil.disk_usage) -> list[Report]:
-    """Describe the backups of a data folder, the room for them, and what restores replaced."""
-    outlook = Outlook.of(data, usage)
-    headers, room, days = outlook.headers, outlook.room, outlook.days
-    found = [_newest(outlook.count, headers, now)]
-    if (need := needed(data, headers[0] if headers else None, 0)) > room.free:
-        found.append(Report("room for backups", "bad", refusal(room, need)))
-    if not room.free:
-        found.append(Report("room for documents", "bad", _no_document(room)))
-    if days is not None and (text := forecast(days)) is not None:
-        state = "bad" if days < _SOON else "ok"
-        todo = "; purge old sessions, or use a larger disk" if state == "bad" else ""
-        found.append(Report("growth", state, text + todo))
-    return found + [_replaced(path) for path in replaced(data)]
-
-
-def _no_document(room: Room) -> str:
-    return (
-        f"patients' documents are refused: no more than the {mib(room.reserve)} that are kept "
-        "free for check-ins are left; purge old sessions, or use a larger disk"
-    )
-
-
-def _newest(count: int, headers: Sequence[Header], now: datetime) -> Report:
-    if not count:
-        return Report("backups", "note", "there is no backup yet; `handrail backup` makes one")
-    if len(headers) < count:
-        text = f"{count - len(headers)} of {count} backups are damaged; remove their files"
-        return Report("backups", "bad", text)
-    hours = (now - headers[0].taken) / timedelta(hours=1)
-    return Report("backups", "ok", f"{count}, the newest of {hours:,.0f} hours ago")
-
-
 def replaced(data: Path) -> list[Path]:
     """Return the folders in which restores kept what they replaced, oldest first."""
     return sorted(path for path in data.glob(f"{ASIDE}*") if path.is_dir())
 
 
-def _replaced(path: Path) -> Report:
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    text = (
-        f"{path} holds what a restore replaced ({mib(size)}); once nothing in it is needed, "
-        "remove it with `handrail restore --forget-replaced`"
-    )
-    return Report("replaced data", "note", text)
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -32,7 +32,7 @@ from session_controller.backup.shelf import names_of
 from session_controller.data_folder import DELIVERY_FILE
 from session_controller.errors import KeyringError, StoreError
 from session_controller.integrity.configuration import inside
-from session_controller.security.files import sync_folder, write_private
+from session_controller.security.files import make_private_folder, sync_folder, write_private
 from session_controller.security.keyring import Keyring, keyring_of, read_keyring
 from session_controller.security.keys import session_key
 from session_controller.storage.database import (
@@ -217,7 +217,7 @@ def _configuration(header: Header) -> dict[str, bytes]:
 def _write_inside(data: Path, name: str, content: bytes) -> None:
     """Write a file of the data folder; ignore a name that leads out of it."""
     if inside(data, name) is not None:
-        (data / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder((data / name).parent)
         write_private(data / name, content)
 
 
@@ -231,7 +231,7 @@ def _put_aside(data: Path, at: datetime, files: Collection[str]) -> Path | None:
     aside.mkdir(mode=0o700)
     for name in copied:  # first: the replaced data cannot be decrypted without them
         if (data / name).exists():
-            (aside / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder((aside / name).parent)
             shutil.copy2(data / name, aside / name)
     os.sync()  # before they are replaced
     for path in there:

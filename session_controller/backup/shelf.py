@@ -20,7 +20,7 @@ from session_controller.backup.manifest import Listed
 from session_controller.backup.packs import NoSpaceError
 from session_controller.backup.turns import Alive, always
 from session_controller.errors import StoreError
-from session_controller.security.files import sync_folder, write_private
+from session_controller.security.files import make_private_folder, sync_folder, write_private
 from session_controller.storage.documents import is_document, is_intact
 
 DOCUMENTS = "documents"
@@ -181,7 +181,7 @@ class Shelf:
         self.written += len(content)
         if self.written > self.limit:
             raise NoSpaceError("the disk's reserve would be used")
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(target.parent)
         draft = self.folder / _DRAFT
         try:
             _write_verified(draft, content, source)

@@ -2,24 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
+from schemas.wire.levels import Level
 
-class Level(StrEnum):
-    """How bad it is, least first; the words of the Nagios plugin interface, and `note`."""
-
-    OK = "ok"
-    NOTE = "note"
-    """For information: nothing has to be done."""
-    WARNING = "warning"
-    """To be mended, but screens are served, and nothing is lost yet."""
-    CRITICAL = "critical"
-    """Screens are not served, or data is at risk."""
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of a plugin of Nagios: 0, 1 or 2."""
-        return {Level.WARNING: 1, Level.CRITICAL: 2}.get(self, 0)
+__all__ = ["Finding", "Level", "critical", "note", "ok", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +16,28 @@ class Finding:
     """Its name: words of lower case with hyphens, such as `file-modes`."""
     level: Level
     text: str
-    """What is so, as a sentence without a full stop; names no patient and no secret."""
+    """What is so, without a full stop; names no patient and no secret."""
     mend: str | None = None
     """The command that mends it, or what to do; None if there is nothing to do."""
     fix: Callable[[], object] | None = None
     """Mends it; only where that cannot lose anything. Raises `OSError`."""
+
+
+def ok(check: str, text: str) -> Finding:
+    """Return that a check has found nothing to do."""
+    return Finding(check, Level.OK, text)
+
+
+def note(check: str, text: str, mend: str | None = None) -> Finding:
+    """Return something for information."""
+    return Finding(check, Level.NOTE, text, mend)
+
+
+def warning(check: str, text: str, mend: str) -> Finding:
+    """Return something to be mended."""
+    return Finding(check, Level.WARNING, text, mend)
+
+
+def critical(check: str, text: str, mend: str) -> Finding:
+    """Return something that keeps screens from being served, or that risks data."""
+    return Finding(check, Level.CRITICAL, text, mend)

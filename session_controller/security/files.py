@@ -22,6 +22,16 @@ def write_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and the parents that are missing, each for their owner only. Raises `OSError`.
+
+    The mode of `Path.mkdir` does not apply to parents.
+    """
+    if not folder.parent.exists():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def sync_private_copy(source: BinaryIO, path: Path) -> None:
     """Copy an open file to a path that only its owner can read, synced to disk."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -88,7 +88,7 @@ class Publisher:
 
     def say_all(self, work: UnitOfWork) -> None:
         """Publish all that is retained: status, flows, assignments, views of every live session."""
-        self.send(ControllerStatusTopic(), self.status(online=True))
+        self.say_status(work)
         wanted = set(self._registry.current.values())
         wanted |= {session.state.flow_ref for session in self._registry.sessions.values()}
         for flow_ref in sorted(wanted):
@@ -100,6 +100,10 @@ class Publisher:
             for device in session.state.participants:
                 work.refresh(name, device)
         self._lobby_soon()
+
+    def say_status(self, _: UnitOfWork) -> None:
+        """Publish the controller's status: that it is online, and since when."""
+        self.send(ControllerStatusTopic(), self.status(online=True))
 
     def status(self, *, online: bool) -> bytes:
         """Write the controller's status."""

@@ -26,6 +26,7 @@ from session_controller.engine.limits import Limit
 from session_controller.errors import SiteTakenError
 from session_controller.failpoints import Point
 from session_controller.media.apart import inspect_apart
+from session_controller.preflight.finding import Finding
 from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
 from session_controller.service.handlers.commands import handle_command
@@ -110,6 +111,7 @@ class Service:
         data: Path | None = None,
         deliver: bool = False,
         surroundings: Callable[[], Surroundings] = Surroundings,
+        findings: Callable[[], Sequence[Finding]] = tuple,
         broker: BrokerProbe | None = None,
     ) -> None:
         settings = settings or Settings()
@@ -143,6 +145,7 @@ class Service:
             self.counters,
             self._state,
             broker or BrokerProbe(),
+            findings,
         )
         self._inspections = Inspections(
             store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
@@ -168,6 +171,7 @@ class Service:
                 self._in_the_stores_turn,
                 self._condition,
                 surroundings,
+                findings,
             ),
         )
         self._deliver = deliver
@@ -258,6 +262,12 @@ class Service:
             "perhaps a restored copy of this data folder; each would store a part of what patients "
             "enter, so this one has stopped; start one of the two folders alone"
         )
+
+    def apply(self, settings: Settings, remember: Callable[[Store], None]) -> None:
+        """Use other settings from now on; `remember` stores what outlives the box."""
+        self.registry.settings = settings
+        self._background.use(settings, remember)
+        self.submit(self._publisher.say_status)
 
     async def settled(self) -> None:
         """Wait until everything that was waiting is committed, refused, or waits for the disk."""

@@ -28,7 +28,7 @@ from session_controller.security.encryption import (
     load_box_keys,
     make_box_keys,
 )
-from session_controller.security.files import sync_folder
+from session_controller.security.files import make_private_folder, sync_folder
 from session_controller.storage.schema import SCHEMA
 
 BUSY_MS = 5000
@@ -89,7 +89,7 @@ class Schema:
 
 def lock_folder(folder: Path) -> int:
     """Lock the folder for this process: two writers would corrupt the write-ahead log."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -103,7 +103,7 @@ def open_database(folder: Path, outdated: Outdated = Outdated.REFUSE) -> Databas
     """Open the database for writing, after a read-only check that it is intact."""
     path = folder / DATABASE
     try:
-        _look(folder, path)
+        refuse_unusable(folder)
         discard_drafts(folder)
         db = Database(_connect(path))
         try:
@@ -173,8 +173,9 @@ def discard_drafts(folder: Path) -> None:
     shutil.rmtree(folder / DOCUMENTS_DRAFT, ignore_errors=True)
 
 
-def _look(folder: Path, path: Path) -> None:
-    """Refuse a database that must not be written to; reads only, so that it stays unchanged."""
+def refuse_unusable(folder: Path) -> None:
+    """Refuse a database that must not be written to. Raises `StoreError`, `sqlite3.Error`."""
+    path = folder / DATABASE
     if (folder / RESTORING).exists():
         raise StoreDamagedError(f"A restore into {folder} was interrupted")
     if not path.exists() or path.stat().st_size == 0:

@@ -23,7 +23,7 @@ from schemas.base import is_identifier
 from session_controller import failpoints
 from session_controller.failpoints import Point
 from session_controller.security.encryption import Cipher
-from session_controller.security.files import sync_folder, write_private
+from session_controller.security.files import make_private_folder, sync_folder, write_private
 from session_controller.storage.entities import Chunk
 from session_controller.storage.room import DiskUsage, Room
 from session_controller.storage.segments import (
@@ -88,7 +88,7 @@ class DocumentStore:
         """Return a session's folder, which is made if it is missing."""
         folder = self.folder / session
         if not folder.exists():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(folder)
             self.folder.chmod(0o700)
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
@@ -105,6 +105,10 @@ class DocumentStore:
             return (self.folder / session / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def has(self, session: str, name: str) -> bool:
+        """Return whether a document's file exists; it is not read."""
+        return (self.folder / session / name).exists()
 
     # --- uploads that are not complete -----------------------------------------------------
 

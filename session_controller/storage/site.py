@@ -12,7 +12,7 @@ from pathlib import Path
 
 from schemas.base import ID_LIMIT, is_identifier
 from session_controller.errors import SiteError, StoreBusyError, StoreDamagedError, StoreError
-from session_controller.settings import SERVE_OPTIONS, Settings
+from session_controller.settings import CHOSEN, Settings
 from session_controller.storage.database import DATABASE, PROGRAM
 from session_controller.storage.reader import Reader
 from session_controller.storage.store import Store
@@ -31,12 +31,12 @@ class Settled:
 
 
 def settle(
-    data: Path, site: str | None, wanted: Settings, options: Mapping[str, str] | None = None
+    data: Path, site: str | None, wanted: Settings, chosen: Mapping[str, str] | None = None
 ) -> Settled:
     """Store a data folder's settings; the site name is fixed at the first start.
 
-    The site of `wanted` is not used. The options of the start are stored for whoever restores a
-    backup elsewhere. Raises `SiteError`, `StoreError`.
+    The site of `wanted` is not used. What was chosen is stored for whoever restores a backup
+    elsewhere. Raises `SiteError`, `StoreError`.
     """
     with _patiently(data) as store:
         known = store.meta("site")
@@ -49,13 +49,21 @@ def settle(
         name = site or known or "main"
         try:
             store.set_meta("site", name)
-            store.set_meta("idle_limit_s", str(int(wanted.idle_limit.total_seconds())))
-            store.set_meta("screen_lock_s", str(int(wanted.screen_lock.total_seconds())))
-            store.set_meta(SERVE_OPTIONS, json.dumps(options or {}))
+            remember(store, settings=wanted, chosen=chosen or {})
             store.set_meta(PROGRAM, version("handrail"))
         except sqlite3.Error as error:
             raise StoreError(f"{data} cannot be written to: {error}") from error
         return Settled(replace(wanted, site=name), not store.flows())
+
+
+def remember(store: Store, *, settings: Settings, chosen: Mapping[str, str]) -> None:
+    """Store what a temporary box and a restore need of the configuration. Raises `sqlite3.Error`.
+
+    `chosen` is what is not the default, by dotted key, without secrets.
+    """
+    store.set_meta("idle_limit_s", str(int(settings.idle_limit.total_seconds())))
+    store.set_meta("screen_lock_s", str(int(settings.screen_lock.total_seconds())))
+    store.set_meta(CHOSEN, json.dumps(chosen))
 
 
 def remembered(data: Path) -> Settled:

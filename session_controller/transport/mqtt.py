@@ -42,8 +42,11 @@ class BrokerUrl:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise BrokerUrlError(f"{url!r} is not a valid address: {error}") from None
+        except ValueError:  # its text may repeat a part of the password
+            raise BrokerUrlError(
+                "a broker's address must be like mqtts://user:password@host:8883, with special "
+                "characters of the password as %XX"
+            ) from None
         if parts.scheme not in _PORTS or not parts.hostname:
             raise BrokerUrlError(
                 "a broker's address must be like mqtt://host:1883 or mqtts://host:8883"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from session_controller.backup.backups import BackupError, BackupPlan, Backups
-from session_controller.backup.manifest import Header, Manifest, existing, path_of
-from session_controller.backup.outlook import days_left, report, wait_s
-from session_controller.backup.packs import PageMap
+from session_controller.backup.manifest import Header, existing
+from session_controller.backup.outlook import days_left, wait_s
 from session_controller.storage.room import Room
 from session_controller.storage.store import Store
 
@@ -75,42 +74,3 @@ async def test_a_full_disk_is_not_asked_each_minute(tmp_path: Path) -> None:
         assert backups.is_due() is False
     finally:
         store.close()
-
-
-def test_doctor_names_what_is_to_be_done(tmp_path: Path) -> None:
-    """That the disk will be full soon, that a backup has no room, what a restore replaced."""
-    (tmp_path / "backups").mkdir()
-    (tmp_path / "handrail.sqlite").write_bytes(bytes(5 << 20))
-    for header in (_header(1.5, 90 << 20), _header(0, 100 << 20)):
-        Manifest(header, PageMap()).write(path_of(tmp_path, header.taken))
-    aside = tmp_path / "replaced-20261101T000000"
-    aside.mkdir()
-    (aside / "handrail.sqlite").write_bytes(bytes(3 << 20))
-    found = report(tmp_path, NOW + timedelta(hours=2), lambda _: Usage(1000 << 20, 0, 104 << 20))
-    said = {one.check: one for one in found}
-    assert said["backups"].text == "2, the newest of 2 hours ago"
-    assert said["room for backups"].state == "bad"
-    assert "full in some 0 days" in said["growth"].text
-    assert said["replaced data"].state == "note"
-    assert "(3.0 MiB)" in said["replaced data"].text
-    assert "handrail restore --forget-replaced" in said["replaced data"].text
-    found = report(tmp_path, NOW, lambda _: Usage(100 << 30, 0, 90 << 30))
-    assert [one.state for one in found] == ["ok", "ok", "note"]
-
-
-def test_doctor_says_that_documents_are_refused(tmp_path: Path) -> None:
-    """From when only the reserve is left."""
-    for free, refused in ((101, False), (100, True)):
-        found = report(tmp_path, NOW, lambda _, free=free: Usage(1000 << 20, 0, free << 20))
-        assert ("room for documents" in [one.check for one in found]) is refused
-    assert "100.0 MiB that are kept free" in found[-1].text
-
-
-def test_doctor_says_that_there_is_no_backup(tmp_path: Path) -> None:
-    """And counts those that are damaged."""
-    (tmp_path / "backups").mkdir()
-    assert [one.state for one in report(tmp_path, NOW)] == ["note"]
-    (tmp_path / "backups" / "handrail-x.backup").write_bytes(b"\xff\n")
-    [found] = report(tmp_path, NOW)
-    assert found.state == "bad"
-    assert "1 of 1 backups are damaged" in found.text

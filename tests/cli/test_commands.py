@@ -383,7 +383,7 @@ def test_doctor_finds_a_folder_well_and_changes_nothing(data: Path, handrail: Ha
 
 def test_doctor_finds_what_is_ill(tmp_path: Path, handrail: Handrail) -> None:
     """A folder that others may read or is not there, a wrong key or none, no database at all."""
-    assert handrail("doctor", "--data", tmp_path / "none").code == 1
+    assert handrail("doctor", "--data", tmp_path / "none").code == 2
     data = tmp_path / "data"
     handrail("flow", "list", "--data", data)
     before = (data / "handrail.sqlite").read_bytes()
@@ -391,24 +391,24 @@ def test_doctor_finds_what_is_ill(tmp_path: Path, handrail: Handrail) -> None:
     assert (data / "handrail.sqlite").read_bytes() == before
     data.chmod(0o755)
     ran = handrail("doctor", "--data", data)
-    assert ran.code == 1
-    assert "chmod 700" in ran.out
+    assert ran.code == 2
+    assert f"chmod -R go= {data}" in ran.out
     data.chmod(0o700)
     key = (data / "box.key").read_bytes()
     (data / "box.key").write_bytes(b"k" * 32)
     ran = handrail("doctor", "--data", data)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "another box" in ran.out
     (data / "box.key").unlink()
     ran = handrail("doctor", "--data", data)
-    assert ran.code == 1
-    assert "put back box.key" in ran.out
+    assert ran.code == 2
+    assert f"put back {data}/box.key" in ran.out
     (data / "box.key").write_bytes(key)
     (data / "box.key").chmod(0o600)
     assert handrail("doctor", "--data", data).code == 0
     (data / "handrail.sqlite").write_bytes(b"not a database" * 1000)
     ran = handrail("doctor", "--data", data)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "restore a backup" in ran.out
 
 

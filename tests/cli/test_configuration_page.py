@@ -21,7 +21,16 @@ from schemas.wire.destinations import (
 )
 from session_controller.backup.manifest import FOLDER as BACKUPS
 from session_controller.backup.outlook import ASIDE
-from session_controller.data_folder import ADMINS_FILE, BOX_FILE, DELIVERY_FILE
+from session_controller.configuration.page import with_table
+from session_controller.configuration.sections import by_option
+from session_controller.configuration.values import written
+from session_controller.data_folder import (
+    ADMINS_FILE,
+    BOX_FILE,
+    CONFIGURATION_FILE,
+    DELIVERY_FILE,
+    REHEARSAL_LOCK,
+)
 from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
 from session_controller.security.own_tls import FOLDER as TLS
@@ -51,17 +60,24 @@ def test_each_environment_variable_has_one_row() -> None:
     assert sorted(first_codes(PAGE, "## Environment variables")) == sorted(read)
 
 
-def test_each_option_of_serve_has_one_row_with_its_default() -> None:
-    """A default that is none is said in words."""
+def test_the_page_has_each_key() -> None:
+    """As the sections of the configuration say it."""
+    text = (ROOT / "docs" / PAGE).read_text()
+    assert with_table(text) == text
+
+
+def test_each_option_of_serve_sets_a_key() -> None:
+    """With the default and the help of the key; and each key's option is there."""
     command: Any = typer.main.get_command(app)
-    options = [one for one in command.commands["serve"].params if one.name != "help"]
-    told = rows(PAGE, "## Options of `handrail serve`")
-    assert [codes(row[0])[0] for row in told] == [one.opts[0] for one in options]
-    for option, (_, default, *_) in zip(options, told, strict=True):
-        if option.envvar:
-            assert f"`${option.envvar}`" in default
-        if option.default is not None:
-            assert str(option.default) in codes(default)
+    params = {one.opts[0]: one for one in command.commands["serve"].params}
+    keys = by_option()
+    assert list(params) == ["--data", "--config", *keys]
+    for name, one in keys.items():
+        assert params[name].help == one.said.about
+        assert params[name].name == one.parameter
+        assert params[name].envvar is None
+        if one.default is not None:
+            assert str(params[name].default).lower() == written(one.default)
 
 
 @pytest.fixture
@@ -73,6 +89,7 @@ def used(tmp_path: Path, handrail: Handrail) -> Path:
         ("deliver", "add", "out", "--folder", "."),
         ("backup",),
         ("tls", "create"),
+        ("config", "create"),
     ):
         assert handrail(*words, "--data", str(data)).code == 0
     assert handrail("restore", str(data / BACKUPS), "--data", str(data)).code == 0
@@ -91,6 +108,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             DOCUMENTS,
             KEY_FILE,
             TLS,
+            CONFIGURATION_FILE,
             DELIVERY_FILE,
             ADMINS_FILE,
             BACKUPS,
@@ -98,7 +116,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             POINT_FILE,
             BOX_FILE,
         ),
-        *("lock", "admin-*.lock", RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
+        *("lock", "admin-*.lock", REHEARSAL_LOCK, RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
     ]
     assert told[: len(known)] == known
 

@@ -94,7 +94,7 @@ def test_every_path_in_the_code_map_exists() -> None:
 def test_the_pages_show_commands() -> None:
     """They are found in blocks, over several lines, and within sentences."""
     beyond = commands_of((ROOT / "docs" / "how-to/network.md").read_text())
-    assert any("--tls-cert" in line and "--http" in line for line in beyond)
+    assert any("--mqtt" in line and "--http" in line for line in beyond)
     delivery = commands_of((ROOT / "docs" / "how-to/deliver-mqtt.md").read_text())
     assert any(line.startswith("handrail deliver add central") for line in delivery)
     assert faults_of("handrail deliver add x --no-such-thing")

@@ -120,7 +120,8 @@ def fault_of(ran: Ran, line: tuple[object, ...]) -> str | None:
         return f"{line}: {text[-400:]}"
     if ran.code not in (0, 1, 2, 3):
         return f"{line}: exit code {ran.code}: {text[-400:]}"
-    if ran.code in (2, 3) and not ran.err.strip():
+    # The exit code of `doctor` is the worst level that it found, as Nagios expects.
+    if ran.code in (2, 3) and not ran.err.strip() and line[0] != "doctor":
         return f"{line}: exit code {ran.code}, and not a word"
     return None
 
@@ -224,5 +225,5 @@ def test_a_data_folder_that_is_none(names: tuple[str, ...], where: str, typed: H
     ran = typed(*names, "--data", where, *as_json, *needed)
     assert fault_of(ran, names) is None
     assert ran.code != 0
-    if as_json and ran.code != 1:
+    if as_json and ran.code != 1 and names[0] != "doctor":
         assert json.loads(ran.err)["error"]["exit_code"] == ran.code

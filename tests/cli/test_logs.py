@@ -98,7 +98,7 @@ def test_a_box_logs_failed_tasks_so(
 ) -> None:
     """The event loop of `serve` has that handler."""
     monkeypatch.setattr(serve, "_calm_collector", lambda: None)
-    serve.run_until_told(_Failing, tmp_path)
+    serve.run_until_told(_Failing, tmp_path, lambda _: None)
     assert "a task failed: ValueError at" in caplog.text
 
 

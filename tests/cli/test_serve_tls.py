@@ -154,7 +154,7 @@ def test_files_that_cannot_be_used_are_named(
 def test_a_restore_lists_how_the_box_was_started(
     made: Made, tmp_path: Path, handrail: Handrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its options, without passwords, its certificate and key, and a key that is no file."""
+    """Its configuration, without passwords, its certificate and key, and a key that is no file."""
     data, copy = tmp_path / "data", tmp_path / "box.backup"
     monkeypatch.setenv(KEY_VARIABLE, base64.b64encode(b"k" * 32).decode())
     mine = tmp_path / "data" / "tls.key"
@@ -171,10 +171,10 @@ def test_a_restore_lists_how_the_box_was_started(
     ran = handrail("restore", copy, "--data", there)
     assert ran.code == 0, ran.err
     assert "- the box key: pass HANDRAIL_BOX_KEY" in ran.err
-    assert "--mqtt 127.0.0.1:0" in ran.err
-    assert "--idle-limit 7200s" in ran.err
-    assert f"--tls-key {mine}" in ran.err
-    assert f"- --tls-cert: {certificate} does not exist or cannot be read" in ran.err
+    assert 'listen.mqtt = "127.0.0.1:0"' in ran.err
+    assert 'sessions.idle_limit = "2h"' in ran.err
+    assert f'tls.key = "{mine}"' in ran.err
+    assert f"- tls.certificate: {certificate} does not exist or cannot be read" in ran.err
     assert (there / "tls.key").read_bytes() == mine.read_bytes()
 
 
@@ -182,7 +182,7 @@ def _remembers(data: Path) -> bool:
     with suppress(sqlite3.OperationalError):
         place = f"file:{data}/handrail.sqlite?mode=ro"
         with closing(sqlite3.connect(place, uri=True)) as looking:
-            found = looking.execute("SELECT 1 FROM meta WHERE key='serve_options'")
+            found = looking.execute("SELECT 1 FROM meta WHERE key='configuration'")
             return found.fetchone() is not None
     return False
 
@@ -198,4 +198,4 @@ def test_the_password_of_a_broker_is_not_remembered(tmp_path: Path, handrail: Ha
     files = [path for path in Path(backup).parent.rglob("*") if path.is_file()]
     assert not [path for path in files if b"sesame" in path.read_bytes()]
     ran = handrail("restore", backup, "--data", data)
-    assert "--broker mqtt://127.0.0.1:1" in ran.err
+    assert 'broker.url = "mqtt://127.0.0.1:1"' in ran.err

@@ -288,7 +288,11 @@ def test_the_files_come_back_with_a_backup(data: Path, tmp_path: Path, handrail:
 
 def _certificate(handrail: Handrail, data: Path) -> list[tuple[str, str]]:
     found = handrail("doctor", "--json", "--data", data).json["findings"]
-    return [(one["state"], one["text"]) for one in found if one["check"] == "certificate"]
+    return [
+        (one["level"], f"{one['text']}; {one['mend']}")
+        for one in found
+        if one["check"].startswith("certificate") and one["check"] != "certificate-names"
+    ]
 
 
 def test_the_doctor_looks_at_the_own_certificate(
@@ -299,7 +303,7 @@ def test_the_doctor_looks_at_the_own_certificate(
     assert (state, text.startswith("valid until ")) == ("ok", True)
     (data / "tls" / "box.key").chmod(0o640)
     ((state, text),) = _certificate(handrail, data)
-    assert state == "bad"
+    assert state == "warning"
     assert "chmod 600" in text
     (data / "tls" / "box.key").chmod(0o600)
     ca_key = (data / "tls" / "ca.key").read_bytes()
@@ -307,10 +311,10 @@ def test_the_doctor_looks_at_the_own_certificate(
     assert "handrail tls create --force" in _certificate(handrail, data)[0][1]
     (data / "tls" / "ca.key").write_bytes(ca_key)
     (data / "tls" / "box.key").write_text("torn")
-    assert [state for state, _ in _certificate(handrail, data)] == ["bad", "bad"]
+    assert [state for state, _ in _certificate(handrail, data)] == ["critical", "critical"]
     (data / "tls" / "box.pem").write_text("torn")
     ((state, text),) = _certificate(handrail, data)
-    assert (state, "does not contain certificates" in text) == ("bad", True)
+    assert (state, "does not contain certificates" in text) == ("critical", True)
     assert handrail("flow", "list", "--data", tmp_path / "plain").code == 0
     ((state, text),) = _certificate(handrail, tmp_path / "plain")
     assert (state, "handrail tls create" in text) == ("note", True)
@@ -324,7 +328,7 @@ def test_the_doctor_looks_at_a_given_certificate(tmp_path: Path, handrail: Handr
     with Serving(data, "--tls-cert", str(pem), "--tls-key", str(tmp_path / "server.key")) as box:
         assert box.end() == 0
     (first, *_) = _certificate(handrail, data)
-    assert first[0] == "bad"  # it ends tomorrow
+    assert first[0] == "warning"  # it ends tomorrow
     assert "expires on" in first[1]
     pem.write_bytes(pem.read_bytes() + (tmp_path / "ca.pem").read_bytes())
     assert not [text for _, text in _certificate(handrail, data) if "chain" in text]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from session_controller.errors import CertificateError
-from session_controller.integrity.certificates import certificate_findings
+from session_controller.preflight.certificate import certificate_findings
+from session_controller.preflight.checks import subject_of
 from session_controller.security.certificates import Hosts
 from session_controller.security.encryption import KEY_FILE, make_box_keys
 from session_controller.security.own_tls import OwnTls, WantedHosts
@@ -184,10 +185,13 @@ def test_the_end_of_the_ca_is_announced(scene: Scene, caplog: pytest.LogCaptureF
     scene.job().look(scene.reload)
     assert scene.own.certificate().not_valid_after_utc == end
     assert "make another with `handrail tls create --force`" in caplog.text
-    findings = certificate_findings(scene.data, end - 364 * _DAY)
-    assert [text for _, state, text in findings if state == "note" and "CA expires" in text]
-    findings = certificate_findings(scene.data, end - 366 * _DAY)
-    assert not [text for _, _, text in findings if "CA expires" in text]
+
+    def said(before: int) -> list[str]:
+        subject = subject_of(scene.data, end - before * _DAY)
+        return [each.text for each in certificate_findings(subject)]
+
+    assert [text for text in said(364) if "CA expires" in text]
+    assert not [text for text in said(366) if "CA expires" in text]
 
 
 def test_files_that_changed_are_reloaded(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from session_controller.audit.events import DeliveryChanged
 from session_controller.engine import events as f
+from session_controller.preflight.folder import MIN_FREE_BYTES
 from session_controller.service.monitoring import monitor as m
 from session_controller.service.monitoring.exposition import (
     Histogram,
@@ -19,7 +20,7 @@ from session_controller.service.monitoring.exposition import (
     gauge,
 )
 from session_controller.service.monitoring.monitor import BrokerProbe
-from session_controller.service.monitoring.readiness import MAX_BEHIND_S, MIN_FREE_BYTES
+from session_controller.service.monitoring.readiness import MAX_BEHIND_S
 from session_controller.service.unit_of_work import UnitOfWork
 from tests.faults.loopback import Stage, staged
 

@@ -145,7 +145,7 @@ def test_what_a_backup_cannot_contain_is_listed(
     assert f"- central: {password} does not exist or cannot be read" in ran.err
     assert "- later: a destination of this folder before" in ran.err
     doctor = handrail("doctor")
-    assert doctor.code == 1
+    assert doctor.code == 1, doctor.out
     assert f"share: the folder {share} does not exist" in doctor.out
 
 

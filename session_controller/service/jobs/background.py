@@ -33,6 +33,7 @@ from session_controller.service.jobs.status import StatusReport
 from session_controller.service.log_line import LogLine
 from session_controller.service.registry import Registry
 from session_controller.service.unit_of_work import PurgeOrder, UnitOfWork
+from session_controller.settings import Settings
 from session_controller.storage.commit import StoreTurn
 from session_controller.storage.store import Store
 
@@ -95,6 +96,20 @@ class BackgroundJobs:
             return
         if found:
             self._do(self._purge(replace(order, sessions=found)))
+
+    def use(self, settings: Settings, remember: Callable[[Store], None]) -> None:
+        """Use other settings from now on; `remember` stores what outlives the box."""
+        self._do(self._use(settings, remember))
+
+    async def _use(self, settings: Settings, remember: Callable[[Store], None]) -> None:
+        def turn() -> None:
+            self.retention.use(settings)
+            remember(self.store)
+
+        try:
+            await self.in_turn(turn)
+        except sqlite3.Error as error:
+            _log.error("the changed configuration is used but not remembered: %s", error)
 
     def _do(self, asked: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(asked)

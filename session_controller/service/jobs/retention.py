@@ -60,6 +60,12 @@ class Retention:
             elif last is not None:
                 self._look_at(self._compared.at - last)
 
+    def use(self, settings: Settings) -> None:
+        """Use other settings from now on; in the store's turn."""
+        purged_nothing, self.settings = not self._spans, settings
+        if purged_nothing and self._spans:
+            self._begin()
+
     def is_due(self) -> bool:
         """Return whether `find` is due; false if nothing is ever purged by itself."""
         return self.steady() >= self._next_s and bool(self._spans)

@@ -12,6 +12,7 @@ from schemas.wire.status import (
     BackupsStatus,
     DeliveriesStatus,
     DiskStatus,
+    FindingShown,
     LimitStatus,
     ScreensStatus,
     SessionsStatus,
@@ -20,6 +21,7 @@ from schemas.wire.status import (
 from schemas.wire.views import SessionStatus
 from session_controller.backup.outlook import Outlook
 from session_controller.engine.limits import OF_A_SESSION, Limit
+from session_controller.preflight.finding import Finding
 from session_controller.security.rate_limit import FREE_TRIES
 from session_controller.service.export_cache import KEPT_BYTES
 from session_controller.service.handlers.devices import may_connect
@@ -64,6 +66,7 @@ class StatusReport:
     in_turn: StoreTurn
     condition: Callable[[], Condition]
     surroundings: Callable[[], Surroundings]
+    findings: Callable[[], Sequence[Finding]]
 
     async def make(self, request_id: str) -> StatusShown:
         """Return the status now. Raises `sqlite3.Error`, `OSError`."""
@@ -89,6 +92,10 @@ class StatusReport:
             limits=tuple(
                 LimitStatus(limit=name, level=level, most=most, refused=refused)
                 for name, level, most, refused in levels
+            ),
+            findings=tuple(
+                FindingShown(check=each.check, level=each.level, text=each.text, mend=each.mend)
+                for each in self.findings()
             ),
         )
 

@@ -20,6 +20,7 @@ from schemas.wire.views import SessionStatus
 from session_controller.backup.manifest import existing, read_header
 from session_controller.engine.limits import Limit
 from session_controller.errors import StoreError
+from session_controller.preflight.finding import Finding, Level
 from session_controller.service.monitoring.activity import Activity, AddressOf
 from session_controller.service.monitoring.exposition import (
     Family,
@@ -80,6 +81,7 @@ class Monitor:
     counters: Mapping[str, int]
     state: Callable[[], ServiceState]
     broker: BrokerProbe
+    findings: Callable[[], Sequence[Finding]] = tuple
     activity: Activity = field(init=False)
     commit_seconds: Histogram = field(init=False)
     loop_lag: Histogram = field(init=False)
@@ -155,6 +157,12 @@ class Monitor:
             "handrail_ready",
             "Whether a check of /readyz passes.",
             [({"check": name}, int(name not in failing)) for name in CHECKS],
+        )
+        levels = Counter(finding.level for finding in self.findings())
+        yield gauge(
+            "handrail_findings",
+            "Findings of the last checks; `handrail status` says what to do.",
+            [({"level": level.value}, levels[level]) for level in Level],
         )
         usage = shutil.disk_usage(self._data)
         yield gauge("handrail_disk_free_bytes", "Free space on the data folder's disk.", usage.free)

@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from session_controller.preflight.folder import low_space
 from session_controller.storage.store import Store
 
 CHECKS = ("store", "broker", "database", "disk")
 """The names of the checks."""
-MIN_FREE_BYTES = 100 << 20
-"""Free space on the disk below which a box is not ready; `handrail doctor` reports it as bad, too.
-
-The write-ahead log alone can grow to 64 MiB.
-"""
 MAX_BEHIND_S = 30.0
 """Seconds without a completed batch after which a box is not ready: there is one each second."""
 
@@ -35,12 +31,12 @@ def checks(state: ServiceState, store: Store, free: int) -> Mapping[str, str | N
 
     Anyone may read it: it names nobody and nothing of the data folder.
     """
-    disk = f"The disk has {free >> 20} MiB free; {MIN_FREE_BYTES >> 20} MiB are needed."
+    disk = low_space(free)
     return {
         "store": store_problem(state),
         "broker": None if state.connected else "The controller is not connected to its broker.",
         "database": "The database is damaged; restore a backup." if store.is_damaged else None,
-        "disk": disk if free < MIN_FREE_BYTES else None,
+        "disk": f"{disk[0].upper()}{disk[1:]}." if disk else None,
     }
 
 

@@ -1,0 +1,175 @@
+"""The configuration of a box as its commands use it: read, checked, and applied while it runs."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from clients.cli.context import USAGE, Failure
+from clients.cli.logs import log_to_stderr
+from session_controller.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from session_controller.backup.backups import BackupPlan
+    from session_controller.box import TlsFiles
+    from session_controller.configuration.reading import Configured
+    from session_controller.configuration.sections import Sections
+    from session_controller.settings import Settings
+
+_log = logging.getLogger(__name__)
+_LEAST_TOKEN = 16
+"""Characters of a token: of a random one, 64 bits and more."""
+
+
+def configured(
+    data: Path, named: Path | None, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> "Configured":
+    """Return the configuration of a data folder's box, checked. Raises `Failure`.
+
+    `named` is a file that the command or the environment names; `options` are by section and key.
+    """
+    from session_controller.configuration.reading import configuration_file, read
+
+    if named is not None and not named.exists():
+        raise Failure(
+            f"the configuration {named} does not exist; make one with `handrail setup`, or with "
+            "`handrail config create`",
+            USAGE,
+        )
+    try:
+        return read(configuration_file(data, named), options)
+    except ConfigurationError as error:
+        raise Failure(f"the configuration cannot be used:\n{error}", USAGE) from None
+
+
+def check(found: "Configured", data: Path) -> None:
+    """Check what the keys mean together, and the files that they name. Raises `Failure`."""
+    from broker import Tls, tls_problem
+
+    tls = tls_files(found.sections, data)
+    # The box makes its own ones again if they cannot be used.
+    if (
+        tls
+        and not tls.own
+        and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
+    ):
+        raise Failure(f"cannot use TLS: {problem}", USAGE)
+    metrics_token(found.sections.metrics.token_file)
+
+
+def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
+    """Return the certificate files of a box: given ones, or its own. None: without TLS.
+
+    Raises `Failure` for an invalid combination, which names the options of the keys.
+    """
+    from session_controller.box import TlsFiles
+    from session_controller.security.own_tls import OwnTls
+
+    tls, redirect, own = found.tls, found.listen.http_redirect, OwnTls(data)
+    given = tls.certificate or tls.key or tls.client_ca
+    if tls.off and (given or redirect):
+        raise Failure("--no-tls excludes the other options of TLS; omit one of them", USAGE)
+    if found.broker.url is not None and (given or redirect):
+        raise Failure("TLS applies to the built-in broker; omit its options with --broker", USAGE)
+    if tls.certificate is not None and tls.key is not None:
+        return TlsFiles(tls.certificate, tls.key, tls.client_ca)
+    if tls.certificate or tls.key:
+        raise Failure("TLS requires both --tls-cert FILE and --tls-key FILE", USAGE)
+    if own.exists and not tls.off and found.broker.url is None:
+        return TlsFiles(own.certificate_file, own.key_file, tls.client_ca, own=True)
+    if tls.client_ca or redirect:
+        option = "--tls-client-ca" if tls.client_ca else "--http-redirect"
+        raise Failure(
+            f"{option} requires a certificate: make one with `handrail tls create`, or pass "
+            "--tls-cert and --tls-key",
+            USAGE,
+        )
+    return None
+
+
+def metrics_token(file: Path | None) -> str | None:
+    """Return the token in a file. Raises `Failure` if it cannot be used."""
+    if file is None:
+        return None
+    try:
+        token = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Failure(f"cannot read the token in {file}", USAGE) from None
+    if len(token) < _LEAST_TOKEN or not token.isprintable() or " " in token:
+        raise Failure(
+            f"the token in {file} must be one word of at least {_LEAST_TOKEN} characters; "
+            f"create one with `openssl rand -hex 32 > {file}`",
+            USAGE,
+        )
+    return token
+
+
+def settings_of(found: "Sections") -> "Settings":
+    """Return the settings of sessions; the site's name is settled with the data folder."""
+    from session_controller.settings import Settings
+
+    return Settings(
+        idle_limit=found.sessions.idle_limit,
+        screen_lock=found.sessions.screen_lock,
+        purge_completed=found.retention.completed,
+        purge_cancelled=found.retention.cancelled,
+    )
+
+
+def plan_of(found: "Sections") -> "BackupPlan":
+    """Return the plan of backups."""
+    from session_controller.backup.backups import BackupPlan
+    from session_controller.backup.keeping import Keep
+
+    return BackupPlan(found.backup.every or None, Keep(*astuple(found.backup.keep)))
+
+
+class Changeable(Protocol):
+    """The part of a running box that takes up a changed configuration."""
+
+    def reload(self) -> None:
+        """Read the certificate files again."""
+
+    def apply(self, settings: "Settings", plan: "BackupPlan", chosen: Mapping[str, str]) -> None:
+        """Use other settings from now on."""
+
+
+class Reloader:
+    """Reads the configuration of a running box again, and applies what can change."""
+
+    def __init__(
+        self, data: Path, current: "Configured", read_again: Callable[[], "Configured"]
+    ) -> None:
+        """`read_again` reads what was read at the start; it raises `Failure`."""
+        self._data, self._current, self._read_again = data, current, read_again
+        self._started, self._with_tls = current, self._has_tls(current)
+
+    def reload(self, box: Changeable) -> None:
+        """Apply what changed; if the configuration cannot be used, all stays as it was."""
+        try:
+            found = self._read_again()
+        except Failure as error:
+            _log.error("the configuration is not reloaded, all stays as it was: %s", error)
+            return
+        changed = [one for one in found.changes(self._current) if one.said.live]
+        sections = found.sections
+        if changed:
+            log_to_stderr(sections.log.format, sections.log.level)
+            box.apply(settings_of(sections), plan_of(sections), found.chosen())
+        for one in changed:
+            _log.info("the configuration changed: %s is %s", one.path, found.shown(one))
+        self._current = found
+        self._warn(found)
+        box.reload()
+
+    def _warn(self, found: "Configured") -> None:
+        """Log what will be applied at the next start."""
+        waiting = [one.path for one in found.changes(self._started) if not one.said.live]
+        if self._has_tls(found) != self._with_tls and not waiting:
+            waiting = ["the certificate of `handrail tls create`"]
+        if waiting:
+            _log.warning("restart the box to apply what changed: %s", ", ".join(waiting))
+
+    def _has_tls(self, found: "Configured") -> bool:
+        return tls_files(found.sections, self._data) is not None

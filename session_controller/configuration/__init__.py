@@ -1,0 +1,1 @@
+"""The configuration of a box: its keys, and where their values come from."""

@@ -1,0 +1,133 @@
+"""Values of the configuration and of the command line, as people write them."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+_PART = re.compile(r"(\d{1,10})([smhdwy])")
+SPAN = re.compile(f"(?:{_PART.pattern})+")
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
+_COUNTS = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")
+_MAX_PORT = 65_535
+_MAX_S = timedelta(days=36_500).total_seconds()
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def host_port(text: str) -> HostPort:
+    """Parse `HOST:PORT`. An IPv6 address is in brackets; port 0 means any free port.
+
+    Like all parsers here, raises `ValueError` with a message for a person.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r}: put an IPv6 address in brackets: [::1]:1883")
+    if not colon or not host or not port.isascii() or not port.isdigit():
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:1883")
+    if int(port) > _MAX_PORT:
+        raise ValueError(f"{text!r}: the port must be at most {_MAX_PORT}")
+    return HostPort(host, int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many backups to keep: the last ones, and one per day, week and month."""
+
+    last: int
+    daily: int
+    weekly: int
+    monthly: int
+
+    def __str__(self) -> str:
+        return f"{self.last},{self.daily},{self.weekly},{self.monthly}"
+
+
+def counts(text: str) -> Counts:
+    """Parse `LAST,DAYS,WEEKS,MONTHS`; at least the last backup is kept."""
+    found = _COUNTS.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not LAST,DAYS,WEEKS,MONTHS, such as 4,7,4,12")
+    parsed = Counts(*map(int, found.groups()))
+    if not parsed.last:
+        raise ValueError(f"{text!r}: at least the last backup must be kept")
+    return parsed
+
+
+def span(text: str) -> timedelta:
+    """Parse a span of time of at most 100 years: `90s`, `30m`, `24h`, `7d`, `6w`, `1y`, `1d12h`."""
+    if SPAN.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not a span of time, such as 30m, 24h, 7d or 1y")
+    parts = _PART.findall(text)
+    if sum(int(number) * _UNITS[unit].total_seconds() for number, unit in parts) > _MAX_S:
+        raise ValueError(f"{text!r}: a span of time must be at most 100y")
+    return sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
+
+
+def bare(url: str) -> str:
+    """Return a broker URL without its user and password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it is, or without its user and password if it has a password."""
+    user, at, _ = url.partition("://")[2].rpartition("@")
+    return bare(url) if at and ":" in user else url
+
+
+def written(value: object) -> str:
+    """Return a value as text that its parser accepts; `none` of no value."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return _written_span(value)
+        case Path():
+            return str(value.absolute())
+    return str(value)
+
+
+def _written_span(value: timedelta) -> str:
+    left, text = int(value.total_seconds()), ""
+    for unit in "dhms":
+        count, left = divmod(left, int(_UNITS[unit].total_seconds()))
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"

@@ -1,0 +1,126 @@
+"""Checks of a box's certificate: dates, key, chain, addresses."""
+
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from session_controller.errors import CertificateError
+from session_controller.preflight.database import can_decrypt
+from session_controller.preflight.finding import Finding, Level, critical, note, ok, warning
+from session_controller.preflight.subject import Subject
+from session_controller.security.certificates import hosts_of
+from session_controller.security.encryption import BoxKeyError, required_box_keys
+from session_controller.security.machine import this_machine
+from session_controller.security.own_tls import OwnTls, key_fits, read_certificates
+
+_CHECK = "certificate"
+_WARN_BEFORE = timedelta(days=30)
+_NEW_CA_BEFORE = timedelta(days=365)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_RENEW = "handrail tls renew"
+_REPLACE = "put a new certificate in its place, then systemctl reload handrail"
+_NEW_CA = "handrail tls create --force, then trust the new CA on each screen"
+
+
+def certificate_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield what is wrong with the certificate that a box of this folder uses; never raises."""
+    plan, own = subject.plan, OwnTls(subject.data)
+    if plan.tls_off or plan.broker:
+        return
+    if plan.certificate is not None:
+        yield from _checked(subject, *plan.certificate, None)
+    elif own.exists:
+        yield from _checked(subject, own.certificate_file, own.key_file, own)
+    else:
+        text = "there is none: the box does not use TLS"
+        yield note(_CHECK, text, "before screens on the network connect: handrail tls create")
+
+
+def _checked(
+    subject: Subject, certificate: Path, key: Path, own: OwnTls | None
+) -> Iterator[Finding]:
+    renew = _REPLACE if own is None else _RENEW
+    try:
+        chain = read_certificates(certificate)
+        found = [
+            *_dates(chain[0], certificate, subject.at, renew),
+            *_key(chain[0], certificate, key, renew),
+            *(_signatures(chain, certificate) if own is None else _own(own, subject)),
+        ]
+        notes = [*_hosts(chain[0], renew), *(_end_of_ca(own, subject.at) if own else ())]
+    except CertificateError as error:
+        yield critical(_CHECK, str(error), renew)
+        return
+    except OSError as error:
+        yield critical(_CHECK, f"{error.filename or certificate}: {error.strerror}", renew)
+        return
+    if not found:
+        yield ok(_CHECK, f"valid until {chain[0].not_valid_after_utc:%Y-%m-%d}, and fits its key")
+    yield from (*found, *notes)
+
+
+def _dates(leaf: x509.Certificate, path: Path, at: datetime, renew: str) -> Iterator[Finding]:
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if at < begin:
+        text = f"{path} is not valid before {begin:%Y-%m-%d}"
+        yield critical(_CHECK, text, f"check the clock of this machine, or: {renew}")
+    elif end <= at:
+        text = f"{path} expired on {end:%Y-%m-%d}, so screens cannot connect"
+        yield critical(_CHECK, text, renew)
+    elif end - at < _WARN_BEFORE:
+        yield warning(_CHECK, f"{path} expires on {end:%Y-%m-%d}", renew)
+
+
+def _key(leaf: x509.Certificate, path: Path, key: Path, renew: str) -> Iterator[Finding]:
+    if not key_fits(leaf, key.read_bytes()):
+        text = f"{key} is not the key of {path} (PEM, no password)"
+        yield critical(_CHECK, text, renew)
+    if key.stat().st_mode & _OTHERS:
+        text = f"other users can read the key {key}"
+        fix = partial(key.chmod, 0o600)
+        yield Finding("certificate-key", Level.WARNING, text, f"chmod 600 {key}", fix)
+
+
+def _signatures(chain: list[x509.Certificate], path: Path) -> Iterator[Finding]:
+    """Yield what keeps screens from following the certificates of a file to their CA."""
+    for each, issuer in pairwise(chain):
+        try:
+            each.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            text = f"{path} does not contain the certificate's chain in order"
+            mend = "write each certificate, then the one that signed it, into the file"
+            yield critical(_CHECK, text, mend)
+            return
+
+
+def _own(own: OwnTls, subject: Subject) -> Iterator[Finding]:
+    if not own.fits():
+        yield critical(_CHECK, "the box's certificate does not fit its CA", _RENEW)
+    if not can_decrypt(subject):
+        return
+    try:
+        own.open_ca(required_box_keys(subject.data))
+    except (BoxKeyError, CertificateError) as error:
+        yield warning("certificate-ca", str(error), _NEW_CA)
+
+
+def _end_of_ca(own: OwnTls, at: datetime) -> Iterator[Finding]:
+    """Yield when the box's CA ends, in its last year: each screen must trust another by then."""
+    end = own.ca().not_valid_after_utc
+    if end - at < _NEW_CA_BEFORE:
+        yield warning("certificate-ca", f"the box's CA expires on {end:%Y-%m-%d}", _NEW_CA)
+
+
+def _hosts(leaf: x509.Certificate, renew: str) -> Iterator[Finding]:
+    """Yield under which addresses of this machine screens refuse the certificate."""
+    there = hosts_of(leaf).addresses
+    missing = [str(each) for each in this_machine().addresses if each not in there]
+    if missing:
+        text = f"it is not for {', '.join(missing)}: screens that use such an address refuse it"
+        yield note("certificate-names", text, f"use a name that it has, or: {renew}")

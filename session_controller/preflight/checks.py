@@ -1,0 +1,88 @@
+"""The checks, and who runs which: all of them are read-only."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from session_controller.preflight.backups import backup_findings
+from session_controller.preflight.certificate import certificate_findings
+from session_controller.preflight.clock import clock_findings
+from session_controller.preflight.database import (
+    database_findings,
+    document_findings,
+    log_findings,
+    start_findings,
+)
+from session_controller.preflight.deliveries import delivery_findings
+from session_controller.preflight.finding import Finding, Level
+from session_controller.preflight.folder import disk_findings, folder_findings
+from session_controller.preflight.network import network_findings
+from session_controller.preflight.options import configuration_findings, option_findings
+from session_controller.preflight.subject import Plan, Subject, is_locked, planned
+from session_controller.storage.room import DiskUsage
+
+Check = Callable[[Subject], Iterable[Finding]]
+
+AT_START: tuple[Check, ...] = (folder_findings, start_findings)
+"""What `serve` checks before it opens the data folder."""
+_REFUSING = frozenset(
+    {"folder", "file-access", "file-owners", "database", "schema", "keys", "admin-secrets"}
+)
+"""Checks of which a critical finding would keep a box from starting, or from storing anything."""
+WHILE_RUNNING: tuple[Check, ...] = (
+    disk_findings,
+    backup_findings,
+    certificate_findings,
+    delivery_findings,
+    clock_findings,
+    option_findings,
+)
+"""What a running box checks from time to time, for `status`, its log and /metrics."""
+ALL: tuple[Check, ...] = (
+    folder_findings,
+    start_findings,
+    database_findings,
+    log_findings,
+    document_findings,
+    backup_findings,
+    certificate_findings,
+    delivery_findings,
+    clock_findings,
+    network_findings,
+    configuration_findings,
+    option_findings,
+)
+"""What `doctor` checks, whether or not a box runs."""
+
+
+def subject_of(
+    data: Path,
+    at: datetime,
+    plan: Plan | None = None,
+    usage: DiskUsage = shutil.disk_usage,
+    *,
+    configuration: Path | None = None,
+) -> Subject:
+    """Return what is to be checked; without a plan, as the configuration says."""
+    plan = plan or planned(data, configuration)
+    return Subject(data, at, plan, is_locked(data), usage, configuration)
+
+
+def run(checks: Iterable[Check], subject: Subject) -> Iterator[Finding]:
+    """Yield the findings of checks. What keeps one from its end is a finding, too."""
+    for check in checks if subject.data.is_dir() else (folder_findings,):
+        try:
+            yield from check(subject)
+        except OSError as error:
+            name = check.__name__.removesuffix("_findings")
+            text = f"cannot be checked: {error.filename or subject.data}: {error.strerror}"
+            yield Finding(name, Level.CRITICAL, text, "run it as the owner of the data folder")
+
+
+def refusals(subject: Subject) -> list[Finding]:
+    """Return what keeps a box from starting on a data folder; of a new folder, nothing."""
+    if not subject.data.exists() or subject.running:
+        return []
+    found = run(AT_START, subject)
+    return [each for each in found if each.level is Level.CRITICAL and each.check in _REFUSING]

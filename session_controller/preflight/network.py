@@ -1,0 +1,91 @@
+"""Checks of where a box listens, and of the broker that it uses instead of its own."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from session_controller.preflight.finding import Finding, critical, ok, warning
+from session_controller.preflight.subject import Address, Subject
+from session_controller.security.own_tls import OwnTls
+
+_WITHIN_S = 3.0
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
+def network_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield what keeps screens from connecting, and what others could read on the network."""
+    yield from _clear_text(subject)
+    if subject.plan.broker is not None:
+        yield from _broker(subject.plan.broker)
+    elif not subject.running:
+        taken = [found for each in subject.plan.listen.items() for found in _taken(*each)]
+        yield from taken or [ok("ports", "all addresses are free")]
+
+
+def _clear_text(subject: Subject) -> Iterator[Finding]:
+    plan = subject.plan
+    tls = plan.certificate is not None or (not plan.tls_off and OwnTls(subject.data).exists)
+    if plan.broker is not None:
+        found = urlsplit(plan.broker)
+        if found.scheme in ("mqtt", "ws") and not is_loopback(found.hostname or ""):
+            text = f"answers pass to the broker {found.hostname} without TLS"
+            yield warning("clear-text", text, "use an address that begins with mqtts://")
+    elif not tls:
+        open_to_all = [
+            f"{name} {host}:{port}"
+            for name, (host, port) in plan.listen.items()
+            if not is_loopback(host)
+        ]
+        if open_to_all:
+            text = f"others on the network can read answers: no TLS at {', '.join(open_to_all)}"
+            yield warning("clear-text", text, "handrail tls create, then start the box again")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can connect to a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _taken(option: str, address: Address) -> Iterator[Finding]:
+    """Try to listen as the box will; a socket that is bound and closed leaves nothing behind."""
+    host, port = address
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.create_server(found[0][4][:2], family=found[0][0]):
+            return
+    except socket.gaierror:
+        problem = f"{host} is neither an address nor a name of this machine"
+        mend = f"name an address of this machine with {option}; `ip address` lists them"
+    except OSError as error:
+        problem, mend = _why(error, option, host, port)
+    yield critical("ports", problem, mend)
+
+
+def _why(error: OSError, option: str, host: str, port: int) -> tuple[str, str]:
+    if error.errno == errno.EADDRINUSE:
+        mend = f"stop it (`sudo ss -ltnp 'sport = {port}'` names it), or choose another port"
+        return f"another program listens on {host}, port {port}", f"{mend} with {option}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        mend = f"name an address of this machine with {option}; `ip address` lists them"
+        return f"{host} is not an address of this machine", mend
+    if error.errno in (errno.EACCES, errno.EPERM):
+        mend = f"choose a port above 1023 with {option}, or give the service CAP_NET_BIND_SERVICE"
+        return f"this user may not listen on port {port}", mend
+    return f"cannot listen on {host}, port {port}: {error.strerror}", f"choose another {option}"
+
+
+def _broker(url: str) -> Iterator[Finding]:
+    found = urlsplit(url)
+    host, port = found.hostname or "", found.port or _PORTS.get(found.scheme, 1883)
+    try:
+        socket.create_connection((host, port), timeout=_WITHIN_S).close()
+    except OSError as error:
+        text = f"the broker at {host}, port {port} cannot be reached: {error.strerror or error}"
+        yield critical("broker", text, "start it, or correct --broker")
+    else:
+        yield ok("broker", f"something listens at {host}, port {port}")

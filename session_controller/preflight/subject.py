@@ -1,0 +1,128 @@
+"""What is checked: a data folder, and how its box is started."""
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from session_controller.configuration.reading import configuration_file, read
+from session_controller.configuration.sections import Sections
+from session_controller.configuration.values import without_password
+from session_controller.errors import ConfigurationError, StoreError
+from session_controller.settings import CHOSEN
+from session_controller.storage.database import DATABASE
+from session_controller.storage.reader import Reader
+from session_controller.storage.room import DiskUsage
+
+Address = tuple[str, int]
+LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a box is started, as far as checks need it; the defaults are those of `serve`."""
+
+    listen: Mapping[str, Address]
+    """By the name of the option: where it listens."""
+    certificate: tuple[Path, Path] | None = None
+    """Certificate and key of the site's own; None: those that the box makes, or no TLS."""
+    tls_off: bool = False
+    broker: str | None = None
+    """The URL of another broker, without user and password."""
+    backs_up: bool = True
+    purges: bool = True
+    idle_limit: timedelta = timedelta(hours=4)
+    screen_lock: timedelta = timedelta(minutes=10)
+    token_file: Path | None = None
+    """The file with the token that /metrics asks for."""
+    fonts: Path | None = None
+    """The folder with more fonts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is checked, and when."""
+
+    data: Path
+    at: datetime
+    plan: Plan
+    running: bool
+    """Whether a box runs on the folder."""
+    usage: DiskUsage
+    configuration: Path | None = None
+    """The configuration file that the environment or an option names."""
+
+    @property
+    def database(self) -> Path:
+        """The path of the database."""
+        return self.data / DATABASE
+
+
+def plan_of(found: Sections) -> Plan:
+    """Return what checks need of a configuration."""
+    addresses = {
+        "--mqtt": found.listen.mqtt,
+        "--http": found.listen.http,
+        "--http-redirect": found.listen.http_redirect,
+    }
+    listen = {name: (each.host, each.port) for name, each in addresses.items() if each is not None}
+    files = found.tls.certificate, found.tls.key
+    fonts = os.environ.get("HANDRAIL_FONTS")
+    return Plan(
+        {} if found.broker.url else listen,
+        certificate=(files[0], files[1]) if files[0] and files[1] else None,
+        tls_off=found.tls.off,
+        broker=without_password(found.broker.url) if found.broker.url else None,
+        backs_up=bool(found.backup.every),
+        purges=bool(found.retention.completed),
+        idle_limit=found.sessions.idle_limit,
+        screen_lock=found.sessions.screen_lock,
+        token_file=found.metrics.token_file,
+        fonts=Path(fonts) if fonts else None,
+    )
+
+
+def planned(data: Path, file: Path | None) -> Plan:
+    """Return how the box of a data folder will be started: by its file, or as the last time.
+
+    That of a box with the defaults where neither can be read.
+    """
+    with suppress(ConfigurationError, OSError):
+        if found := configuration_file(data, file):
+            return plan_of(read(found).sections)
+        return plan_of(read(None, _chosen(data)).sections)
+    return plan_of(Sections())
+
+
+def _chosen(data: Path) -> dict[str, dict[str, str]]:
+    """Return the configuration of the last start, by section and key."""
+    layers: dict[str, dict[str, str]] = {}
+    if (data / DATABASE).exists():
+        with (
+            suppress(sqlite3.Error, StoreError, ValueError, OSError),
+            Reader.without_keys(data / DATABASE) as reader,
+        ):
+            for path, text in json.loads(reader.meta(CHOSEN) or "{}").items():
+                section, _, name = path.partition(".")
+                layers.setdefault(section, {})[name] = text
+    return layers
+
+
+def is_locked(data: Path) -> bool:
+    """Return whether a process has locked a data folder: a box, or a command."""
+    try:
+        handle = os.open(data / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

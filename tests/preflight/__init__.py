@@ -1,0 +1,1 @@
+"""The checks of `handrail doctor`, each with planted faults."""
