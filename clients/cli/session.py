@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, Limit, program
-from clients.cli.output import first, moment, plain, print_facts, print_json, say
+from clients.cli.output import first, moment, plain, print_facts, print_json, print_rows, say
 from clients.cli.output import print_table as table
 from clients.cli.record import PaperSize, RecordFormat, hand_out
 from clients.cli.types import since, span
@@ -150,8 +150,8 @@ def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
     rows = [
         (
             line.session,
-            line.label or "",
-            line.status + (", test" if line.test else ""),
+            " ".join(filter(None, ("(test)" * bool(line.test), line.label))),
+            line.status,
             f"{line.step_index + 1}/{line.steps_total} {line.step_id}",
             _patient(line),
             line.host or "",
@@ -244,12 +244,12 @@ def timeline(
     if as_json:
         print_json(plain(lines))
         return
-    rows = [
+    rows = (
         (moment(line.at), str(line.revision), line.device or "", line.event, line.summary)
         for line in lines
-    ]
-    columns = ("at", "revision", "device", "event", "about")
-    table(columns, rows, "There are no events.", prose=("about",))
+    )
+    widths = {"at": 25, "revision": 8, "device": 20, "event": 20, "about": 16}
+    print_rows(widths, rows, "There are no events.")
 
 
 @app.command(epilog="Example: handrail session history s-3f9a… --field last-name")
@@ -272,18 +272,17 @@ def history(
     if as_json:
         print_json(plain(changes))
         return
-    rows = [
+    rows = (
         (
             moment(one.at),
             one.device or "",
             one.field_id + (" (removed)" if one.removed else ""),
-            _value(one.before),
-            _value(one.after),
+            f"{_value(one.before)} → {_value(one.after)}",
         )
         for one in changes
-    ]
-    columns = ("at", "device", "field", "before", "after")
-    table(columns, rows, "Nothing was entered.", prose=("before", "after"))
+    )
+    widths = {"at": 25, "device": 20, "field": 24, "before → after": 30}
+    print_rows(widths, rows, "Nothing was entered.")
 
 
 def _value(value: object) -> str:

@@ -32,7 +32,7 @@ def test_what_is_simulated_is_marked(data: Path, handrail: Handrail) -> None:
     """In the list, in the view, in the record, and in each resource of an export."""
     ran = handrail("simulate", "pre-registration", "--data", data, "--json")
     (session,) = (r["session"] for r in ran.json["results"])
-    assert ", test" in handrail("session", "list", "--all", "--data", data).out
+    assert "(test) simulated" in handrail("session", "list", "--all", "--data", data).out
     assert "a rehearsal" in handrail("session", "show", session, "--data", data).out
     assert handrail("session", "show", session, "--data", data, "--json").json["test"] is True
     export = ("session", "export", session, "--data", data, "--format")
