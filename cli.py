@@ -19,11 +19,13 @@ from clients.cli.context import DATA, UNAVAILABLE, Data, Failure, Place, Program
 from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
 from clients.cli.logs import log_to_stderr
+from clients.cli.output import say
 from session_controller.data_folder import BOX_FILE, SLOTS, take_slot
 from session_controller.errors import NoFreeSlotError, StoreBusyError
 
 if TYPE_CHECKING:
     from broker import Limits
+    from session_controller.backup.upgrading import Upgraded
     from session_controller.box import BrokerOrder, EmbeddedBroker
     from session_controller.configuration.reading import Configured
     from session_controller.preflight.finding import Finding
@@ -50,6 +52,7 @@ class Commands(LazyGroup):
         "backup": "clients.cli.backup:app",
         "soak": "clients.cli.soak",
         "restore": "clients.cli.restore",
+        "upgrade": "clients.cli.upgrade",
         "simulate": "clients.cli.simulate",
         "demo": "clients.demo.cli",
         "schema": "clients.cli.schema",
@@ -176,6 +179,7 @@ def serve(
     log_to_stderr(given.log.format, given.log.level)
     _refuse(refusals(subject_of(data, datetime.now(UTC), checked_plan(given))))
     with explaining(data):
+        upgrade_first(data)
         settled = settle(data, given.site.name, settings_of(given), found.chosen())
         if given.backup.to is None:
             forget_copies(data)
@@ -219,6 +223,19 @@ def _refuse(findings: "list[Finding]") -> None:
     if findings:
         lines = (f"{each.text}; {each.mend}" for each in findings)
         raise Failure("\n".join(("the box cannot start:", *lines)))
+
+
+def upgrade_first(data: Path) -> "Upgraded | None":
+    """Back up and migrate a data folder of an earlier version. Raises `StoreError`."""
+    from session_controller.storage.database import schema_of
+
+    if not schema_of(data).pending:
+        return None
+    from clients.cli.systemd import UPGRADING, notify
+    from session_controller.backup.upgrading import upgrade
+
+    notify(UPGRADING)
+    return upgrade(data)
 
 
 # --- the wiring ----------------------------------------------------------------------------
@@ -325,6 +342,8 @@ def _private(data: Path) -> Iterator[Place]:
     from session_controller.box import Box, BoxSettings
     from session_controller.storage.site import remembered
 
+    if done := upgrade_first(data):
+        say(f"migrated the data of an earlier version; the way back is {done.backup}")
     settled = remembered(data)
     order = BoxSettings(
         data,

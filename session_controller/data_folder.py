@@ -15,6 +15,8 @@ ADMINS_FILE = "admin.json"
 """The secrets of the admin devices."""
 DELIVERY_FILE = "delivery.json"
 """The destinations of completed sessions."""
+REHEARSAL_LOCK = "rehearsal.lock"
+"""Locked by simulations: what rehearses while none holds it was left by one that was killed."""
 CONFIGURATION_FILE = "handrail.toml"
 """The configuration, if it is not elsewhere."""
 SLOTS = tuple(f"admin-{n}" for n in range(1, 9))
@@ -61,3 +63,19 @@ def take_slot(folder: Path) -> Iterator[tuple[str, str]]:
             os.close(handle)
         return
     raise NoFreeSlotError(f"{len(SLOTS)} other commands are running on {folder}; try again later")
+
+
+@contextmanager
+def rehearsing(folder: Path) -> Iterator[bool]:
+    """Note that a simulation runs on a folder's box; yield whether it is the only one."""
+    handle = os.open(folder / REHEARSAL_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:
+            alone = False
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield alone
+    finally:
+        os.close(handle)

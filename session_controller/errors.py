@@ -17,6 +17,14 @@ class DestinationsError(StoreError):
     """The file of the destinations cannot be used; the message says where and what is allowed."""
 
 
+class StoreNewerError(StoreError):
+    """The database is of a newer version of the program; it is left unchanged."""
+
+
+class StoreOutdatedError(StoreError):
+    """The database is of an earlier version of the program, and was not backed up yet."""
+
+
 class SiteError(StoreError):
     """The site's name is not valid, or differs from the folder's."""
 

@@ -160,7 +160,11 @@ def load_rules_file(path: Path) -> RulesFile:
         content = yaml.safe_load(text)
     except OSError as error:
         raise RulesFileError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RulesFileError(f"{path}: is not text in UTF-8 (byte {error.start + 1})") from None
+    except RecursionError:
+        raise RulesFileError(f"{path}: invalid YAML: nested too deeply") from None
+    except yaml.YAMLError as error:
         raise RulesFileError(f"{path}: invalid YAML: {error}") from None
     try:
         return RulesFile.model_validate(content)

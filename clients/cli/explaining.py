@@ -17,6 +17,7 @@ from session_controller.errors import (
     StoreBusyError,
     StoreDamagedError,
     StoreError,
+    StoreNewerError,
 )
 
 
@@ -35,6 +36,8 @@ def explaining(data: Path) -> Iterator[None]:
         from session_controller.backup.backups import advice
 
         raise Failure(f"{error}; nothing was written to it; {advice(data)}") from None
+    except StoreNewerError as error:
+        raise Failure(f"{error}{_way_back(data)}") from None
     except (StoreError, KeyringError, CertificateError) as error:
         raise Failure(str(error)) from None
     except (BrokerUrlError, ReceiptError) as error:
@@ -45,3 +48,10 @@ def explaining(data: Path) -> Iterator[None]:
         what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
         hint = "choose another address (--mqtt, --http) or folder (--data)"
         raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
+
+
+def _way_back(data: Path) -> str:
+    from session_controller.backup.upgrading import way_back
+
+    found = way_back(data)
+    return f": `handrail restore {found} --data {data}`" if found else ""

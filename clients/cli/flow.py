@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, Unused, program
+from clients.cli.context import DATA, FAILED, USAGE, AsJson, Data, Failure, Unused, program
 from clients.cli.output import moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
 
@@ -71,11 +71,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def add_flow(
-    admin: "AdminClient", flow: "Flow", mapping: dict[str, Any] | None = None
+    admin: "AdminClient",
+    flow: "Flow",
+    mapping: dict[str, Any] | None = None,
+    *,
+    without_mapping: bool = False,
 ) -> "FlowAdded":
     """Add a flow; it is sent in its canonical form, which is never larger than its source."""
     questionnaire: dict[str, Any] = json.loads(flow.canonical)
-    return admin.add_flow(questionnaire, mapping=mapping)
+    return admin.add_flow(questionnaire, mapping=mapping, without_mapping=without_mapping)
 
 
 @app.command(epilog="Example: handrail flow add intake.json --mapping intake.mapping.json")
@@ -84,23 +88,32 @@ def add(
     file: File,
     *,
     mapping: MappingFile = None,
+    without_mapping: Annotated[
+        bool, typer.Option("--without-mapping", help="Drop the mapping of the earlier version.")
+    ] = False,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Add a questionnaire as a flow. Open sessions keep the version they started with.
 
-    Adding it again replaces its mapping, also for existing sessions.
+    Adding it again with --mapping replaces its mapping, also for existing sessions; without, the
+    mapping of the earlier version is kept.
     """
     from schemas.wire.requests import PatientFields
 
+    if mapping is not None and without_mapping:
+        raise Failure("pass --mapping or --without-mapping, not both", USAGE)
     flow = read_flow(file)
     with program(context).reach(data) as admin:
-        added = add_flow(admin, flow, _rules(mapping))
+        added = add_flow(admin, flow, _rules(mapping), without_mapping=without_mapping)
     patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
     ids = {"flow_id": added.flow_id, "flow_ref": added.flow_ref}
     if as_json:
-        print_json({**ids, "patient": plain(patient), "notes": _notes(flow)})
+        kept = bool(added.kept_mapping)
+        print_json({**ids, "patient": plain(patient), "kept_mapping": kept, "notes": _notes(flow)})
         return
+    if added.kept_mapping:
+        ids["mapping"] = "kept from the earlier version; --without-mapping drops it"
     print_facts({**ids, **_who(flow, patient)})
     for note in flow.notes:
         say(f"note: {note}")

@@ -117,17 +117,16 @@ def verify(
 
 
 def _facts(found: FolderAudit) -> dict[str, str]:
-    verified = (
-        f"{found.after + 1:,} to {found.entries:,}" if found.entries > found.after else "none"
-    )
-    if found.verified_at:
-        verified += f"; those before at {moment_of(found.verified_at)}, and again with --all"
+    new = found.entries > found.after
     facts = {
         "whole": "no" if found.faults else "yes",
         "entries": f"{found.entries:,}, signed up to {found.signed:,}",
-        "verified": verified,
-        "sessions": f"{found.sessions:,}, and {found.purged:,} purged",
+        "verified now": f"{found.after + 1:,} to {found.entries:,}" if new else "no entry is new",
+        "sessions": f"{found.sessions:,} verified, {found.purged:,} purged",
     }
+    if found.verified_at:
+        at = moment_of(found.verified_at)
+        facts["before"] = f"1 to {found.after:,}, verified {at}; --all verifies them again"
     if not found.remembered and not found.faults:
         facts["next time"] = "all again: nothing is signed yet, or the data folder is not writable"
     return facts

@@ -8,11 +8,13 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
+from typer import core
 from typer.core import TyperGroup
 
 from clients.cli.context import FAILED, INTERRUPTED
 from clients.cli.owner import note
 
+core.HAS_RICH = False  # help and usage errors as plain text: frames would load 300 ms of modules
 _HIDDEN = re.compile("does not exist|is not (readable|writable)")
 """What is reported of a file that this user cannot access, when arguments are parsed."""
 
@@ -70,13 +72,21 @@ class _Commands(Mapping[str, Any]):
         place = self._places[name]
         if name not in self._loaded and place is not None:
             self._loaded[name] = _load(name, place)
-        return self._loaded[name]
+        return _with_first_sentence(self._loaded[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+def _with_first_sentence(command: Any) -> Any:
+    """Let lists of commands show the first sentence of each whole, not cut off."""
+    for one in (command, *getattr(command, "commands", {}).values()):
+        first = " ".join((one.help or "").split()).partition(". ")[0]
+        one.short_help = first.removesuffix(".")
+    return command
 
 
 def _load(name: str, place: str) -> Any:

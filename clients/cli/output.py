@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -41,11 +42,15 @@ def first(found: Iterable[Line], limit: int) -> tuple[list[Line], bool]:
     return lines[:limit], len(lines) > limit
 
 
+_WIDE = 200
+"""Of an output that is no terminal."""
+
+
 def out() -> "Console":
     """Return a console on stdout; lines are not wrapped to 80 columns off a terminal."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
     return Console(file=sys.stdout, width=width, highlight=False, emoji=False)
 
 
@@ -158,18 +163,44 @@ _NARROW = 16
 def print_rows(widths: Mapping[str, int], rows: Iterable[Sequence[str]], empty: str) -> None:
     """Print a table row by row, as the rows come; longer values are not cut.
 
-    `widths` has the columns by name. Prints the message `empty` to stderr if there are no rows.
+    `widths` has the columns by name. Where they do not fit, there are no columns: what is filled
+    follows one after the other, and continues on an indented line. Prints the message `empty` to
+    stderr if there are no rows.
     """
+    room = _room()
+    fits = sum(widths.values()) + _GAP * (len(widths) - 1) <= room
     header: Sequence[str] | None = tuple(widths)
     for row in rows:
-        for line in filter(None, (header, row)):
-            padded = (
-                value.ljust(width) for value, width in zip(line, widths.values(), strict=True)
-            )
-            sys.stdout.write(printable("  ".join(padded).rstrip()) + "\n")
+        if not fits:
+            _print_flowing(row, room)
+        else:
+            for line in filter(None, (header, row)):
+                cells = zip(line, widths.values(), strict=True)
+                padded = (value.ljust(width) for value, width in cells)
+                sys.stdout.write(printable((" " * _GAP).join(padded).rstrip()) + "\n")
         header = None
     if header:
         say(empty)
+
+
+def _room() -> int:
+    """Return the width of the output, as `out` has it, without loading its library."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+
+
+def _print_flowing(row: Sequence[str], room: int) -> None:
+    """Print the cells that are filled one after the other; none is broken."""
+    line = ""
+    for cell in map(printable, filter(None, row)):
+        longer = f"{line}{' ' * _GAP}{cell}" if line else cell
+        if line and len(longer) > room:
+            sys.stdout.write(line + "\n")
+            longer = " " * (2 * _GAP) + cell
+        line = longer
+    sys.stdout.write(line + "\n")
 
 
 def printable(line: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, Limit, program
-from clients.cli.output import first, moment, plain, print_facts, print_json, say
+from clients.cli.output import first, moment, plain, print_facts, print_json, print_rows, say
 from clients.cli.output import print_table as table
 from clients.cli.record import PaperSize, RecordFormat, hand_out
 from clients.cli.types import since, span
@@ -80,13 +80,16 @@ def open_session(
         str | None,
         typer.Option(metavar="DEVICE", help="The front-desk screen that leads the session."),
     ] = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="A rehearsal: marked everywhere, and never delivered.")
+    ] = False,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Open a session. Prints its id and, without --kiosk, a code for the patient screen."""
     with program(context).reach(data) as admin:
         opened = admin.open_session_for(
-            host or admin.credential.device, flow, label=label, patient_device=kiosk
+            host or admin.credential.device, flow, label=label, patient_device=kiosk, test=test
         )
         if host is None:  # this command exits in a moment and must not remain the host
             admin.leave_session(opened.session)
@@ -147,10 +150,10 @@ def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
     rows = [
         (
             line.session,
-            line.label or "",
+            " ".join(filter(None, ("(test)" * bool(line.test), line.label))),
             line.status,
             f"{line.step_index + 1}/{line.steps_total} {line.step_id}",
-            ("online" if line.patient_online else "away") + (" HELP" * line.help_requested),
+            _patient(line),
             line.host or "",
             moment(line.updated_at),
         )
@@ -158,6 +161,16 @@ def _print_sessions(sessions: "Sequence[LobbyLine]", empty: str) -> None:
     ]
     columns = ("session", "label", "status", "step", "patient", "host", "last change")
     table(columns, rows, empty, prose=("label", "step"), spare=("host", "step"))
+
+
+_OPEN = ("waiting", "active", "paused")
+
+
+def _patient(line: "LobbyLine") -> str:
+    """Return where the patient is; nobody is at the screen for a session that has ended."""
+    if line.status not in _OPEN:
+        return ""
+    return ("online" if line.patient_online else "away") + (" HELP" * line.help_requested)
 
 
 @app.command(epilog="Example: handrail session show s-3f9a…")
@@ -231,12 +244,12 @@ def timeline(
     if as_json:
         print_json(plain(lines))
         return
-    rows = [
+    rows = (
         (moment(line.at), str(line.revision), line.device or "", line.event, line.summary)
         for line in lines
-    ]
-    columns = ("at", "revision", "device", "event", "about")
-    table(columns, rows, "There are no events.", prose=("about",))
+    )
+    widths = {"at": 25, "revision": 8, "device": 20, "event": 20, "about": 16}
+    print_rows(widths, rows, "There are no events.")
 
 
 @app.command(epilog="Example: handrail session history s-3f9a… --field last-name")
@@ -259,18 +272,17 @@ def history(
     if as_json:
         print_json(plain(changes))
         return
-    rows = [
+    rows = (
         (
             moment(one.at),
             one.device or "",
             one.field_id + (" (removed)" if one.removed else ""),
-            _value(one.before),
-            _value(one.after),
+            f"{_value(one.before)} → {_value(one.after)}",
         )
         for one in changes
-    ]
-    columns = ("at", "device", "field", "before", "after")
-    table(columns, rows, "Nothing was entered.", prose=("before", "after"))
+    )
+    widths = {"at": 25, "device": 20, "field": 24, "before → after": 30}
+    print_rows(widths, rows, "Nothing was entered.")
 
 
 def _value(value: object) -> str:
@@ -354,6 +366,14 @@ def purge(
         ),
     ] = None,
     *,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Delete nothing; say what would go. Alone: what the box will purge by itself "
+            "within a day.",
+        ),
+    ] = False,
     undelivered: Annotated[
         bool,
         typer.Option("--undelivered", help="Purge the given IDs even if they are not delivered."),
@@ -362,6 +382,13 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Permanently delete ended sessions with everything entered in them."""
+    if dry_run:
+        from clients.cli.purge_preview import preview
+
+        if undelivered:
+            raise Failure("pass --dry-run or --undelivered, not both", USAGE)
+        preview(program(context), data, sessions or (), older_than, as_json=as_json)
+        return
     if not sessions and older_than is None:
         raise Failure("pass the ids of the sessions to purge, or --older-than 24h", USAGE)
     if undelivered and not sessions:

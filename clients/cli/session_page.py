@@ -45,13 +45,14 @@ def session_page(
 def _head(view: FacilityView, deliveries: Iterable[SessionDelivery]) -> Table:
     head = Table.grid(padding=(0, 2))
     people = ", ".join(
-        f"{name} ({p.role}{', host' if p.host else ''}, {'online' if p.online else 'away'})"
+        f"{name} ({p.role}{', host' * p.host}{_presence(view, online=p.online)})"
         for name, p in view.participants.items()
     )
     rows = {
         "session": view.session,
         "label": view.label or "",
         "status": str(view.status),
+        "test": "a rehearsal, never delivered" if view.test else "",
         "check words": " ".join(view.check_words),
         "who": people,
         "revision": f"{view.revision} of {moment(view.updated_at)}",
@@ -65,6 +66,13 @@ def _head(view: FacilityView, deliveries: Iterable[SessionDelivery]) -> Table:
         if text:
             head.add_row(f"[dim]{name}[/]", escape(text))
     return head
+
+
+def _presence(view: FacilityView, *, online: bool) -> str:
+    """Return whether a screen is there; nobody is, once the session has ended."""
+    if view.status.ended:
+        return ""
+    return ", online" if online else ", away"
 
 
 def _identified(stated: IdentifiedView) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, FAILED, AsJson, Failure, Place, Program, program
+from clients.cli.context import FAILED, AsJson, Failure, Place, Program, program
 from clients.cli.output import print_facts, print_json, say
 from clients.cli.owner import act_as_owner
 from clients.cli.types import span
@@ -61,21 +60,28 @@ def simulate(
         typer.Option(
             "--data",
             metavar="DIR",
-            envvar="HANDRAIL_DATA",
-            help="The data folder. Default: `data` if a box runs there, or else a temporary one.",
+            help="Use the box of this data folder. Default: a temporary box.",
             callback=act_as_owner,
         ),
     ] = None,
+    with_destinations: Annotated[
+        bool,
+        typer.Option(
+            "--with-destinations",
+            help="Also use a box that delivers. Nothing simulated is delivered.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate sessions of a flow, with generated answers, over real connections.
 
-    Uses the box that runs on the data folder, or starts a temporary one. Exits with 1 unless every
-    session was completed.
+    Starts a temporary box, unless --data names one. The sessions are marked as a test wherever they
+    are shown or exported, and never delivered; of the simulated screens nothing remains. Exits with
+    1 unless every session was completed.
     """
     from clients.simulator.simulator import simulate as play
 
-    with _somewhere(program(context), data) as place:
+    with _somewhere(program(context), data, with_destinations=with_destinations) as place:
         flow_id = _flow_id(place, flow)
         with _progress(sessions) as progress:
             results = play(
@@ -88,6 +94,7 @@ def simulate(
                 seed=seed,
                 timeout=timeout.total_seconds() if timeout else None,
                 progress=progress,
+                test=True,
             )
         if responses is not None:
             _write_responses(place, responses, results)
@@ -97,20 +104,41 @@ def simulate(
 
 
 @contextmanager
-def _somewhere(with_program: Program, data: Path | None) -> Iterator[Place]:
-    """Yield the requested box, or the one that runs on `data`, or else a temporary one."""
-    if data is not None:
-        with with_program.visit(data) as place:
+def _somewhere(
+    with_program: Program, data: Path | None, *, with_destinations: bool
+) -> Iterator[Place]:
+    """Yield the box that is named, or a temporary one."""
+    from clients.cli.scratch import scratch_folder
+
+    if data is None:
+        with scratch_folder("handrail-simulate-") as folder, with_program.visit(folder) as place:
             yield place
-    elif DATA.is_dir() and with_program.runs(DATA):
-        with with_program.running(DATA) as place:
-            yield place
-    else:
-        with (
-            tempfile.TemporaryDirectory(prefix="handrail-") as folder,
-            with_program.visit(Path(folder)) as place,
-        ):
-            yield place
+        return
+    with (
+        with_program.visit(data) as place,
+        _rehearsal(data, place, with_destinations=with_destinations),
+    ):
+        yield place
+
+
+@contextmanager
+def _rehearsal(data: Path, place: Place, *, with_destinations: bool) -> Iterator[None]:
+    """Refuse a box that delivers; remove what killed simulations left, if no other one runs."""
+    from clients.sdk.admin import AdminClient
+    from clients.simulator.simulator import sweep
+    from session_controller.data_folder import rehearsing
+
+    with rehearsing(data) as alone:
+        with AdminClient(place.url, place.credential) as admin:
+            names = [each.destination.name for each in admin.list_destinations()]
+            if names and not with_destinations:
+                raise Failure(
+                    f"this box delivers to {', '.join(names)}; simulate without --data, on a "
+                    "temporary box, or pass --with-destinations: nothing simulated is delivered"
+                )
+            if alone:
+                sweep(admin)
+        yield
 
 
 def _flow_id(place: Place, named: str) -> str:

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,21 +37,23 @@ def soak(
 ) -> None:
     """Test a temporary box for a long time under load and faults; exit with 1 on any failure.
 
+    It never touches another box: with --data, its folder is made in that one, and removed at last.
     The box is killed once and paused repeatedly; its memory and descriptors must not grow.
     """
+    from clients.cli.scratch import scratch_folder
     from clients.sdk.credential import Credential
     from clients.simulator.soak import BoxUnderSoak
     from clients.simulator.soak import soak as run_soak
     from schemas.base import Role
 
-    with tempfile.TemporaryDirectory(prefix="handrail-soak-", dir=data) as folder:
+    with scratch_folder("handrail-soak-", data) as folder:
         port = _free_port()
-        order = [*program(context).command, "serve", "--data", folder, "--backup-every", "0s"]
+        order = [*program(context).command, "serve", "--data", str(folder), "--backup-every", "0s"]
         order += ["--config", os.devnull]  # a box of its own
         order += ["--mqtt", f"127.0.0.1:{port}", "--http", "127.0.0.1:0"]
         box = BoxUnderSoak(order)
         try:
-            secret = json.loads((Path(folder) / "admin.json").read_text())["admin-1"]
+            secret = json.loads((folder / "admin.json").read_text())["admin-1"]
             admin = Credential("main", "admin-1", Role.ADMIN, secret)
             url = f"mqtt://127.0.0.1:{port}"
             report = run_soak(

@@ -8,6 +8,9 @@ from contextlib import suppress
 
 _DATAGRAM = socket.SOCK_DGRAM | getattr(socket, "SOCK_CLOEXEC", 0)
 
+UPGRADING = "EXTEND_TIMEOUT_USEC=7200000000\nSTATUS=Backing up and migrating the data"
+"""The start may take two hours: a backup is read, and each row may be rewritten."""
+
 
 def notify(state: str) -> None:
     """Send a state such as `READY=1`; do nothing if systemd did not ask for it."""

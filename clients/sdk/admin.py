@@ -29,6 +29,7 @@ from schemas.wire.exports import (
     SessionExported,
     SignLog,
 )
+from schemas.wire.purging import PreviewPurge, PurgePreview
 from schemas.wire.requests import (
     AddFlow,
     BackedUp,
@@ -101,9 +102,10 @@ class AdminClient(DeliveriesClient):
         *,
         label: str | None = None,
         patient_device: str | None = None,
+        test: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> SessionOpened:
-        """Open a session that another facility device leads."""
+        """Open a session that another facility device leads; with `test`, a rehearsal."""
         return self._request(
             OpenSession,
             SessionOpened,
@@ -112,6 +114,7 @@ class AdminClient(DeliveriesClient):
             label=label,
             patient_device=patient_device,
             host=host,
+            test=test or None,
         )
 
     def enrol_device(
@@ -214,11 +217,13 @@ class AdminClient(DeliveriesClient):
         fallback_id: str | None = None,
         *,
         mapping: dict[str, Any] | None = None,
+        without_mapping: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> FlowAdded:
         """Add a FHIR R4 Questionnaire as a flow; `fallback_id` is used if it has no id and no url.
 
         `mapping` maps its answers to FHIR resources, where the Questionnaire itself does not.
+        Without it, that of an earlier version is kept, unless `without_mapping`.
         Raises RequestRefused with the code `malformed` and `problems` in its details if the
         Questionnaire or the mapping cannot be used.
         """
@@ -229,6 +234,7 @@ class AdminClient(DeliveriesClient):
             questionnaire=questionnaire,
             fallback_id=fallback_id,
             mapping=mapping,
+            without_mapping=without_mapping or None,
         )
 
     def list_flows(self, timeout: float = DEFAULT_TIMEOUT) -> Flows:
@@ -430,6 +436,20 @@ class AdminClient(DeliveriesClient):
         return self.purge(
             *sessions, older_than_s=older_than_s, undelivered=undelivered, timeout=timeout
         ).sessions
+
+    def preview_purge(
+        self,
+        *sessions: str,
+        older_than_s: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> PurgePreview:
+        """Return what `purge_sessions` would delete and what it would keep; deletes nothing.
+
+        Without `sessions` and `older_than_s`: what the box will purge by itself within a day.
+        """
+        return self._request(
+            PreviewPurge, PurgePreview, timeout, sessions=sessions, older_than_s=older_than_s
+        )
 
     def purge(
         self,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from clients.sdk.admin import AdminClient
 from clients.sdk.errors import HandrailError, Refused
 from clients.sdk.facility import FacilityClient
 from clients.sdk.network.loop import NetworkLoop
@@ -75,15 +76,26 @@ class SessionResult:
 
 
 class SessionPlay:
-    """Plays one session; `over` is its future result."""
+    """Plays one session; `over` is its future result.
+
+    With an admin, `rehearsing`, that one opens it as a test session.
+    """
 
     def __init__(
-        self, number: int, staff: FacilityClient, patient: PatientClient, flow_id: str, pace: Pace
+        self,
+        number: int,
+        staff: FacilityClient,
+        patient: PatientClient,
+        flow_id: str,
+        pace: Pace,
+        *,
+        rehearsing: AdminClient | None = None,
     ) -> None:
         self.over: Future[SessionResult] = Future()
         self._staff = staff
         self._patient = patient
         self._flow_id = flow_id
+        self._rehearsing = rehearsing
         self._pace = pace
         self._rng = pace.rng(number)
         self._result = SessionResult(number)
@@ -101,10 +113,14 @@ class SessionPlay:
     def start(self) -> None:
         """Open the session and join the patient device by its code."""
         label = f"simulated {self._result.number + 1}"
-        self._then(
-            self._staff.pending_request(OpenSession, flow_id=self._flow_id, label=label),
-            self._opened,
-        )
+        if self._rehearsing is None:
+            asked = self._staff.pending_request(OpenSession, flow_id=self._flow_id, label=label)
+        else:
+            host = self._staff.credential.device
+            asked = self._rehearsing.pending_request(
+                OpenSession, flow_id=self._flow_id, label=label, host=host, test=True
+            )
+        self._then(asked, self._opened)
 
     def _then(self, pending: Pending[Any], follow: Callable[[Any], None]) -> None:
         """Continue with an answer; a refusal ends the session."""

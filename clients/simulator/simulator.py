@@ -5,7 +5,7 @@ All devices share one network thread; each session is driven by the views it rec
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,9 +20,9 @@ from clients.sdk.patient import PatientClient
 from clients.simulator.session import Pace, SessionPlay, SessionResult
 from schemas.base import Role
 from schemas.topics import Topic
-from schemas.wire.requests import EnrolDevice, RevokeDevice
+from schemas.wire.requests import REHEARSAL, EnrolDevice, RevokeDevice
 
-__all__ = ["SessionResult", "outcomes", "simulate"]
+__all__ = ["SessionResult", "outcomes", "simulate", "sweep"]
 
 Crew = Sequence[tuple[Credential, Credential]]
 """Pairs of a facility device and a patient device."""
@@ -42,6 +42,7 @@ def simulate(
     seed: int = 0,
     timeout: float | None = None,
     progress: Callable[[SessionResult], object] | None = None,
+    test: bool = False,
 ) -> list[SessionResult]:
     """Simulate sessions of a flow and return their results, ordered by number.
 
@@ -49,12 +50,15 @@ def simulate(
     to revoke them afterwards; or pairs of enrolled devices, whose number then limits `at_once`.
     `pace`: average seconds between two actions of a patient; 0: no delay. The same `seed` gives
     the same answers. `progress` is called with each result, in the network thread. Sessions that
-    are not over after `timeout` seconds have the outcome `timeout`.
+    are not over after `timeout` seconds have the outcome `timeout`. With `test` and an admin's
+    credential, the sessions are marked as a rehearsal and never delivered, and nothing of the
+    devices remains.
     """
     loop = NetworkLoop("handrail-simulator")
     try:
-        with _Company(url, crew, loop, min(sessions, at_once)) as company:
-            show = _Show(company.pairs, flow_id, sessions, Pace(loop, pace, seed), progress)
+        with _Company(url, crew, loop, min(sessions, at_once), test=test) as company:
+            opener = company.admin if test else None
+            show = _Show(company.pairs, flow_id, sessions, Pace(loop, pace, seed), progress, opener)
             return show.run(timeout)
     finally:
         loop.stop()
@@ -75,13 +79,16 @@ class _Pair:
 class _Company:
     """The devices of a simulation, connected for the duration of the `with`."""
 
-    def __init__(self, url: str, crew: Credential | Crew, loop: NetworkLoop, places: int) -> None:
+    def __init__(
+        self, url: str, crew: Credential | Crew, loop: NetworkLoop, places: int, *, test: bool
+    ) -> None:
         self._url = url
+        self._test = test
         self._crew = crew
         self._loop = loop
         self._places = places
         self._flow_cache = FlowCache()
-        self._admin: AdminClient | None = None
+        self.admin: AdminClient | None = None
         self._enrolled: list[str] = []
         self.pairs: list[_Pair] = []
 
@@ -99,8 +106,8 @@ class _Company:
     def _connect(self) -> None:
         crew = self._crew
         if isinstance(crew, Credential):
-            self._admin = AdminClient(self._url, crew, loop=self._loop).start()
-            crew = self._enrol(self._admin)
+            self.admin = AdminClient(self._url, crew, loop=self._loop).start()
+            crew = self._enrol(self.admin)
         for staff, patient in crew[: self._places]:
             self.pairs.append(
                 _Pair(
@@ -118,9 +125,13 @@ class _Company:
     def _enrol(self, admin: AdminClient) -> Crew:
         site = admin.credential.site
         asked = [
-            (role, admin.pending_request(EnrolDevice, name=f"simulated {role} {n}", role=role))
+            (
+                role,
+                admin.pending_request(EnrolDevice, name=name, role=role, test=self._test or None),
+            )
             for n in range(1, self._places + 1)
             for role in (Role.FACILITY, Role.PATIENT)
+            for name in [f"simulated {role} {n}"]
         ]
         credentials = []
         for role, pending in asked:
@@ -133,11 +144,32 @@ class _Company:
         for pair in self.pairs:
             pair.patient.close()
             pair.staff.close()
-        if self._admin is not None:
-            revoked = [self._admin.pending_request(RevokeDevice, device=d) for d in self._enrolled]
-            for pending in revoked:
-                pending.exception(_SETTING_UP)
-            self._admin.close()
+        if self.admin is not None:
+            if self._test:
+                sweep(self.admin, self._enrolled)
+            else:
+                _revoke(self.admin, self._enrolled)
+            self.admin.close()
+
+
+def sweep(admin: AdminClient, devices: Collection[str] | None = None) -> None:
+    """Cancel the open sessions of these rehearsing devices, or of all, and delete the devices.
+
+    All, if no other simulation runs: an earlier one may have been killed. Raises `HandrailError`.
+    """
+    if devices is None:
+        known = (line.device for line in admin.list_devices().devices)
+        devices = [device for device in known if device.startswith(REHEARSAL)]
+    for line in list(admin.list_sessions()):
+        if line.test and line.host in devices:
+            admin.cancel_session(line.session, "The simulation has ended.")
+    _revoke(admin, devices)
+
+
+def _revoke(admin: AdminClient, devices: Iterable[str]) -> None:
+    pending = [admin.pending_request(RevokeDevice, device=device) for device in devices]
+    for one in pending:
+        one.exception(_SETTING_UP)
 
 
 @dataclass(slots=True)
@@ -149,6 +181,7 @@ class _Show:
     sessions: int
     pace: Pace
     progress: Callable[[SessionResult], object] | None
+    opener: AdminClient | None
     _results: dict[int, SessionResult] = field(default_factory=dict)
     _playing: dict[int, SessionPlay] = field(default_factory=dict)
     _numbers: Any = field(default_factory=count)
@@ -168,7 +201,9 @@ class _Show:
         number = next(self._numbers)
         if number >= self.sessions:
             return
-        play = SessionPlay(number, pair.staff, pair.patient, self.flow_id, self.pace)
+        play = SessionPlay(
+            number, pair.staff, pair.patient, self.flow_id, self.pace, rehearsing=self.opener
+        )
         self._playing[number] = play
         play.over.add_done_callback(lambda done: self._done(number, pair, done))
         play.start()

@@ -38,6 +38,7 @@ from schemas.questionnaire.model import (
     Option,
     Step,
 )
+from schemas.questionnaire.source import text_of
 
 __all__ = [
     "MAX_CANONICAL",
@@ -63,7 +64,11 @@ def parse_json(source: bytes, place: str = "Questionnaire") -> dict[str, Json]:
     if len(source) > _MAX_SOURCE:
         raise _broken(f"is larger than {_MAX_SOURCE} bytes", place)
     try:
-        value = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = text_of(source)
+    except ValueError as error:
+        raise _broken(str(error), place) from None
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _broken(f"is not JSON: {_said(error)}", place) from error
     if not isinstance(value, dict):

@@ -10,6 +10,7 @@ from math import isfinite
 import yaml
 
 from schemas.questionnaire.model import FlowError, Json, Note
+from schemas.questionnaire.source import text_of
 
 _MAX_SOURCE = 4 * 1024 * 1024
 
@@ -56,13 +57,26 @@ def parse_yaml(source: bytes) -> dict[str, Json]:
     if len(source) > _MAX_SOURCE:
         raise _broken(f"is larger than {_MAX_SOURCE} bytes")
     try:
-        value = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter
+        text = text_of(source)
+    except ValueError as error:
+        raise _broken(str(error)) from None
+    try:
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, made stricter
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _broken(f"is not YAML: {error}") from error
+        raise _broken(f"is not YAML: {_said(error)}") from error
     if not isinstance(value, dict):
         raise _broken("must be a mapping")
     _check_plain(value)
     return value
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong and where, without quoting the file."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 def _check_plain(value: Json) -> None:

@@ -70,6 +70,8 @@ class LobbyLine(Wire):
     host: str | None
     opened_at: Timestamp
     updated_at: Timestamp
+    test: Annotated[bool | None, Field(exclude_if=absent)] = None
+    """True for a rehearsal, otherwise absent."""
 
 
 class HeldLine(Wire):

@@ -21,6 +21,7 @@ from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
 from schemas.wire.exports import RecordAnswer, RecordRequest
+from schemas.wire.purging import MAX_NAMED, PreviewPurge, PurgePreview
 from schemas.wire.request_base import AnswerBase, RequestBase
 from schemas.wire.staff import StaffAnswer, StaffRequest
 from schemas.wire.status import AlertsTried, ShowStatus, StatusShown, TryAlerts
@@ -32,13 +33,17 @@ FlowId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class OpenSession(RequestBase):
-    """Open a session; the sender is the host unless `host` (admin only) names another."""
+    """Open a session; the sender is the host unless `host` (admin only) names another.
+
+    With `test` (admin only) it is a rehearsal: marked wherever it is shown, and never delivered.
+    """
 
     type: Literal["OPEN_SESSION"] = "OPEN_SESSION"
     flow_id: FlowId
     label: Label | None = None
     patient_device: Identifier | None = None
     host: Identifier | None = None
+    test: Annotated[bool | None, Field(exclude_if=absent)] = None
 
 
 class JoinSession(RequestBase):
@@ -69,14 +74,23 @@ class Sync(RequestBase):
     session: Identifier
 
 
+REHEARSAL = "rehearsal-"
+"""How the id of a device begins that was enrolled for a rehearsal."""
+
+
 class EnrolDevice(RequestBase):
-    """Enroll a device: with a `secret` at once, or with a `code` to type on the device."""
+    """Enroll a device: with a `secret` at once, or with a `code` to type on the device.
+
+    With `test` it is for a rehearsal: its id begins with `rehearsal-`, and when it is revoked it is
+    deleted.
+    """
 
     type: Literal["ENROL_DEVICE"] = "ENROL_DEVICE"
     name: DeviceName
     role: Role
     by: CredentialKind = "secret"
     room: OptionalRoom = None
+    test: Annotated[bool | None, Field(exclude_if=absent)] = None
 
 
 class NewDevice(Wire):
@@ -160,7 +174,11 @@ class AddFlow(RequestBase):
     questionnaire: dict[str, AnyJson]
     fallback_id: FlowId | None = None
     mapping: Annotated[dict[str, AnyJson] | None, Field(exclude_if=absent)] = None
-    """Rules for mapping answers to FHIR resources, where the questionnaire has none."""
+    """Rules for mapping answers to FHIR resources, where the questionnaire has none.
+
+    Without them, those of the flow's earlier version are kept; refused if they do not fit."""
+    without_mapping: Annotated[bool | None, Field(exclude_if=absent)] = None
+    """Drop the rules of the earlier version."""
 
 
 class ListFlows(RequestBase):
@@ -252,10 +270,6 @@ class IdentifyPatient(RequestBase):
     """The name of who states it, if several people use the screen."""
 
 
-MAX_NAMED = 100
-"""Sessions that an answer names, of those that it counts."""
-
-
 class PurgeSessions(RequestBase):
     """Delete ended sessions with everything entered in them; `IN_PROGRESS` may come meanwhile."""
 
@@ -295,6 +309,7 @@ Request = (
     | IdentifyPatient
     | PurgeSessions
     | BackUp
+    | PreviewPurge
     | ShowStatus
     | TryAlerts
     | RecordRequest
@@ -463,6 +478,8 @@ class FlowAdded(AnswerBase):
     notes: tuple[FlowNote, ...]
     patient: Annotated[PatientFields | None, Field(exclude_if=absent)] = None
     """Without a name and a birth date, sessions are held before they are delivered as FHIR."""
+    kept_mapping: Annotated[bool | None, Field(exclude_if=absent)] = None
+    """True if the rules of the earlier version are kept."""
 
 
 class Flows(AnswerBase):
@@ -609,6 +626,7 @@ Answer = (
     | SessionCancelled
     | PatientIdentified
     | SessionsPurged
+    | PurgePreview
     | InProgress
     | BackedUp
     | StatusShown

@@ -241,6 +241,8 @@ class View(Versioned):
     reading: Mapping[str, float]
     reading_seconds: Annotated[Mapping[str, float] | None, Field(exclude_if=absent)] = None
     """How long each text was on the patient screen, as that screen reported."""
+    test: Annotated[bool | None, Field(exclude_if=absent)] = None
+    """True for a rehearsal, otherwise absent."""
 
 
 class PatientView(View):

@@ -107,6 +107,7 @@ class Backups:
         data: Path,
         plan: BackupPlan | None = None,
         *,
+        before_upgrade: bool = False,
         usage: DiskUsage = shutil.disk_usage,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -116,6 +117,7 @@ class Backups:
         self.plan = plan or BackupPlan()
         """May be replaced while the box runs."""
         self._usage, self._clock = usage, clock
+        self._before_upgrade = before_upgrade
         self._under_way: asyncio.Task[Path] | None = None
         self._helper = Helper()
         self._stopping = Event()
@@ -248,6 +250,7 @@ class Backups:
             packs=tuple(copied["packs"]),
             written=copied["written"] + shelved["written"],
             data=count * copied["page_size"] + shelved["bytes"],
+            before_upgrade=self._before_upgrade,
         )
         return Manifest(header, pages).sign(self._store.sign)
 

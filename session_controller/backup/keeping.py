@@ -8,12 +8,12 @@ a separate process: `python -m session_controller.backup.keeping ORDER`, as JSON
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from session_controller.backup.manifest import Manifest, listed, read_header, read_manifest
+from session_controller.backup.manifest import Header, Manifest, listed, read_header, read_manifest
 from session_controller.backup.packs import (
     DRAFT,
     FOLDER,
@@ -39,6 +39,8 @@ _HALF, _TIGHT = 0.5, 0.75
 """Share of a pack that is used, below which it is written anew: as a rule, and to save space."""
 MOST = 1.5
 """How many times the live data all backups may take; with it, the box stays below 2.5 times."""
+WAY_BACK = timedelta(days=30)
+"""How long a backup from before an upgrade is kept at least, unless all take too much."""
 _LITTLE = 256 << 20
 """Below this many bytes, nothing is dropped for its size."""
 
@@ -68,6 +70,14 @@ def kept(times: Sequence[datetime], keep: Keep) -> set[datetime]:
     return chosen
 
 
+def _ways_back(headers: Collection[Header]) -> set[datetime]:
+    """Return the times of the backups that lead back to the version before an upgrade."""
+    newest = max((one.taken for one in headers), default=None)
+    if newest is None:
+        return set()
+    return {h.taken for h in headers if h.before_upgrade and newest - h.taken <= WAY_BACK}
+
+
 @dataclass(frozen=True, slots=True)
 class Tidied:
     """What was done."""
@@ -88,7 +98,7 @@ def tidy(folder: Path, keep: Keep, limit: int, alive: Alive = always) -> Tidied:
     """
     paths = listed(folder)
     headers = {path: read_header(path) for path in paths}
-    chosen = kept([headers[path].taken for path in paths], keep)
+    chosen = kept([headers[path].taken for path in paths], keep) | _ways_back(headers.values())
     gone = [path for path in paths if headers[path].taken not in chosen]
     for path in gone:
         path.unlink()

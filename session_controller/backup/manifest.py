@@ -60,6 +60,8 @@ class Header(BaseModel):
     """Bytes of the database and of the documents when it was taken."""
     verified: datetime | None = None
     """When all of the database was last verified, entry by entry and state by state."""
+    before_upgrade: bool = False
+    """Whether it was taken because a migration was to follow."""
     signature: str = ""
 
     @property

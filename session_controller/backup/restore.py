@@ -18,6 +18,8 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
+from sqlite_utils import Database
+
 from schemas.base import written
 from session_controller.audit.events import BoxEvent, Restored, SessionPurged
 from session_controller.audit.hash_chain import Head, content_hash, follow
@@ -53,6 +55,7 @@ from session_controller.storage.database import (
     RESTORING,
     discard_drafts,
     lock_folder,
+    refuse_newer_schema,
 )
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from session_controller.storage.entities import Entry, LoggedBoxEvent
@@ -177,6 +180,7 @@ class _Draft:
             file.write(_ROLLBACK_JOURNAL)  # a single file, until the box opens it
         self._write_documents(purged)
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            refuse_newer_schema(Database(db))
             # A draft that is interrupted is made again: it needs no journal.
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "secure_delete=ON"):
                 db.execute(f"PRAGMA {pragma}")

@@ -35,6 +35,8 @@ class SessionOpened(FactBase):
     host: str
     host_role: Role
     host_online: bool
+    test: bool = False
+    """Whether it is a rehearsal, which is never delivered."""
 
 
 class DeviceJoined(FactBase):

@@ -23,6 +23,7 @@ def before_the_first(flow: Flow, session: str, opened: SessionOpened, at: dateti
         updated_at=at,
         check_words=opened.check_words,
         answers=initial_answers(flow),
+        test=opened.test,
     )
     return Session.of(flow, state)
 

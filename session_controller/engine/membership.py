@@ -62,6 +62,13 @@ def may_lead(screen: Screen | None, sender: Screen) -> Refusal | None:
     return None
 
 
+def may_rehearse(sender: Screen) -> Refusal | None:
+    """Return why a screen may not open a session that is never delivered, or None."""
+    if sender.role is Role.ADMIN:
+        return None
+    return Refusal(RejectionCode.NOT_ALLOWED_FOR_ROLE, "Only facility IT may open a test session.")
+
+
 def is_kiosk(screen: Screen) -> bool:
     """Return whether a screen is an enrolled patient screen, neither revoked nor a guest."""
     return not (screen.revoked_at or screen.role.leads or screen.guest_of)

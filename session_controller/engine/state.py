@@ -164,6 +164,7 @@ class StateChanges(TypedDict, total=False):
     code: OpenCode | None
     last_code_serial: int
     identified: Identification | None
+    test: bool
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,8 @@ class SessionState:
     code: OpenCode | None = None
     last_code_serial: int = 0
     identified: Identification | None = None
+    test: bool = False
+    """Whether it is a rehearsal, which is never delivered."""
 
     def but(self, **changes: Unpack[StateChanges]) -> "SessionState":
         """Return a copy with some fields changed: ten times faster than `dataclasses.replace`.

@@ -31,6 +31,7 @@ def fixed(session: Session, epoch: int) -> Members:
         "flow_ref": state.flow_ref,
         "steps_total": len(session.flow.steps),
         "check_words": state.check_words,
+        **_those_there(test=state.test or None),
     }
 
 

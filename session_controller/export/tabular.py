@@ -63,6 +63,7 @@ def _record(record: Record) -> dict[str, Json]:
         "session": state.session,
         "label": state.label,
         "status": state.status.value,
+        "test": state.test,
         "revision": state.revision,
         "opened_at": rfc3339(state.opened_at),
         "updated_at": rfc3339(state.updated_at),

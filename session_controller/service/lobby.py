@@ -23,4 +23,5 @@ def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
         host=state.host,
         opened_at=state.opened_at,
         updated_at=state.updated_at,
+        test=state.test or None,
     )

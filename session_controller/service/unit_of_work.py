@@ -226,6 +226,8 @@ class UnitOfWork:
 
     def device(self, device: str) -> Device | None:
         """Return a device as this batch leaves it, or None."""
+        if device in self.transaction.forgotten_devices:
+            return None
         return self.transaction.devices.get(device) or self.registry.devices.get(device)
 
     def person(self, person: str) -> Person | None:
@@ -335,7 +337,7 @@ class UnitOfWork:
             self.say(AssignmentTopic(follows.assigned), self._assignment(after))
         if follows.closed_code is not None:
             self.close_code(session, follows.closed_code)
-        if follows.completed:
+        if follows.completed and not after.state.test:
             self.queue(session)
         for upload in follows.dropped_uploads:
             self._drop_chunks(session, upload)
@@ -439,6 +441,11 @@ class UnitOfWork:
         """Keep a device."""
         self.transaction.devices[device.device] = device
 
+    def forget_device(self, device: str) -> None:
+        """Delete a device that was enrolled for a rehearsal."""
+        self.transaction.devices.pop(device, None)
+        self.transaction.forgotten_devices.append(device)
+
     def put_code(self, code: Code) -> None:
         """Keep a code."""
         self.transaction.codes[code.code_hash] = code
@@ -459,6 +466,8 @@ class UnitOfWork:
         registry.devices.update(self.transaction.devices)
         registry.persons.update(self.transaction.persons)
         registry.desks.update(self.desks)
+        for name in self.transaction.forgotten_devices:
+            registry.devices.pop(name, None)
         registry.fresh_secrets.update(self.fresh_secrets)
         registry.refused.update(self.at_limit)
         registry.rate_limit = self._rate_limit or registry.rate_limit

@@ -5,12 +5,21 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlite_utils import Database
 
-from session_controller.errors import StoreBusyError, StoreDamagedError, StoreError
+from session_controller.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreNewerError,
+    StoreOutdatedError,
+)
 from session_controller.security.encryption import (
     KEY_FILE,
     BoxKeyError,
@@ -50,6 +59,33 @@ SQLite itself where it reads or writes: the box then stops writing.
 """
 _BOUNDED = ("meta", "flows", "devices", "persons", "codes", "answers")
 
+PROGRAM = "version"
+"""The property of a box that names the version of its last start."""
+
+
+class Outdated(Enum):
+    """What to do with a database of an earlier schema."""
+
+    REFUSE = "refuse"
+    """Raise `StoreOutdatedError`: it is migrated after a backup only."""
+    KEEP = "keep"
+    """Open it as it is, for that backup."""
+    MIGRATE = "migrate"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema of a database, beside that of this program."""
+
+    applied: tuple[str, ...] = ()
+    """Its migrations."""
+    pending: tuple[str, ...] = ()
+    """Migrations that it lacks; none if nothing was ever stored in it."""
+    newer: tuple[str, ...] = ()
+    """Its migrations that this program does not know."""
+    program: str | None = None
+    """The version of Handrail that started on it last, if known."""
+
 
 def lock_folder(folder: Path) -> int:
     """Lock the folder for this process: two writers would corrupt the write-ahead log."""
@@ -63,7 +99,7 @@ def lock_folder(folder: Path) -> int:
     return handle
 
 
-def open_database(folder: Path) -> Database:
+def open_database(folder: Path, outdated: Outdated = Outdated.REFUSE) -> Database:
     """Open the database for writing, after a read-only check that it is intact."""
     path = folder / DATABASE
     try:
@@ -71,7 +107,7 @@ def open_database(folder: Path) -> Database:
         discard_drafts(folder)
         db = Database(_connect(path))
         try:
-            SCHEMA.apply(db)
+            _bring_up_to_date(db, folder, outdated)
         except BaseException:
             db.conn.close()
             raise
@@ -81,6 +117,53 @@ def open_database(folder: Path) -> Database:
         raise StoreError(f"{path} cannot be opened: {error}") from error
     sync_folder(folder)
     return db
+
+
+def _bring_up_to_date(db: Database, folder: Path, outdated: Outdated) -> None:
+    if outdated is Outdated.KEEP:
+        return
+    if outdated is Outdated.REFUSE and _schema(db).pending:
+        raise StoreOutdatedError(
+            f"{folder} was last used by an earlier version of Handrail and has to be migrated; "
+            f"`handrail upgrade --data {folder}` backs it up and migrates it"
+        )
+    SCHEMA.apply(db)
+
+
+def schema_of(folder: Path) -> Schema:
+    """Return the schema of a data folder's database; reads only.
+
+    Raises `StoreError` if it cannot be read.
+    """
+    path = folder / DATABASE
+    if not path.exists() or path.stat().st_size == 0:
+        return Schema()
+    try:
+        with closing(connect_to_read(path)) as connection:
+            return _schema(Database(connection))
+    except sqlite3.Error as error:
+        kind = StoreDamagedError if is_damage(error) else StoreError
+        raise kind(f"{path} cannot be read ({error})") from error
+
+
+def _schema(db: Database) -> Schema:
+    known = [migration.name for migration in SCHEMA.pending(Database(memory=True))]
+    applied = tuple(migration.name for migration in SCHEMA.applied(db))
+    pending = tuple(name for name in known if name not in applied) if _is_in_use(db) else ()
+    newer = tuple(name for name in applied if name not in known)
+    return Schema(applied, pending, newer, _program(db))
+
+
+def _is_in_use(db: Database) -> bool:
+    """Return whether anything was stored: each box has keys before all else."""
+    return db["keys"].exists() and db["keys"].count > 0
+
+
+def _program(db: Database) -> str | None:
+    if not db["meta"].exists():
+        return None
+    row = next(iter(db.query("SELECT value FROM meta WHERE key=?", [PROGRAM])), None)
+    return row["value"] if row else None
 
 
 def discard_drafts(folder: Path) -> None:
@@ -111,14 +194,21 @@ def refuse_unusable(folder: Path) -> None:
 
 
 def refuse_newer_schema(db: Database) -> None:
-    """Raise `StoreError` if the schema is newer than this program."""
-    known = {migration.name for migration in SCHEMA.pending(Database(memory=True))}
-    newer = [m.name for m in SCHEMA.applied(db) if m.name not in known]
-    if newer:
-        raise StoreError(
-            f"This database was created by a newer or unreleased version of Handrail (schema "
-            f"{newer[-1]}); update Handrail"
-        )
+    """Raise `StoreNewerError` if the schema is newer than this program."""
+    found = _schema(db)
+    if found.newer:
+        raise StoreNewerError(newer_in_words(found))
+
+
+def newer_in_words(schema: Schema) -> str:
+    """Return why this program cannot use a database of a newer version, and what to do."""
+    by = f" ({schema.program})" if schema.program else ""
+    return (
+        f"this data was last used by a newer or unreleased version of Handrail{by}: its schema "
+        f"includes {schema.newer[-1]!r}, which this version ({version('handrail')}) does not know; "
+        "install the newer version again, or restore the backup from before the upgrade with "
+        "`handrail restore`"
+    )
 
 
 def take_box_keys(folder: Path, db: Database) -> BoxKeys:

@@ -159,6 +159,8 @@ class Ended(NamedTuple):
     destination that was removed since counts."""
     undelivered: int
     """The number of destinations that have not received it."""
+    test: bool
+    """Whether it is a rehearsal."""
 
 
 class DeliveryBacklog(NamedTuple):

@@ -62,13 +62,13 @@ _CACHED_FLOWS = 4
 _AFTER_ALL = ("~", "")
 """Later than any time as it is stored."""
 _ENDED_AFTER = """
-    SELECT session, status, ended_at,
+    SELECT session, status, ended_at, test,
         nullif(max(coalesce(delivered_at, ''), coalesce((SELECT max(updated_at)
             FROM deliveries AS d WHERE d.session=ended.session), '')), '') AS delivered_at,
         (SELECT count(*) FROM deliveries AS d
             WHERE d.session=ended.session AND d.status<>'delivered') AS open
     FROM (
-        SELECT session, status, ended_at, delivered_at FROM sessions
+        SELECT session, status, ended_at, delivered_at, test FROM sessions
         WHERE ended_at<=? AND (ended_at, session)>(?, ?) ORDER BY ended_at, session LIMIT ?
     ) AS ended
 """
@@ -298,7 +298,14 @@ class Reader:
         `after` is the end, as it is stored, and the id of the last one known, or two empty texts.
         """
         return [
-            Ended(row["session"], row["status"], row["ended_at"], row["delivered_at"], row["open"])
+            Ended(
+                row["session"],
+                row["status"],
+                row["ended_at"],
+                row["delivered_at"],
+                row["open"],
+                bool(row["test"]),
+            )
             for row in self._rows(_ENDED_AFTER, rfc3339(before), *after, limit)
         ]
 

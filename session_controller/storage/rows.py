@@ -124,7 +124,7 @@ def session_columns(state: SessionState) -> Row:
 def session_row(state: SessionState, entry: int, cipher: Cipher) -> Row:
     """Return the row of a session's state, taken at an entry of the log."""
     sealed = cipher.encrypt(written(state), _about_state(state.session, entry))
-    return (*session_columns(state), entry, sealed)
+    return (*session_columns(state), entry, sealed, int(state.test))
 
 
 def read_state(row: dict[str, Any], cipher: Cipher) -> SessionState:

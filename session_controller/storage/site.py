@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from schemas.base import ID_LIMIT, is_identifier
 from session_controller.errors import SiteError, StoreBusyError, StoreDamagedError, StoreError
 from session_controller.settings import CHOSEN, Settings
-from session_controller.storage.database import DATABASE
+from session_controller.storage.database import DATABASE, PROGRAM
 from session_controller.storage.reader import Reader
 from session_controller.storage.store import Store
 
@@ -49,6 +50,7 @@ def settle(
         try:
             store.set_meta("site", name)
             remember(store, settings=wanted, chosen=chosen or {})
+            store.set_meta(PROGRAM, version("handrail"))
         except sqlite3.Error as error:
             raise StoreError(f"{data} cannot be written to: {error}") from error
         return Settled(replace(wanted, site=name), not store.flows())

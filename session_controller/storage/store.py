@@ -35,6 +35,7 @@ from session_controller.security.keys import CODES, LOG, SessionKeys, session_ke
 from session_controller.storage.database import (
     BUSY_MS,
     DATABASE,
+    Outdated,
     is_damage,
     lock_folder,
     open_database,
@@ -74,6 +75,7 @@ from session_controller.storage.statements import (
     CLEARED,
     DELETE_CHECKPOINT,
     DELETE_KEY,
+    FORGET_DEVICE,
     FORGET_GUESTS,
     INSERT_CHECKPOINT,
     INSERT_EVENT,
@@ -136,17 +138,17 @@ class Store(Reader):
     _damaged = False
     _frozen = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outdated: Outdated = Outdated.REFUSE) -> None:
         self._folder = folder
         self._lock: int | None = lock_folder(folder)
         try:
-            self._set_up(folder)
+            self._set_up(folder, outdated)
         except BaseException:
             os.close(self._lock)
             raise
 
-    def _set_up(self, folder: Path) -> None:
-        db = open_database(folder)
+    def _set_up(self, folder: Path, outdated: Outdated) -> None:
+        db = open_database(folder, outdated)
         try:
             self.document_store = DocumentStore(folder)
             keys = SessionKeys(take_box_keys(folder, db), self._find_key)
@@ -274,6 +276,7 @@ class Store(Reader):
         self._many(UPSERT_PERSON, person_row, transaction.persons.values())
         cipher, emergencies = Cipher(self.staff_key), transaction.emergencies.values()
         self._many(UPSERT_EMERGENCY, lambda e: emergency_row(e, cipher), emergencies)
+        self._many(FORGET_DEVICE, key_row, transaction.forgotten_devices)
         self._many(INSERT_KEY, tuple, self._new_keys(transaction))
         self._log(transaction)
         self._many(UPSERT_SESSION, self._session_row, self._snapshots.due(transaction))

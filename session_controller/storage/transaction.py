@@ -29,6 +29,8 @@ class Transaction:
     devices: dict[str, Device] = field(default_factory=dict)
     persons: dict[str, Person] = field(default_factory=dict)
     emergencies: dict[str, EmergencyAccess] = field(default_factory=dict)
+    forgotten_devices: list[str] = field(default_factory=list)
+    """Devices to delete: they were enrolled for a rehearsal."""
     codes: dict[str, Code] = field(default_factory=dict)
     chunks: list[Chunk] = field(default_factory=list)
     dropped_uploads: list[tuple[str, str]] = field(default_factory=list)

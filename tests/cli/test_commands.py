@@ -187,6 +187,27 @@ def test_a_mapping_that_is_none_is_refused_as_such(
     assert "uestionnaire" not in ran.err
 
 
+def test_a_mapping_is_not_lost_silently(data: Path, handrail: Handrail, tmp_path: Path) -> None:
+    """To add a form again keeps its mapping, says so, and drops it on demand only."""
+    file, mapping = tmp_path / "kept.json", tmp_path / "kept.mapping.json"
+    form = {"resourceType": "Questionnaire", "status": "active", "id": "kept", "title": "Kept"}
+    item = {"linkId": "surname", "type": "string", "text": "Surname"}
+    file.write_text(json.dumps(form | {"item": [item]}))
+    patient = {"type": "Patient", "elements": {"name.family": "surname"}}
+    mapping.write_text(json.dumps({"resources": {"patient": patient}}))
+    add = ("flow", "add", file, "--data", data)
+    assert handrail(*add, "--mapping", mapping, "--json").json["patient"]["name"] == ["surname"]
+    again = handrail(*add)
+    assert "kept from the earlier version" in again.out
+    assert handrail(*add, "--json").json["patient"]["name"] == ["surname"]
+    file.write_text(json.dumps(form | {"item": [item | {"linkId": "family"}]}))
+    unfit = handrail(*add)
+    assert (unfit.code, "The mapping of the earlier version" in unfit.err) == (1, True), unfit.err
+    dropped = handrail(*add, "--without-mapping", "--json").json
+    assert (dropped["kept_mapping"], dropped["patient"]["name"]) == (False, [])
+    assert handrail(*add, "--without-mapping", "--mapping", mapping).code == 2
+
+
 def test_a_session_is_opened_shown_ended_exported_and_deleted(
     data: Path, handrail: Handrail
 ) -> None:

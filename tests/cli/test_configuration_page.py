@@ -31,6 +31,7 @@ from session_controller.data_folder import (
     BOX_FILE,
     CONFIGURATION_FILE,
     DELIVERY_FILE,
+    REHEARSAL_LOCK,
 )
 from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
@@ -121,7 +122,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             POINT_FILE,
             BOX_FILE,
         ),
-        *("lock", "admin-*.lock", RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
+        *("lock", "admin-*.lock", REHEARSAL_LOCK, RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
     ]
     assert told[: len(known)] == known
 

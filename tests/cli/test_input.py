@@ -5,6 +5,7 @@ All commands, each with every option and argument in turn set to what it cannot 
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,33 @@ ORDINARY = {
 """Values for what a command requires, while something else is wrong."""
 WRONG = ("", "x" * 3_000, "a\x07b", "\udcff", "-1", "9" * 30, "folder", "junk", "junk/below")
 """Empty, too long, a control character, a byte that is no text, numbers, paths of a wrong kind."""
+MOMENTS = ("0001-01-01", "9999-12-31T23:59:59", "99999-01-01", "2026-02-30", "999999y", "1e9d")
+NUMBERS = ("-1", "0", "1.5", "nan", "1e400", "0x10", str(2**63), str(-(2**63) - 1))
+FILES = {
+    "nul.json": b"\0" * 64,
+    "utf16.json": '{"resourceType": "Questionnaire"}'.encode("utf-16"),
+    "latin1.yaml": "resourceType: Questionnaire\ntitle: Caf\xe9\n".encode("latin-1"),
+    "png.bin": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8,
+    "pdf.bin": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n",
+    "deep.json": b"[" * 100_000,
+    "closed.json": b"[" * 50_000 + b"]" * 50_000,
+    "open.json": b'{"resourceType": "Questionnaire", "item": [',
+    "surrogate.json": b'{"resourceType": "Questionnaire", "title": "\\ud800"}',
+    "number.json": b'{"resourceType": "Questionnaire", "item": [{"maxLength": 1e999}]}',
+    "twice.json": b'{"resourceType": "Questionnaire", "resourceType": "Questionnaire"}',
+    "scalar.json": b"7",
+    "list.json": b"[]",
+    "anchors.yaml": b"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nitem: [*c, *c]\n",
+    "tag.yaml": b"!!python/object/apply:os.system ['true']\n",
+    "tabs.yaml": b"item:\n\t- linkId: a\n",
+    "empty": b"",
+    "one.csv": b"name;role\nFront desk;facility\n",
+    "two.csv": b'name,role\n"Front desk,facility\n',
+    "three.csv": b"name,role\n" + b"x" * 200_000 + b",patient\n",
+    "four.csv": b"name,role\nA\x07B,patient\n\xff,patient\n",
+    "broken.toml": b"= [",
+}
+"""What is not a form, a mapping, a list of devices, rules, a record or a key."""
 
 
 @pytest.fixture
@@ -54,6 +82,8 @@ def typed(handrail: Handrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Run a command among files of the wrong kind; nothing that is right serves."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "junk").write_bytes(b"\x00\xff{ not: json, nor CSV\n")
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
     monkeypatch.setattr("clients.cli.serve.run_until_told", lambda *_: None)
     return handrail
 
@@ -63,7 +93,7 @@ def _lines(names: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one not in arguments and not one.is_flag]
     for wrong in (*arguments, *(one for one in options if one.name != "data")):
-        for value in WRONG:
+        for value in _wrong(wrong):
             given = [
                 f"{one.opts[0]}={value if one is wrong else ORDINARY[one.name]}"
                 for one in options
@@ -71,6 +101,18 @@ def _lines(names: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
             ]
             named = [value if one is wrong else ORDINARY[one.name] for one in arguments]
             yield (*names, *given, "--", *named) if named else (*names, *given)
+
+
+def _wrong(parameter: Any) -> Iterator[str]:
+    """Yield the wrong values for a parameter of its type."""
+    yield from WRONG
+    kind = parameter.type_descriptor.annotation
+    if kind is Path:
+        yield from FILES
+    elif kind in (int, float):
+        yield from NUMBERS
+    elif kind in (datetime, timedelta):
+        yield from MOMENTS
 
 
 def fault_of(ran: Ran, line: tuple[object, ...]) -> str | None:

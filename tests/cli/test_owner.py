@@ -85,7 +85,7 @@ def test_the_folder_may_come_from_the_environment(program: tuple[str, ...], shar
     """And the working folder may be one that its owner may not enter."""
     data, here = _owned(shared, NOBODY), shared / "private"
     here.mkdir(mode=0o700)
-    words = ("env", f"HANDRAIL_DATA={data}", *program, "simulate", "quick-check-in")
+    words = ("env", f"HANDRAIL_DATA={data}", *program, "flow", "list")
     ran = _run(*words, folder=here)
     assert ran.returncode == 0, ran.stderr
     assert {path.stat().st_uid for path in data.rglob("*")} == {NOBODY}

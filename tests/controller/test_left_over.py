@@ -24,6 +24,7 @@ from session_controller.integrity.data_folder import verify
 from session_controller.security.encryption import KEY_FILE
 from session_controller.security.keyring import KEYRING, read_keyring
 from session_controller.service.handlers.administration import purge_sessions
+from session_controller.storage.database import Outdated
 from session_controller.storage.store import Store
 from tests.backups import all_below, copied, packs, verified
 from tests.controller.entering import enter_everything, take_as_it_is
@@ -318,7 +319,7 @@ async def test_a_guests_name_in_clear_goes_with_the_update(tmp_path: Path) -> No
         stage.store._db.execute("DELETE FROM _sqlite_migrations WHERE name='guest-names'")
         stage.store._db.conn.commit()
     assert found_in(tmp_path, [b"Zorblatt"])
-    store = Store(tmp_path)
+    store = Store(tmp_path, Outdated.MIGRATE)
     assert [d.name for d in store.devices() if d.guest_of] == ["guest"]
     store.close()
     assert found_in(tmp_path, [b"Zorblatt"]) == []

@@ -26,6 +26,7 @@ from session_controller.media.outcome import Inspected
 from session_controller.security.encryption import Cipher, DecryptionError
 from session_controller.settings import Settings
 from session_controller.storage import documents
+from session_controller.storage.database import Outdated
 from session_controller.storage.documents import DocumentStore, part_name
 from session_controller.storage.entities import Chunk
 from session_controller.storage.reader import Reader
@@ -607,6 +608,7 @@ async def test_uploads_of_an_earlier_version_begin_again(tmp_path: Path) -> None
         db.execute("INSERT INTO chunks VALUES (?, 'photo', 0, 'bytes')", [session])
         db.execute("DELETE FROM _sqlite_migrations WHERE name='parts of documents are files'")
         db.commit()
+    Store(tmp_path, Outdated.MIGRATE).close()
     async with staged(tmp_path) as stage:
         stage.session = session
         await stage.service.settled()

@@ -5,17 +5,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from schemas.base import Role
 from schemas.wire.destinations import Destinations, FolderDestination
+from schemas.wire.purging import PreviewPurge, PurgePreview
+from schemas.wire.requests import OpenSession
 from session_controller.audit.events import SessionPurged
 from session_controller.engine import events as f
+from session_controller.engine.refusal import Refusal
+from session_controller.service.handlers.purging import preview_purge
+from session_controller.service.handlers.sessions import open_session
 from session_controller.service.jobs import retention
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.deliveries import DeliveryStatus
-from session_controller.storage.entities import EntryFilter
+from session_controller.storage.entities import Device, EntryFilter
 from tests.faults.loopback import Stage, staged
 from tests.waiting import until
 
@@ -301,3 +308,89 @@ async def test_many_are_looked_at_part_by_part(
             assert looks < 6
         assert looks == 4
         assert all(_is_kept(stage, session) for session in kept)
+
+
+async def _preview(stage: Stage, **asked: Any) -> PurgePreview:
+    """Ask what would be purged."""
+    found: list[Any] = []
+
+    def ask(work: UnitOfWork) -> None:
+        device = Device("admin-1", "admin", Role.ADMIN, work.at)
+        request = PreviewPurge(request_id="r-1", **asked)
+        found.append(preview_purge(work, stage.store, device, request))
+
+    stage.service.submit(ask)
+    await stage.service.settled()
+    return found[0]  # type: ignore[no-any-return]
+
+
+async def test_what_will_be_purged_within_a_day(tmp_path: Path, time: Time) -> None:
+    """Exactly what is then purged; and what is held back, and why."""
+    folder = FolderDestination(name="share", folder=str(tmp_path / "share"))
+    async with _staged(tmp_path / "data", time) as stage:
+        await _end(stage, f.Completed())
+        stage.service.registry.destinations = Destinations(destinations=(folder,))
+        waiting = await _end(stage, f.Completed())
+        arrived = await _end(stage, f.Completed())
+        await _delivered(stage, arrived)
+        cancelled = await _end(stage, f.Cancelled(reason="Left"))
+        time.passes(2 * HOUR)
+        soon = await _preview(stage)
+        expired = await _end(stage, f.Expired())
+        assert set(soon.sessions) == {arrived, cancelled}
+        assert (soon.count, soon.oldest, soon.newest) == (2, _BEGIN, _BEGIN)
+        assert {one.session: one.reason for one in soon.kept}[waiting] == "undelivered"
+        assert {one.reason for one in soon.kept} == {"undelivered", "no_destination"}
+        time.passes(DAY - 2 * HOUR)
+        await _look(stage)
+        assert [_is_kept(stage, s) for s in (arrived, cancelled, expired)] == [False, False, True]
+        assert (await _preview(stage)).sessions == (expired,)
+
+
+async def test_what_an_order_would_purge(tmp_path: Path, time: Time) -> None:
+    """By name and by age; it deletes nothing, and names what does not exist or is open."""
+    async with _staged(tmp_path, time) as stage:
+        old = await _end(stage, f.Cancelled(reason="Left"))
+        time.passes(HOUR)
+        new = await _end(stage, f.Expired())
+        assert (await _preview(stage, older_than_s=1_800)).sessions == (old,)
+        assert (await _preview(stage, sessions=(new,), older_than_s=1_800)).count == 2
+        await stage.open()
+        for wrong in ("s-none", stage.session):
+            refused: Any = await _preview(stage, sessions=(wrong,))
+            assert isinstance(refused, Refusal)
+        assert _is_kept(stage, old)
+        assert _is_kept(stage, new)
+
+
+async def test_a_rehearsal_goes_a_day_after_its_end(tmp_path: Path, time: Time) -> None:
+    """It is delivered nowhere, also where there are destinations; a session of a patient stays."""
+    folder = FolderDestination(name="share", folder=str(tmp_path / "share"))
+    async with _staged(tmp_path / "data", time) as stage:
+        stage.service.registry.destinations = Destinations(destinations=(folder,))
+        patients = await _end(stage, f.Completed())
+        rehearsal = await _rehearse(stage)
+        assert stage.store.deliveries(rehearsal) == []
+        assert len(stage.store.deliveries(patients)) == 1
+        time.passes(DAY)
+        await _look(stage)
+        assert [_is_kept(stage, s) for s in (patients, rehearsal)] == [True, False]
+
+
+async def _rehearse(stage: Stage) -> str:
+    """Open a test session and complete it; return its id."""
+    await stage.open()
+    known = set(stage.service.registry.sessions)
+
+    def rehearse(work: UnitOfWork) -> None:
+        flow_id = next(iter(work.registry.flows.values())).flow_id
+        admin = Device("admin-1", "admin", Role.ADMIN, work.at)
+        request = OpenSession(request_id="r-2", flow_id=flow_id, test=True)
+        open_session(work, stage.store, admin, request)
+        (session,) = [one for name, one in work.sessions.items() if name not in known]
+        work.record(session, f.Completed())
+
+    stage.service.submit(rehearse)
+    await stage.service.settled()
+    (name,) = set(stage.service.registry.sessions) - known
+    return name

@@ -266,7 +266,7 @@ async def test_a_state_that_its_log_does_not_give_is_found_by_deep(tmp_path: Pat
         )
     database = tmp_path / "handrail.sqlite"
     assert verify(database).faults == ()
-    change(database, "UPDATE sessions SET state=?", row[-1])
+    change(database, "UPDATE sessions SET state=?", row[-2])
     assert verify(database, Extent.ALL).faults == ()
     (fault,) = verify(database, Extent.DEEP).faults
     assert fault.endswith("the stored state differs from the log")

@@ -85,7 +85,7 @@ setpriv --reuid handrail --regid handrail --init-groups --no-new-privs --boundin
     sh -e /tmp/start >/tmp/ready &
 read -r line </tmp/ready
 echo "$line"
-handrail simulate quick-check-in
+handrail simulate quick-check-in --data /var/lib/handrail
 find /var/lib/handrail ! -user handrail
 kill "$!"
 wait "$!"

@@ -167,6 +167,7 @@ function Header({ room, view }: { room: app.Room; view: PatientView }) {
           <span class="visually-hidden">{say("checkWords")}: </span>
           <strong>{view.check_words.join(" · ")}</strong>
         </p>
+        {view.test && <span class="badge">{say("test")}</span>}
         <span class="grow" />
         <LanguageChoice />
         <button

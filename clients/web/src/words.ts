@@ -19,6 +19,7 @@ const EN = {
   haveCode: "I have a code",
   // session
   checkWords: "Check words",
+  test: "Test",
   checkWordsHint: "The same two words stand on our staff's screen.",
   stepOf: "Step {n} of {total}",
   help: "Ask for help",
@@ -206,6 +207,7 @@ const ES: Record<Word, string> = {
   kioskWait: "Nuestro personal iniciará aquí su registro. Tome asiento, por favor.",
   haveCode: "Tengo un código",
   checkWords: "Palabras de control",
+  test: "Prueba",
   checkWordsHint: "Las mismas dos palabras aparecen en la pantalla de nuestro personal.",
   stepOf: "Paso {n} de {total}",
   help: "Pedir ayuda",

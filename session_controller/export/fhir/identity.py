@@ -7,7 +7,7 @@ id is derived from anything that a patient entered.
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from session_controller.export.fhir.resources import Identifier, Meta, Reference
+from session_controller.export.fhir.resources import Coding, Identifier, Meta, Reference
 
 PATIENT = "patient"
 """The patient's role."""
@@ -18,6 +18,13 @@ _NAMESPACE = UUID("3f0d3c1e-6b7a-5d57-9b51-0a1d6a1f7c52")
 _URI_SYSTEM = "urn:ietf:rfc:3986"
 """The system of identifiers that are URIs (R4, 2.24.0.11)."""
 
+_TEST = Coding(
+    system="http://terminology.hl7.org/CodeSystem/v3-ActReason",
+    code="HTEST",
+    display="test health data",
+)
+"""Of data that is of no real person (R4, 6.1.1.4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -25,6 +32,7 @@ class Names:
 
     site: str
     session: str
+    test: bool = False
 
     def id(self, role: str) -> str:
         """Return a resource's id, as assigned by the client."""
@@ -56,5 +64,6 @@ class Names:
 
     @property
     def meta(self) -> Meta:
-        """Return the origin of a resource (`Meta.source`)."""
-        return Meta(source=f"urn:handrail:{self.site}:{self.session}")
+        """Return the origin of a resource (`Meta.source`), and its mark if it is of a rehearsal."""
+        security = (_TEST,) if self.test else None
+        return Meta(source=f"urn:handrail:{self.site}:{self.session}", security=security)

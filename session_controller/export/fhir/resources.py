@@ -177,9 +177,10 @@ class Extension(Element):
 
 
 class Meta(Element):
-    """Metadata of a resource (2.27.0): `source` names its session."""
+    """Metadata of a resource (2.27.0): `source` names its session, `security` marks a rehearsal."""
 
     source: Uri | None = None
+    security: tuple[Coding, ...] | None = None
 
 
 class Resource(Element):

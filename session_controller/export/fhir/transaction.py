@@ -56,11 +56,12 @@ def transaction(record: Record) -> dict[str, Json]:
     Raises `MappingError` if the record's mapping does not fit its flow, and `ExportError` if a
     resource cannot be written; neither quotes what was entered.
     """
-    names = Names(record.site, record.state.session)
+    names = Names(record.site, record.state.session, record.state.test)
     bundle = build(
         Bundle,
         {
             "identifier": names.identifier("bundle"),
+            **({"meta": names.meta} if names.test else {}),
             "timestamp": rfc3339(record.exported_at),
             "entry": [_entry(role, one, names) for role, one in _resources(record, names)],
         },
@@ -73,7 +74,7 @@ def response(record: Record) -> dict[str, Json]:
 
     Raises `MappingError` and `ExportError`, as `transaction` does.
     """
-    names = Names(record.site, record.state.session)
+    names = Names(record.site, record.state.session, record.state.test)
     mapping, fields = mapping_of(record), entered(record)
     signers = with_signers(fields, mapping, people(fields, mapping, names))
     return _response(fields, signers, names).to_json()

@@ -41,6 +41,7 @@ ENGLISH = Words(
     identified_by="stated by {name}, {at}",
     born="born {date}",
     genders={"male": "male", "female": "female", "other": "other", "unknown": "sex unknown"},
+    test="This was a test: not a real patient.",
     not_submitted="This session ended without being submitted. The record shows what was entered.",
     gaps="{n} of the questions are still open; each is marked.",
     answers="Answers",

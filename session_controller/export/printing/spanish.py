@@ -46,6 +46,7 @@ SPANISH = Words(
         "other": "otro",
         "unknown": "sexo desconocido",
     },
+    test="Esto fue una prueba: no es un paciente real.",
     not_submitted="Esta sesión terminó sin ser enviada. La constancia muestra lo que había.",
     gaps="Quedan {n} preguntas abiertas; cada una está señalada.",
     answers="Respuestas",

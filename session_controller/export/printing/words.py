@@ -25,6 +25,7 @@ class Words:
     identified_by: str
     born: str
     genders: dict[str, str]
+    test: str
     not_submitted: str
     gaps: str
     answers: str

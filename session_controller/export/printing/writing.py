@@ -106,8 +106,8 @@ def _identified(book: Book) -> list[Fact]:
 
 
 def _notice(book: Book) -> str | None:
-    """Return why the record is not that of a complete session."""
-    said = []
+    """Return why the record is not that of a complete session, or of a patient."""
+    said = [book.words.test] if book.record.state.test else []
     if book.record.state.status.value != "completed":
         said.append(book.words.not_submitted)
     faults = len({fault.field_id for fault in book.session.assessment.faults})

@@ -55,6 +55,8 @@ def deliver_now(
             return UNKNOWN_SESSION
         if state.status is not SessionStatus.COMPLETED:
             return Refusal(RejectionCode.UNAVAILABLE, "Only completed sessions are delivered.")
+        if state.test:
+            return Refusal(RejectionCode.UNAVAILABLE, "A test session is never delivered.")
         work.queue(request.session)
     waiting = store.deliveries(request.session, DeliveryStatus.WAITING)
     work.transaction.deliveries += [due_again(each, work.at) for each in waiting]

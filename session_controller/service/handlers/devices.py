@@ -16,7 +16,7 @@ from session_controller.audit.events import DeviceChanged, DeviceEnrolled, Devic
 from session_controller.engine.events import DeviceLeft
 from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import Refusal
-from session_controller.security.codes import new_secret, secret_hash
+from session_controller.security.codes import new_id, new_secret, secret_hash
 from session_controller.service.handlers.desks import sign_out
 from session_controller.service.handlers.presence import seen_at
 from session_controller.service.unit_of_work import UnitOfWork
@@ -24,7 +24,7 @@ from session_controller.storage.entities import Code, CodeKind, Device
 from session_controller.storage.store import Store
 
 _Enrolled = TypeVar("_Enrolled", bound=r.EnrolledDevice)
-_RESERVED = re.compile(r"admin(-.*)?|controller(-.*)?|pairing(-.*)?|guest(-.*)?")
+_RESERVED = re.compile(r"(admin|controller|pairing|guest|rehearsal)(-.*)?")
 _UNKNOWN = Refusal(RejectionCode.NOT_A_PARTICIPANT, "There is no such device.")
 _NO_SCREEN = Refusal(
     RejectionCode.NOT_ALLOWED_FOR_ROLE,
@@ -42,7 +42,8 @@ def enrol_device(
     if refusal := _no_more(work, 1):
         return refusal
     new = r.NewDevice(name=request.name, role=request.role, room=request.room)
-    enrolled = _enrol(work, sender, new, request.by)
+    rehearses = bool(request.test)
+    enrolled = _enrol(work, sender, new, request.by, rehearses=rehearses)
     return r.DeviceEnrolled(request_id=request.request_id, **vars(enrolled))
 
 
@@ -87,10 +88,15 @@ def _taken_names(work: UnitOfWork, devices: Sequence[r.NewDevice]) -> list[str]:
 
 
 def _enrol(
-    work: UnitOfWork, sender: Device, new: r.NewDevice, by: r.CredentialKind
+    work: UnitOfWork,
+    sender: Device,
+    new: r.NewDevice,
+    by: r.CredentialKind,
+    *,
+    rehearses: bool = False,
 ) -> r.EnrolledDevice:
     device = Device(
-        device=_free_name(work, new.name),
+        device=new_id(r.REHEARSAL[:-1]) if rehearses else _free_name(work, new.name),
         name=new.name,
         role=new.role,
         room=new.room,
@@ -244,6 +250,9 @@ def revoke_device(
     if device.revoked_at is None:
         revoke(work, device)
         work.note(DeviceRevoked(subject=device.device), device=sender.device)
+    if device.device.startswith(r.REHEARSAL):
+        work.forget_device(device.device)
+        return r.DeviceRevoked(request_id=request.request_id, device=request.device)
     if request.retire and device.retired_at is None:
         work.put_device(replace(work.device(device.device) or device, retired_at=work.at))
         work.note(DeviceChanged(subject=device.device, change="retired"), device=sender.device)

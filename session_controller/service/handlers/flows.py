@@ -20,9 +20,15 @@ from session_controller.storage.entities import Device, StoredFlow
 from session_controller.storage.store import Store
 
 _MAX_PROBLEMS = 20
+_UNFIT = (
+    "The mapping of the earlier version is kept, and does not fit; give a new one (--mapping), or "
+    "drop it (--without-mapping)"
+)
 
 
-def add_flow(work: UnitOfWork, _: Store, device: Device, request: r.AddFlow) -> r.Answer | Refusal:
+def add_flow(
+    work: UnitOfWork, store: Store, device: Device, request: r.AddFlow
+) -> r.Answer | Refusal:
     """Add a Questionnaire as a flow, or say what in it cannot be used, and where."""
     try:
         flow = load_flow(dict(request.questionnaire), fallback_id=request.fallback_id)
@@ -33,11 +39,13 @@ def add_flow(work: UnitOfWork, _: Store, device: Device, request: r.AddFlow) -> 
             f"This flow cannot be used. {problems[0]}",
             {"problems": problems},
         )
-    patient = _patient_fields(flow, request.mapping)
+    kept = _earlier_mapping(work, store, flow.flow_id, request)
+    mapping = request.mapping if kept is None else kept
+    patient = _patient_fields(flow, mapping, *([] if kept is None else [_UNFIT]))
     if isinstance(patient, Refusal):
         return patient
-    keep_flow(work, flow, request.mapping)
-    act = FlowAdded(flow_ref=flow.flow_ref, mapping=request.mapping is not None)
+    keep_flow(work, flow, mapping)
+    act = FlowAdded(flow_ref=flow.flow_ref, mapping=mapping is not None)
     work.note(act, device=device.device)
     notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
     return r.FlowAdded(
@@ -46,17 +54,34 @@ def add_flow(work: UnitOfWork, _: Store, device: Device, request: r.AddFlow) -> 
         flow_ref=flow.flow_ref,
         notes=notes,
         patient=patient,
+        kept_mapping=kept is not None or None,
     )
 
 
-def _patient_fields(flow: Flow, mapping: dict[str, JsonValue] | None) -> r.PatientFields | Refusal:
+def _earlier_mapping(
+    work: UnitOfWork, store: Store, flow_id: str, request: r.AddFlow
+) -> dict[str, JsonValue] | None:
+    """Return the mapping of a flow's current version if it is to be kept, or None."""
+    current = work.registry.current.get(flow_id)
+    if request.mapping is not None or request.without_mapping or current is None:
+        return None
+    stored = store.find_flow(current)
+    if stored is None or stored.mapping is None:
+        return None
+    found: dict[str, JsonValue] = json.loads(stored.mapping)
+    return found
+
+
+def _patient_fields(
+    flow: Flow, mapping: dict[str, JsonValue] | None, *explained: str
+) -> r.PatientFields | Refusal:
     """Return which questions say who the patient is, or say where the mapping does not fit."""
     from session_controller.export import fhir  # noqa: PLC0415 - 4 MB
 
     try:
         found = fhir.yields(fhir.new_mapping(flow, mapping))
     except fhir.MappingError as error:
-        problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
+        problems: list[JsonValue] = [*explained, *map(str, error.problems[:_MAX_PROBLEMS])]
         return Refusal(
             RejectionCode.MALFORMED,
             f"This mapping does not fit the flow. {problems[0]}",

@@ -12,6 +12,7 @@ from schemas.wire import exports as g
 from schemas.wire import requests as r
 from schemas.wire import staff as s
 from schemas.wire.parse import Unreadable
+from schemas.wire.purging import PreviewPurge
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.request_base import RequestBase
 from schemas.wire.status import ShowStatus, TryAlerts
@@ -28,6 +29,7 @@ from session_controller.service.handlers import (
     flows,
     history,
     identification,
+    purging,
     sessions,
     staff,
 )
@@ -68,6 +70,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.CancelSession: (_STAFF, administration.cancel_session),
     r.IdentifyPatient: (_STAFF, identification.identify_patient),
     r.PurgeSessions: (_ADMIN, administration.purge_sessions),
+    PreviewPurge: (_ADMIN, purging.preview_purge),
     r.BackUp: (_ADMIN, administration.back_up),
     ShowStatus: (_ADMIN, administration.show_status),
     TryAlerts: (_ADMIN, administration.try_alerts),

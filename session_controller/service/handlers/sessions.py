@@ -42,11 +42,12 @@ def open_session(
     refusal = (
         membership.may_open(len(work.open_sessions()), work.registry.settings.max_open_sessions)
         or membership.may_lead(host, device)
+        or (request.test and membership.may_rehearse(device))
         or (request.patient_device and _may_take_patients_side(work, kiosk))
     )
     if refusal or host is None:
         return refusal or UNKNOWN_SESSION
-    session = _begin(work, flow, request.label, host)
+    session = _begin(work, flow, request, host)
     session = join(work, session, kiosk) if kiosk else issue_code(work, session)
     opened = r.SessionOpened(
         request_id=request.request_id, session=session.state.session, flow_ref=flow.flow_ref
@@ -59,10 +60,11 @@ def _may_take_patients_side(work: UnitOfWork, kiosk: Device | None) -> Refusal |
     return membership.may_take_patients_side(kiosk, busy=busy)
 
 
-def _begin(work: UnitOfWork, flow: Flow, label: str | None, host: Device) -> Session:
+def _begin(work: UnitOfWork, flow: Flow, request: r.OpenSession, host: Device) -> Session:
     opened = SessionOpened(
         flow_ref=flow.flow_ref,
-        label=label,
+        label=request.label,
+        test=bool(request.test),
         check_words=(secrets.choice(WORDS), secrets.choice(WORDS)),
         host=host.device,
         host_role=host.role,

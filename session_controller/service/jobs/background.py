@@ -16,8 +16,9 @@ from typing import Any
 from schemas.base import Versioned
 from schemas.topics import InboxTopic
 from schemas.wire.exports import KeyRotated, LogSigned
+from schemas.wire.purging import MAX_NAMED
 from schemas.wire.rejections import Rejection, RejectionCode
-from schemas.wire.requests import MAX_NAMED, BackedUp, InProgress, SessionsPurged
+from schemas.wire.requests import BackedUp, InProgress, SessionsPurged
 from schemas.wire.status import AlertsTried
 from session_controller.audit.events import BackupTaken
 from session_controller.backup.backups import BackupError, Backups

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from schemas.wire.views import SessionStatus
 from session_controller.engine.timers import Now
+from session_controller.service.handlers.purging import DOUBTED, over_at, spans
 from session_controller.settings import Settings
 from session_controller.storage.entities import Ended
-from session_controller.storage.rows import read_time
 from session_controller.storage.store import Store
 
 _log = logging.getLogger(__name__)
@@ -27,8 +27,6 @@ _LOOKED_AT = 200
 """Ended sessions looked at in one go: a few milliseconds. If there are more, they follow soon."""
 _GAP = timedelta(days=4)
 """A long weekend: a clock that is further from what is known is not believed at once."""
-_DOUBTED = "clock_doubted"
-"""The property of a box that stopped before it believed its clock again."""
 _DOUBT = timedelta(hours=6)
 """How long a box must run before it believes such a clock: somebody may see and correct it."""
 
@@ -57,7 +55,7 @@ class Retention:
         """Compare the clock with the last entry of the log; a doubt outlives a restart."""
         last = self.store.last_entry_at()
         with suppress(sqlite3.Error):
-            if self.store.meta(_DOUBTED):
+            if self.store.meta(DOUBTED):
                 self._doubt("the clock was in doubt when the box stopped")
             elif last is not None:
                 self._look_at(self._compared.at - last)
@@ -74,14 +72,7 @@ class Retention:
 
     @property
     def _spans(self) -> dict[SessionStatus, timedelta]:
-        """By status, how long a session is kept; without those that are kept for good."""
-        completed, cancelled = self.settings.purge_completed, self.settings.purge_cancelled
-        spans = {
-            SessionStatus.COMPLETED: completed,
-            SessionStatus.EXPIRED: completed,
-            SessionStatus.CANCELLED: cancelled,
-        }
-        return {status: span for status, span in spans.items() if span}
+        return spans(self.settings)
 
     def find(self) -> tuple[str, ...]:
         """Return sessions that are to be purged; in the store's turn. Raises `sqlite3.Error`.
@@ -100,11 +91,8 @@ class Retention:
         return tuple(one.session for one in ended if self._is_over(one, now.at))
 
     def _is_over(self, one: Ended, at: datetime) -> bool:
-        span = self._spans.get(SessionStatus(one.status))
-        since = one.delivered_at if one.status == SessionStatus.COMPLETED else one.ended_at
-        if span is None or since is None or one.undelivered:
-            return False
-        return at - read_time(since) >= span
+        over = over_at(one, self.settings)
+        return over is not None and over <= at
 
     def _believes(self, now: Now) -> bool:
         """Return whether the clock is plausible: a wrong one would purge what is still wanted."""
@@ -112,7 +100,7 @@ class Retention:
         self._compared = now
         if now.steady_s < self._believed_at_s:
             return False
-        self.store.set_meta(_DOUBTED, "")
+        self.store.set_meta(DOUBTED, "")
         return True
 
     def _look_at(self, jump: timedelta) -> None:
@@ -127,4 +115,4 @@ class Retention:
             why,
             _DOUBT.total_seconds() // 3600,
         )
-        self.store.set_meta(_DOUBTED, "yes")
+        self.store.set_meta(DOUBTED, "yes")

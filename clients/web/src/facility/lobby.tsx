@@ -67,6 +67,7 @@ function Card({ line, now }: { line: LobbyLine; now: number }) {
     <li class="card" data-help={line.help_requested || undefined}>
       <a href={`#session=${line.session}`}>
         <span class="card-title" dir="auto">{line.label ?? "No name given"}</span>
+        {line.test && <span class="badge">Test</span>}
         {line.help_requested && <span class="badge alert">Asks for help</span>}
         <span class="card-flow" dir="auto">{flow?.title(null) ?? line.flow_ref}</span>
         <span class="card-step" dir="auto">

@@ -92,6 +92,7 @@ function RoomHead({ view, room, flow, timeline, onTimeline }: HeadProps) {
       <div class="room-title">
         <h1 dir="auto">{view.label ?? "No name given"}</h1>
         <p dir="auto">{flow.title(null)}</p>
+        {view.test && <span class="badge">Test: never delivered</span>}
       </div>
       <dl class="facts">
         <div>
