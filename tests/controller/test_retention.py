@@ -151,6 +151,7 @@ async def test_a_removed_destination_keeps_nothing_for_ever(tmp_path: Path, time
     async with _staged(tmp_path / "data", time) as stage:
         stage.service.registry.destinations = Destinations(destinations=(archive,))
         arrived = await _end(stage, f.Completed())
+        time.passes(3 * DAY)
         await _delivered(stage, arrived)
         time.passes(HOUR)
         waiting = await _end(stage, f.Completed())
