@@ -59,6 +59,8 @@ CONSTANTS = {
     "answers_remembered": "session_controller.service.jobs.maintenance._REMEMBERED",
     "log_lines": "session_controller.service.monitoring.line_rate.MOST",
     "log_lines_window": "session_controller.service.monitoring.line_rate.WINDOW_S",
+    "alerts_an_hour": "session_controller.service.monitoring.alert_channels.MOST_PER_HOUR",
+    "alert_retry": "session_controller.service.monitoring.alerts._LONGEST_S",
     "disk_ready": "session_controller.preflight.folder.MIN_FREE_BYTES",
     "store_ready": "session_controller.service.monitoring.readiness.MAX_BEHIND_S",
     "commands_at_once": "session_controller.data_folder.SLOTS",

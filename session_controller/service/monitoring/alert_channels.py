@@ -17,6 +17,8 @@ from session_controller.delivery.causes import Cause, cause_of, reason_of
 from session_controller.delivery.outcomes import Delivered, Reason, TryAgain
 from session_controller.preflight.finding import Level
 
+MOST_PER_HOUR = 12
+"""One every five minutes: enough for each change of a bad hour."""
 _MAIL_S = 30.0
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -42,7 +44,7 @@ class AlertSettings:
     ca_file: Path | None = None
     """CA certificates for all of these, if this machine does not trust them."""
     remind_after: timedelta = timedelta(hours=24)
-    most_per_hour: int = 12  # one every five minutes: enough for each change of a bad hour
+    most_per_hour: int = MOST_PER_HOUR
     """Messages of each channel; what comes later is in the next one."""
 
 
