@@ -377,6 +377,23 @@ async def test_many_findings_of_one_check_are_one() -> None:
     assert change.text == "2 sessions waiting for ehr; 1 session waiting for share"
 
 
+async def test_another_finding_of_a_check_is_told() -> None:
+    """A second emergency access is news, also after a restart; one that was reviewed is not."""
+    mail = FakeChannel()
+    box = Box(mail)
+    first, second, third = (
+        Finding("emergency-access", Level.WARNING, f"access {n}", "review it") for n in range(3)
+    )
+    await box.look(first)
+    await box.look(first, second)
+    box.start()
+    await box.look(first, second)
+    await box.look(second)
+    assert mail.kinds() == [[("raised", "emergency-access")]] * 2
+    await box.look(second, third)
+    assert "access 2" in mail.sent[0].changes[0].text
+
+
 async def test_a_box_tells_what_is_wrong(tmp_path: Path) -> None:
     """As it runs, with what it told kept for the next start."""
     settings = AlertSettings(mqtt_url="mqtt://127.0.0.1:1", mqtt_topic="t")

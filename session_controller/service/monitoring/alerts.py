@@ -8,7 +8,7 @@ not sent at all.
 import asyncio
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,6 +47,8 @@ class Told:
     since: datetime
     at: datetime
     """When they were told last."""
+    count: int = 1
+    """How many findings of this check they were told of."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class Alerts:
         known = _read(kept)
         self._lines = [_Line(way, dict(known.get(way.name, {}))) for way in ways]
         self._since: dict[str, datetime] = {}
+        self._count: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Look each minute, until cancelled; do nothing without channels."""
@@ -104,7 +107,9 @@ class Alerts:
 
     async def look(self) -> None:
         """Find what is wrong now, and tell each channel what has changed for it."""
-        found = _by_check(await self._find())
+        findings = await self._find()
+        found = _by_check(findings)
+        self._count = Counter(one.check for one in findings if one.level.exit_code)
         at = self._clock()
         for line in self._lines:
             if line.problem is not None:
@@ -115,6 +120,8 @@ class Alerts:
     async def _tell(self, line: _Line, found: Mapping[str, Finding], at: datetime) -> None:
         """Send a channel what its readers do not know yet, unless it has to wait."""
         others = {check: one for check, one in found.items() if check != _own(line)}
+        for check, known in line.told.items():  # one less is not told; one more after it is
+            line.told[check] = replace(known, count=min(known.count, self._count[check] or 1))
         changes = sorted(self._changes(line.told, others, at), key=_worst_first)
         now_s = self._steady()
         if not changes or not line.may_send(now_s, self._settings.most_per_hour):
@@ -131,7 +138,9 @@ class Alerts:
             if change.kind == "over":
                 del line.told[change.check]
             else:
-                line.told[change.check] = Told(change.level, change.text, change.since, at)
+                line.told[change.check] = Told(
+                    change.level, change.text, change.since, at, self._count[change.check]
+                )
         await self._keep(self._written())
 
     def _changes(
@@ -140,7 +149,7 @@ class Alerts:
         for check, one in found.items():
             known = told.get(check)
             since = known.since if known else self._since[check]
-            if known is None or known.level != one.level:
+            if known is None or known.level != one.level or self._count[check] > known.count:
                 yield Change("raised", check, one.level, one.text, one.mend, since)
             elif at - known.at >= self._settings.remind_after:
                 yield Change("reminder", check, one.level, one.text, one.mend, since)
@@ -153,7 +162,7 @@ class Alerts:
     def _written(self) -> str:
         lines = {
             line.channel.name: {
-                check: [one.level.value, one.text, rfc3339(one.since), rfc3339(one.at)]
+                check: [one.level.value, one.text, rfc3339(one.since), rfc3339(one.at), one.count]
                 for check, one in line.told.items()
             }
             for line in self._lines
@@ -211,8 +220,8 @@ def _read(kept: str | None) -> dict[str, dict[str, Told]]:
     try:
         return {
             name: {
-                check: Told(Level(level), text, _moment(since), _moment(at))
-                for check, (level, text, since, at) in told.items()
+                check: Told(Level(level), text, _moment(since), _moment(at), int(count))
+                for check, (level, text, since, at, count) in told.items()
             }
             for name, told in json.loads(kept or "{}").items()
         }
