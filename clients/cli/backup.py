@@ -112,6 +112,8 @@ def list_backups(
     """
     from session_controller.backup.off_box import read_copies
 
+    if not data.is_dir():
+        raise Failure(f"{data} is not a data folder")
     state = read_copies(data)
     elsewhere = to or (Path(state.to) if state else None)
     with explaining(data):
@@ -170,7 +172,7 @@ def _listed(folder: Path) -> Iterator[_Listed]:
 
 @app.command(epilog="Example: handrail backup verify /mnt/usb/handrail")
 def verify(
-    path: Annotated[
+    backup: Annotated[
         Path, typer.Argument(metavar="BACKUP", exists=True, help="A backup, or a folder with one.")
     ],
     *,
@@ -188,7 +190,7 @@ def verify(
 
     with explaining(data):
         key = read_recovery_key(recovery_key_file) if recovery_key_file else None
-        found = verify_backup(newest_in(path), data, key)
+        found = verify_backup(newest_in(backup), data, key)
     if as_json:
         print_json(_verified(found))
     else:
@@ -229,7 +231,7 @@ def _print_verified(found: Verification) -> None:
 
 @app.command(epilog="Example: handrail backup drill --data /var/lib/handrail")
 def drill(
-    path: Annotated[
+    backup: Annotated[
         Path | None,
         typer.Argument(
             metavar="BACKUP",
@@ -253,7 +255,7 @@ def drill(
     with explaining(data):
         if not data.is_dir():
             raise Failure(f"{data} is not a data folder")
-        file, at = newest_in(path or data / BACKUPS), datetime.now(UTC)
+        file, at = newest_in(backup or data / BACKUPS), datetime.now(UTC)
         try:
             done = with_recovery_key(recovery_key_file, lambda key: rehearse(data, file, at, key))
         except OSError as error:
