@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,11 +69,14 @@ def backup(
 def _copy(data: Path, name: str, to: Path) -> tuple[Path, Path]:
     """Copy a backup of a data folder to a folder elsewhere; return the copy and its keys."""
     from session_controller.backup.elsewhere import copy_backup as copy
+    from session_controller.backup.off_box import note_copied
 
     try:
-        return copy(data, name, to)
+        made = copy(data, name, to)
+        note_copied(data, to, made[0].name, datetime.now(UTC))
     except (StoreError, KeyringError) as error:
         raise Failure(str(error)) from None
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def list_backups(
     """
     from session_controller.backup.off_box import read_copies
 
+    if not data.is_dir():
+        raise Failure(f"{data} is not a data folder")
     state = read_copies(data)
     elsewhere = to or (Path(state.to) if state else None)
     with explaining(data):
@@ -115,21 +121,28 @@ def list_backups(
     if as_json:
         print_json([_plain(one) for one in found])
         return
+    for folder in dict.fromkeys(one.file.parent for one in found):
+        _print_folder(folder, [one for one in found if one.file.parent == folder])
+    if not found:
+        say("There are no backups.")
+    if state and state.failed:
+        since = moment(state.failed.since)
+        say(f"nothing was copied to {state.to} since {since}: {state.failed.text}")
+
+
+def _print_folder(folder: Path, backups: list[_Listed]) -> None:
     rows = [
         (
             moment(one.taken) or "damaged",
             f"{one.size or 0:,}",
+            one.file.name,
             moment(one.verified),
-            str(one.file),
         )
-        for one in found
+        for one in backups
     ]
-    print_table(("taken", "bytes", "verified", "file"), rows, "There are no backups.")
-    for folder, opener in {one.file.parent: one.opens_with for one in found}.items():
-        say(f"{folder} opens with {opener}")
-    if state and state.failed:
-        since = moment(state.failed.since)
-        say(f"nothing was copied to {state.to} since {since}: {state.failed.text}")
+    print_facts({"folder": str(folder), "opens with": backups[0].opens_with})
+    print_table(("taken", "bytes", "file", "verified"), rows, "", spare=("verified",))
+    sys.stdout.write("\n")
 
 
 def _plain(one: _Listed) -> dict[str, object]:
@@ -159,7 +172,7 @@ def _listed(folder: Path) -> Iterator[_Listed]:
 
 @app.command(epilog="Example: handrail backup verify /mnt/usb/handrail")
 def verify(
-    path: Annotated[
+    backup: Annotated[
         Path, typer.Argument(metavar="BACKUP", exists=True, help="A backup, or a folder with one.")
     ],
     *,
@@ -177,7 +190,7 @@ def verify(
 
     with explaining(data):
         key = read_recovery_key(recovery_key_file) if recovery_key_file else None
-        found = verify_backup(newest_in(path), data, key)
+        found = verify_backup(newest_in(backup), data, key)
     if as_json:
         print_json(_verified(found))
     else:
@@ -218,7 +231,7 @@ def _print_verified(found: Verification) -> None:
 
 @app.command(epilog="Example: handrail backup drill --data /var/lib/handrail")
 def drill(
-    path: Annotated[
+    backup: Annotated[
         Path | None,
         typer.Argument(
             metavar="BACKUP",
@@ -242,7 +255,7 @@ def drill(
     with explaining(data):
         if not data.is_dir():
             raise Failure(f"{data} is not a data folder")
-        file, at = newest_in(path or data / BACKUPS), datetime.now(UTC)
+        file, at = newest_in(backup or data / BACKUPS), datetime.now(UTC)
         try:
             done = with_recovery_key(recovery_key_file, lambda key: rehearse(data, file, at, key))
         except OSError as error:

@@ -89,6 +89,14 @@ def forget_copies(data: Path) -> None:
     (data / STATE_FILE).unlink(missing_ok=True)
 
 
+def note_copied(data: Path, to: Path, backup: str, at: datetime) -> None:
+    """Remember a copy that a person made, if it is where the box copies to. Raises `OSError`."""
+    state = read_copies(data)
+    if state is not None and state.to == str(to.absolute()):
+        copied = Copied(backup=backup, at=at)
+        state.model_copy(update={"copied": copied, "failed": None}).write(data)
+
+
 def read_copies(data: Path) -> CopyState | None:
     """Return what a box remembers of its copies, or None if it makes none or it is damaged."""
     try:
@@ -112,23 +120,32 @@ class Copies:
 
     async def keep_copying(self) -> None:
         """Copy the newest backup whenever that is due, for as long as the box runs."""
-        state = await asyncio.to_thread(self._begin)
+        try:
+            state = await asyncio.to_thread(self._begin)
+        except OSError as error:
+            _log.error("backups are not copied: %s: %s", error.filename, error.strerror)
+            return
         while state is not None:
             await asyncio.sleep(_LOOK_EVERY_S)
             state = await asyncio.to_thread(self.look, state)
 
     def _begin(self) -> CopyState | None:
-        """Return the state to go on with, or None if nothing is to be copied."""
+        """Return the state to continue with, or None if nothing is to be copied."""
         former, plan = read_copies(self._data), self._plan
         if plan is None:
             return None
         to, every_s = str(plan.to.absolute()), plan.every.total_seconds()
         if former is None or former.to != to:
             former = CopyState(to=to)
-        return former.model_copy(update={"every_s": every_s})
+        state = former.model_copy(update={"every_s": every_s})
+        state.write(self._data)
+        return state
 
     def look(self, state: CopyState) -> CopyState:
         """Copy the newest backup if that is due; return the state after it. Never raises."""
+        noted = read_copies(self._data)  # a person may have copied meanwhile
+        if noted is not None and noted.to == state.to:
+            state = noted
         if not self._is_due(state):
             return state
         order = {"data": str(self._data), "to": state.to}

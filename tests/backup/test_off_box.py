@@ -17,11 +17,13 @@ from session_controller.backup.elsewhere import copy_backup
 from session_controller.backup.manifest import listed
 from session_controller.backup.off_box import (
     STATE_FILE,
+    Copied,
     Copies,
     CopyPlan,
     CopyState,
     copy_newest,
     forget_copies,
+    note_copied,
     read_copies,
 )
 from session_controller.errors import StoreError
@@ -131,6 +133,23 @@ def test_an_absent_share_is_not_written_to(site: Site, caplog: pytest.LogCapture
     assert listed(site.share)[0].name == listed(site.box.backups)[0].name
 
 
+def test_a_person_who_copies_mends_it(site: Site) -> None:
+    """The box does not wait until it tries again to say that all is well."""
+    site.share.rename(site.share.with_name("away"))
+    for _ in range(4):
+        site.look(timedelta(hours=6))
+    assert site.found[0] == Level.WARNING
+    name = site.box.take()
+    site.prepare()
+    note_copied(site.box.data, site.share.with_name("other"), name, site.now)
+    assert "not mounted" in site.found[1]
+    note_copied(site.box.data, site.share, name, site.now)
+    assert "is on the same disk" in site.found[1]
+    assert site.look().failed is None
+    site.box.take()
+    assert site.look().copied != Copied(backup=name, at=site.now)
+
+
 def test_a_failure_is_tried_again_after_longer_and_longer(site: Site) -> None:
     """As backups are: after 1, 2, 4 minutes, at last every six hours."""
     site.share.rename(site.share.with_name("away"))
@@ -211,8 +230,10 @@ def test_a_copy_that_is_killed_is_made_again(step: str, site: Site) -> None:
 def test_a_box_that_stops_ends_its_copy(site: Site) -> None:
     """Nothing failed, and nothing is remembered."""
     site.copies.stop()
-    assert site.look() == site.state
-    assert read_copies(site.box.data) is None
+    site.box.take()
+    state = site.state
+    assert site.look() == state == read_copies(site.box.data)
+    assert state.copied is None
 
 
 def test_what_is_not_copied_any_more_is_forgotten(site: Site) -> None:
