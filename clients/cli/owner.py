@@ -6,8 +6,6 @@ So `sudo handrail …` does on a service's folder what the service's own user wo
 import errno
 import os
 import pwd
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -27,22 +25,6 @@ def act_as_owner(context: typer.Context, data: Path | None) -> Path | None:
     if found.st_uid != 0:
         context.meta[_KEY] = _note(_become(found.st_uid, found.st_gid, data), data)
     return data
-
-
-@contextmanager
-def as_owner(data: Path) -> Iterator[None]:
-    """Act as a data folder's owner within the `with`: reading a database may create files."""
-    if os.geteuid() != 0 or not data.exists():
-        yield
-        return
-    found = data.stat()
-    os.setegid(found.st_gid)
-    os.seteuid(found.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def note(context: typer.Context) -> str | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clients.cli.configured import configured
-from clients.cli.owner import as_owner
 
 if TYPE_CHECKING:
     from session_controller.configuration.reading import Configured
@@ -59,14 +58,16 @@ def look(data: Path, named: Path | None) -> There:
 
     file = named or data / CONFIGURATION_FILE
     current = configured(data, file if file.exists() else None)
-    with as_owner(data):
-        site, seen, waiting = _stored(data)
-        has_ca = OwnTls(data).exists
+    site, seen, waiting = _stored(data)
+    has_ca = OwnTls(data).exists
     return There(data, file, current, site, seen, waiting, has_ca, this_machine())
 
 
 def _stored(data: Path) -> tuple[str | None, set[str], dict[str, str]]:
-    """Return the site and the screens that a data folder knows; none if it was not in use."""
+    """Return the site and the screens that a data folder knows; none if it was not in use.
+
+    Opened by root, files beside the database are made for its owner: SQLite sees to that.
+    """
     from session_controller.storage.database import DATABASE
     from session_controller.storage.reader import Reader
 

@@ -377,3 +377,20 @@ def test_root_sets_up_a_box_for_the_services_user(
         assert {path.stat().st_uid for path in data.rglob("*")} == {NOBODY}
         found = file.stat()
         assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (0, NOBODY, 0o640)
+        _die_in_the_middle(program[0], data / "handrail.sqlite")
+
+
+_WRITE_AND_DIE = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("UPDATE meta SET value = value")
+database.commit()
+os._exit(0)
+"""
+
+
+def _die_in_the_middle(python: str, database: Path) -> None:
+    """Leave a write-ahead log as after a power failure: who opens the database makes a file."""
+    order = [python, "-c", _WRITE_AND_DIE, database]
+    subprocess.run(order, user=NOBODY, check=True, capture_output=True)
+    database.with_name(f"{database.name}-shm").unlink()
