@@ -167,14 +167,15 @@ def _print(
     from clients.cli.setup_steps import addresses, to_json
 
     found = addresses(there, wanted)
-    if sheet is not None and made:
-        _write_sheet(sheet, found["pages"], made)
+    pages = found.get("pages")
+    if sheet is not None and made and pages is not None:
+        _write_sheet(sheet, pages, made)
     if as_json:
         facts = {"site": wanted.site, "configuration": str(there.file), **found}
-        print_json({**facts, "screens": to_json(made, found["pages"])})
+        print_json({**facts, "screens": to_json(made, pages)})
         return
     for screen in made:
-        _draw(screen, found["pages"])
+        _draw(screen, pages)
     say("Next:")
     for number, step in enumerate(_next(context, there, wanted, found), 1):
         say(f"{number}. {step}")
@@ -187,7 +188,7 @@ def _write_sheet(sheet: Path, address: str, made: "list[Screen]") -> None:
     write_sheet(sheet, sheet_of(address, [(one.new, one.enrolled) for one in made]))
 
 
-def _draw(screen: "Screen", address: str) -> None:
+def _draw(screen: "Screen", address: str | None) -> None:
     from clients.cli.enrolment import print_enrolled
     from clients.cli.output import say
 

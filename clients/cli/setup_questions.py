@@ -106,7 +106,7 @@ def ask_all(asker: Asker, given: Given, there: "There") -> Wanted:
     """Ask everything that is not given; what is there is proposed again."""
     site = _ask_site(asker, given, there)
     host = asker.ask(
-        "Name or address by which screens reach this box (its address, if DNS knows no name)",
+        "Name or address by which screens reach this box",
         given.host,
         there.current.sections.site.host or there.machine_host(),
         host_name,

@@ -45,9 +45,11 @@ class There:
         return key not in self.current.sources
 
     def machine_host(self) -> str:
-        """Return how screens probably reach this machine: an address needs no DNS."""
+        """Return how screens reach this machine: by the name that it announces, or an address."""
         by_ipv4 = [str(one) for one in self.machine.addresses if one.version == 4]  # noqa: PLR2004
-        return next(iter((*by_ipv4, *self.machine.names)), "localhost")
+        names = [name for name in self.machine.names if name.endswith(".local")]
+        best = by_ipv4 if self.current.sections.mdns.off else [*names, *by_ipv4]
+        return next(iter((*best, *self.machine.names)), "localhost")
 
 
 def look(data: Path, named: Path | None) -> There:

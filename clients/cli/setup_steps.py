@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 def changes(there: "There", wanted: "Wanted") -> dict[str, object]:
     """Return what has to be written into the configuration, by dotted key."""
-    values = wanted.configuration().items()
-    return {key: value for key, value in values if value != there.value(key)}
+    found = wanted.configuration()
+    if wanted.host == there.machine_host() and there.is_default("site.host"):
+        del found["site.host"]  # the box knows it, also after it changed
+    return {key: value for key, value in found.items() if value != there.value(key)}
 
 
 def make_folder(data: Path) -> None:
@@ -149,24 +151,32 @@ def _enrolled(admin: "AdminClient", name: str, role: "Role") -> "EnrolledDevice 
 
 
 def addresses(there: "There", wanted: "Wanted") -> dict[str, str]:
-    """Return the address of the pages, and of the page to trust them with a CA of the box."""
-    from session_controller.configuration.values import pages_url
+    """Return the addresses of the pages and of the page to trust them, as far as there are any."""
+    from session_controller.discovery.whereabouts import Whereabouts
+    from session_controller.security.own_tls import OwnTls
 
-    secure = not (there.current.sections.tls.off or there.current.sections.broker.url)
-    port = wanted.listen["listen.http"].port
-    found = {"pages": pages_url("https" if secure else "http", wanted.host, port)}
-    if there.makes_certificate:
-        redirect = wanted.listen["listen.http_redirect"].port
-        found["trust"] = pages_url("http", wanted.host, redirect) + "/trust"
-    return found
+    found = there.current.sections
+    if found.broker.url:  # another broker serves no pages
+        return {}
+    own = OwnTls(there.data) if there.makes_certificate else None
+    certificate = own.certificate_file if own else found.tls.certificate
+    listen = {key.rpartition(".")[2]: (one.host, one.port) for key, one in wanted.listen.items()}
+    listen["redirect"] = listen.pop("http_redirect", listen["http"])
+    where = Whereabouts(wanted.site, certificate, own, wanted.host)
+    urls = where.of({**listen, "local": listen["mqtt"]}, wanted.host)
+    return {name: urls[name] for name in ("pages", "trust") if name in urls}
 
 
-def to_json(screens: list[Screen], address: str) -> list[dict[str, Any]]:
-    """Return the screens with their codes and links."""
+def to_json(screens: list[Screen], address: str | None) -> list[dict[str, Any]]:
+    """Return the screens with their codes and links; without links if there are no pages."""
     from clients.cli.output import plain
     from clients.cli.pairing_page import link_of
 
     return [
-        {"name": one.new.name, **plain(one.enrolled), "link": link_of(address, one.enrolled)}
+        {
+            "name": one.new.name,
+            **plain(one.enrolled),
+            "link": address and link_of(address, one.enrolled),
+        }
         for one in screens
     ]

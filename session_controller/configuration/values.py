@@ -111,15 +111,6 @@ def without_password(url: str) -> str:
     return bare(url) if at and ":" in user else url
 
 
-_PORTS = {"http": 80, "https": 443}
-
-
-def pages_url(scheme: str, host: str, port: int) -> str:
-    """Return the address of pages at a host, as a browser shows it."""
-    end = "" if port == _PORTS[scheme] else f":{port}"
-    return f"{scheme}://[{host}]{end}" if ":" in host else f"{scheme}://{host}{end}"
-
-
 def written(value: object) -> str:
     """Return a value as text that its parser accepts; `none` of no value."""
     match value:
