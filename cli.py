@@ -44,6 +44,7 @@ class Commands(LazyGroup):
 
     places: ClassVar = {
         "serve": None,
+        "setup": "clients.cli.setup",
         "doctor": "clients.cli.doctor",
         "status": "clients.cli.status",
         "config": "clients.cli.config:app",

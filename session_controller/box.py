@@ -295,6 +295,7 @@ class Box:
         if self._service is not None and self._backups is not None:
             settings = replace(settings, site=self.settings.session.site)
             self._backups.plan = plan
+            self._checks.plan = _plan(replace(self.settings, session=settings, backups=plan))
             self._service.apply(settings, partial(remember, settings=settings, chosen=chosen))
 
     def _tidy(self, backups: Backups) -> None:

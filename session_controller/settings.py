@@ -6,6 +6,9 @@ from datetime import timedelta
 CHOSEN = "configuration"
 """The property of a box that contains its configuration, where it is not the default, as JSON."""
 
+FONTS = "fonts"
+"""The property of a box that contains the folder in `HANDRAIL_FONTS` at its last start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, USAGE, AsJson, Data, Failure
+from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, UnownedData
 from clients.cli.serve_options import Config, named
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def create(
     context: typer.Context,
     *,
     config: Config = None,
-    data: Annotated[
-        Path,
-        typer.Option("--data", metavar="DIR", envvar="HANDRAIL_DATA", help="The data folder."),
-    ] = DATA,
+    data: UnownedData = DATA,
     force: Annotated[bool, typer.Option("--force", help="Replace the file that there is.")] = False,
 ) -> None:
     """Write a configuration file that explains each key and changes nothing yet.

@@ -33,6 +33,18 @@ Data = Annotated[
         callback=act_as_owner,
     ),
 ]
+UnownedData = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        envvar="HANDRAIL_DATA",
+        help="The box's data folder.",
+        show_default="data",
+        file_okay=False,
+    ),
+]
+"""For a command that writes outside the folder too, as root: it becomes the owner by itself."""
 DATA = Path("data")
 Unused = Annotated[
     Path | None,

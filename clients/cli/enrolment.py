@@ -75,7 +75,7 @@ def enrol_all(
     else:
         _print_all(list(devices.values()), enrolled)
     if sheet is not None and address is not None:
-        _write(sheet, sheet_of(address, zip(devices.values(), enrolled, strict=True)))
+        write_sheet(sheet, sheet_of(address, zip(devices.values(), enrolled, strict=True)))
 
 
 def _print_all(devices: Sequence[NewDevice], enrolled: Sequence[EnrolledDevice]) -> None:
@@ -87,7 +87,8 @@ def _print_all(devices: Sequence[NewDevice], enrolled: Sequence[EnrolledDevice])
     print_table(("device", "name", "role", credential, "until"), rows, "", prose=("name",))
 
 
-def _write(path: Path, page: str) -> None:
+def write_sheet(path: Path, page: str) -> None:
+    """Write a page with codes, for its owner only. Raises `Failure`."""
     try:
         write_private(path, page.encode())
     except OSError as error:

@@ -26,7 +26,7 @@ from session_controller.security.encryption import (
     keys_are_given,
 )
 from session_controller.security.keyring import Keyring
-from session_controller.settings import CHOSEN
+from session_controller.settings import CHOSEN, FONTS
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 
@@ -36,7 +36,7 @@ _FILES = ("tls.certificate", "tls.key", "tls.client_ca", "metrics.token_file")
 
 def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str]:
     """Yield what has to be given by hand to a data folder that was just restored."""
-    chosen, counts = _remembered(data / DATABASE)
+    chosen, fonts, counts = _remembered(data / DATABASE)
     destinations = configured_destinations(_content(data))
     if KEY_FILE not in keyring.files:
         yield f"the box key: pass {KEY_VARIABLE} or the credential {CREDENTIAL} to `handrail serve`"
@@ -53,6 +53,8 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
     if chosen:
         said = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chosen.items())
         yield f"the configuration in {CONFIGURATION_FILE}, which was: {said}"
+    if fonts:
+        yield f"the folder of fonts: set HANDRAIL_FONTS, which was {fonts}"
     for name, path in named_files(chosen).items():
         if not is_readable(path):
             yield f"{name}: {path} does not exist or cannot be read; put it there"
@@ -72,10 +74,10 @@ def _content(folder: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _remembered(database: Path) -> tuple[dict[str, str], Mapping[tuple[str, str], int]]:
+def _remembered(database: Path) -> tuple[dict[str, str], str, Mapping[tuple[str, str], int]]:
     with suppress(sqlite3.Error, StoreError), Reader.without_keys(database) as reader:
-        return chosen_of(reader), reader.count_deliveries()
-    return {}, {}
+        return chosen_of(reader), reader.meta(FONTS) or "", reader.count_deliveries()
+    return {}, "", {}
 
 
 def chosen_of(reader: Reader) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The site name of a data folder, and the settings remembered from the last start."""
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from schemas.base import ID_LIMIT, is_identifier
 from session_controller.errors import SiteError, StoreBusyError, StoreDamagedError, StoreError
-from session_controller.settings import CHOSEN, Settings
+from session_controller.settings import CHOSEN, FONTS, Settings
 from session_controller.storage.database import DATABASE, PROGRAM
 from session_controller.storage.reader import Reader
 from session_controller.storage.store import Store
@@ -64,6 +65,7 @@ def remember(store: Store, *, settings: Settings, chosen: Mapping[str, str]) -> 
     store.set_meta("idle_limit_s", str(int(settings.idle_limit.total_seconds())))
     store.set_meta("screen_lock_s", str(int(settings.screen_lock.total_seconds())))
     store.set_meta(CHOSEN, json.dumps(chosen))
+    store.set_meta(FONTS, os.environ.get("HANDRAIL_FONTS", ""))
 
 
 def remembered(data: Path) -> Settled:

@@ -5,18 +5,22 @@ import signal
 import subprocess
 import sys
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from clients.cli.configuration_file import write_configuration
+from session_controller.backup.backups import BackupPlan
 from session_controller.configuration.reading import read
 from session_controller.configuration.sections import known
 from session_controller.configuration.toml_text import commented, with_values
 from session_controller.errors import ConfigurationError
+from session_controller.settings import CHOSEN, Settings
+from tests.conftest import RunningBox
 from tests.contract.raw import ROOT as TOPICS
 from tests.contract.raw import Peer, on
-from tests.waiting import wait_until
+from tests.waiting import turns, wait_until
 
 from .conftest import Handrail, Serving
 
@@ -239,6 +243,25 @@ def test_a_box_applies_a_change_and_drops_no_screen(file: Path, handrail: Handra
         assert serving.end() == 0
     assert "box stopping" not in serving.log.read_text()
     assert "Traceback" not in serving.log.read_text()
+
+
+async def test_what_is_applied_is_used_by_all_parts(async_box: RunningBox) -> None:
+    """Sessions, retention, backups, checks; and a temporary box and a restore know it later."""
+    box, store = async_box.box, async_box.box._store
+    assert box._service is not None
+    assert box._backups is not None
+    assert store is not None
+    changed = Settings(site="x", screen_lock=timedelta(hours=3), purge_cancelled=timedelta(0))
+    box.apply(changed, BackupPlan(every=timedelta(days=1)), {"backup.every": "1d"})
+    assert box._service.registry.settings.screen_lock == timedelta(hours=3)
+    assert box._service.registry.settings.site == "main"
+    assert box._checks.plan.screen_lock == timedelta(hours=3)
+    assert box._backups.plan.every == timedelta(days=1)
+    await turns()  # it is stored in the store's turn, and so is read after it
+    names = ("screen_lock_s", CHOSEN)
+    found = await box._service._in_the_stores_turn(lambda: [store.meta(name) for name in names])
+    assert found == ["10800", '{"backup.every": "1d"}']
+    assert box._service._background.retention.settings.purge_cancelled == timedelta(0)
 
 
 def _logs(serving: Serving, sentence: str) -> None:

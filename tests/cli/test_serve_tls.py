@@ -157,6 +157,7 @@ def test_a_restore_lists_how_the_box_was_started(
     """Its configuration, without passwords, its certificate and key, and a key that is no file."""
     data, copy = tmp_path / "data", tmp_path / "box.backup"
     monkeypatch.setenv(KEY_VARIABLE, base64.b64encode(b"k" * 32).decode())
+    monkeypatch.setenv("HANDRAIL_FONTS", "/usr/share/fonts")
     mine = tmp_path / "data" / "tls.key"
     data.mkdir(mode=0o700)
     mine.write_bytes((made.folder / "server.key").read_bytes())
@@ -171,6 +172,7 @@ def test_a_restore_lists_how_the_box_was_started(
     ran = handrail("restore", copy, "--data", there)
     assert ran.code == 0, ran.err
     assert "- the box key: pass HANDRAIL_BOX_KEY" in ran.err
+    assert "- the folder of fonts: set HANDRAIL_FONTS, which was /usr/share/fonts" in ran.err
     assert 'listen.mqtt = "127.0.0.1:0"' in ran.err
     assert 'sessions.idle_limit = "2h"' in ran.err
     assert f'tls.key = "{mine}"' in ran.err

@@ -270,6 +270,23 @@ async def test_a_box_that_was_off_for_long_doubts_its_clock(tmp_path: Path, time
             assert not _is_kept(stage, session)
 
 
+async def test_a_box_that_begins_to_purge_doubts_its_clock_too(
+    tmp_path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If it was off for long when it started, and its configuration changes later."""
+    never = timedelta(0)
+    async with _staged(tmp_path, time) as stage:
+        await _end(stage, f.Expired())
+    time.passes(30 * DAY)
+    async with _staged(tmp_path, time, purge_cancelled=never, purge_completed=never) as stage:
+        await stage.open()
+        time.passes(HOUR)
+        assert "ahead of what was known" not in caplog.text
+        stage.service.apply(Settings(), lambda _: None)
+        await until(lambda: "30 days ahead of what was known" in caplog.text, "it is doubted")
+        assert stage.service._background.retention.is_due()
+
+
 async def test_a_restart_does_not_end_the_doubt(tmp_path: Path, time: Time) -> None:
     """By then the log has entries with the wrong time; a box that believed it again is free."""
     async with _staged(tmp_path, time) as stage:

@@ -65,9 +65,8 @@ handrail --version
 say unconfigured
 setpriv --reuid handrail --regid handrail --init-groups handrail serve 2>&1 || echo "exit code $?"
 say configured
-handrail config create
-sed -i -e 's/^#mqtt = .*/mqtt = "127.0.0.1:0"/' -e 's/^#http = .*/http = "127.0.0.1:0"/' \
-    /etc/handrail/handrail.toml
+handrail setup --yes --name clinic-a --host 127.0.0.1 --http 127.0.0.1:0 --mqtt 127.0.0.1:0 \
+    --http-redirect 127.0.0.1:0 --json
 stat -c '%a %U %G' /etc/handrail/handrail.toml
 handrail config show
 say serve
@@ -181,7 +180,7 @@ def test_a_box_from_install_to_purge(package: Path, tmp_path: Path) -> None:
         pytest.skip(f"no file system can be mounted here: {ran.stderr}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     did = dict(part.split("\n", 1) for part in ran.stdout.split("== ")[1:])
-    assert "systemctl enable --now handrail" in did["install"]
+    assert "sudo handrail setup" in did["install"]
     assert "systemctl --system daemon-reload" in did["asked"]
     assert " start " not in did["asked"]
     assert re.findall("(stop|start) handrail.service", did["upgrade"]) == ["stop", "start"]
@@ -190,6 +189,8 @@ def test_a_box_from_install_to_purge(package: Path, tmp_path: Path) -> None:
     assert "exit code 2" in did["unconfigured"]
     assert "640 root handrail" in did["configured"]
     assert re.search("listen.mqtt +127.0.0.1:0 +file", did["configured"])
+    assert did["configured"].count('"code": ') == 2
+    assert "https://127.0.0.1:" in did["serve"]
     assert "handrail ready: " in did["serve"]
     assert "1 completed" in did["serve"]
     assert "/var/lib/handrail/" not in did["serve"]  # a file that is not the user's

@@ -40,6 +40,8 @@ class Retention:
     clock: Callable[[], datetime]
     steady: Callable[[], float]
     _compared: Now = field(init=False)
+    _was_off: timedelta = field(init=False)
+    """By the clock, how long ago the last entry of the log was at the start."""
     _believed_at_s: float = 0.0
     _next_s: float = field(init=False)
     _after: tuple[str, str] = ("", "")
@@ -48,17 +50,18 @@ class Retention:
     def __post_init__(self) -> None:
         self._compared = Now(self.clock(), self.steady())
         self._next_s = self._compared.steady_s + _FIRST_S
+        last = self.store.last_entry_at()
+        self._was_off = timedelta() if last is None else self._compared.at - last
         if self._spans:
             self._begin()
 
     def _begin(self) -> None:
-        """Compare the clock with the last entry of the log; a doubt outlives a restart."""
-        last = self.store.last_entry_at()
+        """Compare the clock at the start with the last entry before; a doubt outlives a restart."""
         with suppress(sqlite3.Error):
             if self.store.meta(DOUBTED):
                 self._doubt("the clock was in doubt when the box stopped")
-            elif last is not None:
-                self._look_at(self._compared.at - last)
+            else:
+                self._look_at(self._was_off)
 
     def use(self, settings: Settings) -> None:
         """Use other settings from now on; in the store's turn."""

@@ -22,7 +22,7 @@ class PeriodicChecks:
     """Keeps what the last checks of a running box have found."""
 
     def __init__(self, data: Path, plan: Plan, clock: Callable[[], datetime]) -> None:
-        self._data, self._plan, self._clock = data, plan, clock
+        self._data, self.plan, self._clock = data, plan, clock
         self.findings: Sequence[Finding] = ()
         """Those of the last checks; none before the first ones."""
 
@@ -35,7 +35,7 @@ class PeriodicChecks:
     def look(self) -> Sequence[Finding]:
         """Run the checks; changes nothing."""
         subject = Subject(
-            self._data, self._clock(), self._plan, running=True, usage=shutil.disk_usage
+            self._data, self._clock(), self.plan, running=True, usage=shutil.disk_usage
         )
         return tuple(run(WHILE_RUNNING, subject))
 
