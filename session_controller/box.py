@@ -153,7 +153,9 @@ class BoxSettings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     """Who is told what is wrong; nobody by default."""
     deliver: bool = False
-    """Whether completed sessions are delivered automatically, or only on request."""
+    """Whether it serves screens: completed sessions are then delivered automatically, and the box
+    checks itself. A temporary box does so only on request.
+    """
     examples: Path | None = None
     """A folder of questionnaires to add at the start."""
     mdns: bool = False
@@ -227,7 +229,8 @@ class Box:
         self._write_where()
         self._tasks.append(asyncio.create_task(self._backups.keep_taking()))
         self._tasks.append(asyncio.create_task(self._copies.keep_copying()))
-        self._tasks.append(asyncio.create_task(self._checks.keep()))
+        if self.settings.deliver:  # not of a box that one command starts for itself
+            self._tasks.append(asyncio.create_task(self._checks.keep()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))

@@ -82,7 +82,7 @@ class _Commands(Mapping[str, Any]):
 
 
 def _with_first_sentence(command: Any) -> Any:
-    """Let lists of commands show the first sentence of each whole, not cut off."""
+    """Show the first sentence of each command whole in lists, not cut off."""
     for one in (command, *getattr(command, "commands", {}).values()):
         first = " ".join((one.help or "").split()).partition(". ")[0]
         one.short_help = first.removesuffix(".")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from session_controller.configuration.reading import configuration_file, read
 from session_controller.errors import ConfigurationError
 from session_controller.preflight.finding import Finding, critical, note, ok, warning
 from session_controller.preflight.subject import Subject
@@ -13,6 +12,8 @@ _LONG_IDLE, _LONG_UNLOCKED = timedelta(hours=24), timedelta(hours=1)
 
 def configuration_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with the configuration file: a box does not start with it."""
+    from session_controller.configuration.reading import configuration_file, read  # noqa: PLC0415
+
     file = subject.configuration
     try:
         if file is not None and not file.exists():

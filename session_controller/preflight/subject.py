@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from session_controller.configuration.reading import configuration_file, read
 from session_controller.configuration.sections import Sections
 from session_controller.configuration.values import without_password
 from session_controller.errors import ConfigurationError, StoreError
@@ -92,6 +91,9 @@ def planned(data: Path, file: Path | None) -> Plan:
 
     That of a box with the defaults where neither can be read.
     """
+    # Imported here: only who reads a configuration loads pydantic-settings.
+    from session_controller.configuration.reading import configuration_file, read  # noqa: PLC0415
+
     with suppress(ConfigurationError, OSError):
         if found := configuration_file(data, file):
             return plan_of(read(found).sections)

@@ -38,6 +38,7 @@ ORDINARY = {
     "file": "junk",
     "flow": "no-such-flow",
     "name": "x",
+    "person": "p-000000000000",
     "reason": "x",
     "role": "patient",
     "room": "x",
@@ -217,7 +218,7 @@ def test_broken_files_of_a_data_folder(
     assert [fault for fault in found if fault] == []
 
 
-OUTSIDE = ("broker", "schema", "acl", "reference")
+OUTSIDE = ("broker", "schema", "acl", "reference", "find")
 """They have no data folder."""
 
 

@@ -170,7 +170,7 @@ def test_what_a_box_answers(ask: Callable[[], StatusShown], level: Level, text: 
 def test_a_running_box_checks_itself(start_box: StartBox, data: Path) -> None:
     """And shows what it found in its status and its metrics."""
     (data / "backups" / "keyring").unlink()
-    with start_box(data) as box, clinic_at(box) as clinic:
+    with start_box(data, deliver=True) as box, clinic_at(box) as clinic:
         wait_until(lambda: bool(clinic.admin.show_status().findings), "checks")
         found = {each.check: each for each in clinic.admin.show_status().findings}
         assert found["backup-keys"].level is Level.CRITICAL
