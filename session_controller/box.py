@@ -45,6 +45,7 @@ from session_controller.service.monitoring.watch import unclean_stop
 from session_controller.service.service import Service, box_clock
 from session_controller.service.unit_of_work import Departed
 from session_controller.settings import Settings
+from session_controller.storage.ballast import drop_if_full, keep_ballast
 from session_controller.storage.site import remember
 from session_controller.storage.store import Store
 from session_controller.transport.link import Heard, InProcessLink, Link, LocalClient
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from session_controller.discovery.announcer import Announcer
 
 _log = logging.getLogger(__name__)
+_BALLAST_EVERY_S = 600.0
 
 
 class EmbeddedBroker(Protocol):
@@ -195,6 +197,8 @@ class Box:
 
     async def _start(self) -> None:
         data = self.settings.data
+        if drop_if_full(data):
+            _log.error("the disk is full; the space that was kept for this is used: make room")
         self._store = Store(data)
         self._store.sweep()
         self._backups = Backups(self._store, data, self.settings.backups)
@@ -231,10 +235,18 @@ class Box:
         self._tasks.append(asyncio.create_task(self._copies.keep_copying()))
         if self.settings.deliver:  # not of a box that one command starts for itself
             self._tasks.append(asyncio.create_task(self._checks.keep()))
+            self._tasks.append(asyncio.create_task(self._keep_ballast()))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))
         self._log_start(self._service.registry.epoch)
+
+    async def _keep_ballast(self) -> None:
+        """Keep space for when the disk is full; once there is room again, again."""
+        while True:
+            with suppress(OSError):  # the checks say what is wrong with the disk
+                await asyncio.to_thread(keep_ballast, self.settings.data)
+            await asyncio.sleep(_BALLAST_EVERY_S)
 
     def _addresses(self, tls: TlsFiles | None) -> Whereabouts:
         own = self._own if tls is not None and tls.own else None

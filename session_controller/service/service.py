@@ -72,6 +72,7 @@ from session_controller.service.unhandled import (
 )
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
+from session_controller.storage.ballast import BALLAST_BYTES, drop_ballast
 from session_controller.storage.commit import GroupCommit
 from session_controller.storage.store import Store
 from session_controller.transport.link import Link, Message, Testament
@@ -87,6 +88,8 @@ _TICK_S = 1.0
 _BYTES_MAY_BE_EARLY_S = 2.0
 """How long bytes of a document wait for those before them: MQTT does not order topics."""
 _EARLY_AGAIN_S = 0.05
+_FULL = ("SQLITE_FULL", "ENOSPC")
+"""The names of the errors of a full disk."""
 _PROBE_S, _PROBE_AGAIN_S = 60.0, 5.0
 """Seconds after which it is tried whether the database stores, if nothing else was: a card that
 became read-only at night is noticed before the first patient comes. The second, after an error."""
@@ -504,7 +507,22 @@ class Service:
         name = storage_failure_name(error)
         if name != self._disk_error:
             _log.error("the database refuses to store: %s", name)
+        if name in _FULL:
+            self._use_ballast()
         self._disk_error = name
+
+    def _use_ballast(self) -> None:
+        """Give up the space that is kept for a full disk; what waits is tried again soon."""
+        try:
+            used = drop_ballast(self._store.document_store.folder.parent)
+        except OSError as error:
+            _log.error("the space that is kept for a full disk cannot be used: %s", error.strerror)
+            return
+        if used:
+            _log.error(
+                "the disk is full; %d MiB that were kept for this are used now: make room at once",
+                BALLAST_BYTES >> 20,
+            )
 
     async def _refuse_for_good(self, item: Received | Job, error: Exception) -> None:
         """Refuse a message that hit a bug, and record that; it would hit the bug again."""

@@ -39,6 +39,7 @@ AREAS = {
 }
 CONSTANTS = {
     "disk_bytes": "session_controller.storage.room.RESERVE",
+    "ballast": "session_controller.storage.ballast.BALLAST_BYTES",
     "log_bytes": "session_controller.service.jobs.maintenance.MAX_LOG_BYTES",
     "log_bytes_backup": "session_controller.storage.store._MAX_FROZEN_BYTES",
     "log_bytes_kept": "session_controller.storage.database._PRAGMAS.journal_size_limit",

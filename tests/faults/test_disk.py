@@ -21,10 +21,13 @@ from session_controller.box import Box, BoxSettings
 from session_controller.errors import StoreDamagedError, StoreError
 from session_controller.failpoints import OF_A_BACKUP, Point
 from session_controller.settings import Settings
+from session_controller.storage.ballast import BALLAST, BALLAST_BYTES, keep_ballast
 from session_controller.storage.schema import SCHEMA
 from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
 from tests.backups import packs
+from tests.clients.conftest import clinic_at
+from tests.conftest import StartBox
 from tests.controller.entering import (
     enter_everything,
     enter_step_one,
@@ -108,6 +111,34 @@ def _fill(ballast: Path) -> None:
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(b"x" * 4096):
             pass
+
+
+@needs_root
+def test_a_disk_that_another_program_fills(
+    tmp_path: Path, start_box: StartBox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To the last byte: the box has kept space, goes on, starts again, and keeps space anew."""
+    with tmpfs(tmp_path / "small", "128m") as small:
+        data, filler = small / "data", small / "filler"
+        kept = data / BALLAST
+        with start_box(data, deliver=True) as box, clinic_at(box) as clinic:
+            wait_until(kept.exists, "space is kept")
+            assert kept.stat().st_blocks * 512 >= BALLAST_BYTES
+            _, patient, session = clinic.paired()
+            _fill(filler)
+            view = patient.enter_field(session, "name", "Ada").result(20)
+            assert view.fields["name"].value == "Ada"
+            for _ in range(40):  # until the log has used what was free in its file
+                patient.enter_field(session, "note", "x" * 5000).result(20)
+            assert not kept.exists()
+            assert "make room at once" in caplog.text
+            filler.unlink()
+        keep_ballast(data)
+        _fill(filler)
+        with start_box(data, deliver=True) as box, clinic_at(box) as clinic:
+            assert not kept.exists()
+            assert clinic.admin.show_status().sessions.open == 1
+        assert "the space that was kept for this is used" in caplog.text
 
 
 @needs_root
