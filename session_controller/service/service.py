@@ -512,7 +512,7 @@ class Service:
         self._disk_error = name
 
     def _use_ballast(self) -> None:
-        """Give up the space that is kept for a full disk; what waits is tried again soon."""
+        """Use the space that is kept for a full disk; what waits is tried again soon."""
         try:
             used = drop_ballast(self._store.document_store.folder.parent)
         except OSError as error:

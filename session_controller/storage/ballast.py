@@ -35,7 +35,7 @@ def keep_ballast(folder: Path) -> None:
 
 
 def drop_ballast(folder: Path) -> bool:
-    """Give up the file; return whether that made room. Raises `OSError`."""
+    """Delete the file; return whether there was one. Raises `OSError`."""
     try:
         (folder / BALLAST).unlink()
     except FileNotFoundError:
@@ -44,5 +44,5 @@ def drop_ballast(folder: Path) -> bool:
 
 
 def drop_if_full(folder: Path) -> bool:
-    """Give up the file if the disk is so full that no box can start; return whether it was."""
+    """Delete the file if the disk is so full that no box can start; return whether it was so."""
     return (folder / BALLAST).exists() and Room.on(folder).left < _FULL and drop_ballast(folder)

@@ -37,6 +37,7 @@ from session_controller.integrity.verified_point import POINT_FILE
 from session_controller.security.encryption import KEY_FILE
 from session_controller.security.own_tls import FOLDER as TLS
 from session_controller.security.recovery import RECOVERY_FILE
+from session_controller.storage.ballast import BALLAST
 from session_controller.storage.database import DATABASE, DOCUMENTS_DRAFT, DRAFT, RESTORING
 from session_controller.storage.documents import FOLDER as DOCUMENTS
 from tests.conftest import ROOT
@@ -120,6 +121,7 @@ def test_each_file_of_a_data_folder_has_a_row(used: Path) -> None:
             STATE_FILE,
             DRILL_FILE,
             POINT_FILE,
+            BALLAST,
             BOX_FILE,
         ),
         *("lock", "admin-*.lock", REHEARSAL_LOCK, RESTORING, DRAFT, DOCUMENTS_DRAFT, "*.new"),
