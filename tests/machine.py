@@ -8,6 +8,7 @@ import pytest
 
 _PACKAGES = {
     "avahi-daemon": "avahi-daemon",
+    "certutil": "libnss3-tools",
     "chromium": "chromium",
     "ip": "iproute2",
     "ss": "iproute2",

@@ -34,11 +34,12 @@ def test_a_box_of_your_own_as_a_person_sets_it_up(tmp_path: Path, browser: Brows
         kiosk.title("This screen is ready")
         desk.page.get_by_role("heading", name="Check-ins").wait_for()
         desk.open("Quick check-in", label="First try", kiosk="Kiosk 1")
-        _check_in(desk, kiosk)
+        check_in(desk, kiosk)
         assert serving.end() == 0
 
 
-def _check_in(desk: Desk, patient: Patient) -> None:
+def check_in(desk: Desk, patient: Patient) -> None:
+    """Go through the form *Quick check-in*."""
     patient.fill("last-name", "Roe")
     patient.date("birth-date", "1961-04-17")
     desk.next("Since your last visit")
