@@ -19,6 +19,8 @@ def network_name_findings(subject: Subject) -> Iterator[Finding]:
 
     Nothing of a box that does not run, or is not to be announced.
     """
+    if not subject.running:  # a box that was killed leaves the file
+        return
     try:
         told = json.loads((subject.data / BOX_FILE).read_text())["mdns"]
         name, problem = told["name"], told["problem"]

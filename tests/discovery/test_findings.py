@@ -1,6 +1,7 @@
 """What checks say about the name of a running box."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,15 @@ def _findings(data: Path, told: object) -> list[Finding]:
     return _said(data)
 
 
-def _said(data: Path) -> list[Finding]:
-    return list(network_name_findings(subject_of(data, datetime.now(UTC))))
+def _said(data: Path, *, running: bool = True) -> list[Finding]:
+    subject = replace(subject_of(data, datetime.now(UTC)), running=running)
+    return list(network_name_findings(subject))
+
+
+def test_what_a_killed_box_left_is_not_believed(tmp_path: Path) -> None:
+    """Its file is still there."""
+    assert _findings(tmp_path, {"mdns": {"name": "clinic.local", "problem": None}})
+    assert _said(tmp_path, running=False) == []
 
 
 def test_a_box_that_is_found_is_well(tmp_path: Path) -> None:
