@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -55,11 +56,9 @@ def out() -> "Console":
 
 
 def say(text: str) -> None:
-    """Print a message to stderr."""
-    from rich.console import Console
-    from rich.markup import escape
-
-    Console(stderr=True, highlight=False, soft_wrap=True, emoji=False).print(escape(text))
+    """Print a message to stderr; what it quotes cannot act on the terminal."""
+    sys.stderr.write("\n".join(map(printable, text.split("\n"))) + "\n")
+    sys.stderr.flush()
 
 
 def print_table(
@@ -209,16 +208,25 @@ def printable(line: str) -> str:
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Print names and values, one pair per line."""
-    from rich.markup import escape
-    from rich.table import Table
+    """Print names and values, one pair per line; a long value continues below its beginning.
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    Without a library for that: most commands print no more than this.
+    """
+    indent = max(map(len, facts), default=0) + _GAP
+    room = max(_room() - indent, _NARROW)
     for name, value in facts.items():
-        table.add_row(f"[dim]{escape(name)}[/]", escape(value))
-    out().print(table)
+        first, *rest = [part for line in value.split("\n") for part in _folded(line, room)]
+        sys.stdout.write(f"{name.ljust(indent)}{first}".rstrip() + "\n")
+        for part in rest:
+            sys.stdout.write(" " * indent + part + "\n")
+    sys.stdout.flush()
+
+
+def _folded(line: str, room: int) -> list[str]:
+    """Break a line between words, and a word that is longer than a line."""
+    return textwrap.wrap(printable(line), room, break_on_hyphens=False, drop_whitespace=True) or [
+        ""
+    ]
 
 
 def moment(at: datetime | None) -> str:

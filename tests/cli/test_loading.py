@@ -10,6 +10,7 @@ import typer
 
 import clients
 from cli import Commands, app
+from session_controller.storage.store import Store
 
 from .conftest import STOP_WITHIN_S
 
@@ -83,6 +84,41 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = set(ran.stdout.split())
     assert {"clients.cli.session", "clients.demo.cli", "broker.standalone.commands"} <= loaded
     assert loaded & HEAVY == set()
+
+
+NEEDLESS = {
+    "--help": {"rich", "pydantic", "asyncio"},
+    "--version": {"rich", "pydantic", "asyncio"},
+    "session list --limit x": {"rich", "asyncio", "paho"},
+    "acl --format mosquitto": {"rich", "paho", "sqlite_utils"},
+    "flow check {flow}": {"rich", "paho", "asyncio", "sqlite_utils", "cryptography"},
+    "record verify {flow}": {"rich", "paho", "sqlite_utils"},
+    "audit list --data {data}": {"rich", "paho", "clients.sdk.client"},
+    "audit verify --data {data}": {"rich", "paho", "clients.sdk.client"},
+    "upgrade --check --data {data}": {"rich", "paho", "clients.sdk.client"},
+    "tls show --data {data}": {"rich", "paho", "sqlite_utils"},
+}
+"""By command line, what it does without: to load it would take a third of its time."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which a box has been."""
+    folder = tmp_path_factory.mktemp("loading") / "data"
+    Store(folder).close()
+    return folder
+
+
+@pytest.mark.parametrize("line", NEEDLESS)
+def test_a_command_that_asks_no_box_loads_little(line: str, data: Path) -> None:
+    """It answers at once: no library for tables, connections or checks that it does not need."""
+    flow = Path(clients.__file__).parents[1] / "flows" / "quick-check-in.json"
+    words = line.format(data=data, flow=flow).split()
+    order = [sys.executable, "-P", "-c", _PROGRAM, *words]
+    ran = subprocess.run(order, capture_output=True, text=True, check=False)
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert "cli" in loaded
+    assert loaded & NEEDLESS[line] == set()
 
 
 def test_each_command_is_where_it_is_said_to_be() -> None:
