@@ -6,15 +6,14 @@ from contextlib import closing, suppress
 from functools import partial
 from itertools import islice
 
-from sqlite_utils import Database
-
 from session_controller.backup.backups import advice
 from session_controller.data_folder import ADMINS_FILE, read_secrets
-from session_controller.errors import StoreDamagedError, StoreError
+from session_controller.errors import StoreDamagedError, StoreError, StoreNewerError
 from session_controller.integrity.data_folder import Extent, key_problem, reading, verify_reader
 from session_controller.integrity.verified_point import POINT_FILE, read_point
 from session_controller.preflight.finding import Finding, Level, critical, note, ok
 from session_controller.preflight.subject import Subject
+from session_controller.preflight.upgrade import upgrade_findings
 from session_controller.security.encryption import (
     KEY_FILE,
     BoxKeyError,
@@ -26,7 +25,6 @@ from session_controller.storage.database import connect_to_read, refuse_unusable
 from session_controller.storage.documents import DocumentStore
 from session_controller.storage.entities import SealedState
 from session_controller.storage.reader import Reader
-from session_controller.storage.schema import SCHEMA
 
 _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """SQLite versions whose write-ahead log can be corrupted when two connections checkpoint at once
@@ -45,12 +43,14 @@ def start_findings(subject: Subject) -> Iterator[Finding]:
     except StoreDamagedError as error:
         yield critical("database", str(error), advice(subject.data))
         return
-    except StoreError as error:
-        yield critical("schema", str(error), "install the newer version of Handrail again")
+    except StoreNewerError:
+        yield from upgrade_findings(subject.data, subject.usage)
         return
     except sqlite3.Error as error:
         yield critical("database", f"{path} cannot be read ({error})", advice(subject.data))
         return
+    if path.exists():
+        yield from upgrade_findings(subject.data, subject.usage)
     yield from _keys(subject)
     yield from _secrets(subject)
 
@@ -65,7 +65,6 @@ def database_findings(subject: Subject) -> Iterator[Finding]:
     try:
         with closing(connect_to_read(subject.database)) as connection:
             yield from _integrity(subject, connection)
-            yield from _schema(connection)
             yield from _contents(connection)
     except sqlite3.Error as error:
         text = f"{subject.database} cannot be read ({error})"
@@ -79,15 +78,6 @@ def _integrity(subject: Subject, connection: sqlite3.Connection) -> Iterator[Fin
     else:
         text = f"the database is damaged: {'; '.join(map(str, problems))}"
         yield critical("database", text, advice(subject.data))
-
-
-def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
-    known = {migration.name for migration in SCHEMA.pending(Database(memory=True))}
-    applied = {row[0] for row in connection.execute("SELECT name FROM _sqlite_migrations")}
-    if known - applied:
-        yield note("schema", "the next start will migrate the database", "handrail upgrade --check")
-    else:
-        yield ok("schema", "up to date")
 
 
 def _contents(connection: sqlite3.Connection) -> Iterator[Finding]:

@@ -278,7 +278,7 @@ FAULTS = [
         ),
         "schema",
         Level.CRITICAL,
-        "newer version of Handrail",
+        "install the newer version",
         lambda data, _: sql("DELETE FROM _sqlite_migrations WHERE name = 'later'")(data),
     ),
     Fault("key gone", aside("box.key"), "keys", Level.CRITICAL, "put back", again("box.key")),
