@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,17 +51,30 @@ def create(
     the secrets in backups and copies are encrypted for it: without it, or the box itself, nobody
     can read them.
     """
-    from session_controller.security.recovery import Recovery, RecoveryKey
-    from session_controller.storage.database import DATABASE
-
     if not data.is_dir():
         raise Failure(f"{data} is not a data folder; start a box on it first: `handrail serve`")
     with explaining(data):
         former = _former(data, force=force)
+    make_recovery_key(context, data, sheet, lambda key: _print(key, as_json=as_json))
+    if former:
+        say(f"the recovery key of {former} opens only copies that were made with it; keep it until")
+        say("they are gone, or copied again with `handrail backup --to`")
+
+
+def make_recovery_key(
+    context: typer.Context, data: Path, sheet: Path | None, show: Callable[[RecoveryKey], None]
+) -> None:
+    """Create a recovery key, show it, put it in use, and take a backup that it opens.
+
+    Raises `Failure`.
+    """
+    from session_controller.security.recovery import Recovery, RecoveryKey
+    from session_controller.storage.database import DATABASE
+
     key, now = RecoveryKey.create(), datetime.now(UTC)
     if sheet is not None:
         _write_sheet(sheet, key, now)
-    _print(key, as_json=as_json)
+    show(key)
     try:
         Recovery(recipient=key.recipient, created_at=now).write(data)
     except OSError as error:
@@ -68,9 +82,6 @@ def create(
             f"cannot write {error.filename or data}: {error.strerror}; destroy the key that was "
             "printed, it is not in use"
         ) from None
-    if former:
-        say(f"the recovery key of {former} opens only copies that were made with it; keep it until")
-        say("they are gone, or copied again with `handrail backup --to`")
     if not (data / DATABASE).exists():
         say("the first backup will be encrypted for it")
         return

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,11 +63,20 @@ def setup(
             help="Also write a page with the screens' QR codes, to print.",
         ),
     ] = None,
+    recovery_key: Annotated[
+        bool, typer.Option("--recovery-key/--no-recovery-key", help="Create a recovery key.")
+    ] = True,
+    recovery_sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", dir_okay=False, help="Also write the recovery key, to print."
+        ),
+    ] = None,
     config: Config = None,
     data: UnownedData = DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Set up a box: its configuration, keys, certificate and first screens.
+    """Set up a box: its configuration, keys, certificate, recovery key and first screens.
 
     It asks what it needs, shows what it will do, and then does it. It can be run again: what is
     there stays, only what is answered differently changes, and no key is made again. If it was
@@ -84,9 +94,10 @@ def setup(
     listen = {"listen.http": http, "listen.mqtt": mqtt, "listen.http_redirect": http_redirect}
     given = Given(name, host, listen, purge_completed, purge_cancelled, desk, tablet, screens)
     there = look(data, named(context))
+    recovery = Recovery(recovery_key and not there.has_recovery_key, recovery_sheet, not yes)
     try:
         wanted = ask_all(Asker(interactive=not yes), given, there)
-        _show_plan(there, wanted)
+        _show_plan(there, wanted, recovery)
         agreed = yes or typer.confirm("Do this?", default=True, err=True)
     except typer.Abort:  # Ctrl-C
         say("\nnothing was changed")
@@ -94,14 +105,25 @@ def setup(
     if not agreed:
         raise Failure("nothing was changed")
     try:
-        made = _act(context, there, wanted)
-    except KeyboardInterrupt:
-        say("interrupted; run `handrail setup` again to complete it")
-        raise
+        made = _act(context, there, wanted, recovery)
+    except (KeyboardInterrupt, typer.Abort):
+        say("\ninterrupted; run `handrail setup` again to complete it")
+        raise KeyboardInterrupt from None
     _print(context, there, wanted, made, sheet, as_json=as_json)
 
 
-def _act(context: typer.Context, there: "There", wanted: "Wanted") -> "list[Screen]":
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The recovery key, as it is wanted."""
+
+    create: bool
+    sheet: Path | None
+    interactive: bool
+
+
+def _act(
+    context: typer.Context, there: "There", wanted: "Wanted", recovery: Recovery
+) -> "list[Screen]":
     """Do all steps. What needs root comes first; the rest is done as the folder's owner."""
     from clients.cli import setup_steps as steps
     from clients.cli.owner import act_as_owner
@@ -114,19 +136,22 @@ def _act(context: typer.Context, there: "There", wanted: "Wanted") -> "list[Scre
         steps.make_keys(there.data, there.file, wanted.site)
     if there.makes_certificate:
         steps.make_certificate(there.data, wanted.site, wanted.host)
+    if recovery.create:
+        interactive = recovery.interactive
+        steps.make_recovery_key(context, there.data, recovery.sheet, interactive=interactive)
     return steps.enrol_screens(context, there.data, wanted)
 
 
-def _show_plan(there: "There", wanted: "Wanted") -> None:
+def _show_plan(there: "There", wanted: "Wanted", recovery: Recovery) -> None:
     from clients.cli.output import say
 
     say("")
-    for name, text in _plan(there, wanted):
+    for name, text in _plan(there, wanted, recovery):
         say(f"{name:<15}{text}")
     say("")
 
 
-def _plan(there: "There", wanted: "Wanted") -> Iterator[tuple[str, str]]:
+def _plan(there: "There", wanted: "Wanted", recovery: Recovery) -> Iterator[tuple[str, str]]:
     from clients.cli.setup_steps import changes
     from session_controller.configuration.toml_text import toml
 
@@ -142,6 +167,8 @@ def _plan(there: "There", wanted: "Wanted") -> Iterator[tuple[str, str]]:
         yield "certificate", f"{certificate}; for {wanted.host} and this machine's names"
     else:
         yield "certificate", "none of its own: the configuration says so"
+    is_there = "is there, and stays" if there.has_recovery_key else "none"
+    yield "recovery key", "create, and show once" if recovery.create else is_there
     for screen in filter(None, (wanted.desk, wanted.tablet)):
         yield "screen", f"enroll {screen!r}, with a code for ten minutes"
     yield "clock", _clock()

@@ -27,6 +27,7 @@ class There:
     waiting: Mapping[str, str]
     """By role, the name of a screen that was enrolled and never connected."""
     has_ca: bool
+    has_recovery_key: bool
     machine: "Hosts"
 
     @property
@@ -57,12 +58,13 @@ def look(data: Path, named: Path | None) -> There:
     from session_controller.data_folder import CONFIGURATION_FILE
     from session_controller.security.machine import this_machine
     from session_controller.security.own_tls import OwnTls
+    from session_controller.security.recovery import RECOVERY_FILE
 
     file = named or data / CONFIGURATION_FILE
     current = configured(data, file if file.exists() else None)
     site, seen, waiting = _stored(data)
-    has_ca = OwnTls(data).exists
-    return There(data, file, current, site, seen, waiting, has_ca, this_machine())
+    has_ca, recovery = OwnTls(data).exists, (data / RECOVERY_FILE).exists()
+    return There(data, file, current, site, seen, waiting, has_ca, recovery, this_machine())
 
 
 def _stored(data: Path) -> tuple[str | None, set[str], dict[str, str]]:

@@ -13,6 +13,7 @@ from clients.cli.configuration_file import write_configuration
 from clients.cli.configured import configured, settings_of
 from clients.cli.context import Failure, program
 from clients.cli.explaining import explaining
+from clients.cli.output import say
 
 if TYPE_CHECKING:
     from clients.cli.setup_questions import Wanted
@@ -116,6 +117,23 @@ def _with(own: "OwnTls", host: str) -> "WantedHosts":
         return WantedHosts(hosts.names, (ip_address(host), *hosts.addresses))
     except ValueError:
         return WantedHosts((host, *hosts.names), None)
+
+
+def make_recovery_key(
+    context: typer.Context, data: Path, sheet: Path | None, *, interactive: bool
+) -> None:
+    """Create a recovery key and show it, once. A person says when it is written down."""
+    from clients.cli import recovery
+    from session_controller.security.recovery import RecoveryKey
+
+    def show(key: RecoveryKey) -> None:
+        say("This is the recovery key, which opens backups when the box is gone. It is shown once:")
+        say("write it down, and keep it off the box.\n")
+        say("\n".join(f"    {line}" for line in key.lines) + "\n")
+        if interactive:
+            typer.prompt("Press Enter once it is written down", "", show_default=False, err=True)
+
+    recovery.make_recovery_key(context, data, sheet, show)
 
 
 @dataclass(frozen=True, slots=True)

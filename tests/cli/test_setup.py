@@ -17,6 +17,7 @@ import pytest
 from clients.cli import setup_steps
 from session_controller.configuration.reading import read
 from session_controller.security.own_tls import OwnTls
+from session_controller.security.recovery import read_recovery
 from session_controller.storage.site import site_of
 from tests.faults.processes import free_port
 
@@ -113,6 +114,29 @@ def test_again_it_changes_what_is_asked(
     assert handrail("device", "list", "--data", data, "--json").json == []
 
 
+def test_a_recovery_key_is_made_once(
+    data: Path, ports: tuple[str, ...], handrail: Handrail
+) -> None:
+    """It is shown, also on a sheet, and opens a backup; another run leaves it, or none is made."""
+    sheet, given = data.with_name("key.html"), ("--yes", "--no-screens", "--data", data)
+    assert handrail("setup", *given, *ports, "--no-recovery-key").code == 0
+    assert read_recovery(data) is None
+    ran = handrail("setup", *given, "--recovery-sheet", sheet)
+    shown = re.search(r"    AGE-SECRET-KEY-1\n((?:    \S.*\n)+)", ran.err)
+    assert shown
+    key = "AGE-SECRET-KEY-1" + "".join(shown[1].split())
+    assert shown[1].split()[0] in sheet.read_text()
+    assert "a check found a problem" not in ran.err
+    file = data.with_name("key.txt")
+    file.write_text(key)
+    verify = ("key", "recovery", "verify", "--recovery-key-file", file, "--data", data)
+    assert handrail(*verify).code == 0
+    again = handrail("setup", *given)
+    assert "AGE-SECRET-KEY" not in again.err
+    assert "recovery key   is there, and stays" in again.err
+    assert handrail(*verify).code == 0
+
+
 def test_the_plan_is_shown(data: Path, ports: tuple[str, ...], handrail: Handrail) -> None:
     """And what to do next; a sheet is written for printing."""
     sheet = data.with_name("sheet.html")
@@ -188,7 +212,7 @@ def test_a_certificate_of_your_own_is_used(
     assert made["pages"].startswith("http://")
 
 
-_STEPS = ("write_changes", "make_keys", "make_certificate", "enrol_screens")
+_STEPS = ("write_changes", "make_keys", "make_certificate", "make_recovery_key", "enrol_screens")
 
 
 @pytest.fixture
@@ -215,9 +239,9 @@ def test_what_was_interrupted_is_completed(
     when, step = moment.split()
     real = getattr(setup_steps, step)
 
-    def stopped(*arguments: Any) -> None:
+    def stopped(*arguments: Any, **more: Any) -> None:
         if when == "after":
-            real(*arguments)
+            real(*arguments, **more)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(setup_steps, step, stopped)
@@ -229,6 +253,7 @@ def test_what_was_interrupted_is_completed(
     assert before.items() <= _keys(data).items()
     assert (made["site"], site_of(data), OwnTls(data).fits()) == ("clinic-a", "clinic-a", True)
     assert len(made["screens"]) == 2
+    assert read_recovery(data) is not None
 
 
 def test_an_interrupted_certificate_is_completed(
@@ -329,8 +354,11 @@ def test_it_asks_and_checks_each_answer(
     terminal.answer("Name of the first front desk", "Reception")
     terminal.answer("Name of the first patient screen", "-")
     terminal.wait('retention.completed = "30d"')
+    terminal.wait("recovery key   create, and show once")
     assert not data.exists()
     terminal.answer("Do this?", "y")
+    terminal.wait("    AGE-SECRET-KEY-1")
+    terminal.answer("Press Enter once it is written down")
     terminal.wait("/facility#code=")
     terminal.wait("Next:")
     terminal.wait("doctor")
