@@ -64,8 +64,7 @@ def doctor(
 def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
     from session_controller.preflight.checks import ALL, run, subject_of
 
-    named = os.environ.get("HANDRAIL_CONFIG")
-    subject = subject_of(data, datetime.now(UTC), configuration=Path(named) if named else None)
+    subject = subject_of(data, datetime.now(UTC), configuration=_named(data))
     yield from run(ALL, subject)
     if subject.running:
         yield from _running(program(context), subject)

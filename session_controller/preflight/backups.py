@@ -17,7 +17,14 @@ from session_controller.backup.outlook import (
 from session_controller.backup.packs import pack_path
 from session_controller.errors import KeyringError, StoreError
 from session_controller.preflight.database import can_decrypt
-from session_controller.preflight.finding import Finding, critical, note, ok, warning
+from session_controller.preflight.finding import (
+    Finding,
+    configure,
+    critical,
+    note,
+    ok,
+    warning,
+)
 from session_controller.preflight.subject import Subject
 from session_controller.security.keyring import keyring_of, read_keyring
 
@@ -49,7 +56,11 @@ def backup_findings(subject: Subject) -> Iterator[Finding]:
 
 def _newest(subject: Subject, outlook: Outlook) -> Iterator[Finding]:
     if not subject.plan.backs_up:
-        yield warning("backups", "the box makes none", "start it with --backup-every 6h")
+        yield warning(
+            "backups",
+            "the box makes none",
+            configure("backup", "every", "6h", "--backup-every"),
+        )
     if not outlook.count:
         if subject.plan.backs_up:
             yield note("backups", "there is none yet", "handrail backup")

@@ -10,6 +10,7 @@ from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.subject import Subject
 
 COPIES, DRILL = "backup-copies", "restore-drill"
+_MEND = 'handrail backup --to FOLDER, then to = "FOLDER" in [backup] of the configuration'
 _LATE = timedelta(days=2)
 """How old the last copy may be, besides the time between two."""
 _TOO_LATE = timedelta(days=7)
@@ -26,7 +27,7 @@ def copy_findings(subject: Subject) -> Iterator[Finding]:
             Level.NOTE,
             "the box does not copy backups to another machine: if its disk breaks, they are gone, "
             "unless you copy them",
-            "handrail serve --backup-to FOLDER",
+            _MEND,
         )
         return
     mend = f"handrail backup --to {state.to} --data {data}"
@@ -35,7 +36,12 @@ def copy_findings(subject: Subject) -> Iterator[Finding]:
         yield Finding(COPIES, level, problem, mend)
     elif _same_disk(data, Path(state.to)):
         text = f"{state.to} is on the same disk as the data folder: if it breaks, both are gone"
-        yield Finding(COPIES, Level.WARNING, text, "handrail serve --backup-to FOLDER")
+        yield Finding(
+            COPIES,
+            Level.WARNING,
+            text,
+            _MEND,
+        )
     elif state.copied is None:
         yield Finding(COPIES, Level.NOTE, f"the first copy to {state.to} is still to come")
     else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.wire.levels import Level
 
-__all__ = ["Finding", "Level", "critical", "note", "ok", "warning"]
+__all__ = ["Finding", "Level", "configure", "critical", "note", "ok", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,8 @@ def warning(check: str, text: str, mend: str) -> Finding:
 def critical(check: str, text: str, mend: str) -> Finding:
     """Return something that keeps screens from being served, or that risks data."""
     return Finding(check, Level.CRITICAL, text, mend)
+
+
+def configure(section: str, key: str, value: str, option: str) -> str:
+    """Return what to write into the configuration, and the option of `serve` that does the same."""
+    return f'{key} = "{value}" in [{section}] of the configuration ({option} {value})'

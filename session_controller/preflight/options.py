@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from session_controller.errors import ConfigurationError
-from session_controller.preflight.finding import Finding, critical, note, ok, warning
+from session_controller.preflight.finding import (
+    Finding,
+    configure,
+    critical,
+    note,
+    ok,
+    warning,
+)
 from session_controller.preflight.subject import Subject
 
 _LONG_IDLE, _LONG_UNLOCKED = timedelta(hours=24), timedelta(hours=1)
@@ -37,13 +44,25 @@ def _weak(subject: Subject) -> Iterator[Finding]:
     plan = subject.plan
     if plan.screen_lock == timedelta() or plan.screen_lock > _LONG_UNLOCKED:
         text = "a patient screen that is left alone shows answers for more than an hour"
-        yield warning("settings", text, "start the box with --screen-lock 10m")
+        yield warning(
+            "settings",
+            text,
+            configure("sessions", "screen_lock", "10m", "--screen-lock"),
+        )
     if plan.idle_limit > _LONG_IDLE:
         text = "a session that is left alone stays open for more than a day"
-        yield warning("settings", text, "start the box with --idle-limit 4h")
+        yield warning(
+            "settings",
+            text,
+            configure("sessions", "idle_limit", "4h", "--idle-limit"),
+        )
     if not plan.purges:
         text = "completed sessions stay on the box until somebody purges them"
-        yield note("settings", text, "start the box with --purge-completed 1d")
+        yield note(
+            "settings",
+            text,
+            configure("retention", "completed", "1d", "--purge-completed"),
+        )
 
 
 def _files(subject: Subject) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from session_controller.backup.off_box import (
 )
 from session_controller.errors import StoreError
 from session_controller.preflight.checks import subject_of
-from session_controller.preflight.copies import copy_findings, drill_findings
+from session_controller.preflight.copies import _MEND, copy_findings, drill_findings
 from session_controller.preflight.finding import Level
 from session_controller.security.keyring import keyring_beside, read_keyring
 from tests.backup.test_elsewhere import Box, whole
@@ -244,7 +244,7 @@ def test_what_is_not_copied_any_more_is_forgotten(site: Site) -> None:
     assert state == CopyState(to=str(other))
     forget_copies(site.box.data)
     assert not (site.box.data / STATE_FILE).exists()
-    assert site.found[::2] == (Level.NOTE, "handrail serve --backup-to FOLDER")
+    assert site.found[::2] == (Level.NOTE, _MEND)
 
 
 async def test_a_running_box_looks_every_minute(
