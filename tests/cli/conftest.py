@@ -17,6 +17,14 @@ from typer.testing import CliRunner
 from cli import app
 
 PROGRAM = (sys.executable, "-P", "-m", "cli")
+_INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import cli
+cli.main()
+"""
+INTERRUPTIBLE = (sys.executable, "-P", "-c", _INTERRUPTIBLE)
+"""The same for Ctrl-C: what a shell runs in the background ignores it, and its children do."""
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 

@@ -21,7 +21,7 @@ from session_controller.security.recovery import read_recovery
 from session_controller.storage.site import site_of
 from tests.faults.processes import free_port
 
-from .conftest import PROGRAM, READY_WITHIN_S, Handrail, Serving
+from .conftest import INTERRUPTIBLE, READY_WITHIN_S, Handrail, Serving
 from .test_owner import NOBODY, _run, needs_root, program, shared
 
 __all__ = ["program", "shared"]  # fixtures
@@ -291,7 +291,7 @@ class Terminal:
         self._terminal, inside = pty.openpty()
         environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
         self.process = subprocess.Popen(
-            [*PROGRAM, *map(str, words)],
+            [*INTERRUPTIBLE, *map(str, words)],
             stdin=inside,
             stdout=inside,
             stderr=inside,

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from clients.cli.scratch import scratch_folder
 from tests.flow.filling import form_path, here
 from tests.waiting import wait_until
 
-from .conftest import PROGRAM, Handrail
+from .conftest import INTERRUPTIBLE, PROGRAM, Handrail
 
 
 def test_sessions_are_played_on_the_box_that_is_named(data: Path, handrail: Handrail) -> None:
@@ -75,18 +74,10 @@ def test_no_device_of_it_remains(data: Path, handrail: Handrail) -> None:
     assert _devices(handrail, data) == before
 
 
-_INTERRUPTIBLE = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-import cli
-cli.main()
-"""
-
-
 @contextmanager
 def _started(words: tuple[str, ...]) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a command that a signal interrupts; kill it in the end, if it still runs."""
-    order = [sys.executable, "-P", "-c", _INTERRUPTIBLE, *words]
+    order = [*INTERRUPTIBLE, *words]
     with subprocess.Popen(order, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
