@@ -169,9 +169,8 @@ def _show(data: Path, *, as_json: bool, qr: bool) -> None:
         _draw(found["trust_page"])
     if not found["running"]:
         say(
-            "no box uses this certificate now: start one with `handrail serve --mqtt 0.0.0.0:8883 "
-            "--http 0.0.0.0:443 --http-redirect 0.0.0.0:80`, then open the trust page on each "
-            "screen"
+            "no box uses this certificate now: start it (`sudo systemctl start handrail`, or `handrail "
+            "serve`), then open the trust page on each screen"
         )
 
 
