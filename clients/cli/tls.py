@@ -169,8 +169,8 @@ def _show(data: Path, *, as_json: bool, qr: bool) -> None:
         _draw(found["trust_page"])
     if not found["running"]:
         say(
-            "no box uses this certificate now: start it (`sudo systemctl start handrail`, or `handrail "
-            "serve`), then open the trust page on each screen"
+            "no box uses this certificate now: start it (`sudo systemctl start handrail`, or "
+            "`handrail serve`), then open the trust page on each screen"
         )
 
 
