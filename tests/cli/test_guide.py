@@ -79,7 +79,7 @@ def test_a_dead_card(box: Typist, handrail: Handrail) -> None:
     assert handrail("backup", "--to", copy, "--data", box.data).code == 0
     shutil.rmtree(box.data)
     restored, *_, healthy = box.type_all("bad-day.md", "The card is dead")
-    assert "restored" in restored.out
+    assert "restored" in restored.err
     assert healthy.out.startswith("HANDRAIL OK"), healthy.out
     assert {"front-desk", "kiosk-1"} <= set(
         handrail("device", "list", "--data", box.data).out.split()
