@@ -69,13 +69,17 @@ def restore(
             }
         )
         return
-    say(f"restored {done.sessions} sessions from {file}")
+    say(f"restored {_counted(done.sessions)} from {file}")
     if done.replaced is not None:
         say(f"the previous database is kept in {done.replaced}")
     if done.by_hand:
         say("still to be given by hand:")
     for missing in done.by_hand:
         say(f"- {missing}")
+
+
+def _counted(sessions: int) -> str:
+    return "1 session" if sessions == 1 else f"{sessions:,} sessions"
 
 
 def _deleted(paths: list[str]) -> str:
