@@ -65,14 +65,6 @@ def trust(tablet: Tablet, box: Debian, address: str) -> None:
         subprocess.run(["certutil", "-d", store, *order], check=True, env=environment())
 
 
-def link(said: str) -> str:
-    """Return the link below a code, which the QR code has too."""
-    found = re.search(rf"link +(https://{NAME}:{PORT}/\S+)", said)
-    assert found, said
-    assert "█" in said
-    return found[1]
-
-
 def enrolled(context: BrowserContext, address: str, title: str) -> Page:
     """Open the link on a screen, and wait until it is enrolled."""
     page = context.new_page()
@@ -88,22 +80,19 @@ def installed(machine: Debian, package: Path) -> None:
     machine.type(*commands(HOW_TO / "install.md", "2. Install it", names))
 
 
-def set_up(box: Debian) -> tuple[str, str]:
-    """Name the machine, configure it, make a certificate, start; return links of both screens."""
+def set_up(box: Debian) -> tuple[list[str], str]:
+    """Name the machine, set it up, start it; return links of both screens, and the recovery key."""
     install = HOW_TO / "install.md"
     box.type(commands(HOW_TO / "network.md", "The box's name", {})[0])
-    create, edit, certify, check = commands(install, "3. Configure it", {})
-    box.type(create)
-    shown = re.search(
-        r"^```toml\n(\[listen\].+?)^```", install.read_text(), re.DOTALL | re.MULTILINE
-    )
-    assert shown is not None
-    configure(box, edit.split()[-1], shown[1])
-    box.type(certify, check)
-    start, look, *enrol = commands(install, "4. Start it", {})
+    _, unasked = commands(install, "3. Set it up", {"192.168.1.5": NAME})
+    said = box.type(f"{unasked} 2>&1")
+    links = re.findall(rf"link +(https://{NAME}:{PORT}/\S+)", said)
+    key = re.search(r"AGE-SECRET-KEY-1[\sA-Z0-9]+?\n\n", said)
+    assert len(links) == 2, said
+    assert key, said
+    start, look, *_ = commands(install, "4. Start it", {})
     box.type(start, look)
-    desk, kiosk = enrol
-    return link(box.type(desk)), link(box.type(kiosk))
+    return links, key[0]
 
 
 def configure(box: Debian, file: str, wanted: str) -> None:
@@ -116,7 +105,7 @@ def configure(box: Debian, file: str, wanted: str) -> None:
     box.write(file, text)
 
 
-def a_check_in(context: BrowserContext, links: tuple[str, str]) -> list[str]:
+def a_check_in(context: BrowserContext, links: list[str]) -> list[str]:
     """Enroll both screens and go through a check-in; return what they connected to."""
     sockets: list[str] = []
     context.on("page", lambda page: page.on("websocket", lambda one: sockets.append(one.url)))
@@ -147,7 +136,7 @@ def test_a_clinic_from_nothing(
         box = stack.enter_context(Debian(root, tmp_path / "first", share, BOX))
         with tablet.cable(box):
             installed(box, old)
-            links = set_up(box)
+            links, key = set_up(box)
             assert tablet.resolve(NAME) == BOX
             with browser(tablet) as context, pytest.raises(Error, match="ERR_CERT_AUTHORITY"):
                 context.new_page().goto(links[0])
@@ -166,7 +155,7 @@ def test_a_clinic_from_nothing(
         other = stack.enter_context(Debian(root, tmp_path / "second", share, BOX))
         with tablet.cable(other):
             installed(other, old)
-            restore(other)
+            restore(other, key)
             assert completed(other) == done
             with browser(tablet) as context:
                 page = context.new_page()
@@ -192,14 +181,16 @@ def go_back(box: Debian, names: dict[str, str]) -> None:
     assert box.type("handrail --version").strip() == "handrail 0.1.0"
 
 
-def restore(other: Debian) -> None:
-    """Restore the backup on another machine, and give by hand what the command lists."""
+def restore(other: Debian, key: str) -> None:
+    """Restore the backup on another machine by the paper, and give by hand what it lists."""
     other.type(commands(HOW_TO / "network.md", "The box's name", {})[0])
-    found = commands(HOW_TO / "upgrade.md", "Go back", {})
-    (restoring,) = [line for line in found if "restore" in line]
-    listed = re.findall(r"listen\.(\w+ = \"[^\"]+\")", other.type(restoring))
-    assert len(listed) == 3
-    create, edit, *_ = commands(HOW_TO / "install.md", "3. Configure it", {})
-    other.type(create)
-    configure(other, edit.split()[-1], "\n".join(["[listen]", *listed]))
-    other.type(*found[-2:])
+    other.write("/root/key.txt", key)
+    restoring, check, look = commands(HOW_TO / "bad-day.md", "The card is dead", {})
+    said = other.type(f"{restoring} --recovery-key-file - < /root/key.txt 2>&1")
+    listed = re.findall(r"((?:site|listen)\.\w+ = \"[^\"]+\")", said)
+    assert len(listed) >= 4, said
+    other.type("sudo handrail config create")
+    for section in ("site", "listen"):
+        own = [one.partition(".")[2] for one in listed if one.startswith(section)]
+        configure(other, "/etc/handrail/handrail.toml", "\n".join([f"[{section}]", *own]))
+    other.type(check, commands(HOW_TO / "install.md", "4. Start it", {})[0], look)
