@@ -84,7 +84,8 @@ def set_up(box: Debian) -> tuple[list[str], str]:
     """Name the machine, set it up, start it; return links of both screens, and the recovery key."""
     install = HOW_TO / "install.md"
     box.type(commands(HOW_TO / "network.md", "The box's name", {})[0])
-    _, unasked = commands(install, "3. Set it up", {"192.168.1.5": NAME})
+    names = {"192.168.1.5": NAME, " --no-recovery-key": ""}
+    _, unasked = commands(install, "3. Set it up", names)
     said = box.type(f"{unasked} 2>&1")
     links = re.findall(rf"link +(https://{NAME}:{PORT}/\S+)", said)
     key = re.search(r"AGE-SECRET-KEY-1[\sA-Z0-9]+?\n\n", said)
