@@ -176,6 +176,13 @@ def _print(data: Path, findings: Sequence[Finding], mended: Sequence[str]) -> No
             mend = f"\n[cyan]→[/] {escape(each.mend)}" if each.mend else ""
             table.add_row(_MARKS[level], each.check, escape(each.text) + mend)
     out().print(table)
+    if data != Path(os.environ.get("HANDRAIL_DATA", DATA)) and any(map(_needs_data, findings)):
+        text = f"Type each `handrail` command above that names no data folder with --data {data}"
+        out().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _needs_data(finding: Finding) -> bool:
+    return "handrail " in (finding.mend or "") and "--data" not in (finding.mend or "")
 
 
 def _summary(data: Path, findings: Sequence[Finding]) -> str:
