@@ -5,6 +5,7 @@ from pathlib import Path
 
 from session_controller.backup.outlook import replaced
 from session_controller.data_folder import ADMINS_FILE, CONFIGURATION_FILE, DELIVERY_FILE
+from session_controller.errors import KeyringError
 from session_controller.integrity.configuration import files_inside
 from session_controller.security.encryption import (
     KEY_BYTES,
@@ -48,8 +49,10 @@ def secrets_for_keyring(
     found = box_key_bytes(data)
     if found is not None and (recovery is not None or not outside):
         files[KEY_FILE] = found[:KEY_BYTES] if box else found
-    if recovery is None or found is None:
+    if recovery is None:
         return Keyring({}, files)
+    if found is None:
+        raise KeyringError("the box key is missing; put it back: secrets are not stored in clear")
     sealed = Secrets(files, outside).sealed(recovery.recipient, box or BoxKeys.read(found), former)
     return Keyring({}, {}, sealed)
 

@@ -119,7 +119,14 @@ def _digest(encrypted: bytes) -> bytes:
 def _encrypt(content: bytes, recipient: str) -> bytes:
     import pyrage  # noqa: PLC0415 - boxes without a recovery key do not load it
 
-    encrypted: bytes = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(recipient)])
+    try:
+        to = pyrage.x25519.Recipient.from_str(recipient)
+    except pyrage.RecipientError:
+        raise KeyringError(
+            f"{RECOVERY_FILE} is damaged; make a new recovery key with `handrail key recovery "
+            "create --force`"
+        ) from None
+    encrypted: bytes = pyrage.encrypt(content, [to])
     return encrypted
 
 

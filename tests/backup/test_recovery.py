@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from session_controller.backup.box_secrets import secrets_for_keyring
 from session_controller.errors import (
     KeyringError,
     RecoveryKeyError,
@@ -144,6 +145,18 @@ def test_secrets_in_clear_are_overwritten(tmp_path: Path) -> None:
     size = path.stat().st_size
     assert add_to_keyring(path, {"log": b"wrapped"}, {}, sealed) == 0
     assert path.stat().st_size == size
+
+
+def test_secrets_are_never_in_clear_again(tmp_path: Path) -> None:
+    """Neither without the box key, nor for a recipient that nobody can have."""
+    (tmp_path / "admin.json").write_bytes(b"secret")
+    Recovery(recipient=RECIPIENT, created_at=NOW).write(tmp_path)
+    with pytest.raises(KeyringError, match="not stored in clear"):
+        secrets_for_keyring(tmp_path, (), {})
+    (tmp_path / "box.key").write_bytes(bytes(32))
+    Recovery(recipient=RECIPIENT[:-1] + "x", created_at=NOW).write(tmp_path)
+    with pytest.raises(KeyringError, match="create --force"):
+        secrets_for_keyring(tmp_path, (), {})
 
 
 def test_a_damaged_file_does_not_mean_that_there_is_no_key(tmp_path: Path) -> None:

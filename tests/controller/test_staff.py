@@ -314,6 +314,21 @@ async def test_a_request_that_arrives_twice_counts_once(tmp_path: Path) -> None:
         assert len(stage.log("PersonChanged")) == 2
 
 
+async def test_a_code_is_not_told_again_to_a_signed_out_desk(tmp_path: Path) -> None:
+    """A request that anybody may make does not fetch what an earlier one was answered."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.sign_in("ana-roe")
+        flow = stage.service.registry.sessions[stage.session].state.flow_ref.rpartition("-")[0]
+        opened = await stage.answer("desk", "OPEN_SESSION", flow_id=flow, request_id="r-9")
+        again = await stage.answer("desk", "LIST_FLOWS", request_id="r-9")
+        assert again["code"] == opened["code"]
+        await stage.answer("desk", "SIGN_OUT")
+        refused = await stage.answer("desk", "LIST_FLOWS", request_id="r-9")
+        assert refused["code"] == "sign_in_required"
+        assert opened["code"] not in json.dumps(refused)
+
+
 @pytest.mark.parametrize(
     ("pin", "problem"),
     [

@@ -19,7 +19,12 @@ from schemas.wire.status import ShowStatus, TryAlerts
 from session_controller.audit.events import RequestRefused
 from session_controller.engine.refusal import Refusal
 from session_controller.security.codes import is_new_id
-from session_controller.service.duties import note_act, request_refused
+from session_controller.service.duties import (
+    FRONT_DESK,
+    keeps_out,
+    note_act,
+    request_refused,
+)
 from session_controller.service.handlers import (
     administration,
     deliveries,
@@ -165,8 +170,8 @@ def _outcome(
         return refusal
     note_act(work, device, request)
     answered = _answered(work, store, device, request)
-    if answered is not None:
-        return _with_secrets(work, answered)
+    if answered is not None:  # to who was signed in then: it has a session's code
+        return keeps_out(work, device, FRONT_DESK) or _with_secrets(work, answered)
     outcome = handler(work, store, device, request)
     if isinstance(outcome, _REMEMBERED):
         bare = _without_secrets(outcome).model_dump_json()
