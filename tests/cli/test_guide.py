@@ -24,6 +24,10 @@ def section(page: str, heading: str) -> list[str]:
     return commands_of("\n".join(re.findall(r"```\n.*?\n```", text, re.DOTALL)))
 
 
+_ALONE = {"handrail status": 3, "handrail find": 1}
+"""How commands end that need a running box."""
+
+
 class Typist:
     """Types commands of a page for a data folder."""
 
@@ -39,11 +43,13 @@ class Typist:
             words += ["--recovery-key-file", self.places["the recovery key"]]
         return self._handrail(*words, *(() if "find" in words else ("--data", self.data)))
 
-    def type_all(self, page: str, heading: str, *codes: int) -> list[Ran]:
-        """Type all commands of a section; each ends with one of some exit codes."""
-        ran = [self.type(line) for line in section(page, heading)]
+    def type_all(self, page: str, heading: str) -> list[Ran]:
+        """Type all commands of a section; each succeeds, but for what needs a running box."""
+        lines = section(page, heading)
+        ran = [self.type(line) for line in lines]
         assert ran
-        assert [one.err for one in ran if one.code not in (0, *codes)] == []
+        codes = {line: one.code for line, one in zip(lines, ran, strict=True) if one.code}
+        assert {line: code for line, code in codes.items() if code != _ALONE.get(line)} == {}
         return ran
 
 
@@ -91,7 +97,12 @@ def test_a_dead_card(box: Typist, handrail: Handrail) -> None:
 def test_a_stolen_box(box: Typist) -> None:
     """What it knew is of no use: keys, CA and secrets are new."""
     before = (box.data / "box.key").read_bytes(), (box.data / "tls" / "ca.pem").read_bytes()
+    secrets = (box.data / "admin.json").read_bytes()
     box.type_all("bad-day.md", "The box is stolen")
+    assert "sudo rm /var/lib/handrail/admin.json" in (HOW_TO / "bad-day.md").read_text()
+    (box.data / "admin.json").unlink()
+    assert box.type("handrail device list").code == 0
+    assert (box.data / "admin.json").read_bytes() != secrets
     after = (box.data / "box.key").read_bytes(), (box.data / "tls" / "ca.pem").read_bytes()
     assert before[0] != after[0]
     assert before[1] != after[1]
@@ -111,12 +122,14 @@ def test_an_expired_certificate(box: Typist, handrail: Handrail) -> None:
 @pytest.mark.parametrize("heading", ["The disk is full", "The power was cut"])
 def test_the_commands_of_a_section_run(box: Typist, heading: str) -> None:
     """On a box that runs or not; only `status` needs one that does."""
-    box.type_all("bad-day.md", heading, 3)
+    box.type_all("bad-day.md", heading)
 
 
 def test_a_moved_address(box: Typist) -> None:
     """A new certificate, and a code for a screen; `find` finds no box that does not run."""
-    *_, code = box.type_all("bad-day.md", "The address has moved", 1)
+    before = (box.data / "tls" / "box.pem").read_bytes()
+    *_, code = box.type_all("bad-day.md", "The address has moved")
+    assert (box.data / "tls" / "box.pem").read_bytes() != before
     assert "kiosk-1" in code.out
 
 
