@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def planned(data: Path, file: Path | None) -> Plan:
         if found := configuration_file(data, file):
             return plan_of(read(found).sections)
         return plan_of(read(None, _chosen(data)).sections)
-    return plan_of(Sections())
+    return replace(plan_of(Sections()), listen={})  # where it would listen is not known
 
 
 def _chosen(data: Path) -> dict[str, dict[str, str]]:

@@ -77,8 +77,9 @@ def keeps_out(work: UnitOfWork, device: Device, needed: Roles) -> Refusal | None
     if not work.has_persons:
         return _NOT_HERE if needed == SUPERVISOR else None
     signed_in = work.desk(device.device).signed_in
-    if signed_in is None:
-        return SIGN_IN_REQUIRED
+    log_off_s = work.registry.settings.staff_log_off.total_seconds()
+    if signed_in is None or signed_in.seconds_left(work.steady_s, log_off_s) == 0:
+        return SIGN_IN_REQUIRED  # also before the timers have signed out who did nothing
     return None if needed.intersection(signed_in.roles) else _NOT_YOURS
 
 

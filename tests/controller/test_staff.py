@@ -314,6 +314,31 @@ async def test_a_request_that_arrives_twice_counts_once(tmp_path: Path) -> None:
         assert len(stage.log("PersonChanged")) == 2
 
 
+async def test_emergency_access_does_not_unlock_a_screen(tmp_path: Path) -> None:
+    """Or PINs could be guessed for one person after the other."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.add("Bo Lee", "front-desk")
+        for _ in range(5):
+            await stage.sign_in("ana-roe", WRONG)
+        await stage.answer("desk", "BEGIN_EMERGENCY_ACCESS", name="Eve", reason="none")
+        await stage.answer("desk", "SIGN_OUT")
+        refused = await stage.sign_in("bo-lee")
+        assert refused["code"] == "pin_refused"
+        assert refused["details"]["wait_s"] > 0
+
+
+async def test_who_did_nothing_for_too_long_is_out_before_the_timers_say_so(
+    tmp_path: Path,
+) -> None:
+    """An act after the end of that time does not begin it anew."""
+    async with site(tmp_path, staff_log_off=timedelta(minutes=10)) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.sign_in("ana-roe")
+        stage.clock.seconds += 601
+        assert (await stage.answer("desk", "LIST_SESSIONS"))["code"] == "sign_in_required"
+
+
 async def test_a_code_is_not_told_again_to_a_signed_out_desk(tmp_path: Path) -> None:
     """A request that anybody may make does not fetch what an earlier one was answered."""
     async with site(tmp_path) as stage:

@@ -115,15 +115,15 @@ def _let_in(work: UnitOfWork, check: PinCheck, person: Person) -> s.SignedIn:
     if person.wrong_pins:
         work.put_person(replace(person, wrong_pins=0, locked_until=None))
     signed_in = SignedIn(person.person, person.name, person.roles, work.steady_s)
+    unlocked = replace(work.desk(check.device), wrong_pins=0, locked_until_s=0.0)
+    work.desks[check.device] = unlocked  # only a right PIN unlocks a screen
     _begin(work, check.device, signed_in)
     work.note(PersonSignedIn(subject=person.person), device=check.device)
     return _answer(work, check.request_id, signed_in)
 
 
 def _begin(work: UnitOfWork, device: str, signed_in: SignedIn) -> None:
-    work.desks[device] = replace(
-        work.desk(device), signed_in=signed_in, wrong_pins=0, locked_until_s=0.0
-    )
+    work.desks[device] = replace(work.desk(device), signed_in=signed_in)
     work.show_desk_again(device)
 
 
