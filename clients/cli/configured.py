@@ -58,8 +58,24 @@ def check(found: "Configured", data: Path) -> None:
         and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
     ):
         raise Failure(f"cannot use TLS: {problem}", USAGE)
+    if tls and tls.own and (problem := _ca_problem(tls.client_ca)):
+        raise Failure(f"cannot use TLS: {problem}", USAGE)
     metrics_token(found.sections.metrics.token_file)
     alerts_of(found.sections)
+
+
+def _ca_problem(file: Path | None) -> str | None:
+    """Return why a file of CAs cannot be used, or None."""
+    import ssl
+
+    try:
+        if file is not None:
+            ssl.create_default_context(cafile=str(file))
+    except ssl.SSLError:
+        return f"{file} does not contain CA certificates (PEM)"
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    return None
 
 
 def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":

@@ -66,10 +66,32 @@ def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
 
     subject = subject_of(data, datetime.now(UTC), configuration=_named(data))
     yield from run(ALL, subject)
+    yield from _together(subject)
     if subject.running:
         yield from _running(program(context), subject)
     elif data.is_dir():
         yield Finding("box", Level.NOTE, "no box is running on this folder")
+
+
+def _together(subject: Subject) -> Iterator[Finding]:
+    """Yield what keys of the configuration mean together, and files that they name: as `serve`."""
+    from clients.cli.configured import check, configured
+    from session_controller.configuration.reading import configuration_file
+
+    if not subject.data.is_dir():
+        return
+    try:
+        file = configuration_file(subject.data, subject.configuration)
+        if file is None or not file.exists():
+            return
+        found = configured(subject.data, subject.configuration)
+    except (Failure, OSError):  # the check of the configuration says so
+        return
+    try:
+        check(found, subject.data)
+    except (Failure, OSError) as error:
+        mend = "correct it, then: handrail config check"
+        yield critical("configuration", f"{file}: {error}", mend)
 
 
 def _named(data: Path) -> Path | None:

@@ -70,6 +70,29 @@ def test_the_first_line_is_for_a_monitor(
     assert max(map(len, lines[1:])) <= 80
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tls]\ncertificate = "none.pem"\n',
+        '[tls]\nclient_ca = "none.pem"\n',
+        '[metrics]\ntoken_file = "none"\n',
+        '[alerts]\nemail_to = "it@example.org"\n',
+    ],
+)
+def test_what_keys_of_the_configuration_mean_together(
+    text: str,
+    data: Path,
+    handrail: Handrail,  # noqa: F811
+) -> None:
+    """What `serve` would refuse, `doctor` names."""
+    (data / "handrail.toml").write_text(text)
+    (data / "handrail.toml").chmod(0o600)
+    ran = handrail("doctor", "--data", data, "--json")
+    said = [each for each in ran.json["findings"] if each["check"] == "configuration"]
+    assert "critical" in [each["level"] for each in said], said
+    assert handrail("serve", "--data", data).code == 2
+
+
 def test_serve_says_all_that_keeps_it_from_starting(
     data: Path,
     handrail: Handrail,  # noqa: F811
