@@ -101,11 +101,13 @@ class Screens:
         self.stack.callback(cable.close)
         return cable
 
-    def desk(self, size: dict[str, int] = DESKTOP, name: str = "Desk") -> "Desk":
+    def desk(
+        self, size: dict[str, int] = DESKTOP, name: str = "Desk", url: str | None = None
+    ) -> "Desk":
         """Enrol a staff's screen by its code."""
         enrolled = self.clinic.admin.enrol_device(name, Role.FACILITY, by="code")
         page = self.page(self.context(size))
-        page.goto(f"{self.url}/facility")
+        page.goto(f"{url or self.url}/facility")
         page.get_by_label("Enter the code").fill(enrolled.code or "")
         page.get_by_role("button", name="Enrol this screen").click()
         page.get_by_role("heading", name="Check-ins").wait_for()

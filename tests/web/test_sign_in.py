@@ -13,6 +13,7 @@ from schemas.wire.staff import StaffRole
 from session_controller.settings import Settings
 from tests.clients.conftest import clinic_at
 from tests.conftest import StartBox
+from tests.waiting import wait_until
 from tests.web.conftest import Screens
 
 PIN, WRONG = "271828", "314159"
@@ -116,3 +117,48 @@ def test_the_page_warns_a_minute_before_the_log_off(watched: Screens) -> None:
         object.__setattr__(desk.signed_in, "acted_s", desk.signed_in.acted_s - 63)
     page.get_by_text("Signed out, because nobody did anything here for a while.").wait_for()
     sheet(page)
+
+
+def test_signing_out_without_the_box_hides_everything(screens: Screens) -> None:
+    """At once; the box is told when it is back, and nothing is shown again until then."""
+    cable = screens.cable()
+    desk = screens.desk(url=cable.url)
+    page = desk.page
+    desk.open("quick", LABEL)
+    screens.clinic.admin.add_person("Ana Roe", (StaffRole.FRONT_DESK,), PIN)
+    sign_in(sheet(page), "Ana Roe")
+    page.locator(".room").get_by_text(LABEL).wait_for()
+    cable.pull()
+    page.get_by_role("button", name="Sign out").click()
+    sheet(page)
+    page.get_by_text("The box is told as soon as it can be reached.").wait_for()
+    box = screens.clinic.box.box
+    assert box._service is not None
+    desks = box._service.registry.desks
+    assert [desk.signed_in is not None for desk in desks.values()] == [True]
+    cable.plug()
+    wait_until(lambda: all(desk.signed_in is None for desk in desks.values()), "it is told")
+    page.get_by_text("Check-ins go on meanwhile.").wait_for()
+    sheet(page)
+
+
+def test_a_screen_without_the_box_signs_out_in_time(
+    start_box: StartBox, tmp_path: Path, browser: Browser
+) -> None:
+    """Nobody is at a screen for long that nobody can tell."""
+    settings = Settings(staff_log_off=timedelta(seconds=4))
+    with (
+        start_box(tmp_path / "data", settings=settings) as box,
+        clinic_at(box) as clinic,
+        ExitStack() as stack,
+    ):
+        made = Screens(clinic, browser, stack)
+        cable = made.cable()
+        page = made.desk(url=cable.url).page
+        clinic.admin.add_person("Ana Roe", (StaffRole.FRONT_DESK,), PIN)
+        sign_in(sheet(page), "Ana Roe")
+        page.get_by_text("Signed in: Ana Roe").wait_for()
+        cable.pull()
+        page.get_by_text("Signed out, because nobody did anything here for a while.").wait_for()
+        sheet(page)
+        cable.plug()

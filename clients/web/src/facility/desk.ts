@@ -8,14 +8,19 @@ import type { Requests } from "../lib/requests.ts";
 /** Null: nobody has to sign in. Undefined: the box has not said it yet. */
 export const state = signal<DeskState | null | undefined>(undefined);
 export const persons = signal<PersonName[]>([]);
-export const signedIn = computed(() => state.value?.signed_in ?? null);
+/** Signed out here; the box is told as soon as it can be reached. */
+export const leaving = signal(false);
+/** Seconds until the box signs out; null: it does not. Counted here from what the box said. */
+export const secondsLeft = signal<number | null>(null);
+/** Who is signed in; nobody once the time is over, also while the box cannot be reached. */
+export const signedIn = computed(() =>
+  leaving.value || secondsLeft.value === 0 ? null : (state.value?.signed_in ?? null),
+);
 /** Nobody is signed in who may see patients. */
 export const isShut = computed(() => state.value != null && !leads(signedIn.value?.roles ?? []));
 export const isSupervisor = computed(() => signedIn.value?.roles.includes("supervisor") ?? false);
 /** Why the person was signed out, if the person did not do it. */
 export const wasLoggedOff = signal(false);
-/** Seconds until the box signs out; null: it does not. Counted here from what the box said. */
-export const secondsLeft = signal<number | null>(null);
 export const accesses = signal<EmergencyAccessLine[]>([]);
 
 /** How long before the log-off this screen warns. */
@@ -67,7 +72,7 @@ function lasts(seconds: number | null): void {
 }
 
 function count(): void {
-  secondsLeft.value = endsAt === null ? null : Math.max(0, Math.round((endsAt - performance.now()) / 1_000));
+  secondsLeft.value = endsAt === null ? null : Math.max(0, Math.ceil((endsAt - performance.now()) / 1_000));
 }
 
 /** Somebody is at the screen: the box begins to count anew. */
@@ -94,15 +99,21 @@ export async function beginEmergency(name: string, reason: string): Promise<void
 }
 
 function begun(answer: SignedIn): void {
-  wasLoggedOff.value = false;
+  wasLoggedOff.value = leaving.value = false;
   toldAt = performance.now();
   state.value = { log_off_s: state.peek()?.log_off_s ?? 0, signed_in: answer.signed_in };
   lasts(answer.seconds_left);
   if (isSupervisor.peek()) void loadAccesses();
 }
 
+/** Shows nothing from now on, whether or not the box can be reached. */
 export async function signOut(): Promise<void> {
-  await present(requests).ask({ type: "SIGN_OUT" }, "SIGNED_OUT");
+  leaving.value = true;
+  try {
+    await present(requests).ask({ type: "SIGN_OUT" }, "SIGNED_OUT");
+  } finally {
+    leaving.value = false;
+  }
   if (state.peek() != null) state.value = { ...present(state.peek()), signed_in: null };
   endsAt = secondsLeft.value = null;
   accesses.value = [];

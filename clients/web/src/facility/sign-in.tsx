@@ -88,7 +88,8 @@ export function SignInSheet() {
 
 function noteOf(onlyIt: boolean): string {
   if (onlyIt) return `${desk.signedIn.value?.name ?? ""} is signed in; the role IT shows no check-ins.`;
-  return desk.wasLoggedOff.value ? "Signed out, because nobody did anything here for a while." : "Check-ins go on meanwhile.";
+  if (desk.leaving.value) return "Signed out here. The box is told as soon as it can be reached.";
+  return desk.wasLoggedOff.value || desk.secondsLeft.value === 0 ? "Signed out, because nobody did anything here for a while." : "Check-ins go on meanwhile.";
 }
 
 function Emergency({ onClose }: { onClose: () => void }) {
