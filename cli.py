@@ -166,7 +166,7 @@ def serve(
     from session_controller.backup.off_box import forget_copies
     from session_controller.box import Box, BoxSettings
     from session_controller.preflight.checks import refusals, subject_of
-    from session_controller.preflight.subject import plan_of as checked_plan
+    from session_controller.preflight.subject import start_options
     from session_controller.storage.site import settle
 
     def read() -> "Configured":
@@ -178,7 +178,8 @@ def serve(
     found = read()
     given = found.sections
     log_to_stderr(given.log.format, given.log.level)
-    _refuse(refusals(subject_of(data, datetime.now(UTC), checked_plan(given))))
+    start = start_options(given)
+    _refuse(refusals(subject_of(data, datetime.now(UTC), start)))
     with explaining(data):
         upgrade_first(data)
         settled = settle(data, given.site.name, settings_of(given), found.chosen())
@@ -197,6 +198,7 @@ def serve(
         given.site.host,
         copies_of(given),
         alerts=alerts_of(given),
+        start=start,
         deliver=True,
         examples=FLOWS if settled.fresh else None,
         mdns=not given.mdns.off,

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from session_controller.discovery.announcement import (
 )
 from session_controller.discovery.whereabouts import Whereabouts
 from session_controller.errors import CertificateError, KeyringError
-from session_controller.preflight.subject import Plan
+from session_controller.preflight.subject import StartOptions
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.service.authentication import role_of
@@ -160,6 +159,8 @@ class BoxSettings:
     """
     examples: Path | None = None
     """A folder of questionnaires to add at the start."""
+    start: StartOptions = field(default_factory=lambda: StartOptions({}))
+    """The same as checks know it."""
     mdns: bool = False
     """Whether the box announces itself on the networks on which it listens."""
 
@@ -178,7 +179,7 @@ class Box:
         self._certificate: CertificateJob | None = None
         self._announcer: Announcer | None = None
         self._own = OwnTls(settings.data)
-        self._checks = PeriodicChecks(settings.data, _plan(settings), box_clock)
+        self._checks = PeriodicChecks(settings.data, settings.start, box_clock)
         self._whereabouts = self._addresses(settings.tls)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -310,7 +311,13 @@ class Box:
         if self._service is not None and self._backups is not None:
             settings = replace(settings, site=self.settings.session.site)
             self._backups.plan = plan
-            self._checks.plan = _plan(replace(self.settings, session=settings, backups=plan))
+            self._checks.start = replace(
+                self._checks.start,
+                backs_up=bool(plan.every),
+                purges=bool(settings.purge_completed),
+                idle_limit=settings.idle_limit,
+                screen_lock=settings.screen_lock,
+            )
             self._service.apply(settings, partial(remember, settings=settings, chosen=chosen))
 
     def _tidy(self, backups: Backups) -> None:
@@ -449,26 +456,6 @@ class Box:
     def counters(self) -> dict[str, int]:
         """Return the counters since the start."""
         return dict(self._service.counters) if self._service else {}
-
-
-def _plan(settings: BoxSettings) -> Plan:
-    """Return what checks need to know of how a box is started."""
-    tls, zero = settings.tls, timedelta()
-    listen = {
-        "--mqtt": settings.mqtt,
-        "--http": settings.http,
-        "--http-redirect": settings.redirect,
-    }
-    return Plan(
-        {name: address for name, address in listen.items() if address is not None},
-        certificate=(tls.certificate, tls.key) if tls and not tls.own else None,
-        tls_off=tls is None,
-        broker=_bare(settings.broker_url) if settings.broker_url else None,
-        backs_up=bool(settings.backups.every),
-        purges=settings.session.purge_completed != zero,
-        idle_limit=settings.session.idle_limit,
-        screen_lock=settings.session.screen_lock,
-    )
 
 
 def _bare(url: str) -> str:

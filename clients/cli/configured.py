@@ -89,13 +89,21 @@ def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
     tls, redirect, own = found.tls, found.listen.http_redirect, OwnTls(data)
     given = tls.certificate or tls.key or tls.client_ca
     if tls.off and (given or redirect):
-        raise Failure("--no-tls excludes the other options of TLS; omit one of them", USAGE)
+        raise Failure(
+            "--no-tls excludes the other options of TLS (in [tls]: `off`); omit one of them", USAGE
+        )
     if found.broker.url is not None and (given or redirect):
-        raise Failure("TLS applies to the built-in broker; omit its options with --broker", USAGE)
+        raise Failure(
+            "TLS applies to the built-in broker; omit its options with --broker ([broker]: `url`)",
+            USAGE,
+        )
     if tls.certificate is not None and tls.key is not None:
         return TlsFiles(tls.certificate, tls.key, tls.client_ca)
     if tls.certificate or tls.key:
-        raise Failure("TLS requires both --tls-cert FILE and --tls-key FILE", USAGE)
+        raise Failure(
+            "TLS requires both --tls-cert FILE and --tls-key FILE (in [tls]: `certificate`, `key`)",
+            USAGE,
+        )
     if own.exists and not tls.off and found.broker.url is None:
         return TlsFiles(own.certificate_file, own.key_file, tls.client_ca, own=True)
     if tls.client_ca or redirect:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,29 +21,21 @@ DONE, FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 docs/reference/errors.md explains them.
 """
 
-Data = Annotated[
-    Path,
-    typer.Option(
+
+def _data_option(**more: Any) -> Any:
+    return typer.Option(
         "--data",
         metavar="DIR",
         envvar="HANDRAIL_DATA",
         help="The box's data folder.",
         show_default="data",
         file_okay=False,
-        callback=act_as_owner,
-    ),
-]
-UnownedData = Annotated[
-    Path,
-    typer.Option(
-        "--data",
-        metavar="DIR",
-        envvar="HANDRAIL_DATA",
-        help="The box's data folder.",
-        show_default="data",
-        file_okay=False,
-    ),
-]
+        **more,
+    )
+
+
+Data = Annotated[Path, _data_option(callback=act_as_owner)]
+UnownedData = Annotated[Path, _data_option()]
 """For a command that writes outside the folder too, as root: it becomes the owner by itself."""
 DATA = Path("data")
 Unused = Annotated[

@@ -147,7 +147,9 @@ def list_devices(
     empty = "No screen is enrolled; enroll one with `handrail device enrol`."
     print_table(_COLUMNS, map(_row, devices), empty, prose=_PROSE, spare=_SPARE)
     if len(devices) < len(screens):
-        say(f"{len(screens) - len(devices)} are revoked; list them with --all.")
+        count = len(screens) - len(devices)
+        revoked = "1 is revoked; list it" if count == 1 else f"{count} are revoked; list them"
+        say(f"{revoked} with --all.")
 
 
 _COLUMNS = (

@@ -16,6 +16,7 @@ import typer
 
 from clients.cli.context import DATA, AsJson, Data, Failure, Program, bare, program
 from clients.cli.output import out, print_json
+from clients.cli.serve_options import Config, named
 from session_controller.data_folder import BOX_FILE
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
 
@@ -40,6 +41,7 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what cannot lose anything, then check again.")
     ] = False,
+    config: Config = None,  # noqa: ARG001 - read by `named`, which knows where it is from
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +66,7 @@ def doctor(
 def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
     from session_controller.preflight.checks import ALL, run, subject_of
 
-    subject = subject_of(data, datetime.now(UTC), configuration=_named(data))
+    subject = subject_of(data, datetime.now(UTC), configuration=named(context))
     yield from run(ALL, subject)
     yield from _together(subject)
     if subject.running:
@@ -92,12 +94,6 @@ def _together(subject: Subject) -> Iterator[Finding]:
     except (Failure, OSError) as error:
         mend = "correct it, then: handrail config check"
         yield critical("configuration", f"{file}: {error}", mend)
-
-
-def _named(data: Path) -> Path | None:
-    """Return the configuration file of the environment, if it is of this data folder."""
-    file, of = os.environ.get("HANDRAIL_CONFIG"), os.environ.get("HANDRAIL_DATA")
-    return Path(file) if file and of in (None, str(data)) else None
 
 
 def _running(handrail: Program, subject: Subject) -> Iterator[Finding]:

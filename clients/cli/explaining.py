@@ -27,9 +27,7 @@ def explaining(data: Path) -> Iterator[None]:
     try:
         yield
     except StoreBusyError as error:
-        raise Failure(
-            f"{error}; stop it, or choose another folder with --data", UNAVAILABLE
-        ) from None
+        raise Failure(f"{error}, or choose another folder with --data", UNAVAILABLE) from None
     except (SiteError, DestinationsError) as error:
         raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:

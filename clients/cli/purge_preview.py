@@ -38,7 +38,8 @@ def preview(
 
 
 def _print(found: PurgePreview, when: str) -> None:
-    facts = {"would be purged": f"{found.count:,} sessions, {when}"}
+    sessions = "1 session" if found.count == 1 else f"{found.count:,} sessions"
+    facts = {"would be purged": f"{sessions}, {when}" if found.count else f"nothing, {when}"}
     if found.count:
         facts |= {"oldest ended": moment(found.oldest), "newest ended": moment(found.newest)}
     print_facts(facts | {"held back": f"{found.kept_count:,}"})

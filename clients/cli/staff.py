@@ -1,5 +1,6 @@
 """`handrail staff`: the persons who sign in at front-desk screens."""
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -226,6 +227,8 @@ def _new_pin(*, generate: bool) -> str:
 
     if generate:
         return new_pin()
+    if not sys.stdin.isatty():
+        raise Failure("there is no terminal to ask for the PIN on; pass --generate", USAGE)
     typed: str = typer.prompt("PIN", hide_input=True, confirmation_prompt="PIN again", err=True)
     if problem := pin_problem(typed):
         raise Failure(f"the PIN {problem}; choose another one, or pass --generate", USAGE)

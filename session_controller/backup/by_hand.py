@@ -51,8 +51,7 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
             f"pass it as {KEY_VARIABLE} or the credential {CREDENTIAL} again, and remove the file"
         )
     if chosen:
-        said = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chosen.items())
-        yield f"the configuration in {CONFIGURATION_FILE}, which was: {said}"
+        yield _configuration(data, chosen)
     if fonts:
         yield f"the folder of fonts: set HANDRAIL_FONTS, which was {fonts}"
     for name, path in named_files(chosen).items():
@@ -67,6 +66,13 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
                 f"{each.name}: a destination of this folder before, which is not in the backup; "
                 f"its settings are in {replaced}/{DELIVERY_FILE}"
             )
+
+
+def _configuration(data: Path, chosen: Mapping[str, str]) -> str:
+    said = ", ".join(f"{name} = {json.dumps(value)}" for name, value in chosen.items())
+    if (data / CONFIGURATION_FILE).exists():
+        return f"of the configuration, what {CONFIGURATION_FILE} does not have; it was: {said}"
+    return f"the configuration in {CONFIGURATION_FILE}, which was: {said}"
 
 
 def _content(folder: Path) -> bytes | None:

@@ -1,8 +1,6 @@
 """`delivery.json` in the data folder: the destinations, readable only by the box's owner."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -21,16 +19,11 @@ from schemas.wire.destinations import (
     StaticToken,
 )
 from session_controller.data_folder import DELIVERY_FILE
-from session_controller.errors import DestinationsError, StoreError
+from session_controller.errors import DestinationsError
 from session_controller.integrity.configuration import (
     inside,
-    missing_files,
-    told_unknown,
-    unknown_destinations,
 )
 from session_controller.security.files import write_private
-from session_controller.storage.database import DATABASE
-from session_controller.storage.reader import Reader
 
 
 def load_destinations(data: Path) -> Destinations:
@@ -62,22 +55,6 @@ def portable(data: Path, destination: Destination) -> Destination:
         for name in {*FILE_FIELDS, "folder"} & holder.keys():
             holder[name] = holder[name] and (inside(data, holder[name]) or holder[name])
     return DESTINATION.validate_python(fields)
-
-
-def delivery_problems(data: Path) -> list[str]:
-    """Return what keeps completed sessions of a data folder from arriving, as sentences.
-
-    Changes nothing; never raises.
-    """
-    try:
-        destinations = load_destinations(data).destinations
-    except DestinationsError as error:
-        return [str(error)]
-    counts: dict[tuple[str, str], int] = {}
-    with suppress(sqlite3.Error, StoreError), Reader.without_keys(data / DATABASE) as reader:
-        counts = reader.count_deliveries()
-    unknown = unknown_destinations(counts, destinations)
-    return [*missing_files(data, destinations), *told_unknown(unknown)]
 
 
 def explained(error: ValidationError) -> list[str]:

@@ -67,7 +67,8 @@ class Whereabouts:
             return None
         for name, scheme in (("redirect", "http"), ("http", "https")):
             if name in found:
-                return _page(scheme, self.own.host(announced), found[name][1]) + "/trust"
+                host = self.host or self.own.host(announced)
+                return _page(scheme, host, found[name][1]) + "/trust"
         return None
 
 

@@ -55,14 +55,14 @@ def backup_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def _newest(subject: Subject, outlook: Outlook) -> Iterator[Finding]:
-    if not subject.plan.backs_up:
+    if not subject.start.backs_up:
         yield warning(
             "backups",
             "the box makes none",
             configure("backup", "every", "6h", "--backup-every"),
         )
     if not outlook.count:
-        if subject.plan.backs_up:
+        if subject.start.backs_up:
             yield note("backups", "there is none yet", "handrail backup")
         return
     if damaged := outlook.count - len(outlook.headers):
@@ -70,11 +70,16 @@ def _newest(subject: Subject, outlook: Outlook) -> Iterator[Finding]:
         yield critical("backups", text, _damaged(subject))
         return
     age = subject.at - outlook.headers[0].taken
-    text = f"{outlook.count}, the newest {age / timedelta(hours=1):,.0f} hours old"
+    text = f"{outlook.count}, the newest {_in_words(age)} old"
     if age > _OLD:
         yield warning("backups", text, "handrail backup; the box's log says why it made none")
     else:
         yield ok("backups", text)
+
+
+def _in_words(age: timedelta) -> str:
+    minutes = max(0, round(age / timedelta(minutes=1)))
+    return f"{minutes} minutes" if minutes < 2 * 60 else f"{minutes // 60:,} hours"
 
 
 def _damaged(subject: Subject) -> str:

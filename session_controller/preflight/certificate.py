@@ -30,11 +30,11 @@ _NEW_CA = "handrail tls create --force, then trust the new CA on each screen"
 
 def certificate_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with the certificate that a box of this folder uses; never raises."""
-    plan, own = subject.plan, OwnTls(subject.data)
-    if plan.tls_off or plan.broker:
+    start, own = subject.start, OwnTls(subject.data)
+    if start.tls_off or start.broker:
         return
-    if plan.certificate is not None:
-        yield from _checked(subject, *plan.certificate, None)
+    if start.certificate is not None:
+        yield from _checked(subject, *start.certificate, None)
     elif own.exists:
         yield from _checked(subject, own.certificate_file, own.key_file, own)
     else:

@@ -23,7 +23,12 @@ from session_controller.preflight.network_name import network_name_findings
 from session_controller.preflight.options import configuration_findings, option_findings
 from session_controller.preflight.recovery import recovery_findings
 from session_controller.preflight.staff import staff_findings
-from session_controller.preflight.subject import Plan, Subject, is_locked, planned
+from session_controller.preflight.subject import (
+    StartOptions,
+    Subject,
+    is_locked,
+    known_start_options,
+)
 from session_controller.storage.room import DiskUsage
 
 Check = Callable[[Subject], Iterable[Finding]]
@@ -73,14 +78,14 @@ ALL: tuple[Check, ...] = (
 def subject_of(
     data: Path,
     at: datetime,
-    plan: Plan | None = None,
+    start: StartOptions | None = None,
     usage: DiskUsage = shutil.disk_usage,
     *,
     configuration: Path | None = None,
 ) -> Subject:
-    """Return what is to be checked; without a plan, as the configuration says."""
-    plan = plan or planned(data, configuration)
-    return Subject(data, at, plan, is_locked(data), usage, configuration)
+    """Return what is to be checked; without options, as the configuration says."""
+    start = start or known_start_options(data, configuration)
+    return Subject(data, at, start, is_locked(data), usage, configuration)
 
 
 def run(checks: Iterable[Check], subject: Subject) -> Iterator[Finding]:
@@ -89,9 +94,9 @@ def run(checks: Iterable[Check], subject: Subject) -> Iterator[Finding]:
         try:
             yield from check(subject)
         except OSError as error:
-            name = check.__name__.removesuffix("_findings")
-            text = f"cannot be checked: {error.filename or subject.data}: {error.strerror}"
-            yield Finding(name, Level.CRITICAL, text, "run it as the owner of the data folder")
+            text = f"{error.filename or subject.data} cannot be read: {error.strerror}"
+            mend = "give its owner access to it; if it is not what it should be, restore a backup"
+            yield Finding("file-access", Level.CRITICAL, text, mend)
 
 
 def refusals(subject: Subject) -> list[Finding]:

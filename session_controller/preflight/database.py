@@ -137,7 +137,7 @@ def _secrets(subject: Subject) -> Iterator[Finding]:
     except StoreError:
         text = f"{path} is damaged or cannot be read: it holds the secrets of the box's commands"
         mend = f"rm {path}; handrail serve makes it again"
-        fix = None if subject.running or subject.plan.broker else partial(path.unlink)
+        fix = None if subject.running or subject.start.broker else partial(path.unlink)
         yield Finding("admin-secrets", Level.CRITICAL, text, mend, fix)
 
 

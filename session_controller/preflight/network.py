@@ -17,25 +17,25 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 def network_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what keeps screens from connecting, and what others could read on the network."""
     yield from _clear_text(subject)
-    if subject.plan.broker is not None:
-        yield from _broker(subject.plan.broker)
+    if subject.start.broker is not None:
+        yield from _broker(subject.start.broker)
     elif not subject.running:
-        taken = [found for each in subject.plan.listen.items() for found in _taken(*each)]
+        taken = [found for each in subject.start.listen.items() for found in _taken(*each)]
         yield from taken or [ok("ports", "all addresses are free")]
 
 
 def _clear_text(subject: Subject) -> Iterator[Finding]:
-    plan = subject.plan
-    tls = plan.certificate is not None or (not plan.tls_off and OwnTls(subject.data).exists)
-    if plan.broker is not None:
-        found = urlsplit(plan.broker)
+    start = subject.start
+    tls = start.certificate is not None or (not start.tls_off and OwnTls(subject.data).exists)
+    if start.broker is not None:
+        found = urlsplit(start.broker)
         if found.scheme in ("mqtt", "ws") and not is_loopback(found.hostname or ""):
             text = f"answers pass to the broker {found.hostname} without TLS"
             yield warning("clear-text", text, "use an address that begins with mqtts://")
     elif not tls:
         open_to_all = [
             f"{name} {host}:{port}"
-            for name, (host, port) in plan.listen.items()
+            for name, (host, port) in start.listen.items()
             if not is_loopback(host)
         ]
         if open_to_all:

@@ -41,22 +41,22 @@ def option_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def _weak(subject: Subject) -> Iterator[Finding]:
-    plan = subject.plan
-    if plan.screen_lock == timedelta() or plan.screen_lock > _LONG_UNLOCKED:
+    start = subject.start
+    if start.screen_lock == timedelta() or start.screen_lock > _LONG_UNLOCKED:
         text = "a patient screen that is left alone shows answers for more than an hour"
         yield warning(
             "settings",
             text,
             configure("sessions", "screen_lock", "10m", "--screen-lock"),
         )
-    if plan.idle_limit > _LONG_IDLE:
+    if start.idle_limit > _LONG_IDLE:
         text = "a session that is left alone stays open for more than a day"
         yield warning(
             "settings",
             text,
             configure("sessions", "idle_limit", "4h", "--idle-limit"),
         )
-    if not plan.purges:
+    if not start.purges:
         text = "completed sessions stay on the box until somebody purges them"
         yield note(
             "settings",
@@ -66,11 +66,11 @@ def _weak(subject: Subject) -> Iterator[Finding]:
 
 
 def _files(subject: Subject) -> Iterator[Finding]:
-    plan = subject.plan
-    if plan.token_file is not None and not plan.token_file.is_file():
-        text = f"the token for /metrics, {plan.token_file}, is not there"
-        mend = f"openssl rand -hex 32 > {plan.token_file}; chmod 600 {plan.token_file}"
+    start = subject.start
+    if start.token_file is not None and not start.token_file.is_file():
+        text = f"the token for /metrics, {start.token_file}, is not there"
+        mend = f"openssl rand -hex 32 > {start.token_file}; chmod 600 {start.token_file}"
         yield critical("settings", text, mend)
-    if plan.fonts is not None and not plan.fonts.is_dir():
-        text = f"the folder of fonts, {plan.fonts}, is not there: some letters will not be printed"
-        yield warning("settings", text, f"mkdir {plan.fonts}, or unset HANDRAIL_FONTS")
+    if start.fonts is not None and not start.fonts.is_dir():
+        text = f"the folder of fonts, {start.fonts}, is not there: some letters will not be printed"
+        yield warning("settings", text, f"mkdir {start.fonts}, or unset HANDRAIL_FONTS")

@@ -23,7 +23,7 @@ LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StartOptions:
     """How a box is started, as far as checks need it; the defaults are those of `serve`."""
 
     listen: Mapping[str, Address]
@@ -49,7 +49,7 @@ class Subject:
 
     data: Path
     at: datetime
-    plan: Plan
+    start: StartOptions
     running: bool
     """Whether a box runs on the folder."""
     usage: DiskUsage
@@ -62,7 +62,7 @@ class Subject:
         return self.data / DATABASE
 
 
-def plan_of(found: Sections) -> Plan:
+def start_options(found: Sections) -> StartOptions:
     """Return what checks need of a configuration."""
     addresses = {
         "--mqtt": found.listen.mqtt,
@@ -72,7 +72,7 @@ def plan_of(found: Sections) -> Plan:
     listen = {name: (each.host, each.port) for name, each in addresses.items() if each is not None}
     files = found.tls.certificate, found.tls.key
     fonts = os.environ.get("HANDRAIL_FONTS")
-    return Plan(
+    return StartOptions(
         {} if found.broker.url else listen,
         certificate=(files[0], files[1]) if files[0] and files[1] else None,
         tls_off=found.tls.off,
@@ -86,7 +86,7 @@ def plan_of(found: Sections) -> Plan:
     )
 
 
-def planned(data: Path, file: Path | None) -> Plan:
+def known_start_options(data: Path, file: Path | None) -> StartOptions:
     """Return how the box of a data folder will be started: by its file, or as the last time.
 
     That of a box with the defaults where neither can be read.
@@ -96,9 +96,9 @@ def planned(data: Path, file: Path | None) -> Plan:
 
     with suppress(ConfigurationError, OSError):
         if found := configuration_file(data, file):
-            return plan_of(read(found).sections)
-        return plan_of(read(None, _chosen(data)).sections)
-    return replace(plan_of(Sections()), listen={})  # where it would listen is not known
+            return start_options(read(found).sections)
+        return start_options(read(None, _chosen(data)).sections)
+    return replace(start_options(Sections()), listen={})  # where it would listen is not known
 
 
 def _chosen(data: Path) -> dict[str, dict[str, str]]:

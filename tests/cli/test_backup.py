@@ -208,12 +208,13 @@ def test_a_drill_finds_damage(box: Path, handrail: Handrail) -> None:
 def test_a_drill_that_is_killed_is_cleaned_up(box: Path, handrail: Handrail) -> None:
     """By the next start, which knows what was purged meanwhile; not while it runs."""
     script = (
-        "import sys, time; from session_controller.backup import drill;"
-        "drill.audit_folder = lambda *_: (print('restored', flush=True), time.sleep(60));"
+        "import sys; from session_controller.backup import drill;"
+        "drill.audit_folder = lambda *_: (print('restored', flush=True), sys.stdin.read());"
         "from cli import main; main()"
     )
     order = [sys.executable, "-c", script, "backup", "drill", "--data", str(box)]
-    with subprocess.Popen(order, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(order, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "restored\n"
         store = Store(box)

@@ -255,7 +255,7 @@ async def test_what_is_applied_is_used_by_all_parts(async_box: RunningBox) -> No
     box.apply(changed, BackupPlan(every=timedelta(days=1)), {"backup.every": "1d"})
     assert box._service.registry.settings.screen_lock == timedelta(hours=3)
     assert box._service.registry.settings.site == "main"
-    assert box._checks.plan.screen_lock == timedelta(hours=3)
+    assert box._checks.start.screen_lock == timedelta(hours=3)
     assert box._backups.plan.every == timedelta(days=1)
     await turns()  # it is stored in the store's turn, and so is read after it
     names = ("screen_lock_s", CHOSEN)

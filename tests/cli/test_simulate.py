@@ -196,7 +196,7 @@ def test_a_purge_is_previewed(data: Path, handrail: Handrail) -> None:
     preview = ("session", "purge", "--dry-run", "--data", data)
     named = handrail(*preview, session, "--json").json
     assert (named["count"], named["sessions"]) == (1, [session])
-    assert "1 sessions, now" in handrail(*preview, session).out
+    assert "1 session, now" in handrail(*preview, session).out
     aged = handrail(*preview, "--older-than", "0s", "--json").json
     assert session in aged["sessions"]
     soon = handrail(*preview, "--json").json

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -312,6 +313,35 @@ async def test_a_request_that_arrives_twice_counts_once(tmp_path: Path) -> None:
         )
         assert again["person"] == "bo"
         assert len(stage.log("PersonChanged")) == 2
+
+
+async def test_two_persons_of_one_name_are_not_mistaken_for_one(tmp_path: Path) -> None:
+    """The second request is refused, although it was sent before the first PIN was hashed."""
+    async with site(tmp_path) as stage:
+        stage.ask("it", "ADD_PERSON", name="Bo", roles=["it"], pin=PIN, request_id="r-1")
+        stage.ask("it", "ADD_PERSON", name="Bo", roles=["supervisor"], pin=PIN, request_id="r-2")
+        await stage.service.settled()
+        while len(stage.said(InboxTopic("it"))) < 2:
+            await next(iter(stage.service._background._tasks))
+            await stage.service.settled()
+        first, second = stage.said(InboxTopic("it"))[-2:]
+        assert first["type"] == "PERSON_CHANGED"
+        assert second["code"] == "malformed"
+        assert [p.roles for p in stage.service.registry.persons.values()] == [("it",)]
+
+
+async def test_a_revoked_device_adds_nobody(tmp_path: Path) -> None:
+    """Not even by a request that it made before."""
+    async with site(tmp_path) as stage:
+        stage.ask("it", "ADD_PERSON", name="Bo", roles=["it"], pin=PIN)
+        await stage.service.settled()
+        stage.service.registry.devices["it"] = replace(
+            stage.service.registry.devices["it"], revoked_at=NOW
+        )
+        for task in list(stage.service._background._tasks):
+            await task
+        await stage.service.settled()
+        assert not stage.service.registry.persons
 
 
 async def test_emergency_access_does_not_unlock_a_screen(tmp_path: Path) -> None:

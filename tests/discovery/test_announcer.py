@@ -12,6 +12,7 @@ from session_controller.discovery.announcer import Announcer
 from session_controller.errors import CertificateError
 from session_controller.security.certificates import Address
 from session_controller.security.machine import Interface
+from tests.waiting import until
 
 WANTED = Announcement("box.local", (Service("_https._tcp.local.", "0.0.0.0", 443),), ())  # noqa: S104
 RIVAL = ip_address("192.168.1.9")
@@ -244,7 +245,7 @@ async def test_it_begins_with_the_name_and_survives_an_error(
     made.start()
     assert made.name == "box.local"
     await started.wait()
-    await asyncio.sleep(0)
+    await until(lambda: made.problem is not None, "it says so")
     assert made.problem is not None
     assert made.problem.startswith("cannot be announced: RuntimeError at ")
     await made.stop()

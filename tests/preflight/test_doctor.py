@@ -16,7 +16,7 @@ from clients.sdk.errors import HandrailError
 from schemas.wire.status import StatusShown
 from session_controller.preflight import folder
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
-from session_controller.preflight.subject import Plan
+from session_controller.preflight.subject import StartOptions
 from session_controller.service.monitoring.checks import PeriodicChecks
 from tests.cli.conftest import Handrail, Serving, handrail  # noqa: F401 - a fixture
 from tests.cli.test_status import shown
@@ -208,7 +208,7 @@ def test_a_problem_is_logged_when_it_comes_and_goes(
 ) -> None:
     """Once each, though its text tells a growing number; what is well is not logged."""
     caplog.set_level(logging.INFO)
-    checks = PeriodicChecks(data, Plan({}), lambda: datetime.now(UTC))
+    checks = PeriodicChecks(data, StartOptions({}), lambda: datetime.now(UTC))
     checks.take([warning("late", "for 2 h", "hurry"), ok("disk", "free")])
     checks.take([warning("late", "for 3 h", "hurry"), ok("disk", "free")])
     checks.take([critical("late", "for 30 h", "hurry")])
@@ -223,7 +223,7 @@ def test_a_problem_is_logged_when_it_comes_and_goes(
 
 def test_the_checks_of_a_running_box_find_planted_faults(data: Path) -> None:
     """They are those of `doctor`: of the disk, backups, deliveries, clock, options."""
-    plan = Plan({}, tls_off=True)
+    plan = StartOptions({}, tls_off=True)
     checks = PeriodicChecks(data, plan, lambda: datetime.now(UTC))
     assert {each.level for each in checks.look()} <= {Level.OK, Level.NOTE}
     (data / "backups" / "keyring").unlink()

@@ -92,6 +92,9 @@ def _bad_pin(problem: str) -> Refusal:
 
 def conclude_pin(work: UnitOfWork, order: NewPin, pin_hash: str | None) -> None:
     """Keep a person with a new PIN, and answer; None if it could not be hashed."""
+    device = work.device(order.device)
+    if device is None or device.revoked_at is not None:
+        return  # it may order nothing any more, and is not connected
     kept = None if pin_hash is None else _with_pin(work, order, pin_hash)
     if isinstance(kept, Person):
         answer = _changed(work, order.request_id, kept)
@@ -112,11 +115,10 @@ def _with_pin(work: UnitOfWork, order: NewPin, pin_hash: str) -> Person | Refusa
         changed = replace(person, pin_hash=pin_hash, wrong_pins=0, locked_until=None)
         _keep(work, changed, "pin", order.device, order.asker)
         return changed
-    known = work.person(order.person)
-    if known is not None:  # the same request arrived twice, or one with a similar name
-        return known if known.name == order.name else _MEANWHILE
     if refusal := _no_room(work, order.name):
         return refusal
+    if work.person(order.person) is not None:
+        return _MEANWHILE
     is_first = not work.has_persons
     person = Person(order.person, order.name, order.roles, pin_hash, work.at)
     _keep(work, person, "added", order.device, order.asker)

@@ -25,15 +25,25 @@ class PinJobs:
     key: bytes = field(repr=False)
     submit: Callable[[Callable[[UnitOfWork], None]], None]
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _hashing: set[tuple[str, str]] = field(default_factory=set)
+    """The requests whose PIN is being hashed, by device and id."""
 
     async def do(self, order: PinCheck | NewPin) -> None:
-        """Check or hash a PIN."""
+        """Check or hash a PIN; a request that arrives again meanwhile is answered once."""
         if isinstance(order, PinCheck):
             right = await self._off_the_loop(self._is_right, order)
             self.submit(lambda work: conclude_sign_in(work, order, right=right))
-        else:
-            hashed = await self._off_the_loop(self._hash, order)
-            self.submit(lambda work: conclude_pin(work, order, hashed))
+            return
+        request = order.device, order.request_id
+        if request in self._hashing:
+            return
+        self._hashing.add(request)
+        hashed = await self._off_the_loop(self._hash, order)
+        self.submit(lambda work: self._conclude(work, order, hashed))
+
+    def _conclude(self, work: UnitOfWork, order: NewPin, hashed: str | None) -> None:
+        self._hashing.discard((order.device, order.request_id))  # from now on, its answer is known
+        conclude_pin(work, order, hashed)
 
     def _is_right(self, check: PinCheck) -> bool:
         return is_pin(self.key, check.person, check.pin, check.pin_hash)

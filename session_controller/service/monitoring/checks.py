@@ -9,7 +9,7 @@ from pathlib import Path
 
 from session_controller.preflight.checks import WHILE_RUNNING, run
 from session_controller.preflight.finding import Finding, Level
-from session_controller.preflight.subject import Plan, Subject
+from session_controller.preflight.subject import StartOptions, Subject
 from session_controller.service.log_line import LogLine
 
 _log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ _LEVELS = {Level.WARNING: logging.WARNING, Level.CRITICAL: logging.ERROR}
 class PeriodicChecks:
     """Keeps what the last checks of a running box have found."""
 
-    def __init__(self, data: Path, plan: Plan, clock: Callable[[], datetime]) -> None:
-        self._data, self.plan, self._clock = data, plan, clock
+    def __init__(self, data: Path, start: StartOptions, clock: Callable[[], datetime]) -> None:
+        self._data, self.start, self._clock = data, start, clock
         self.findings: Sequence[Finding] = ()
         """Those of the last checks; none before the first ones."""
 
@@ -35,7 +35,7 @@ class PeriodicChecks:
     def look(self) -> Sequence[Finding]:
         """Run the checks; changes nothing."""
         subject = Subject(
-            self._data, self._clock(), self.plan, running=True, usage=shutil.disk_usage
+            self._data, self._clock(), self.start, running=True, usage=shutil.disk_usage
         )
         return tuple(run(WHILE_RUNNING, subject))
 
