@@ -21,6 +21,7 @@ from schemas.wire.deliveries import (
     TryDestination,
 )
 from schemas.wire.devices import Assignment
+from schemas.wire.purging import PreviewPurge
 from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import BoxEvent
 from session_controller.engine.context import StoredUpload
@@ -101,6 +102,15 @@ class PurgeOrder:
     """The sessions that are purged though they are not delivered."""
 
 
+@dataclass(frozen=True, slots=True)
+class PreviewOrder:
+    """Somebody asked what a purge would delete."""
+
+    device: str
+    request: PreviewPurge
+    at: datetime
+
+
 class Asked(NamedTuple):
     """A request that is answered later: from which device, by whom, and which."""
 
@@ -170,6 +180,8 @@ class UnitOfWork:
     """Both clocks, once it was checked whether they agree."""
     purges: list[PurgeOrder] = field(default_factory=list)
     """Who asked for a purge of more sessions than one batch deletes."""
+    previews: list[PreviewOrder] = field(default_factory=list)
+    """Who asked what a purge would delete."""
     scrub_later: bool = False
     """Whether what this batch purges is scrubbed by the job that purges it."""
     rotations: list[Asked] = field(default_factory=list)

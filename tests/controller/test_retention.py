@@ -16,7 +16,7 @@ from schemas.wire.requests import OpenSession
 from session_controller.audit.events import SessionPurged
 from session_controller.engine import events as f
 from session_controller.engine.refusal import Refusal
-from session_controller.service.handlers.purging import preview_purge
+from session_controller.service.handlers.purging import Preview
 from session_controller.service.handlers.sessions import open_session
 from session_controller.service.jobs import retention
 from session_controller.service.unit_of_work import UnitOfWork
@@ -329,17 +329,14 @@ async def test_many_are_looked_at_part_by_part(
 
 
 async def _preview(stage: Stage, **asked: Any) -> PurgePreview:
-    """Ask what would be purged."""
-    found: list[Any] = []
-
-    def ask(work: UnitOfWork) -> None:
-        device = Device("admin-1", "admin", Role.ADMIN, work.at)
-        request = PreviewPurge(request_id="r-1", **asked)
-        found.append(preview_purge(work, stage.store, device, request))
-
-    stage.service.submit(ask)
-    await stage.service.settled()
-    return found[0]  # type: ignore[no-any-return]
+    """Return what would be purged, counted in the smallest pages."""
+    settings, at = stage.service.registry.settings, stage.service._clock()
+    found = Preview(PreviewPurge(request_id="r-1", **asked), settings, at)
+    after = "", ""
+    while page := stage.store.ended_after(after, at, 1):
+        found.add(page)
+        after = page[0].ended_at, page[0].session
+    return found.told(stage.store)  # type: ignore[return-value]
 
 
 async def test_what_will_be_purged_within_a_day(tmp_path: Path, time: Time) -> None:

@@ -23,11 +23,13 @@ from schemas.wire.status import AlertsTried
 from session_controller.audit.events import BackupTaken
 from session_controller.backup.backups import BackupError, Backups
 from session_controller.backup.manifest import read_header
+from session_controller.engine.refusal import Refusal
 from session_controller.errors import KeyringError, StoreError
 from session_controller.integrity.audit_log import Receipt
 from session_controller.preflight.stuck import WARN_AFTER
 from session_controller.security.encryption import BoxKeyError, DecryptionError
 from session_controller.service.handlers.administration import PURGED_AT_ONCE, purge_some
+from session_controller.service.handlers.purging import Preview
 from session_controller.service.jobs.export import Exporter
 from session_controller.service.jobs.maintenance import Maintenance
 from session_controller.service.jobs.pins import PinJobs
@@ -36,12 +38,14 @@ from session_controller.service.jobs.status import StatusReport
 from session_controller.service.log_line import LogLine
 from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.registry import Registry
-from session_controller.service.unit_of_work import Asked, PurgeOrder, UnitOfWork
+from session_controller.service.unit_of_work import Asked, PreviewOrder, PurgeOrder, UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.commit import StoreTurn
 from session_controller.storage.store import Store
 
 _log = logging.getLogger(__name__)
+_PREVIEWED_AT_ONCE = 1_000
+"""Sessions that are read in one turn of the database, in some 10 ms."""
 
 
 _PROGRESS_S = 1.0
@@ -96,6 +100,8 @@ class BackgroundJobs:
         for order in work.purges:
             if (order.device, order.request_id) not in self._purges:  # it may arrive twice
                 self._do(self._purge(order))
+        for preview in work.previews:
+            self._do(self._preview(preview))
         for pin in work.pins:
             self._do(self.pins.do(pin))
 
@@ -195,6 +201,24 @@ class BackgroundJobs:
         steps = await self.alerts.try_channels()
         self._answer(asked.device, AlertsTried(request_id=asked.request_id, steps=steps))
 
+    async def _preview(self, order: PreviewOrder) -> None:
+        request, after = order.request, ("", "")
+        preview = Preview(request, self.registry.settings, order.at)
+        answer: Versioned
+        try:
+            while page := await self.in_turn(
+                partial(self.store.ended_after, after, order.at, _PREVIEWED_AT_ONCE)
+            ):
+                preview.add(page)
+                after = page[-1].ended_at, page[-1].session
+            told = await self.in_turn(partial(preview.told, self.store))
+        except sqlite3.Error as error:
+            _log.error("what a purge would delete cannot be read: %s", type(error).__name__)
+            answer = _unavailable(request.request_id, "The sessions cannot be read just now.")
+        else:
+            answer = _rejection(request.request_id, told) if isinstance(told, Refusal) else told
+        self._answer(order.device, answer)
+
     async def _purge(self, order: PurgeOrder) -> None:
         """Delete sessions batch by batch: the messages of others are handled in between."""
         asked = (order.device, order.request_id)
@@ -288,6 +312,10 @@ class BackgroundJobs:
 
     def _answer(self, device: str, answer: Versioned) -> None:
         self.submit(lambda work: work.say(InboxTopic(device), answer))
+
+
+def _rejection(request_id: str, refusal: Refusal) -> Rejection:
+    return Rejection(request_id=request_id, code=refusal.code, message=refusal.message)
 
 
 def _unavailable(request_id: str, message: str) -> Rejection:
