@@ -86,7 +86,7 @@ def _contents(connection: sqlite3.Connection) -> Iterator[Finding]:
         "ended sessions": "SELECT count(*) FROM sessions WHERE ended_at IS NOT NULL",
         "flows": "SELECT count(DISTINCT flow_id) FROM flows",
     }
-    parts = [f"{connection.execute(sql).fetchone()[0]} {name}" for name, sql in counted.items()]
+    parts = [f"{name}: {connection.execute(sql).fetchone()[0]:,}" for name, sql in counted.items()]
     yield note("contents", ", ".join(parts))
 
 
