@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import astuple
 from datetime import UTC, datetime
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -109,6 +110,8 @@ def wire(
     ] = False,
 ) -> None:
     """Guided patient check-in on two paired screens: a box for one clinic."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal may lack a character, a name be none
+        sys.stdout.reconfigure(errors="backslashreplace")
     context.obj = Program(visit, running, (sys.executable, "-P", "-m", "cli"))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import DATA, AsJson, Data, Failure, Program, bare, program
-from clients.cli.output import out, print_json
+from clients.cli.output import out, print_json, printable_lines
 from clients.cli.serve_options import Config, named
 from session_controller.data_folder import BOX_FILE
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
@@ -182,21 +182,26 @@ def _print(data: Path, findings: Sequence[Finding], mended: Sequence[str]) -> No
     from rich.markup import escape
     from rich.table import Table
 
-    out().print(_summary(data, findings), markup=False, highlight=False, soft_wrap=True)
-    for line in mended:
-        out().print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in (_summary(data, findings), *mended):
+        _print_line(line)
     table = Table.grid(padding=(0, 1))
     table.add_column()
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for level in reversed(Level):
         for each in (each for each in findings if each.level is level):
-            mend = f"\n[cyan]→[/] {escape(each.mend)}" if each.mend else ""
-            table.add_row(_MARKS[level], each.check, escape(each.text) + mend)
+            text, mend = (escape(printable_lines(line or "")) for line in (each.text, each.mend))
+            mend = f"\n[cyan]→[/] {mend}" if mend else ""
+            table.add_row(_MARKS[level], each.check, text + mend)
     out().print(table)
     if data != Path(os.environ.get("HANDRAIL_DATA", DATA)) and any(map(_needs_data, findings)):
-        text = f"Type each `handrail` command above that names no data folder with --data {data}"
-        out().print(text, markup=False, highlight=False, soft_wrap=True)
+        _print_line(
+            f"Type each `handrail` command above that names no data folder with --data {data}"
+        )
+
+
+def _print_line(text: str) -> None:
+    out().print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _needs_data(finding: Finding) -> bool:

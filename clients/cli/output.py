@@ -57,7 +57,7 @@ def out() -> "Console":
 
 def say(text: str) -> None:
     """Print a message to stderr; what it quotes cannot act on the terminal."""
-    sys.stderr.write("\n".join(map(printable, text.split("\n"))) + "\n")
+    sys.stderr.write(printable_lines(text) + "\n")
     sys.stderr.flush()
 
 
@@ -205,6 +205,11 @@ def _print_flowing(row: Sequence[str], room: int) -> None:
 def printable(line: str) -> str:
     """Replace control characters: a file may have been tampered with, a label may have some."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def printable_lines(text: str) -> str:
+    """Replace control characters other than line feeds."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

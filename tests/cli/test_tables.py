@@ -1,6 +1,9 @@
 """Lists for people: nothing that a person copies is cut, however narrow the terminal."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,16 @@ def test_times_in_json_are_in_utc(data: Path, handrail: Handrail) -> None:
     handrail("session", "open", "quick-check-in", "--data", data)
     line = handrail("session", "list", "--data", data, "--json").json[0]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["opened_at"])
+
+
+def test_a_terminal_without_a_character(tmp_path: Path) -> None:
+    """A terminal that knows ASCII alone shows a number for what it lacks; the command goes on."""
+    line = [sys.executable, "-m", "cli", "doctor", "--data", str(tmp_path / "n\u00e9ant")]
+    known = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(
+        line, cwd=Path(__file__).parents[2], env=known, capture_output=True, text=True
+    )
+    assert ran.returncode == 2
+    assert "does not exist" in ran.stdout
+    assert "n\\xe9ant" in ran.stdout
+    assert ran.stderr == ""

@@ -104,6 +104,13 @@ class BoxProcess:
         assert code == -signal.SIGKILL, f"it ended with {code}: {self.log.read_text()[-2000:]}"
         return True
 
+    def freeze(self) -> None:
+        """Stop it, and what it started, where they are: nothing that follows reaches anybody.
+
+        What the kernel does for it goes on, as a write to the disk.
+        """
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
     def kill(self) -> None:
         """End it, and what it started, with SIGKILL."""
         if self.process.poll() is None:
