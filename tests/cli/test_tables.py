@@ -122,7 +122,12 @@ def test_a_terminal_without_a_character(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "cli", "doctor", "--data", str(tmp_path / "n\u00e9ant")]
     known = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ran = subprocess.run(
-        line, cwd=Path(__file__).parents[2], env=known, capture_output=True, text=True
+        line,
+        cwd=Path(__file__).parents[2],
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 2
     assert "does not exist" in ran.stdout
