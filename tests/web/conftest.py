@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -16,7 +15,7 @@ from schemas.base import Role
 from tests.clients.conftest import Clinic, clinic_at
 from tests.conftest import ROOT, RunningBox
 from tests.machine import find
-from tests.web.proxy import Cable
+from tests.web.proxy import Cable, cable_to
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = (
@@ -32,11 +31,19 @@ _UNPLUGGED = re.compile(r"net::ERR|WebSocket connection to")
 """What a browser says of a box that cannot be reached; the page says it in its own words."""
 
 
-def _missing(what: str) -> None:
+PAGES_MISSING = "the pages are not built: ./run pages"
+
+
+def missing(what: str) -> None:
     """Skip; but on CI, where everything is installed, a test that does not run is a failure."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+def pages_are_built() -> bool:
+    """Return whether the pages are built."""
+    return (BUILT / "patient.html").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +54,9 @@ def browser() -> Iterator[Browser]:
     """
     program = next(filter(None, map(find, _BROWSERS)), None)
     if program is None:
-        _missing("no Chromium on this machine; on Debian: apt-get install chromium")
-    if not (BUILT / "patient.html").is_file():
-        _missing("the pages are not built: ./run pages")
+        missing("no Chromium on this machine; on Debian: apt-get install chromium")
+    if not pages_are_built():
+        missing(PAGES_MISSING)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         yield opened
@@ -96,10 +103,7 @@ class Screens:
 
     def cable(self) -> Cable:
         """Return a proxy to the box that can be cut."""
-        parts = urlsplit(self.url)
-        cable = Cable((parts.hostname or "", parts.port or 0))
-        self.stack.callback(cable.close)
-        return cable
+        return cable_to(self.url, self.stack)
 
     def desk(
         self, size: dict[str, int] = DESKTOP, name: str = "Desk", url: str | None = None

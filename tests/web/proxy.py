@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from urllib.parse import urlsplit
 
 
 class Cable:
@@ -71,3 +72,11 @@ def _close(one: socket.socket) -> None:
     with contextlib.suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
     one.close()
+
+
+def cable_to(url: str, stack: contextlib.ExitStack) -> Cable:
+    """Return a proxy to a box that can be cut; the stack closes it."""
+    parts = urlsplit(url)
+    cable = Cable((parts.hostname or "", parts.port or 0))
+    stack.callback(cable.close)
+    return cable
