@@ -27,7 +27,9 @@ _ARGUMENTS = (
 TABLET = {"width": 820, "height": 1180}
 DESKTOP = {"width": 1366, "height": 900}
 PATIENCE_MS = 10_000
-_UNPLUGGED = re.compile(r"net::ERR|WebSocket connection to")
+_UNPLUGGED = re.compile(
+    r"net::ERR|WebSocket connection to|Firefox can.t establish a connection|The connection to ws"
+)
 """What a browser says of a box that cannot be reached; the page says it in its own words."""
 
 
@@ -88,18 +90,15 @@ class Screens:
     def page(self, context: BrowserContext) -> Page:
         """Open a page, and listen for what it complains of and asks for."""
         page = context.new_page()
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on(
-            "console",
-            lambda said: (
-                self.faults.append(said.text)
-                if said.type == "error" and not _UNPLUGGED.search(said.text)
-                else None
-            ),
-        )
+        page.on("pageerror", lambda error: self._note(str(error)))
+        page.on("console", lambda said: self._note(said.text) if said.type == "error" else None)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
         return page
+
+    def _note(self, fault: str) -> None:
+        if not _UNPLUGGED.search(fault):
+            self.faults.append(fault)
 
     def cable(self) -> Cable:
         """Return a proxy to the box that can be cut."""
