@@ -25,6 +25,8 @@ from session_controller.storage.database import connect_to_read, refuse_unusable
 from session_controller.storage.documents import DocumentStore
 from session_controller.storage.entities import SealedState
 from session_controller.storage.reader import Reader
+from session_controller.storage.shape import difference
+from session_controller.storage.shape import mend as mend_shape
 
 _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """SQLite versions whose write-ahead log can be corrupted when two connections checkpoint at once
@@ -51,8 +53,26 @@ def start_findings(subject: Subject) -> Iterator[Finding]:
         return
     if path.exists():
         yield from upgrade_findings(subject.data, subject.usage)
+        yield from _shape(subject)
     yield from _keys(subject)
     yield from _secrets(subject)
+
+
+def _shape(subject: Subject) -> Iterator[Finding]:
+    """Yield which indexes are missing and which triggers were added: what can be mended here."""
+    with closing(connect_to_read(subject.database)) as connection:
+        found = difference(connection)
+    if not found:
+        return
+    lost = [f"the index {each.name} is missing, or is another one" for each in found.indexes]
+    strange = [f"the trigger {name} is not Handrail's" for name in found.triggers]
+    unique = any(each.unique for each in found.indexes)
+    fix = None if subject.running else partial(mend_shape, subject.database)
+    mend = f"handrail doctor --fix --data {subject.data}"
+    if subject.running:
+        mend = f"systemctl stop handrail; {mend}; systemctl start handrail"
+    level = Level.CRITICAL if unique or strange else Level.WARNING
+    yield Finding("schema", level, "; ".join([*lost, *strange]), mend, fix)
 
 
 def database_findings(subject: Subject) -> Iterator[Finding]:
