@@ -1,10 +1,12 @@
 """The checks, and who runs which: all of them are read-only."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from session_controller.backup.backups import advice
 from session_controller.preflight.backups import backup_findings, content_findings
 from session_controller.preflight.certificate import ca_findings, certificate_findings
 from session_controller.preflight.clock import clock_findings
@@ -28,7 +30,7 @@ from session_controller.preflight.options import (
     site_findings,
 )
 from session_controller.preflight.recovery import recovery_findings
-from session_controller.preflight.rows import row_findings
+from session_controller.preflight.rows import needed_row_findings, row_findings
 from session_controller.preflight.staff import staff_findings
 from session_controller.preflight.subject import (
     StartOptions,
@@ -43,6 +45,7 @@ Check = Callable[[Subject], Iterable[Finding]]
 AT_START: tuple[Check, ...] = (
     folder_findings,
     start_findings,
+    needed_row_findings,
     site_findings,
     ca_findings,
 )
@@ -59,6 +62,7 @@ _REFUSING = frozenset(
         "admin-secrets",
         "site",
         "certificate-ca",
+        "rows",
     }
 )
 """Checks of which a critical finding would keep a box from starting, or from storing anything."""
@@ -131,6 +135,9 @@ def run(checks: Iterable[Check], subject: Subject) -> Iterator[Finding]:
             text = f"{error.filename or subject.data} cannot be read: {error.strerror}"
             mend = "give its owner access to it; if it is not what it should be, restore a backup"
             yield Finding("file-access", Level.CRITICAL, text, mend)
+        except sqlite3.Error as error:
+            text = f"{subject.database} cannot be read ({error})"
+            yield Finding("database", Level.CRITICAL, text, advice(subject.data))
 
 
 def refusals(subject: Subject) -> list[Finding]:

@@ -20,7 +20,7 @@ from session_controller.security.encryption import (
     DecryptionError,
     keys_are_given,
 )
-from session_controller.security.keys import KeyGoneError
+from session_controller.security.keys import CODES, LOG, KeyGoneError
 from session_controller.storage.database import connect_to_read, refuse_unusable
 from session_controller.storage.documents import DocumentStore
 from session_controller.storage.entities import SealedState
@@ -130,6 +130,10 @@ def can_decrypt(subject: Subject) -> bool:
 def _keys(subject: Subject) -> Iterator[Finding]:
     if not subject.database.exists():
         return
+    if lost := _own_keys_lost(subject):
+        text = f"the keys of the box are missing in the database: {', '.join(lost)}"
+        yield critical("keys", text, advice(subject.data))
+        return
     problem = key_problem(subject.data)
     if problem is None:
         yield ok("keys", "all keys can be opened with the box's key")
@@ -143,6 +147,15 @@ def _keys(subject: Subject) -> Iterator[Finding]:
             "credential, or restore a backup with its keys"
         )
         yield critical("keys", problem, mend)
+
+
+def _own_keys_lost(subject: Subject) -> list[str]:
+    """Return the keys that a box makes before all else, and that one in use lacks."""
+    with closing(connect_to_read(subject.database)) as connection:
+        if connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None:
+            return []
+        there = {name for (name,) in connection.execute("SELECT name FROM keys")}
+    return sorted({LOG, CODES} - there)
 
 
 def _secrets(subject: Subject) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -60,20 +60,46 @@ def row_findings(subject: Subject) -> Iterator[Finding]:
     """Yield which rows of the database are missing; nothing if it cannot be read."""
     if not subject.database.exists():
         return
-    try:
+    with suppress(sqlite3.Error, StoreError, BoxKeyError):  # named by the other checks
         with closing(connect_to_read(subject.database)) as connection:
             lost = dict(_lost(connection))
-            there = {row[0] for row in connection.execute("SELECT device FROM devices")}
-        if can_decrypt(subject):
-            lost["devices of sessions"] = sorted(_participants(subject) - there)
-    except (sqlite3.Error, StoreError, BoxKeyError):  # named by the other checks
-        return
+        lost |= _needed(subject)
+        yield _finding(subject, lost) or ok(CHECK, "each that another refers to is there")
+
+
+def needed_row_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield the same of what a box needs for the sessions that it serves as it starts."""
+    if subject.database.exists():
+        with suppress(sqlite3.Error, StoreError, BoxKeyError):
+            found = _finding(subject, _needed(subject))
+            yield from [found] if found else []
+
+
+def _finding(subject: Subject, lost: Mapping[str, Sequence[str]]) -> Finding | None:
     found = [f"{words}: {_named(names)}" for words, names in lost.items() if names]
-    if found:
-        text = f"rows of the database are missing, of {'; '.join(found)}"
-        yield critical(CHECK, text, advice(subject.data))
-    else:
-        yield ok(CHECK, "each one that the log or another refers to is there")
+    if not found:
+        return None
+    text = f"rows of the database are missing, of {'; '.join(found)}"
+    return critical(CHECK, text, advice(subject.data))
+
+
+def _needed(subject: Subject) -> dict[str, list[str]]:
+    """Return which devices and forms of the sessions are missing whose guests are still there."""
+    if not can_decrypt(subject):
+        return {}
+    devices, forms = set[str](), set[str]()
+    with reading(subject.database) as reader:
+        for sealed in islice(reader.uncleared_states(), _SESSIONS_READ):
+            try:
+                state = reader.open_state(sealed)
+            except (KeyGoneError, DecryptionError, ValueError):  # the check of the log says so
+                continue
+            devices |= state.participants.keys()
+            forms.add(state.flow_ref)
+        devices -= {device.device for device in reader.devices()}
+        forms = {ref for ref in forms if reader.find_flow(ref) is None}
+    rehearsed = {name for name in devices if name.startswith(REHEARSAL)}
+    return {"devices of sessions": sorted(devices - rehearsed), "forms of sessions": sorted(forms)}
 
 
 def _lost(connection: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:
@@ -103,18 +129,6 @@ def _rows(connection: sqlite3.Connection, kept: _Kept) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
-def _participants(subject: Subject) -> set[str]:
-    """Return the devices of the sessions whose guests were not deleted yet."""
-    found = set[str]()
-    with reading(subject.database) as reader:
-        for sealed in islice(reader.uncleared_states(), _SESSIONS_READ):
-            try:
-                found |= reader.open_state(sealed).participants.keys()
-            except (KeyGoneError, DecryptionError, ValueError):  # the check of the log says so
-                continue
-    return {name for name in found if not name.startswith(REHEARSAL)}
-
-
-def _named(names: list[str]) -> str:
+def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

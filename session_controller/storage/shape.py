@@ -61,10 +61,21 @@ def difference(connection: sqlite3.Connection) -> Difference:
         return Difference((f"the table {SCHEMA.migrations_table}",))
     applied = {migration.name for migration in SCHEMA.applied(Database(connection))}
     wanted = _wanted(frozenset(applied))
+    if _has_more(found, wanted):
+        return Difference((f"rows of the table {SCHEMA.migrations_table}",))
     return Difference(
         tuple(_lost(wanted, found)),
         tuple(_indexes(wanted, found)),
         tuple(sorted(found.triggers - wanted.triggers)),
+    )
+
+
+def _has_more(found: Shape, wanted: Shape) -> bool:
+    """Return whether there is what only later migrations make: they ran, and are not recorded."""
+    newest = _wanted(frozenset(one.name for one in SCHEMA.pending(Database(memory=True))))
+    return any(
+        found.tables.get(table, frozenset()) & (columns - wanted.tables.get(table, frozenset()))
+        for table, columns in newest.tables.items()
     )
 
 

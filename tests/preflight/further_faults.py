@@ -68,6 +68,21 @@ FURTHER = [
         restore_newest,
         refused=True,
     ),
+    *(
+        Fault(
+            f"{words} forgotten",
+            sql(f"DELETE FROM _sqlite_migrations {which}"),
+            "database",
+            Level.CRITICAL,
+            "handrail restore",
+            restore_newest,
+            refused=True,
+        )
+        for words, which in (
+            ("all migrations", ""),
+            ("the last migration", "WHERE id = (SELECT max(id) FROM _sqlite_migrations)"),
+        )
+    ),
     Fault(
         "column dropped",
         sql("ALTER TABLE devices DROP COLUMN room"),
@@ -115,6 +130,19 @@ FURTHER = [
         by_fix,
         refused=True,
     ),
+    *(
+        Fault(
+            f"{words} deleted",
+            sql(f"DELETE FROM keys {which}"),
+            "keys",
+            Level.CRITICAL,
+            "handrail restore",
+            restore_newest,
+            refused=True,
+        )
+        for words, which in (("all keys", ""), ("key of the log", "WHERE name = 'log'"))
+    ),
+    # The addresses
     Fault(
         "two listeners on one port",
         nothing,
@@ -345,6 +373,7 @@ FURTHER = [
         Level.CRITICAL,
         "handrail restore",
         restore_newest,
+        refused=True,
     ),
     Fault(
         "sessions deleted",
@@ -361,6 +390,7 @@ FURTHER = [
         Level.CRITICAL,
         "handrail restore",
         restore_newest,
+        refused=True,
     ),
     # The configuration
     Fault(

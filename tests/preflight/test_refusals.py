@@ -17,6 +17,7 @@ ONE_OF_EACH = (
     *("handrail.sqlite is a folder", "backups is a file", "lock is a pipe"),
     *("lock is a link to nothing", "certificate of the CA gone"),
     "another site in the configuration",
+    *("devices deleted", "forms deleted", "all keys deleted"),
 )
 
 
