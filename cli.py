@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import typer
 
 from clients.cli import serve_options as o
-from clients.cli.context import DATA, UNAVAILABLE, Data, Failure, Place, Program, bare
+from clients.cli.context import (
+    DATA,
+    FAILED,
+    UNAVAILABLE,
+    UNUSABLE,
+    USAGE,
+    Data,
+    Failure,
+    Place,
+    Program,
+    bare,
+)
 from clients.cli.explaining import explaining
 from clients.cli.lazy import LazyGroup
 from clients.cli.logs import log_to_stderr
@@ -79,7 +90,8 @@ app = typer.Typer(
     cls=Commands,
     help="Guided patient check-in on two paired screens: a box for one clinic.",
     epilog="Example: handrail serve --data ./data. Exit codes: 0 success, 1 refused or failed, "
-    "2 invalid usage, 3 no box can be reached or started, 130 interrupted (Ctrl-C).",
+    "2 invalid usage, 3 no box can be reached or started, 4 the data cannot be used until what "
+    "stderr says is done, 130 interrupted (Ctrl-C).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -227,8 +239,12 @@ def serve(
 def _refuse(findings: "list[Finding]") -> None:
     """Raise `Failure` with all that keeps a box from starting, and what mends each."""
     if findings:
+        from session_controller.preflight.checks import MAY_PASS
+
         lines = (f"{each.text}; {each.mend}" for each in findings)
-        raise Failure("\n".join(("the box cannot start:", *lines)))
+        checks = {each.check for each in findings}
+        code = USAGE if checks == {"site"} else UNUSABLE if checks - MAY_PASS else FAILED
+        raise Failure("\n".join(("the box cannot start:", *lines)), code)
 
 
 def upgrade_first(data: Path) -> "Upgraded | None":

@@ -121,7 +121,9 @@ def list_backups(
     if as_json:
         print_json([_plain(one) for one in found])
         return
-    for folder in dict.fromkeys(one.file.parent for one in found):
+    for number, folder in enumerate(dict.fromkeys(one.file.parent for one in found)):
+        if number:
+            sys.stdout.write("\n")
         _print_folder(folder, [one for one in found if one.file.parent == folder])
     if not found:
         say("There are no backups.")
@@ -142,7 +144,6 @@ def _print_folder(folder: Path, backups: list[_Listed]) -> None:
     ]
     print_facts({"folder": str(folder), "opens with": backups[0].opens_with})
     print_table(("taken", "bytes", "file", "verified"), rows, "", spare=("verified",))
-    sys.stdout.write("\n")
 
 
 def _plain(one: _Listed) -> dict[str, object]:

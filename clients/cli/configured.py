@@ -48,6 +48,21 @@ def configured(
 
 def check(found: "Configured", data: Path) -> None:
     """Check what the keys mean together, and the files that they name. Raises `Failure`."""
+    check_addresses(found)
+    check_files(found, data)
+
+
+def check_addresses(found: "Configured") -> None:
+    """Check that the box can listen on all addresses at once. Raises `Failure`."""
+    from session_controller.preflight.network import shared_port
+    from session_controller.preflight.subject import start_options
+
+    if shared := shared_port(start_options(found.sections).listen):
+        raise Failure("; ".join(shared), USAGE)
+
+
+def check_files(found: "Configured", data: Path) -> None:
+    """Check what the keys of TLS, metrics and alerts mean, with their files. Raises `Failure`."""
     from broker import Tls, tls_problem
 
     tls = tls_files(found.sections, data)

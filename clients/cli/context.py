@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
     from clients.sdk.credential import Credential
 
-DONE, FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit codes: success; refused or failed; invalid usage; no box can be reached or started; Ctrl-C.
+DONE, FAILED, USAGE, UNAVAILABLE, UNUSABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""Exit codes: success; refused or failed; invalid usage; no box can be reached or started; the data
+cannot be used until a person has acted, so that another start would fail as well; Ctrl-C.
 
 docs/reference/errors.md explains them.
 """
@@ -94,12 +95,32 @@ class Program:
             return False
 
     @contextmanager
-    def reach(self, data: Path) -> "Iterator[AdminClient]":
-        """Connect to the box of a data folder as an admin."""
+    def reach(self, data: Path, *, makes: bool = False) -> "Iterator[AdminClient]":
+        """Connect to the box of a data folder as an admin.
+
+        `makes` is whether a command may be the first on a new folder; another would then show an
+        empty box for a mistyped one. Raises `Failure`.
+        """
         from clients.sdk.admin import AdminClient
 
+        if not makes:
+            refuse_missing(data)
         with self.visit(data) as place, AdminClient(place.url, place.credential) as admin:
             yield admin
+
+
+def refuse_missing(data: Path) -> None:
+    """Raise `Failure` if no box was ever started on a folder."""
+    from session_controller.data_folder import ADMINS_FILE
+    from session_controller.security.encryption import KEY_FILE
+    from session_controller.storage.database import DATABASE
+
+    if not any((data / name).exists() for name in (DATABASE, KEY_FILE, ADMINS_FILE)):
+        raise Failure(
+            f"{data} is not the data folder of a box; name it with --data, or make one with "
+            f"`handrail setup --data {data}` or `handrail serve --data {data}`",
+            UNAVAILABLE,
+        )
 
 
 bare = values.bare

@@ -94,7 +94,7 @@ def add(
 
     destination = destination_of(name, said)
     refuse_faulty(data)
-    with program(context).reach(data) as admin:
+    with program(context).reach(data, makes=True) as admin:
         admin.add_destination(destination)
         steps = tried(admin, name)
     if as_json:

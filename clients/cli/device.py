@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, program
+from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, program, refuse_missing
 
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
@@ -242,6 +242,7 @@ def code(
     from clients.cli.enrolment import print_enrolled
     from clients.cli.pairing_page import pages_address
 
+    refuse_missing(data)
     with _reach(context, data) as (admin, pages):
         address = pages_address(url, pages)
         print_enrolled(admin.new_device_code(device), address, as_json=as_json)

@@ -77,23 +77,21 @@ def _examine(context: typer.Context, data: Path) -> Iterator[Finding]:
 
 def _together(subject: Subject) -> Iterator[Finding]:
     """Yield what keys of the configuration mean together, and files that they name: as `serve`."""
-    from clients.cli.configured import check, configured
+    from clients.cli.configured import check_files, configured
     from session_controller.configuration.reading import configuration_file
 
     if not subject.data.is_dir():
         return
     try:
         file = configuration_file(subject.data, subject.configuration)
-        if file is None or not file.exists():
-            return
         found = configured(subject.data, subject.configuration)
     except (Failure, OSError):  # the check of the configuration says so
         return
     try:
-        check(found, subject.data)
+        check_files(found, subject.data)
     except (Failure, OSError) as error:
         mend = "correct it, then: handrail config check"
-        yield critical("configuration", f"{file}: {error}", mend)
+        yield critical("configuration", f"{file}: {error}" if file else str(error), mend)
 
 
 def _running(handrail: Program, subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clients.cli.context import FAILED, UNAVAILABLE, USAGE, Failure
+from clients.cli.context import FAILED, UNAVAILABLE, UNUSABLE, USAGE, Failure
 from clients.cli.output import say
 from clients.sdk.errors import (
     ConnectFailed,
@@ -76,7 +76,7 @@ class Explained:
         return {"error": {**said, **more}}
 
 
-_CODES = {FAILED: "failed", USAGE: "usage", UNAVAILABLE: "no_box"}
+_CODES = {FAILED: "failed", USAGE: "usage", UNAVAILABLE: "no_box", UNUSABLE: "unusable"}
 
 
 def report(error: Exception, acting: str | None = None, *, as_json: bool) -> int:

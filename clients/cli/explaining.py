@@ -1,5 +1,6 @@
 """Messages for the errors that keep a command from its data folder."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +43,21 @@ def explaining(data: Path) -> Iterator[None]:
         raise Failure(str(error), USAGE) from None
     except (NoFreeSlotError, SiteTakenError) as error:
         raise Failure(str(error), UNAVAILABLE) from None
+    except sqlite3.Error as error:
+        text = f"the database of {data} cannot be used ({error})"
+        raise Failure(f"{text}; `handrail doctor --data {data}` says what mends it") from None
     except OSError as error:
-        what = ": ".join(filter(None, (error.filename, error.strerror))) or str(error)
-        hint = "choose another address (--mqtt, --http) or folder (--data)"
-        raise Failure(f"cannot start the box on {data}: {what}; {hint}", UNAVAILABLE) from None
+        raise Failure(_inaccessible(error, data), UNAVAILABLE) from None
+
+
+def _inaccessible(error: OSError, data: Path) -> str:
+    """Return what could not be used, and what to do."""
+    name = error.filename if isinstance(error.filename, str | Path) else ""
+    what = ": ".join(filter(None, (str(name), error.strerror))) or str(error)
+    hint = "choose another address (--mqtt, --http) or folder (--data)"
+    if name and data in Path(name).parents:
+        hint = f"`handrail doctor --data {data}` says what mends it"
+    return f"cannot start the box on {data}: {what}; {hint}"
 
 
 def _way_back(data: Path) -> str:

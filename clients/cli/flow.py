@@ -104,7 +104,7 @@ def add(
     if mapping is not None and without_mapping:
         raise Failure("pass --mapping or --without-mapping, not both", USAGE)
     flow = read_flow(file)
-    with program(context).reach(data) as admin:
+    with program(context).reach(data, makes=True) as admin:
         added = add_flow(admin, flow, _rules(mapping), without_mapping=without_mapping)
     patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
     ids = {"flow_id": added.flow_id, "flow_ref": added.flow_ref}

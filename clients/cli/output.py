@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -155,6 +156,7 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence
 
 
 _GAP = 2
+_OCTETS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){7,}")
 _NARROW = 16
 """A column of prose is not made narrower than this."""
 
@@ -228,10 +230,17 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 
 def _folded(line: str, room: int) -> list[str]:
-    """Break a line between words, and a word that is longer than a line."""
-    return textwrap.wrap(printable(line), room, break_on_hyphens=False, drop_whitespace=True) or [
-        ""
-    ]
+    """Break a line between words, a fingerprint between octets, and any other long word."""
+    text = _OCTETS.sub(lambda found: _by_octets(found[0], room), printable(line))
+    return textwrap.wrap(text, room, break_on_hyphens=False, drop_whitespace=True) or [""]
+
+
+def _by_octets(fingerprint: str, room: int) -> str:
+    """Return a fingerprint with a space where a line is full, if it is longer than one."""
+    length = room // 3 * 3  # an octet and its colon
+    if len(fingerprint) <= room:
+        return fingerprint
+    return " ".join(fingerprint[n : n + length] for n in range(0, len(fingerprint), length))
 
 
 def moment(at: datetime | None) -> str:

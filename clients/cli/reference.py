@@ -31,11 +31,11 @@ write what you name; your shell opens what you redirect (`> record.pdf`).
 **Output.** Data is written to stdout, as JSON with `--json`; messages are written to stderr.
 
 **Exit codes.** 0: success. 1: refused or failed. 2: invalid usage. 3: no box can be reached or
-started (none is running, the data folder or a port is in use, or the box does not answer).
-130: interrupted (Ctrl-C). After a failure, stderr says what to do next. With `HANDRAIL_DEBUG=1`, an
-internal error shows its traceback. [Codes](errors.md) explains each code that a command shows, and
-[configuration](configuration.md) lists all settings.
-"""
+started (none is running, the data folder or a port is in use, or the box does not answer). 4:
+`serve` cannot use the data until what stderr says is done. 130: interrupted (Ctrl-C). After a
+failure, stderr says what to do next. With `HANDRAIL_DEBUG=1`, an internal error shows its
+traceback. [Codes](errors.md) explains each code that a command shows, and
+[configuration](configuration.md) lists all settings. """
 
 app = typer.Typer()
 

@@ -87,7 +87,7 @@ def open_session(
     as_json: AsJson = False,
 ) -> None:
     """Open a session. Prints its id and, without --kiosk, a code for the patient screen."""
-    with program(context).reach(data) as admin:
+    with program(context).reach(data, makes=True) as admin:
         opened = admin.open_session_for(
             host or admin.credential.device, flow, label=label, patient_device=kiosk, test=test
         )

@@ -139,7 +139,7 @@ def _act(
     if recovery.create:
         interactive = recovery.interactive
         steps.make_recovery_key(context, there.data, recovery.sheet, interactive=interactive)
-    return steps.enrol_screens(context, there.data, wanted)
+    return steps.enrol_screens(context, there, wanted)
 
 
 def _show_plan(there: "There", wanted: "Wanted", recovery: Recovery) -> None:

@@ -177,7 +177,9 @@ def _ask_port(
 
     def parse(text: str) -> HostPort:
         wanted = HostPort(current.host, _port(text)) if text.isdigit() else host_port(text)
-        if wanted.port and wanted.port in {one.port for one in others.values()}:
+        if not wanted.port:
+            raise ValueError("port 0 is any free port, which links cannot name; choose another")
+        if wanted.port in {one.port for one in others.values()}:
             raise ValueError(f"port {wanted.port} is chosen already; choose another")
         if wanted != there.value(key) or there.is_default(key):
             _refuse_taken(wanted)

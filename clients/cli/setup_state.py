@@ -23,9 +23,9 @@ class There:
     site: str | None
     """The site of the data folder; None if it was not in use yet."""
     seen: Collection[str]
-    """The roles of which a screen has connected."""
+    """The roles of which a screen has connected, or has its credential."""
     waiting: Mapping[str, str]
-    """By role, the name of a screen that was enrolled and never connected."""
+    """By role, the name of a screen that was enrolled by a code which was not used yet."""
     has_ca: bool
     has_recovery_key: bool
     machine: "Hosts"
@@ -79,6 +79,7 @@ def _stored(data: Path) -> tuple[str | None, set[str], dict[str, str]]:
         return None, set(), {}
     with Reader.without_keys(data / DATABASE) as reader:
         there = [one for one in reader.devices() if not one.revoked_at and not one.guest_of]
-        seen = {one.role.value for one in there if one.seen_at}
-        waiting = {one.role.value: one.name for one in there if not one.seen_at}
+        usable = [one for one in there if one.seen_at or one.secret_sha256]
+        seen = {one.role.value for one in usable}
+        waiting = {one.role.value: one.name for one in there if one not in usable}
         return reader.meta("site"), seen, waiting

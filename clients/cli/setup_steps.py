@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from clients.cli.setup_questions import Wanted
     from clients.cli.setup_state import There
     from clients.sdk.admin import AdminClient
-    from schemas.base import Role
     from schemas.wire.requests import EnrolledDevice, NewDevice
     from session_controller.security.own_tls import OwnTls, WantedHosts
 
@@ -144,10 +143,10 @@ class Screen:
     enrolled: "EnrolledDevice"
 
 
-def enrol_screens(context: typer.Context, data: Path, wanted: "Wanted") -> list[Screen]:
+def enrol_screens(context: typer.Context, there: "There", wanted: "Wanted") -> list[Screen]:
     """Enroll the screens that are wanted; return them with their codes.
 
-    One that is enrolled and was never connected gets a new code; another is left alone.
+    One that is enrolled by a code that was not used yet gets a new one; another is left alone.
     """
     from schemas.base import Role
     from schemas.wire.requests import NewDevice
@@ -156,16 +155,20 @@ def enrol_screens(context: typer.Context, data: Path, wanted: "Wanted") -> list[
     named = [NewDevice(name=name, role=role) for name, role in roles if name is not None]
     if not named:
         return []
-    with program(context).reach(data) as admin:
-        found = ((new, _enrolled(admin, new.name, new.role)) for new in named)
+    waiting = there.waiting.values()
+    with program(context).reach(there.data) as admin:
+        found = ((new, _enrolled(admin, new, waits=new.name in waiting)) for new in named)
         return [Screen(new, enrolled) for new, enrolled in found if enrolled is not None]
 
 
-def _enrolled(admin: "AdminClient", name: str, role: "Role") -> "EnrolledDevice | None":
+def _enrolled(admin: "AdminClient", new: "NewDevice", *, waits: bool) -> "EnrolledDevice | None":
     known = {one.name: one for one in admin.list_devices().devices if not one.revoked}
-    if (there := known.get(name)) is None:
-        return admin.enrol_device(name, role, "code")
-    return None if there.last_seen or there.role != role else admin.new_device_code(there.device)
+    if (there := known.get(new.name)) is None:
+        return admin.enrol_device(new.name, new.role, "code")
+    if there.last_seen or there.role != new.role or not waits:
+        say(f"{new.name!r} is enrolled already: `handrail device code` gives it another code")
+        return None
+    return admin.new_device_code(there.device)
 
 
 def addresses(there: "There", wanted: "Wanted") -> dict[str, str]:

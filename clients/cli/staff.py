@@ -62,7 +62,7 @@ def add(
     As soon as there is one person, front-desk screens show nothing until somebody signs in.
     """
     pin = _new_pin(generate=generate)
-    with program(context).reach(data) as admin:
+    with program(context).reach(data, makes=True) as admin:
         added = admin.add_person(name, _roles(role), pin)
     _print(added, pin if generate else None, as_json=as_json)
 

@@ -57,8 +57,8 @@ def by_hand(data: Path, keyring: Keyring, replaced: Path | None) -> Iterator[str
     for name, path in named_files(chosen).items():
         if not is_readable(path):
             yield f"{name}: {path} does not exist or cannot be read; put it there"
-    yield from missing_files(data, destinations)
-    yield from told_unknown(unknown_destinations(counts, destinations))
+    yield from map(str, missing_files(data, destinations))
+    yield from map(str, told_unknown(unknown_destinations(counts, destinations)))
     known = {each.name for each in destinations}
     for each in configured_destinations(_content(replaced) if replaced else None):
         if each.name not in known:

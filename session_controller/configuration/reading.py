@@ -26,6 +26,11 @@ from session_controller.data_folder import CONFIGURATION_FILE
 from session_controller.errors import ConfigurationError
 
 DEFAULT, FILE, ENVIRONMENT, OPTION = "default", "file", "environment", "option"
+PREFIX = "HANDRAIL_"
+_OF_COMMANDS = ("DATA", "CONFIG", "BOX_KEY", "CA", "URL", "FONTS", "DEBUG", "VERSION")
+_OF_TESTS = ("CLEAN_DEBIAN", "DEBIAN_ROOT", "FAULTS", "FIGURES", "FORMS", "SCREENS")
+OTHER_VARIABLES = tuple(f"{PREFIX}{name}" for name in (*_OF_COMMANDS, *_OF_TESTS))
+"""Variables that set no key: of commands, of the container, and of the tests."""
 _OTHERS = 0o007
 _Layer = Mapping[str, Any]
 """Values of one source, by section and key."""
@@ -69,7 +74,7 @@ class _Settings(BaseSettings):
     """Reads one source after the other: the values come merged, as arguments."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HANDRAIL_",
+        env_prefix=PREFIX,
         env_nested_delimiter="_",
         env_nested_max_split=1,
         env_ignore_empty=True,
@@ -103,7 +108,7 @@ def configuration_file(data: Path, named: Path | None) -> Path | None:
     if named is not None:
         return named
     with suppress(FileNotFoundError):
-        (data / CONFIGURATION_FILE).stat()
+        (data / CONFIGURATION_FILE).lstat()  # a link to nothing must not count as no file
         return data / CONFIGURATION_FILE
     return None
 
@@ -218,6 +223,25 @@ def _fault(fault: Mapping[str, Any], place: _Place) -> str:
         hint = _near(key, keys)
         return f"{place.of(section, key)}: unknown key;{hint} [{section}] has {', '.join(keys)}"
     return f"{place.of(section, key)}: {_wrong(fault)}"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the variables of an environment that nothing reads, each with the nearest name.
+
+    A key that its section does not have is not among them: `read` refuses it.
+    """
+    keys = {one.variable.removeprefix(PREFIX): one.variable for one in known()}
+    by_key = {one.name.upper(): one.variable for one in reversed(list(known()))}
+    others = {name.removeprefix(PREFIX): name for name in OTHER_VARIABLES}
+    names = {**by_key, **others, **keys}
+    begun = tuple(f"{name}_".upper() for name, _ in sections())
+    for variable, value in environment.items():
+        short = variable.upper().removeprefix(PREFIX)
+        if not value or not variable.upper().startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        if short in keys or short.startswith(begun):
+            continue
+        yield variable, next((names[n] for n in get_close_matches(short, names, 1)), None)
 
 
 def _near(name: str, names: list[str]) -> str:

@@ -109,6 +109,11 @@ def read_text(file: Path) -> str:
     """Return the text of a configuration file. Raises `ConfigurationError`."""
     try:
         return file.read_text("utf-8")
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            text = f"{file}: is a link to {file.readlink()}, which does not exist"
+            raise ConfigurationError(text) from None
+        raise ConfigurationError(f"{file}: {error.strerror}") from None
     except OSError as error:
         raise ConfigurationError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:

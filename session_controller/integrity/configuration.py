@@ -6,12 +6,27 @@ folder are in a backup; the others have to be given by hand after a restore.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from schemas.wire.destinations import Destination, Destinations, FolderDestination, files_of
 from session_controller.data_folder import DELIVERY_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What destinations need and is not there."""
+
+    text: str
+    mend: str
+    """What to do."""
+
+    def __str__(self) -> str:
+        """Return both as one sentence."""
+        return f"{self.text}; {self.mend}"
+
 
 MAX_FILE = 1 << 20
 """In bytes. A file that a destination names is a key, a token or certificates."""
@@ -45,17 +60,19 @@ def inside(data: Path, name: str) -> str | None:
     return str(path.relative_to(folder)) if path != folder and folder in path.parents else None
 
 
-def missing_files(data: Path, destinations: Iterable[Destination]) -> Iterator[str]:
-    """Yield what destinations need and this machine does not have, as sentences."""
+def missing_files(data: Path, destinations: Iterable[Destination]) -> Iterator[Lacking]:
+    """Yield what destinations need and this machine does not have."""
     for each in destinations:
         if isinstance(each, FolderDestination):
             if not (data / each.folder).is_dir():
                 folder = data / each.folder
-                yield f"{each.name}: the folder {folder} does not exist; create or mount it"
+                text = f"{each.name}: the folder {folder} does not exist"
+                yield Lacking(text, "create or mount it")
             continue
         for name in files_of(each):
             if not is_readable(data / name):
-                yield f"{each.name}: {data / name} does not exist or cannot be read; put it there"
+                text = f"{each.name}: {data / name} does not exist or cannot be read"
+                yield Lacking(text, "put it there")
 
 
 def is_readable(path: Path) -> bool:
@@ -79,13 +96,13 @@ def unknown_destinations(
     return waiting
 
 
-def told_unknown(waiting: Mapping[str, int]) -> Iterator[str]:
-    """Yield a sentence for each unknown destination that deliveries wait for."""
+def told_unknown(waiting: Mapping[str, int]) -> Iterator[Lacking]:
+    """Yield each unknown destination that deliveries wait for."""
     for name, count in sorted(waiting.items()):
         if count:
             sessions = "1 session is" if count == 1 else f"{count} sessions are"
-            yield (
-                f"{sessions} not delivered to {name}, which is not a destination of this box; add "
-                f"it again with `handrail deliver add {name} …`, or give them up with "
-                f"`handrail deliver remove {name} --undelivered`"
+            yield Lacking(
+                f"{sessions} not delivered to {name}, which is not a destination of this box",
+                f"add it again with `handrail deliver add {name} …`, or give them up with "
+                f"`handrail deliver remove {name} --undelivered`",
             )

@@ -1,9 +1,10 @@
 """Checks of the backups in a data folder: how old they are, and whether one could be restored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 
-from session_controller.backup.checking import refuse_unsigned
+from session_controller.backup.checking import document_fault, refuse_unsigned
 from session_controller.backup.manifest import FOLDER, existing, read_header, read_manifest
 from session_controller.backup.outlook import (
     Outlook,
@@ -14,7 +15,8 @@ from session_controller.backup.outlook import (
     replaced,
     size_of,
 )
-from session_controller.backup.packs import pack_path
+from session_controller.backup.packs import is_whole, pack_path
+from session_controller.backup.shelf import DOCUMENTS, names_of
 from session_controller.errors import KeyringError, StoreError
 from session_controller.preflight.database import can_decrypt
 from session_controller.preflight.finding import (
@@ -31,6 +33,10 @@ from session_controller.security.keyring import keyring_of, read_keyring
 _SOON = 60
 """Days before the disk is full from which a finding is a warning."""
 _OLD = timedelta(hours=48)
+_READ_AT_ONCE = 256 << 20
+"""Bytes of a backup that are read at once, in some seconds."""
+_NAMED = 3
+"""How many damaged files a finding names."""
 
 
 def backup_findings(subject: Subject) -> Iterator[Finding]:
@@ -52,6 +58,56 @@ def backup_findings(subject: Subject) -> Iterator[Finding]:
         text = f"{path} holds what a restore replaced ({mib(size_of(path))})"
         mend = "once nothing in it is needed: handrail restore --forget-replaced"
         yield note("replaced-data", text, mend)
+
+
+def content_findings(subject: Subject) -> Iterator[Finding]:
+    """Read what the newest backup consists of, up to a limit, and yield what is damaged."""
+    path = next(iter(existing(subject.data)), None)
+    try:
+        if path is None:
+            return
+        manifest, keyring = read_manifest(path), read_keyring(keyring_of(path))
+        packs = [pack_path(path.parent, pack) for pack in manifest.header.packs]
+        names = sorted(names_of(path.parent, manifest.header.documents))
+    except (StoreError, KeyringError, OSError):  # the check of its keys says so
+        return
+    documents = [(path.parent / DOCUMENTS).joinpath(*name) for name in names]
+    chosen = _first([*packs, *documents])
+    page = manifest.header.page_size
+    damaged = [
+        each for each in packs if each in chosen and not is_whole(path.parent, each.stem, page)
+    ]
+    damaged += [
+        each
+        for each, name in zip(documents, names, strict=True)
+        if each in chosen and document_fault(path.parent, name, keyring)
+    ]
+    if damaged := [each for each in damaged if each.exists()]:
+        aside = "; ".join(f"mv {each} {_aside(subject.data, each)}" for each in damaged[:_NAMED])
+        text = f"the newest backup cannot be restored: {damaged[0]} is damaged"
+        mend = f"{aside}; handrail backup: it writes again what it lacks"
+        yield critical("backup-content", text, mend)
+    elif len(chosen) < len(packs) + len(documents):
+        text = f"of the newest backup, {mib(_READ_AT_ONCE)} were read, and they are intact"
+        yield note("backup-content", text, "handrail backup verify reads all of it")
+    else:
+        yield ok("backup-content", "all of the newest backup was read, and is intact")
+
+
+def _first(paths: Sequence[Path]) -> set[Path]:
+    """Return as many of these files, in order, as may be read at once."""
+    chosen, total = set[Path](), 0
+    for path in paths:
+        total += path.stat().st_size if path.exists() else 0
+        if chosen and total > _READ_AT_ONCE:
+            break
+        chosen.add(path)
+    return chosen
+
+
+def _aside(data: Path, path: Path) -> Path:
+    """Return a name beside the backups: what has it is not a part of any."""
+    return data / f"damaged-{path.name}"
 
 
 def _newest(subject: Subject, outlook: Outlook) -> Iterator[Finding]:

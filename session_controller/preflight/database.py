@@ -20,11 +20,13 @@ from session_controller.security.encryption import (
     DecryptionError,
     keys_are_given,
 )
-from session_controller.security.keys import KeyGoneError
+from session_controller.security.keys import CODES, LOG, KeyGoneError
 from session_controller.storage.database import connect_to_read, refuse_unusable
 from session_controller.storage.documents import DocumentStore
 from session_controller.storage.entities import SealedState
 from session_controller.storage.reader import Reader
+from session_controller.storage.shape import difference
+from session_controller.storage.shape import mend as mend_shape
 
 _RESET_BUG = ((3, 7, 0), (3, 51, 2))
 """SQLite versions whose write-ahead log can be corrupted when two connections checkpoint at once
@@ -51,8 +53,26 @@ def start_findings(subject: Subject) -> Iterator[Finding]:
         return
     if path.exists():
         yield from upgrade_findings(subject.data, subject.usage)
+        yield from _shape(subject)
     yield from _keys(subject)
     yield from _secrets(subject)
+
+
+def _shape(subject: Subject) -> Iterator[Finding]:
+    """Yield which indexes are missing and which triggers were added: what can be mended here."""
+    with closing(connect_to_read(subject.database)) as connection:
+        found = difference(connection)
+    if not found:
+        return
+    lost = [f"the index {each.name} is missing, or is another one" for each in found.indexes]
+    strange = [f"the trigger {name} is not Handrail's" for name in found.triggers]
+    unique = any(each.unique for each in found.indexes)
+    fix = None if subject.running else partial(mend_shape, subject.database)
+    mend = f"handrail doctor --fix --data {subject.data}"
+    if subject.running:
+        mend = f"systemctl stop handrail; {mend}; systemctl start handrail"
+    level = Level.CRITICAL if unique or strange else Level.WARNING
+    yield Finding("schema", level, "; ".join([*lost, *strange]), mend, fix)
 
 
 def database_findings(subject: Subject) -> Iterator[Finding]:
@@ -110,6 +130,10 @@ def can_decrypt(subject: Subject) -> bool:
 def _keys(subject: Subject) -> Iterator[Finding]:
     if not subject.database.exists():
         return
+    if lost := _own_keys_lost(subject):
+        text = f"the keys of the box are missing in the database: {', '.join(lost)}"
+        yield critical("keys", text, advice(subject.data))
+        return
     problem = key_problem(subject.data)
     if problem is None:
         yield ok("keys", "all keys can be opened with the box's key")
@@ -123,6 +147,15 @@ def _keys(subject: Subject) -> Iterator[Finding]:
             "credential, or restore a backup with its keys"
         )
         yield critical("keys", problem, mend)
+
+
+def _own_keys_lost(subject: Subject) -> list[str]:
+    """Return the keys that a box makes before all else, and that one in use lacks."""
+    with closing(connect_to_read(subject.database)) as connection:
+        if connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None:
+            return []
+        there = {name for (name,) in connection.execute("SELECT name FROM keys")}
+    return sorted({LOG, CODES} - there)
 
 
 def _secrets(subject: Subject) -> Iterator[Finding]:

@@ -12,8 +12,8 @@ from session_controller.integrity.configuration import (
     told_unknown,
     unknown_destinations,
 )
-from session_controller.preflight.finding import Finding, critical, ok, warning
-from session_controller.preflight.stuck import CRITICAL_AFTER, WARN_AFTER
+from session_controller.preflight.finding import Finding, Level, critical, ok, warning
+from session_controller.preflight.stuck import stuck_level
 from session_controller.preflight.subject import Subject
 from session_controller.storage.deliveries import DeliveryStatus
 from session_controller.storage.entities import DeliveryBacklog
@@ -27,13 +27,11 @@ def delivery_findings(subject: Subject) -> Iterator[Finding]:
     except DestinationsError as error:
         yield critical("destinations", str(error), f"correct it: {subject.data}/delivery.json")
         return
-    for problem in missing_files(subject.data, destinations):
-        text, _, mend = problem.partition("; ")
-        yield warning("destinations", text, mend)
+    for each in missing_files(subject.data, destinations):
+        yield warning("destinations", each.text, each.mend)
     counts, backlog = _stored(subject)
-    for problem in told_unknown(unknown_destinations(counts, destinations)):
-        text, _, mend = problem.partition("; ")
-        yield warning("destinations", text, mend)
+    for each in told_unknown(unknown_destinations(counts, destinations)):
+        yield critical("destinations", each.text, each.mend)
     late = list(_backlog(backlog, subject.at))
     yield from late
     if destinations and not late:
@@ -50,15 +48,17 @@ def _backlog(backlog: Sequence[DeliveryBacklog], at: datetime) -> Iterator[Findi
     for each in backlog:
         count = f"{each.deliveries:,} {'session' if each.deliveries == 1 else 'sessions'}"
         see = f"handrail deliver status --only {each.status}"
+        age = at - each.oldest if each.oldest is not None else timedelta()
+        level = stuck_level(each.status, age)
+        if level is Level.OK:
+            continue
+        mend = f"{see} says why"
         if each.status == DeliveryStatus.REFUSED:
             text = f"{each.destination} refused {count}"
-            yield warning("deliveries", text, f"{see} says why; then handrail deliver retry")
+            mend = f"{mend}; then handrail deliver retry"
         elif each.status == DeliveryStatus.HELD:
-            yield warning("deliveries", f"{count} held for {each.destination}", f"{see} says why")
-        elif each.status == DeliveryStatus.WAITING and each.oldest is not None:
-            age = at - each.oldest
-            if age > WARN_AFTER:
-                hours = age / timedelta(hours=1)
-                text = f"{count} waiting for {each.destination}, the oldest for {hours:,.0f} h"
-                make = critical if age > CRITICAL_AFTER else warning
-                yield make("deliveries", text, f"{see} says why")
+            text = f"{count} held for {each.destination}"
+        else:
+            hours = age / timedelta(hours=1)
+            text = f"{count} waiting for {each.destination}, the oldest for {hours:,.0f} h"
+        yield Finding("deliveries", level, text, mend)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from session_controller.backup.outlook import mib
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
+from session_controller.preflight.kinds import FILES, FOLDERS, kind_findings
 from session_controller.preflight.subject import Subject
 from session_controller.storage.room import Room
 
@@ -24,6 +25,10 @@ _NAMED = 3
 def folder_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with owners and modes of files, and with the disk."""
     data = subject.data
+    if not data.exists() and data.is_symlink():
+        text = f"{data} is a link to {data.readlink()}, which does not exist"
+        yield critical("folder", text, f"mount the disk that it is on; or: rm {data}")
+        return
     if not data.exists():
         yield critical("folder", f"{data} does not exist", f"handrail serve --data {data}")
         return
@@ -31,6 +36,7 @@ def folder_findings(subject: Subject) -> Iterator[Finding]:
         yield critical("folder", f"{data} is not a folder", "name the data folder with --data")
         return
     yield from _access(data)
+    yield from kind_findings(data)
     yield from _modes(data)
     yield from _owners(data)
     yield from disk_findings(subject)
@@ -38,9 +44,8 @@ def folder_findings(subject: Subject) -> Iterator[Finding]:
 
 def _access(data: Path) -> Iterator[Finding]:
     """Yield what this user may not read or write: then little else can be checked."""
-    names = ("", "handrail.sqlite", "lock", "admin.json", "box.key", "delivery.json")
-    paths = [path for name in names if (path := data / name).exists()]
-    denied = [path for path in paths if not os.access(path, os.R_OK | os.W_OK)]
+    paths = [path for name in ("", *FOLDERS, *FILES) if (path := data / name).exists()]
+    denied = [path for path in paths if not os.access(path, _wanted_access(path))]
     if not denied:
         return
     if os.statvfs(data).f_flag & os.ST_RDONLY:
@@ -55,6 +60,10 @@ def _access(data: Path) -> Iterator[Finding]:
         mend = f"chmod u+rwX {' '.join(map(str, denied))}"
         text = f"{owner}, who owns the folder, cannot write {_named(denied)}"
         yield Finding("file-access", Level.CRITICAL, text, mend, partial(_give, denied))
+
+
+def _wanted_access(path: Path) -> int:
+    return os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
 
 
 def _give(paths: list[Path]) -> None:

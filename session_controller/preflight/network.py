@@ -2,8 +2,9 @@
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from itertools import combinations
 from urllib.parse import urlsplit
 
 from session_controller.preflight.finding import Finding, critical, ok, warning
@@ -11,7 +12,28 @@ from session_controller.preflight.subject import Address, Subject
 from session_controller.security.own_tls import OwnTls
 
 _WITHIN_S = 3.0
+_ALL = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
+def shared_port(listen: Mapping[str, Address]) -> tuple[str, str] | None:
+    """Return which options name the same port and what to do, or None if none do."""
+    for (one, (host, port)), (other, (there, again)) in combinations(listen.items(), 2):
+        if port and port == again and _overlap(host, there):
+            text = f"{one} and {other} both listen on port {port}"
+            key = other.removeprefix("--").replace("-", "_")
+            return text, f"choose another port with {other} (`{key}` in [listen])"
+    return None
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Return whether two hosts to listen on can be the same address."""
+    if one == other or not {one, other}.isdisjoint(_ALL):
+        return True
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:  # a name, which may be any address
+        return is_loopback(one) == is_loopback(other)
 
 
 def network_findings(subject: Subject) -> Iterator[Finding]:
@@ -19,6 +41,8 @@ def network_findings(subject: Subject) -> Iterator[Finding]:
     yield from _clear_text(subject)
     if subject.start.broker is not None:
         yield from _broker(subject.start.broker)
+    elif (shared := shared_port(subject.start.listen)) is not None:
+        yield critical("ports", *shared)
     elif not subject.running:
         taken = [found for each in subject.start.listen.items() for found in _taken(*each)]
         yield from taken or [ok("ports", "all addresses are free")]

@@ -1,9 +1,13 @@
 """Checks of how a box is set up: what is weak, and which files options name."""
 
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
-from session_controller.errors import ConfigurationError
+from session_controller.errors import ConfigurationError, StoreError
 from session_controller.preflight.finding import (
     Finding,
     configure,
@@ -13,6 +17,7 @@ from session_controller.preflight.finding import (
     warning,
 )
 from session_controller.preflight.subject import Subject
+from session_controller.storage.reader import Reader
 
 _LONG_IDLE, _LONG_UNLOCKED = timedelta(hours=24), timedelta(hours=1)
 
@@ -21,17 +26,62 @@ def configuration_findings(subject: Subject) -> Iterator[Finding]:
     """Yield what is wrong with the configuration file: a box does not start with it."""
     from session_controller.configuration.reading import configuration_file, read  # noqa: PLC0415
 
-    file = subject.configuration
     try:
-        if file is not None and not file.exists():
-            yield critical("configuration", f"{file} does not exist", "handrail config create")
+        found = configuration_file(subject.data, subject.configuration)
+        if found is not None and (unreadable := _unreadable(found)):
+            yield critical("configuration", *unreadable)
             return
-        found = configuration_file(subject.data, file)
-        if found is not None:
-            read(found)
-            yield ok("configuration", f"{found} can be used")
+        read(found)  # without a file, what the environment says
     except ConfigurationError as error:
         yield critical("configuration", str(error), "correct it, then: handrail config check")
+        return
+    if found is not None:
+        yield ok("configuration", f"{found} can be used")
+
+
+def _unreadable(file: Path) -> tuple[str, str] | None:
+    """Return why a configuration file cannot be read and what mends that, or None if it can."""
+    if file.is_symlink() and not file.exists():
+        text = f"{file} is a link to {file.readlink()}, which does not exist"
+        return text, f"rm {file}; handrail config create, or put back what it leads to"
+    if not file.exists():
+        return f"{file} does not exist", "handrail config create"
+    if file.is_dir():
+        return f"{file} is a folder", f"mv {file} {file}.aside; handrail config create"
+    if not os.access(file, os.R_OK):
+        own = file.stat().st_uid == os.geteuid()
+        mend = f"chmod u+r {file}" if own else f"sudo chgrp handrail {file}; sudo chmod g+r {file}"
+        return f"this user cannot read {file}", mend
+    return None
+
+
+def environment_findings(subject: Subject) -> Iterator[Finding]:  # noqa: ARG001 - as each check
+    """Yield variables of this process's environment that nothing reads: misspelt ones."""
+    from session_controller.configuration.reading import unknown_variables  # noqa: PLC0415
+
+    for variable, near in unknown_variables(os.environ):
+        hint = f"; did you mean {near}?" if near else ""
+        mend = f"unset {variable}; in a service, correct it where it is set (serve.env)"
+        yield warning("environment", f"{variable} is set, and nothing reads it{hint}", mend)
+
+
+def site_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield that the configuration names another site than the data folder's, which is fixed."""
+    wanted = subject.start.site
+    if wanted is None or not subject.database.exists():
+        return
+    with (
+        suppress(sqlite3.Error, StoreError),
+        Reader.without_keys(subject.database) as reader,
+    ):
+        known = reader.meta("site")
+        if known is not None and known != wanted:
+            text = (
+                f"{subject.data} belongs to site {known!r}, which its devices know, and the "
+                f"configuration names {wanted!r}"
+            )
+            mend = f"{configure('site', 'name', known, '--site')}, or use another --data"
+            yield critical("site", text, mend)
 
 
 def option_findings(subject: Subject) -> Iterator[Finding]:

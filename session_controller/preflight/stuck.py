@@ -7,9 +7,27 @@ from schemas.wire.deliveries import DestinationLine, DestinationList, UnknownDes
 from session_controller.delivery.causes import cause_of
 from session_controller.delivery.outcomes import Reason
 from session_controller.preflight.finding import Finding, Level
+from session_controller.storage.deliveries import DeliveryStatus
 
 WARN_AFTER, CRITICAL_AFTER = timedelta(hours=1), timedelta(hours=24)
 """An outage of an hour is not noticed at the desk; after a day somebody misses the record."""
+
+
+def stuck_level(
+    status: str,
+    age: timedelta,
+    warn_after: timedelta = WARN_AFTER,
+    critical_after: timedelta = CRITICAL_AFTER,
+) -> Level:
+    """Return how bad it is that deliveries have a status, and wait for so long.
+
+    What is refused or held is critical at once: it does not arrive until somebody has acted.
+    """
+    if status in (DeliveryStatus.REFUSED, DeliveryStatus.HELD):
+        return Level.CRITICAL
+    if status != DeliveryStatus.WAITING or age < warn_after:
+        return Level.OK
+    return Level.CRITICAL if age >= critical_after else Level.WARNING
 
 
 def stuck_findings(
@@ -39,10 +57,13 @@ def _finding(
 
 
 def _level(line: DestinationLine, age: timedelta, limits: tuple[timedelta, timedelta]) -> Level:
-    warn_after, critical_after = limits
-    if line.refused or line.held or age >= critical_after:
-        return Level.CRITICAL
-    return Level.WARNING if age >= warn_after else Level.OK
+    counted = {
+        DeliveryStatus.REFUSED: line.refused,
+        DeliveryStatus.HELD: line.held,
+        DeliveryStatus.WAITING: line.waiting,
+    }
+    levels = [stuck_level(status, age, *limits) for status, count in counted.items() if count]
+    return max(levels, key=lambda level: level.exit_code, default=Level.OK)
 
 
 def _waits(line: DestinationLine, age: timedelta) -> str:

@@ -14,12 +14,11 @@ from session_controller.configuration.sections import Sections
 from session_controller.configuration.values import without_password
 from session_controller.errors import ConfigurationError, StoreError
 from session_controller.settings import CHOSEN
-from session_controller.storage.database import DATABASE
+from session_controller.storage.database import DATABASE, LOCK
 from session_controller.storage.reader import Reader
 from session_controller.storage.room import DiskUsage
 
 Address = tuple[str, int]
-LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,12 @@ class StartOptions:
     """The file with the token that /metrics asks for."""
     fonts: Path | None = None
     """The folder with more fonts."""
+    site: str | None = None
+    """The site's name; None: that of the data folder."""
+    host: str | None = None
+    """The name or address in links to the box, if one is configured."""
+    copies_to: Path | None = None
+    """The folder to which backups are copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,9 @@ def start_options(found: Sections) -> StartOptions:
         screen_lock=found.sessions.screen_lock,
         token_file=found.metrics.token_file,
         fonts=Path(fonts) if fonts else None,
+        site=found.site.name,
+        host=found.site.host,
+        copies_to=found.backup.to,
     )
 
 
@@ -118,7 +126,7 @@ def _chosen(data: Path) -> dict[str, dict[str, str]]:
 def is_locked(data: Path) -> bool:
     """Return whether a process has locked a data folder: a box, or a command."""
     try:
-        handle = os.open(data / LOCK, os.O_RDONLY)
+        handle = os.open(data / LOCK, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:

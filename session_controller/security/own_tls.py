@@ -75,6 +75,12 @@ class OwnTls:
         """Whether a CA was created."""
         return self.ca_file.exists()
 
+    @property
+    def lacks_ca(self) -> bool:
+        """Whether the CA's certificate is gone, and others of the files are there."""
+        others = (self.certificate_file, self.key_file, self._folder / _CA_KEY)
+        return not self.exists and any(path.exists() for path in others)
+
     def create(self, site: str, wanted: WantedHosts, keys: BoxKeys, at: datetime) -> None:
         """Create a CA, in place of the one that there is, and a certificate.
 
@@ -183,6 +189,9 @@ class OwnTls:
         key = load_der_private_key(self._ca_key(keys), None)
         if not isinstance(key, EllipticCurvePrivateKey):
             raise CertificateError(f"{self._folder / _CA_KEY} is not the key of a CA; {_AGAIN}")
+        if key.public_key() != self.ca().public_key():
+            problem = f"{self._folder / _CA_KEY} is not the key of {self.ca_file}"
+            raise CertificateError(f"{problem}; {_AGAIN}")
         return Issued(self.ca(), key)
 
     def _wanted(self) -> WantedHosts:

@@ -18,6 +18,7 @@ from schemas.wire.staff import DeskState
 from session_controller.engine.limits import Limit
 from session_controller.engine.session import Session
 from session_controller.engine.timers import IdleSince, Now
+from session_controller.errors import StoreDamagedError
 from session_controller.forms.identity import identity_items
 from session_controller.security.codes import Codes
 from session_controller.security.rate_limit import CodeRateLimit
@@ -227,13 +228,17 @@ class Registry:
 
     @classmethod
     def load(cls, store: Store, settings: Settings, codes: Codes, at: datetime) -> "Registry":
-        """Return a registry with everything that the database holds."""
+        """Return a registry with everything that the database holds.
+
+        Raises `StoreDamagedError` if it lacks the form of a session.
+        """
         registry = cls(settings, codes, epoch=store.epoch, started_at=at)
         registry.devices = {device.device: device for device in store.devices()}
         registry.persons = {person.person: person for person in store.persons()}
         live, newest = store.live_states(), store.newest_flows()
         for ref in {*newest, *(state.flow_ref for state in live)}:
-            stored = store.stored_flow(ref)
+            if (stored := store.find_flow(ref)) is None:
+                raise StoreDamagedError(f"the form {ref} is missing, which a session uses")
             registry.use_flow(FlowInUse.of(stored))
             if ref in newest:
                 registry.current[stored.flow_id] = ref

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +74,7 @@ from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.settings import Settings
 from session_controller.storage.ballast import BALLAST_BYTES, drop_ballast
 from session_controller.storage.commit import GroupCommit
+from session_controller.storage.entities import Person
 from session_controller.storage.store import Store
 from session_controller.transport.link import Link, Message, Testament
 
@@ -156,7 +157,13 @@ class Service:
             broker or BrokerProbe(),
             findings,
         )
-        self.watch = Watch(self.monitor.failing, findings, self.registry.refused, steady)
+        self.watch = Watch(
+            self.monitor.failing,
+            findings,
+            self.registry.refused,
+            steady,
+            self._persons,
+        )
         self._alerts = self._make_alerts(alerts or AlertSettings())
         self._inspections = Inspections(
             store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
@@ -216,6 +223,9 @@ class Service:
             self._link.connected and self._connected.is_set(),
             len(self._waiting) + len(self._backlog),
         )
+
+    def _persons(self) -> Iterable[Person]:
+        return self.registry.persons.values()
 
     def _make_alerts(self, settings: AlertSettings) -> Alerts:
         async def keep(text: str) -> None:

@@ -30,6 +30,7 @@ from session_controller.security.encryption import (
 )
 from session_controller.security.files import make_private_folder, sync_folder
 from session_controller.storage.schema import SCHEMA
+from session_controller.storage.shape import difference
 
 BUSY_MS = 5000
 _PRAGMAS = {
@@ -44,6 +45,7 @@ _PRAGMAS = {
     "journal_size_limit": 16 << 20,  # bytes kept by the write-ahead log when it restarts
 }
 DATABASE = "handrail.sqlite"
+LOCK = "lock"
 RESTORING = "restoring"
 """A file that marks a data folder while a backup is restored into it."""
 
@@ -90,7 +92,7 @@ class Schema:
 def lock_folder(folder: Path) -> int:
     """Lock the folder for this process: two writers would corrupt the write-ahead log."""
     make_private_folder(folder)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -191,6 +193,8 @@ def refuse_unusable(folder: Path) -> None:
             if found != "ok":
                 raise StoreDamagedError(f"{path} is damaged ({found})")
         refuse_newer_schema(db)
+        if lost := difference(connection).lost:
+            raise StoreDamagedError(f"{path} lacks {'; '.join(lost)}")
 
 
 def refuse_newer_schema(db: Database) -> None:

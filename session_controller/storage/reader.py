@@ -539,6 +539,13 @@ class Reader:
         rows = self._db.conn.execute(f"SELECT {names}, entry, state FROM sessions")  # noqa: S608
         return (SealedState(row[:-2], row[-2], row[-1]) for row in rows)
 
+    def uncleared_states(self) -> Iterator[SealedState]:
+        """Yield those of the open and the recently ended sessions, the newest first."""
+        names = ", ".join(SESSION_COLUMNS)
+        sql = f"SELECT {names}, entry, state FROM sessions WHERE cleared_at IS NULL"  # noqa: S608
+        rows = self._db.conn.execute(f"{sql} ORDER BY opened_at DESC")
+        return (SealedState(row[:-2], row[-2], row[-1]) for row in rows)
+
     def sealed_state(self, session: str) -> SealedState | None:
         """Return a session's state as stored, without decrypting it, or None if absent."""
         row = self._one("SELECT * FROM sessions WHERE session=?", session)

@@ -300,3 +300,14 @@ def test_the_recipe_for_restic(box: Path, handrail: Handrail, tmp_path: Path) ->
     there = tmp_path / "there"
     assert handrail("restore", back, "--data", there).code == 0
     assert handrail("device", "list", "--data", there, "--json").json[0]["name"] == "Desk"
+
+
+def test_a_list_ends_with_its_last_line(box: Path, handrail: Handrail) -> None:
+    """Folders are apart by an empty line; after the last there is none."""
+    out = handrail("backup", "list", "--data", box).out
+    assert out.endswith("\n")
+    assert not out.endswith("\n\n")
+    handrail("backup", "--to", box.with_name("copy"), "--data", box)
+    both = handrail("backup", "list", "--to", box.with_name("copy"), "--data", box).out
+    assert both.count("\n\n") == out.count("\n\n") * 2 + 1
+    assert not both.endswith("\n\n")

@@ -89,7 +89,7 @@ def used(tmp_path: Path, handrail: Handrail) -> Path:
     """Return a data folder that was used, backed up and restored."""
     data = tmp_path / "data"
     for words in (
-        ("flow", "list"),
+        ("device", "enrol", "Desk", "--role", "facility"),
         ("deliver", "add", "out", "--folder", "."),
         ("key", "recovery", "create"),
         ("tls", "create"),

@@ -20,6 +20,7 @@ EXIT_CODES = (
     context.FAILED,
     context.USAGE,
     context.UNAVAILABLE,
+    context.UNUSABLE,
     context.INTERRUPTED,
 )
 

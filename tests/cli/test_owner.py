@@ -60,6 +60,9 @@ def _owned(folder: Path, user: int) -> Path:
     return data
 
 
+_ENROL = ("device", "enrol", "Desk", "--role", "facility")
+
+
 def _run(*order: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     words = [str(word) for word in order]
     return subprocess.run(
@@ -74,7 +77,7 @@ def test_all_files_belong_to_the_owner_of_the_folder(
 ) -> None:
     """Root's folder stays root's; a user needs no name."""
     data = _owned(shared, user)
-    ran = _run(*program, "device", "list", "--data", data)
+    ran = _run(*program, *_ENROL, "--data", data)
     assert ran.returncode == 0, ran.stderr
     assert (data / "handrail.sqlite").exists()
     assert {path.stat().st_uid for path in data.rglob("*")} == {user}
@@ -85,7 +88,7 @@ def test_the_folder_may_come_from_the_environment(program: tuple[str, ...], shar
     """And the working folder may be one that its owner may not enter."""
     data, here = _owned(shared, NOBODY), shared / "private"
     here.mkdir(mode=0o700)
-    words = ("env", f"HANDRAIL_DATA={data}", *program, "flow", "list")
+    words = ("env", f"HANDRAIL_DATA={data}", *program, *_ENROL)
     ran = _run(*words, folder=here)
     assert ran.returncode == 0, ran.stderr
     assert {path.stat().st_uid for path in data.rglob("*")} == {NOBODY}

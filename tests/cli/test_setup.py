@@ -193,6 +193,27 @@ def test_a_port_in_use_is_refused(data: Path, handrail: Handrail) -> None:
     assert f"{_LAN}:{port}: another program uses it" in ran.err
 
 
+def test_a_screen_with_a_secret_gets_no_code(
+    set_up: Callable[..., Any], data: Path, handrail: Handrail
+) -> None:
+    """It is enrolled, though it never connected: a code would take its credential away."""
+    set_up("--no-screens")
+    handrail("device", "enrol", "Front desk", "--role", "facility", "--data", data)
+    made = set_up()
+    assert [screen["role"] for screen in made["screens"]] == ["patient"]
+    ran = handrail("setup", "--yes", "--data", data, "--desk", "Front desk")
+    assert "'Front desk' is enrolled already" in ran.err
+    assert [screen["role"] for screen in set_up()["screens"]] == ["patient"]
+
+
+def test_a_port_that_links_cannot_name_is_refused(data: Path, handrail: Handrail) -> None:
+    """Port 0 is another one at each start."""
+    ran = handrail("setup", "--yes", "--data", data, "--http", "0.0.0.0:0")
+    assert ran.code == 2
+    assert "port 0 is any free port, which links cannot name" in ran.err
+    assert not data.exists()
+
+
 def test_a_site_has_one_name(set_up: Callable[..., Any], data: Path, handrail: Handrail) -> None:
     """Its devices know it."""
     set_up("--name", "clinic-a", "--no-screens")

@@ -138,7 +138,7 @@ def test_it_uses_a_box_of_its_own(
     handrail: Handrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without --data, whatever the environment and the folder `data` say; responses are left."""
-    assert handrail("flow", "list").code == 0
+    assert handrail("device", "enrol", "Desk", "--role", "facility").code == 0
     before = (tmp_path / "data" / "handrail.sqlite").read_bytes()
     monkeypatch.setenv("HANDRAIL_DATA", str(tmp_path / "data"))
     ran = handrail("simulate", "pre-registration", "--seed", "4", "--responses", "answers")

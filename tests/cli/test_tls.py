@@ -97,6 +97,20 @@ def test_a_fingerprint_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -
     assert "61:CD:65:ON:TV" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_fingerprint_is_broken_between_octets(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is compared by eye, octet by octet."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    fingerprint = ":".join(f"{n:02X}" for n in range(32))
+    print_facts({"CA fingerprint": fingerprint})
+    lines = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
+    assert "".join(lines) == fingerprint
+    assert all(len(line) % 3 == 0 for line in lines[:-1]), lines
+    assert len(lines) > 1
+
+
 def test_a_ca_is_replaced_on_demand_only(data: Path, handrail: Handrail) -> None:
     """Every screen would have to trust the new one; `renew` keeps it."""
     before = _facts(handrail, data)
@@ -315,7 +329,10 @@ def test_the_doctor_looks_at_the_own_certificate(
     (data / "tls" / "box.pem").write_text("torn")
     ((state, text),) = _certificate(handrail, data)
     assert (state, "does not contain certificates" in text) == ("critical", True)
-    assert handrail("flow", "list", "--data", tmp_path / "plain").code == 0
+    assert (
+        handrail("device", "enrol", "Desk", "--role", "facility", "--data", tmp_path / "plain").code
+        == 0
+    )
     ((state, text),) = _certificate(handrail, tmp_path / "plain")
     assert (state, "handrail tls create" in text) == ("note", True)
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from aiohttp import web
 from session_controller.delivery.causes import Cause
 from session_controller.engine.limits import Limit
 from session_controller.preflight.finding import Finding, Level
+from session_controller.preflight.staff import pin_findings
+from session_controller.security.pins import LOCKED_AFTER
 from session_controller.service.monitoring.alert_channels import (
     AlertSettings,
     Change,
@@ -25,6 +27,7 @@ from session_controller.service.monitoring.alert_channels import (
 )
 from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.monitoring.watch import Watch, unclean_stop
+from session_controller.storage.entities import Person
 from tests.broker.support import Peer, running
 from tests.delivery.faults import Authority, free_port
 from tests.faults.loopback import staged
@@ -363,6 +366,21 @@ async def test_what_a_box_finds() -> None:
     assert codes.text.startswith("7 pairing codes were refused")
     now_s = 3_601.0
     assert {one.check for one in await watch.find()} == {"disk", "backups"}
+
+
+async def test_a_locked_pin_is_found_until_it_is_unlocked() -> None:
+    """As it is now: an older finding of the checks does not last longer. It names nobody."""
+    person = Person("maria-lopez", "Maria López", (), "hash", AT, wrong_pins=LOCKED_AFTER)
+    persons = [person]
+    before = (BACKUP, *pin_findings(persons))
+    watch = Watch(dict, lambda: before, Counter(), lambda: 0.0, lambda: persons)
+    (found,) = [one for one in await watch.find() if one.check == "locked-pin"]
+    assert (found.level, "maria" in found.text.lower()) == (Level.WARNING, False)
+    assert "handrail staff unlock" in (found.mend or "")
+    persons[:] = [replace(person, wrong_pins=LOCKED_AFTER - 1)]
+    assert [one.check for one in await watch.find()] == ["backups"]
+    persons[:] = [replace(person, retired_at=AT)]
+    assert [one.check for one in await watch.find()] == ["backups"]
 
 
 async def test_many_findings_of_one_check_are_one() -> None:

@@ -291,8 +291,10 @@ async def test_facility_it_unlocks_a_person(tmp_path: Path) -> None:
         listed = await stage.answer("it", "LIST_STAFF")
         assert listed["persons"][0]["wrong_pins"] == 5
         assert listed["persons"][0]["locked_until"]
+        assert "locked-pin" in {one.check for one in await stage.service.watch.find()}
         answer = await stage.answer("it", "UNLOCK_PERSON", person="ana-roe")
         assert (answer["wrong_pins"], answer["locked_until"]) == (0, None)
+        assert "locked-pin" not in {one.check for one in await stage.service.watch.find()}
 
 
 async def test_a_request_that_arrives_twice_counts_once(tmp_path: Path) -> None:

@@ -209,8 +209,8 @@ def _kept(error: DestinationsError, kept: Destinations) -> str:
 
 def _shout(lost: Mapping[str, int]) -> None:
     """Log what waits for destinations that are not configured any more."""
-    for sentence in told_unknown(lost):
-        _log.error("%s", sentence)
+    for each in told_unknown(lost):
+        _log.error("%s", each)
 
 
 def _note(work: UnitOfWork, order: DeliveryOrder, name: str, *, removed: bool) -> None:

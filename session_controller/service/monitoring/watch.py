@@ -1,10 +1,12 @@
 """What alerts are about: what checks find of a box that runs, and what happened to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from session_controller.engine.limits import Limit
 from session_controller.preflight.finding import Finding, Level, warning
+from session_controller.preflight.staff import LOCKED_PIN, pin_findings
+from session_controller.storage.entities import Person
 
 _FOR_S = 3600.0
 """How long something that happened once counts as a finding."""
@@ -21,6 +23,8 @@ class Watch:
     refused: Mapping[Limit, int]
     """What was refused at a limit since the start."""
     steady: Callable[[], float]
+    persons: Callable[[], Iterable[Person]] = tuple
+    """Those who sign in at front-desk screens, as they are now."""
     happened: dict[str, tuple[float, Finding]] = field(default_factory=dict)
     """What happened once, with when it no longer counts."""
     _codes: int = 0
@@ -38,7 +42,9 @@ class Watch:
         unready = [
             Finding(k, Level.CRITICAL, text.rstrip(".")) for k, text in self.failing().items()
         ]
-        return [*unready, *self.findings(), *(finding for _, finding in self.happened.values())]
+        checked = [one for one in self.findings() if one.check != LOCKED_PIN]  # minutes old
+        happened = [finding for _, finding in self.happened.values()]
+        return [*unready, *checked, *pin_findings(self.persons()), *happened]
 
     def _note_codes(self) -> None:
         """Note that so many wrong codes came that the box refused codes unread."""
