@@ -107,20 +107,24 @@ def _lost(connection: sqlite3.Connection) -> Iterator[tuple[str, list[str]]]:
         yield words, [str(name) for (name,) in connection.execute(sql)]
     (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
     if newest <= _LOG_READ_UP_TO:
+        begun = _begun(connection)
         for kept in _NEVER_DELETED:
-            yield kept.words, sorted(_begun(connection, kept) - _rows(connection, kept))
+            yield kept.words, sorted(begun[kept.kind] - _rows(connection, kept))
 
 
-def _begun(connection: sqlite3.Connection, kept: _Kept) -> set[str]:
-    sql = "SELECT content FROM events WHERE kind=? AND content IS NOT NULL"
-    found = set[str]()
-    for (content,) in connection.execute(sql, (kept.kind,)):
+def _begun(connection: sqlite3.Connection) -> dict[str, set[str]]:
+    """Return by kind what the log says began; in one pass, since no index has the kinds."""
+    fields = {kept.kind: kept.field for kept in _NEVER_DELETED}
+    found = {kind: set[str]() for kind in fields}
+    marks = ",".join("?" * len(fields))
+    sql = f"SELECT kind, content FROM events WHERE kind IN ({marks}) AND content IS NOT NULL"  # noqa: S608
+    for kind, content in connection.execute(sql, tuple(fields)):
         try:
-            name = str(json.loads(content)[kept.field])
+            name = str(json.loads(content)[fields[kind]])
         except (ValueError, LookupError, TypeError):  # the check of the log says so
             continue
         if not name.startswith(REHEARSAL):  # of a rehearsal, which deletes its devices
-            found.add(name)
+            found[kind].add(name)
     return found
 
 
