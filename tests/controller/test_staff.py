@@ -660,7 +660,7 @@ async def test_persons_outlive_a_purge(tmp_path: Path) -> None:
 
 
 def _refuse(stage: Site, *, refuse: bool = True) -> None:
-    """Have the database refuse to store, or store again."""
+    """Make the database refuse to store, or store again."""
     stage.store._db.execute(f"PRAGMA query_only={int(refuse)}")
 
 
