@@ -21,6 +21,10 @@ class StoreNewerError(StoreError):
     """The database is of a newer version of the program; it is left unchanged."""
 
 
+class BackupNewerError(StoreError):
+    """A backup was made by a newer version of the program; it is left unchanged."""
+
+
 class StoreOutdatedError(StoreError):
     """The database is of an earlier version of the program, and was not backed up yet."""
 
@@ -51,6 +55,15 @@ class RecoveryKeyError(KeyringError):
 
 class RecoveryKeyNeededError(KeyringError):
     """Only a recovery key opens the keys of a backup on this machine."""
+
+
+class SignerUnknownError(StoreError):
+    """Nothing on this machine says whether the box that signed a backup is the right one."""
+
+    def __init__(self, message: str, *, sealed: bool) -> None:
+        super().__init__(message)
+        self.sealed = sealed
+        """Whether a recovery key opened the backup."""
 
 
 class CertificateError(Exception):

@@ -15,7 +15,7 @@ from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
 from clients.cli.explaining import explaining
 from clients.cli.output import moment, print_facts, print_json, print_table, say
 from clients.cli.recovery_input import RecoveryKeyFile, read_recovery_key, with_recovery_key
-from session_controller.errors import KeyringError, StoreError
+from session_controller.errors import BackupNewerError, KeyringError, StoreError
 
 if TYPE_CHECKING:
     from session_controller.backup.drill import Drill
@@ -88,6 +88,8 @@ class _Listed:
     size: int | None
     verified: datetime | None
     opens_with: str
+    unreadable: str = "damaged"
+    """Why it cannot be read."""
 
 
 @app.command("list", epilog="Example: handrail backup list --data /var/lib/handrail")
@@ -135,7 +137,7 @@ def list_backups(
 def _print_folder(folder: Path, backups: list[_Listed]) -> None:
     rows = [
         (
-            moment(one.taken) or "damaged",
+            moment(one.taken) or one.unreadable,
             f"{one.size or 0:,}",
             one.file.name,
             moment(one.verified),
@@ -165,6 +167,8 @@ def _listed(folder: Path) -> Iterator[_Listed]:
         opener = opener or opens_with(path)  # one file of keys for all in a folder
         try:
             header = read_header(path)
+        except BackupNewerError:
+            yield _Listed(path, None, None, None, opener, "newer version")
         except StoreError:
             yield _Listed(path, None, None, None, opener)
         else:

@@ -49,13 +49,19 @@ _LAST = 2**63 - 1
 
 @keys.command("show", epilog="Example: handrail key show")
 def show_key(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
-    """Show the public key that verifies this box's signatures. Store a copy off the box."""
+    """Show the public key that verifies this box's signatures. Store a copy off the box.
+
+    A restore on another machine asks for the fingerprint.
+    """
+    from session_controller.security.signer import signer_fingerprint
+
     with program(context).reach(data) as admin:
-        receipt = admin.sign_log()
+        public_key = str(admin.sign_log()["public_key"])
+    fingerprint = signer_fingerprint(bytes.fromhex(public_key))
     if as_json:
-        print_json({"public_key": receipt["public_key"]})
+        print_json({"public_key": public_key, "fingerprint": fingerprint})
     else:
-        print_facts({"public key": str(receipt["public_key"])})
+        print_facts({"public key": public_key, "fingerprint": fingerprint})
 
 
 @keys.command(epilog="Example: handrail key rotate --data /var/lib/handrail")

@@ -55,7 +55,8 @@ def create(
         raise Failure(f"{data} is not a data folder; start a box on it first: `handrail serve`")
     with explaining(data):
         former = _former(data, force=force)
-    make_recovery_key(context, data, sheet, lambda key: _print(key, as_json=as_json))
+    fingerprint = fingerprint_of(data)
+    make_recovery_key(context, data, sheet, lambda key: _print(key, fingerprint, as_json=as_json))
     if former:
         say(f"the recovery key of {former} opens only copies that were made with it; keep it until")
         say("they are gone, or copied again with `handrail backup --to`")
@@ -73,7 +74,7 @@ def make_recovery_key(
 
     key, now = RecoveryKey.create(), datetime.now(UTC)
     if sheet is not None:
-        _write_sheet(sheet, key, now)
+        _write_sheet(sheet, key, now, fingerprint_of(data))
     show(key)
     try:
         Recovery(recipient=key.recipient, created_at=now).write(data)
@@ -109,24 +110,46 @@ def _former(data: Path, *, force: bool) -> str | None:
     return former.recipient if former else None
 
 
-def _write_sheet(sheet: Path, key: RecoveryKey, at: datetime) -> None:
+def fingerprint_of(data: Path) -> str | None:
+    """Return the fingerprint of the key that a box signs with, or None if it has none yet."""
+    from session_controller.security.encryption import required_box_keys
+    from session_controller.security.signer import signer_fingerprint
+    from session_controller.storage.database import DATABASE
+    from session_controller.storage.reader import Reader
+
+    if not (data / DATABASE).exists():
+        return None
+    with explaining(data), Reader.of(data / DATABASE, required_box_keys(data)) as reader:
+        public = reader.log_key
+    return signer_fingerprint(public) if public else None
+
+
+def _write_sheet(sheet: Path, key: RecoveryKey, at: datetime, fingerprint: str | None) -> None:
     from clients.cli.recovery_sheet import sheet_of
     from clients.sdk.files import write_private
 
+    text = sheet_of(key.lines, key.text, key.recipient, moment(at), fingerprint)
     try:
-        write_private(sheet, sheet_of(key.lines, key.text, key.recipient, moment(at)).encode())
+        write_private(sheet, text.encode())
     except OSError as error:
         raise Failure(f"cannot write {sheet}: {error.strerror}; no recovery key was made") from None
     say(f"wrote {sheet}; print it, and delete it")
 
 
-def _print(key: RecoveryKey, *, as_json: bool) -> None:
+def _print(key: RecoveryKey, fingerprint: str | None, *, as_json: bool) -> None:
     if as_json:
-        print_json({"recipient": key.recipient, "recovery_key": key.text})
+        print_json(
+            {"recipient": key.recipient, "recovery_key": key.text, "fingerprint": fingerprint}
+        )
         return
     say("This is the recovery key. It is shown only now: write it down, and keep it off the box.")
     sys.stdout.write("\n" + "".join(f"    {line}\n" for line in key.lines) + "\n")
-    print_facts({"recipient": key.recipient})
+    print_facts(
+        {
+            "recipient": key.recipient,
+            "fingerprint of the box": fingerprint or "after its first start: `handrail key show`",
+        }
+    )
 
 
 @app.command(epilog="Example: handrail key recovery show --data /var/lib/handrail")

@@ -4,13 +4,27 @@ from collections.abc import Iterable
 from html import escape
 
 
-def sheet_of(lines: Iterable[str], text: str, recipient: str, made: str) -> str:
-    """Return an HTML page; `lines` and `text` are the key for people and for a scanner."""
+def sheet_of(
+    lines: Iterable[str], text: str, recipient: str, made: str, fingerprint: str | None
+) -> str:
+    """Return an HTML page; `lines` and `text` are the key for people and for a scanner.
+
+    Without the box's fingerprint, there is room to write it down.
+    """
     import segno
 
     code = segno.make(text, error="q", micro=False).svg_inline(scale=5, border=4)
     key = "\n".join(map(escape, lines))
-    return _SHEET.format(code=code, key=key, recipient=escape(recipient), made=escape(made))
+    return _SHEET.format(
+        code=code,
+        key=key,
+        recipient=escape(recipient),
+        made=escape(made),
+        fingerprint=escape(fingerprint or _TO_WRITE_DOWN),
+    )
+
+
+_TO_WRITE_DOWN = "______________________________ (write it down: handrail key show)"
 
 
 _SHEET = """<!doctype html>
@@ -29,12 +43,15 @@ off the box and apart from the copies. Print it, and delete the file.</p>
 <pre>{key}</pre>
 {code}
 <p>It opens backups encrypted for <span class="recipient">{recipient}</span>, made {made}.</p>
+<h2>Fingerprint of the box</h2>
+<pre>{fingerprint}</pre>
 <h2>When the box is gone</h2>
 <ol>
 <li>Install Handrail on another machine.</li>
 <li><code>handrail restore FOLDER --data /var/lib/handrail</code>, with FOLDER.keys beside the copy
 FOLDER.</li>
-<li>Enter the key when asked. Spaces, line breaks and small letters make no difference.</li>
+<li>Enter the key when asked, and then the fingerprint of the box, which a forged backup does not
+have. Spaces, line breaks and small letters make no difference.</li>
 </ol>
 </html>
 """

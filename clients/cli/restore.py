@@ -10,6 +10,7 @@ from clients.cli.context import DATA, USAGE, AsJson, Data, Failure
 from clients.cli.explaining import explaining
 from clients.cli.output import print_json, say
 from clients.cli.recovery_input import RecoveryKeyFile, with_recovery_key
+from clients.cli.signer_input import with_signer
 
 app = typer.Typer()
 
@@ -28,12 +29,22 @@ def restore(
         ),
     ] = False,
     recovery_key_file: RecoveryKeyFile = None,
+    signed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--signed-by",
+            metavar="FINGERPRINT",
+            help="Refuse a backup of any other box than this, as on the recovery sheet; unknown: "
+            "accept any.",
+        ),
+    ] = None,
     data: Data = DATA,
     as_json: AsJson = False,
 ) -> None:
     """Replace the database with a backup. Stop the box first.
 
-    If only the recovery key opens the backup on this machine, the command asks for it.
+    If only the recovery key opens the backup on this machine, the command asks for it, and for the
+    box's fingerprint: anybody can encrypt a forged backup for a recovery key.
 
     The replaced database is kept in the data folder, until `--forget-replaced` deletes it. Screens
     that are ahead of the backup return to its state and resend the commands that they still hold.
@@ -53,7 +64,12 @@ def restore(
         try:
             file = newest_in(backup)
             at = datetime.now(UTC)
-            done = with_recovery_key(recovery_key_file, lambda key: put_back(data, file, at, key))
+            done = with_recovery_key(
+                recovery_key_file,
+                lambda key: with_signer(
+                    signed_by, key, lambda signer: put_back(data, file, at, key, signer)
+                ),
+            )
         except OSError as error:
             problem = f"{error.filename or data}: {error.strerror}"
             raise Failure(
@@ -64,12 +80,13 @@ def restore(
             {
                 "epoch": done.epoch,
                 "sessions": done.sessions,
+                "signed_by": done.signed_by,
                 "kept": str(done.replaced),
                 "by_hand": done.by_hand,
             }
         )
         return
-    say(f"restored {_counted(done.sessions)} from {file}")
+    say(f"restored {_counted(done.sessions)} from {file}, signed by the box {done.signed_by}")
     if done.replaced is not None:
         say(f"the previous database is kept in {done.replaced}")
     if done.by_hand:

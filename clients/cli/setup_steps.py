@@ -129,6 +129,7 @@ def make_recovery_key(
         say("This is the recovery key, which opens backups when the box is gone. It is shown once:")
         say("write it down, and keep it off the box.\n")
         say("\n".join(f"    {line}" for line in key.lines) + "\n")
+        say(f"With it, write down the fingerprint of this box: {recovery.fingerprint_of(data)}\n")
         if interactive:
             typer.prompt("Press Enter once it is written down", "", show_default=False, err=True)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -241,6 +242,7 @@ class Backups:
         pages = PageMap(array("I", zlib.decompress(base64.b64decode(copied["map"]))))
         count = sum(pages.runs[2::3])
         header = Header(
+            program=version("handrail"),
             taken=now,
             page_size=copied["page_size"],
             pages=count,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from session_controller.backup.manifest import read_header
 from session_controller.backup.outlook import mib
-from session_controller.backup.restore import restore
+from session_controller.backup.restore import ANY_SIGNER, restore
 from session_controller.errors import StoreBusyError, StoreError
 from session_controller.integrity.data_folder import Extent, FolderAudit, audit_folder
 from session_controller.security.encryption import KEY_FILE, keys_are_given
@@ -81,7 +81,7 @@ def drill(data: Path, backup: Path, at: datetime, key: RecoveryKey | None) -> Dr
 def _restored(scratch: Path, backup: Path, at: datetime, key: RecoveryKey | None) -> FolderAudit:
     for left in reversed(range(_TRIES)):
         try:
-            restore(scratch, backup, at, key)
+            restore(scratch, backup, at, key, ANY_SIGNER)
             break
         except StoreError:
             if not left:

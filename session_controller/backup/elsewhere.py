@@ -17,6 +17,7 @@ from session_controller.backup.manifest import (
     is_signed,
     listed,
     read_header,
+    refuse_newer,
 )
 from session_controller.backup.outlook import mib
 from session_controller.backup.packs import FOLDER as PACKS
@@ -80,6 +81,7 @@ def _refuse(data: Path, to: Path) -> None:
         raise StoreError(f"{to} is in the data folder; name a folder outside of it")
     if (to / DATABASE).exists() or (to / KEYRING).exists():
         raise StoreError(f"{to} has all backups of a box, or its data; name another folder")
+    refuse_newer(to)
     try:
         public = public_key(read_keyring(data / FOLDER / KEYRING), data)
     except (StoreError, KeyringError):  # whose key is not given to this command

@@ -7,26 +7,30 @@ box, so that a restore need not read everything that the box verified before.
 import base64
 import hashlib
 import json
+import re
 import zlib
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from session_controller.backup.packs import PageMap
-from session_controller.errors import StoreError
+from session_controller.errors import BackupNewerError, StoreError
 from session_controller.security.files import write_private
 
 FOLDER = "backups"
 BACKUP = ".backup"
 _NAME = "handrail-{:%Y%m%dT%H%M%S.%f}Z" + BACKUP
 _MAX_LINE = 16 << 20
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 
 class Listed(BaseModel):
@@ -44,7 +48,9 @@ class Header(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    v: int = 1
+    v: Literal[1] = 1
+    program: str = ""
+    """The version of Handrail that made it, for an older one to name."""
     taken: datetime
     page_size: int
     pages: int
@@ -156,8 +162,32 @@ def _read(path: Path, *, whole: bool) -> tuple[Header, bytes]:
             return header, file.read() if whole else b""
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from None
-    except ValidationError:
+    except ValidationError as error:
+        if (program := _newer_program(line, error)) is not None:
+            raise BackupNewerError(
+                f"{path} was made by a newer version of Handrail ({program}); this one is "
+                f"{version('handrail')}: upgrade it first"
+            ) from None
         raise StoreError(f"{path} is not a backup, or is damaged") from None
+
+
+def _newer_program(line: bytes, error: ValidationError) -> str | None:
+    """Return the version that made a manifest if it says what this one does not know, or None."""
+    if all(one["type"] != "extra_forbidden" and one["loc"] != ("v",) for one in error.errors()):
+        return None
+    named = json.loads(line).get("program")
+    return named if isinstance(named, str) and _VERSION.fullmatch(named) else "of unknown number"
+
+
+def refuse_newer(folder: Path) -> None:
+    """Raise `BackupNewerError` if a newer version of the program made a backup in a folder."""
+    for path in listed(folder):
+        try:
+            read_header(path)
+        except BackupNewerError:
+            raise
+        except StoreError:
+            continue
 
 
 def decoded_files(header: Header) -> dict[str, bytes]:

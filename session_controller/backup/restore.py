@@ -25,7 +25,12 @@ from session_controller.audit.events import BoxEvent, Restored, SessionPurged
 from session_controller.audit.hash_chain import Head, content_hash, follow
 from session_controller.backup.box_secrets import CONFIGURATION_FILES, KEPT_FILES
 from session_controller.backup.by_hand import by_hand
-from session_controller.backup.checking import assemble, document_fault, refuse_unsigned
+from session_controller.backup.checking import (
+    assemble,
+    document_fault,
+    public_key,
+    refuse_unsigned,
+)
 from session_controller.backup.manifest import Header, Manifest, decoded_files, read_manifest
 from session_controller.backup.outlook import ASIDE, replaced
 from session_controller.backup.shelf import names_of
@@ -34,6 +39,7 @@ from session_controller.errors import (
     KeyringError,
     RecoveryKeyError,
     RecoveryKeyNeededError,
+    SignerUnknownError,
     StoreError,
 )
 from session_controller.integrity.configuration import inside
@@ -48,6 +54,7 @@ from session_controller.security.files import make_private_folder, sync_folder, 
 from session_controller.security.keyring import Keyring, keyring_of, read_keyring
 from session_controller.security.keys import LOG, session_key
 from session_controller.security.recovery import RECOVERY_FILE, RecoveryKey, unlock
+from session_controller.security.signer import is_fingerprint_of, signer_fingerprint
 from session_controller.storage.database import (
     DATABASE,
     DOCUMENTS_DRAFT,
@@ -64,6 +71,8 @@ from session_controller.storage.reader import Reader
 from session_controller.storage.rows import act_place, entry_row
 from session_controller.storage.statements import INSERT_EVENT, INSERT_KEY
 
+ANY_SIGNER = "unknown"
+"""In the place of a fingerprint: accept a backup by whatever box."""
 _SIDE_FILES = ("", "-wal", "-shm")
 _WRITE_VERSION, _ROLLBACK_JOURNAL = 18, b"\x01\x01"
 """Of SQLite's file header: how the file is to be written and read."""
@@ -75,17 +84,27 @@ class Restoration:
 
     epoch: int
     sessions: int
+    signed_by: str
+    """The fingerprint of the box that made the backup."""
     replaced: Path | None
     """The folder in which the replaced database is kept, or None if there was none."""
     by_hand: tuple[str, ...]
     """What the box needs and this machine does not have yet, as sentences."""
 
 
-def restore(data: Path, backup: Path, at: datetime, key: RecoveryKey | None = None) -> Restoration:
+def restore(
+    data: Path,
+    backup: Path,
+    at: datetime,
+    key: RecoveryKey | None = None,
+    signed_by: str | None = None,
+) -> Restoration:
     """Restore a backup into a data folder. If interrupted at any point, it can be repeated.
 
-    Raises `StoreBusyError` while a box uses the folder, `StoreError` for a damaged backup, and
-    `RecoveryKeyNeededError` if nothing on this machine opens it.
+    `signed_by` is the fingerprint of the box that must have made it, or `ANY_SIGNER`. Raises
+    `StoreBusyError` while a box uses the folder, `StoreError` for a damaged or forged backup,
+    `RecoveryKeyNeededError` if nothing on this machine opens it, and `SignerUnknownError` if
+    nothing on it knows the box.
     """
     lock = lock_folder(data)
     try:
@@ -93,6 +112,8 @@ def restore(data: Path, backup: Path, at: datetime, key: RecoveryKey | None = No
             manifest = read_manifest(backup)
             keyring = unlock(read_keyring(keyring_of(backup)), data, key)
             refuse_unsigned(backup, manifest, keyring, data)
+            signer = public_key(keyring, data)
+            _refuse_other_signer(signer, keyring, data, signed_by)
             keyring = _without_given_key(keyring, data)
             draft = _Draft(data, backup, manifest, keyring, at)
             epoch, sessions = _prepared(draft, *_known(data))
@@ -108,7 +129,8 @@ def restore(data: Path, backup: Path, at: datetime, key: RecoveryKey | None = No
         sync_folder(data)
     finally:
         os.close(lock)
-    return Restoration(epoch, sessions, replaced, tuple(by_hand(data, keyring, replaced)))
+    missing = tuple(by_hand(data, keyring, replaced))
+    return Restoration(epoch, sessions, signer_fingerprint(signer), replaced, missing)
 
 
 def _known(data: Path) -> tuple[int, set[str]]:
@@ -123,6 +145,44 @@ def _known(data: Path) -> tuple[int, set[str]]:
     return epoch, purged
 
 
+def _refuse_other_signer(
+    public: bytes, keyring: Keyring, data: Path, signed_by: str | None
+) -> None:
+    """Raise `StoreError` if a backup was signed by another box than the one that is expected.
+
+    `signed_by` is the fingerprint that a person typed, or `ANY_SIGNER`. Without it, the data folder
+    must know the box; else `SignerUnknownError` is raised. A recovery key does not tell: whoever
+    has its recipient, which is no secret, can encrypt for it.
+    """
+    if signed_by is None:
+        if not _knows(data, public, keyring):
+            raise SignerUnknownError(
+                "nothing on this machine says which box it must be signed by",
+                sealed=keyring.is_sealed,
+            )
+    elif signed_by != ANY_SIGNER and not is_fingerprint_of(signed_by, public):
+        raise StoreError(
+            f"it was signed by the box {signer_fingerprint(public)}, and not by {signed_by!r}: it "
+            "is of another box, or was forged; do not use it"
+        )
+
+
+def _knows(data: Path, public: bytes, keyring: Keyring) -> bool:
+    """Return whether a data folder is of the box with a public key: by its key, or its log."""
+    try:
+        box = load_box_keys(data)
+        if box is not None and LOG in keyring.keys:
+            box.unwrap(keyring.keys[LOG], LOG)
+            return True
+    except (BoxKeyError, DecryptionError):
+        pass  # the box had another key then
+    known = set[bytes]()
+    for path in (data / DATABASE, *data.glob(f"{ASIDE}*/{DATABASE}")):
+        with suppress(sqlite3.Error, StoreError, ValueError), Reader.without_keys(path) as reader:
+            known |= reader.signing_keys()
+    return public in known
+
+
 _LOGGED_PURGES = "SELECT session FROM events WHERE kind='SessionPurged'"
 
 
@@ -133,6 +193,8 @@ def _refusing(backup: Path) -> Iterator[None]:
         yield
     except (RecoveryKeyNeededError, RecoveryKeyError) as error:
         raise type(error)(f"{backup} cannot be restored: {error}") from None
+    except SignerUnknownError:
+        raise
     except (StoreError, KeyringError) as error:
         raise StoreError(f"{backup} cannot be restored: {error}") from None
 

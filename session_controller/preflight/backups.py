@@ -5,7 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from session_controller.backup.checking import document_fault, refuse_unsigned
-from session_controller.backup.manifest import FOLDER, existing, read_header, read_manifest
+from session_controller.backup.manifest import (
+    FOLDER,
+    existing,
+    read_header,
+    read_manifest,
+    refuse_newer,
+)
 from session_controller.backup.outlook import (
     Outlook,
     forecast,
@@ -17,7 +23,7 @@ from session_controller.backup.outlook import (
 )
 from session_controller.backup.packs import is_whole, pack_path
 from session_controller.backup.shelf import DOCUMENTS, names_of
-from session_controller.errors import KeyringError, StoreError
+from session_controller.errors import BackupNewerError, KeyringError, StoreError
 from session_controller.preflight.database import can_decrypt
 from session_controller.preflight.finding import (
     Finding,
@@ -121,6 +127,11 @@ def _newest(subject: Subject, outlook: Outlook) -> Iterator[Finding]:
         if subject.start.backs_up:
             yield note("backups", "there is none yet", "handrail backup")
         return
+    try:
+        refuse_newer(subject.data / FOLDER)
+    except BackupNewerError as error:
+        yield critical("backups", str(error), "install the newer version of Handrail again")
+        return
     if damaged := outlook.count - len(outlook.headers):
         text = f"{damaged} of {outlook.count} backups are damaged"
         yield critical("backups", text, _damaged(subject))
@@ -159,6 +170,8 @@ def _restorable(subject: Subject) -> Iterator[Finding]:
         if can_decrypt(subject):
             refuse_unsigned(path, manifest, keyring, subject.data)
         packs = [pack_path(subject.data / FOLDER, pack) for pack in manifest.header.packs]
+    except BackupNewerError:
+        return  # said already
     except (StoreError, KeyringError, OSError) as error:
         text = f"the newest backup cannot be restored: {error}"
         yield critical("backup-keys", text, "handrail backup; the next one is complete again")

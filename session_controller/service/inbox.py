@@ -26,6 +26,7 @@ from schemas.wire.devices import PairingClaim, Presence
 from schemas.wire.parse import Unreadable, read_claim, read_command, read_presence, read_request
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.requests import Request
+from schemas.wire.staff import SignOut
 from session_controller.transport.link import Message
 
 _UNAVAILABLE = "This box cannot store anything just now. Nothing is lost: send it again later."
@@ -171,3 +172,10 @@ def receive(site: str, message: Message) -> Received | None:
         case ClaimTopic():
             received = ReceivedClaim(topic, read_claim(payload), message)
     return received
+
+
+def sign_out_of(received: object) -> tuple[ReceivedRequest, SignOut] | None:
+    """Return a request to sign out, which must not wait for the disk; None for all else."""
+    if isinstance(received, ReceivedRequest) and isinstance(received.body, SignOut):
+        return received, received.body
+    return None

@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,9 +31,10 @@ from session_controller.preflight.finding import Finding
 from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
 from session_controller.service.handlers.commands import handle_command
+from session_controller.service.handlers.desks import log_off, sign_out_unstored
 from session_controller.service.handlers.pairing import handle_claim, refuse_claim
 from session_controller.service.handlers.presence import handle_presence, note_seen
-from session_controller.service.handlers.requests import handle_request, refuse_code, shows_code
+from session_controller.service.handlers.requests import refuse_code, shows_code
 from session_controller.service.handlers.timers import everyone_left, follow_clock_jumps, run_timers
 from session_controller.service.handlers.uploads import (
     handle_chunk,
@@ -47,6 +49,7 @@ from session_controller.service.inbox import (
     ReceivedPresence,
     ReceivedRequest,
     receive,
+    sign_out_of,
 )
 from session_controller.service.jobs.background import BackgroundJobs
 from session_controller.service.jobs.delivery import make_delivery_service
@@ -76,6 +79,7 @@ from session_controller.storage.ballast import BALLAST_BYTES, drop_ballast
 from session_controller.storage.commit import GroupCommit
 from session_controller.storage.entities import Person
 from session_controller.storage.store import Store
+from session_controller.storage.transaction import Transaction
 from session_controller.transport.link import Link, Message, Testament
 
 _log = logging.getLogger(__name__)
@@ -168,6 +172,7 @@ class Service:
         self._inspections = Inspections(
             store, self._in_the_stores_turn, self._again, self._not_inspected, inspect
         )
+        self._pins = PinJobs(store.staff_key, self._again)
         self._background = BackgroundJobs(
             self.registry,
             store,
@@ -192,7 +197,7 @@ class Service:
                 findings,
             ),
             self._alerts,
-            PinJobs(store.staff_key, self.submit),
+            self._pins,
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""
@@ -398,20 +403,14 @@ class Service:
             await self._batch([item])
 
     def _held_back(self, item: Item) -> bool:
-        if isinstance(item, Barrier) or not self._backlog.precedes(item):
+        if isinstance(item, Barrier) or not self._backlog.precedes(item) or sign_out_of(item):
             return False
         self._backlog.add(item, self._steady())
         return True
 
     async def _attempt(self, items: Sequence[Item]) -> Exception | None:
         """Handle items in one transaction. Return what kept it from being stored, or None."""
-        work = UnitOfWork(
-            self.registry,
-            self._clock(),
-            self._steady(),
-            self._inspections.found,
-            self._link.last_heard,
-        )
+        work = self._new_work()
         try:
             follow_clock_jumps(work)
             for item in items:
@@ -425,6 +424,15 @@ class Service:
         except Exception as error:  # noqa: BLE001 - it is on disk: handled again it must not be
             self._note_bug(error)
         return None
+
+    def _new_work(self) -> UnitOfWork:
+        return UnitOfWork(
+            self.registry,
+            self._clock(),
+            self._steady(),
+            self._inspections.found,
+            self._link.last_heard,
+        )
 
     async def _commit(self, work: UnitOfWork) -> None:
         """Write to disk what a batch decided. Raises `sqlite3.Error`; then nothing is stored."""
@@ -450,6 +458,7 @@ class Service:
         self._after_commit(self.monitor.activity.record, work)
         self._after_commit(self._apply, work)
         self._after_commit(self._inspections.settle, work)
+        self._after_commit(self._pins.settle, work)
         self._maintenance.owe(work.transaction.purged)
         if work.transaction.purged and not work.scrub_later:
             await self._disk.run(self._maintenance.scrub)
@@ -486,6 +495,7 @@ class Service:
         """Release the PUBACKs of all messages that are not to be handled later."""
         held = {id(message) for one in work.held.values() for message in one.messages}
         held |= {id(received) for _, received in work.later}
+        held |= {id(one) for requests in work.held_for_pins.values() for one in requests}
         for item in items:
             if isinstance(item, Barrier):
                 item.done()
@@ -506,9 +516,25 @@ class Service:
             await self._refuse_for_good(item, error)
         else:
             self._note_disk_error(error)
-            if item is not run_timers:  # that comes every second anyway
+            if item is run_timers:  # that comes every second anyway
+                await self._apply_unstored(log_off)
+            elif asked := sign_out_of(item):
+                await self._apply_unstored(
+                    partial(sign_out_unstored, name=asked[0].sender, request=asked[1])
+                )
+                asked[0].message.done()
+            else:
                 self._backlog.add(item, self._steady())
             self._refuse_overdue()
+
+    async def _apply_unstored(self, sign_out: Job) -> None:
+        """Sign out in memory and on the screen; the log has it once the disk stores."""
+        work = self._new_work()
+        sign_out(work)
+        owed, work.transaction = work.transaction.box_events, Transaction()
+        await self._conclude(work)
+        if owed:
+            self.submit(lambda later: later.transaction.box_events.extend(owed))
 
     def _note_disk_error(self, error: Exception) -> None:
         self.counters["commits_failed"] += 1
@@ -555,6 +581,8 @@ class Service:
         for received in self._backlog.overdue(self._steady()):
             self._say_unavailable(received)
             received.message.give_back()
+            if isinstance(received, ReceivedRequest):
+                self.submit(partial(self._pins.give_up, received=received))
 
     def _say_unavailable(self, received: Received) -> None:
         said = received.rejection()
@@ -624,7 +652,7 @@ class Service:
         if wait_s is None:
             refuse_code(work, request.topic, request.body)
         elif wait_s == 0:
-            handle_request(work, self._store, request.topic, request.body)
+            self._pins.handle(work, self._store, request)
         else:
             work.later.append((wait_s, request))
 

@@ -205,6 +205,10 @@ class UnitOfWork:
     """Front-desk screens whose lobby is published at once: somebody signed in or out."""
     pins: list[PinCheck | NewPin] = field(default_factory=list)
     """PINs that are to be checked or hashed."""
+    held_for_pins: dict[tuple[str, str], list[ReceivedRequest]] = field(default_factory=dict)
+    """By device and id: requests that wait for that; not acknowledged before."""
+    pins_concluded: list[tuple[str, str]] = field(default_factory=list)
+    """Requests that this batch decides by the result."""
     _rate_limit: CodeRateLimit | None = None
 
     @property

@@ -1,6 +1,7 @@
 """A copy of a backup elsewhere: complete, whatever happens while it is made."""
 
 import fcntl
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from session_controller.backup.keeping import Keep, collect, tidy
 from session_controller.backup.manifest import Manifest, listed, read_header, read_manifest
 from session_controller.backup.packs import names, pack_path
 from session_controller.backup.shelf import Shelf, discard_unused, forget_documents, names_of
-from session_controller.errors import StoreError
+from session_controller.errors import BackupNewerError, StoreError
 from session_controller.security.encryption import BoxKeys, Cipher, new_key
 from session_controller.security.keyring import (
     Keyring,
@@ -309,3 +310,41 @@ class _Rooms:
 
     def on(self, _: Path) -> Room:
         return self._rooms[0]
+
+
+def _by_a_newer_version(path: Path, **more: object) -> None:
+    """Write a list as a later version may: with what this one does not know."""
+    line, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(json.dumps({**json.loads(line), **more}).encode() + b"\n" + rest)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"program": "9.1.0", "compressed": True}, "9.1.0"),
+        ({"v": 2}, "0.1.0"),
+        ({"program": "\x1b[2J", "documents": {"lines": 0, "kind": "x"}}, "of unknown number"),
+    ],
+)
+def test_a_backup_by_a_newer_version_is_said_to_be_one(
+    box: Box, stick: Path, more: dict[str, object], named: str
+) -> None:
+    """It is not called damaged, nothing of it is removed, and no copy replaces it."""
+    name = box.take()
+    path, _ = copy_backup(box.data, name, stick)
+    _by_a_newer_version(path, **{"program": "0.1.0", **more})
+    with pytest.raises(BackupNewerError) as newer:
+        read_header(path)
+    text = str(newer.value)
+    assert f"a newer version of Handrail ({named})" in text
+    assert "upgrade it first" in text
+    assert "damaged" not in text
+    before = path.read_bytes()
+    with pytest.raises(BackupNewerError):
+        copy_backup(box.data, box.take(), stick)
+    with pytest.raises(BackupNewerError):
+        tidy(stick, Keep(1, 0, 0, 0), 1 << 30)
+    assert path.read_bytes() == before
+    assert all(
+        pack_path(stick, pack).exists() for pack in json.loads(before.split(b"\n")[0])["packs"]
+    )

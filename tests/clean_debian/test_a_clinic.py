@@ -80,8 +80,11 @@ def installed(machine: Debian, package: Path) -> None:
     machine.type(*commands(HOW_TO / "install.md", "2. Install it", names))
 
 
-def set_up(box: Debian) -> tuple[list[str], str]:
-    """Name the machine, set it up, start it; return links of both screens, and the recovery key."""
+def set_up(box: Debian) -> tuple[list[str], tuple[str, str]]:
+    """Name the machine, set it up, start it; return links of both screens, and what is on paper.
+
+    That is the recovery key, and the fingerprint of the box.
+    """
     install = HOW_TO / "install.md"
     box.type(commands(HOW_TO / "network.md", "The box's name", {})[0])
     names = {"192.168.1.5": NAME, " --no-recovery-key": ""}
@@ -90,10 +93,12 @@ def set_up(box: Debian) -> tuple[list[str], str]:
     links = re.findall(rf"link +(https://{NAME}:{PORT}/\S+)", said)
     key = re.search(r"AGE-SECRET-KEY-1[\sA-Z0-9]+?\n\n", said)
     assert len(links) == 2, said
+    signer = re.search(r"fingerprint of this box: ([A-Z2-7-]{29})", said)
     assert key, said
+    assert signer, said
     start, look, *_ = commands(install, "4. Start it", {})
     box.type(start, look)
-    return links, key[0]
+    return links, (key[0], signer[1])
 
 
 def configure(box: Debian, file: str, wanted: str) -> None:
@@ -137,7 +142,7 @@ def test_a_clinic_from_nothing(
         box = stack.enter_context(Debian(root, tmp_path / "first", share, BOX))
         with tablet.cable(box):
             installed(box, old)
-            links, key = set_up(box)
+            links, paper = set_up(box)
             assert tablet.resolve(NAME) == BOX
             with browser(tablet) as context, pytest.raises(Error, match="ERR_CERT_AUTHORITY"):
                 context.new_page().goto(links[0])
@@ -156,7 +161,7 @@ def test_a_clinic_from_nothing(
         other = stack.enter_context(Debian(root, tmp_path / "second", share, BOX))
         with tablet.cable(other):
             installed(other, old)
-            restore(other, key)
+            restore(other, paper)
             assert completed(other) == done
             with browser(tablet) as context:
                 page = context.new_page()
@@ -182,12 +187,14 @@ def go_back(box: Debian, names: dict[str, str]) -> None:
     assert box.type("handrail --version").strip() == "handrail 0.1.0"
 
 
-def restore(other: Debian, key: str) -> None:
+def restore(other: Debian, paper: tuple[str, str]) -> None:
     """Restore the backup on another machine by the paper, and give by hand what it lists."""
     other.type(commands(HOW_TO / "network.md", "The box's name", {})[0])
+    key, signer = paper
     other.write("/root/key.txt", key)
     restoring, check, look = commands(HOW_TO / "bad-day.md", "The card is dead", {})
-    said = other.type(f"{restoring} --recovery-key-file - < /root/key.txt 2>&1")
+    options = f"--signed-by {signer} --recovery-key-file -"
+    said = other.type(f"{restoring} {options} < /root/key.txt 2>&1")
     listed = re.findall(r"((?:site|listen)\.\w+ = \"[^\"]+\")", said)
     assert len(listed) >= 4, said
     other.type("sudo handrail config create")

@@ -42,6 +42,8 @@ class Typist:
         asks = "restore" in words and "--forget-replaced" not in words
         if asks or words[:3] == ["key", "recovery", "verify"]:  # instead of typing the key
             words += ["--recovery-key-file", self.places["the recovery key"]]
+        if asks:
+            words += ["--signed-by", self.places["the fingerprint"]]
         return self._handrail(*words, *(() if "find" in words else ("--data", self.data)))
 
     def type_all(self, page: str, heading: str) -> list[Ran]:
@@ -65,12 +67,15 @@ def box(handrail: Handrail, tmp_path: Path) -> Typist:
     assert made.code == 0, made.err
     found = re.search(r"AGE-SECRET-KEY-1[\sA-Z0-9]+?\n\n", made.out + made.err)
     assert found
+    signer = re.search(r"fingerprint of this box: ([A-Z2-7-]{29})", made.out + made.err)
+    assert signer
     key.write_text(found[0])
     key.chmod(0o600)
     typist = Typist(handrail, data)
     typist.places = {
         "/mnt/backup/handrail": str(tmp_path / "copy"),
         "the recovery key": str(key),
+        "the fingerprint": signer[1],
     }
     return typist
 

@@ -55,6 +55,11 @@ class Clinic:
         return self.copy
 
     @property
+    def signer(self) -> tuple[str, str]:
+        """The option that names the box, as on the sheet."""
+        return "--signed-by", json.loads(self.run("key", "show", "--json"))["fingerprint"]
+
+    @property
     def secrets(self) -> dict[str, bytes]:
         """What must be nowhere in clear."""
         names = ["box.key", "ehr.token", "tls/box.key"]
@@ -95,12 +100,14 @@ def test_backups_have_no_secret_in_clear(clinic: Clinic, handrail: Handrail) -> 
 
 def test_another_machine_restores_with_the_recovery_key(clinic: Clinic, handrail: Handrail) -> None:
     """All secrets are there again, and the box goes on."""
-    copy, there = clinic.copied(), clinic.data.parent / "there"
+    copy, there, signer = clinic.copied(), clinic.data.parent / "there", clinic.signer
     before = clinic.secrets | {n: (clinic.data / n).read_bytes() for n in ("tls/ca.key",)}
     shutil.rmtree(clinic.data)
-    ran = handrail("restore", copy, "--recovery-key-file", clinic.key, "--data", there, "--json")
+    order = ("restore", copy, "--recovery-key-file", clinic.key, *signer, "--data", there)
+    ran = handrail(*order, "--json")
     assert ran.code == 0, ran.err
     assert ran.json["by_hand"] == []
+    assert ran.json["signed_by"] == signer[1]
     clinic.data = there
     assert clinic.secrets.items() <= before.items()
     assert (there / "tls/ca.key").read_bytes() == before["tls/ca.key"]
@@ -147,13 +154,14 @@ def test_a_wrong_key_changes_nothing(clinic: Clinic, handrail: Handrail, tmp_pat
 
 def test_a_key_is_read_from_standard_input(clinic: Clinic, tmp_path: Path) -> None:
     """So that it comes from a password store without a file."""
-    order = ["restore", clinic.copied(), "--recovery-key-file", "-", "--data", tmp_path / "there"]
+    there = ["--data", str(tmp_path / "there")]
+    order = ["restore", str(clinic.copied()), "--recovery-key-file", "-", *clinic.signer, *there]
     subprocess.run([*PROGRAM, *order], input=clinic.key.read_bytes(), check=True, timeout=60)
 
 
 def test_a_person_is_asked_and_sees_nothing_of_it(clinic: Clinic, tmp_path: Path) -> None:
-    """At a terminal; after a mistyped one again."""
-    copy = clinic.copied()
+    """At a terminal; after a mistyped one again; then for the fingerprint, and never shown it."""
+    copy, (_, signer) = clinic.copied(), clinic.signer
     text = RecoveryKey.read(clinic.key.read_text()).text
     main, terminal = pty.openpty()
     order = [*PROGRAM, "restore", str(copy), "--data", str(tmp_path / "there")]
@@ -167,6 +175,9 @@ def test_a_person_is_asked_and_sees_nothing_of_it(clinic: Clinic, tmp_path: Path
         said += until(main, "while you type): ")
         assert "characters after" in said
         os.write(main, text.lower().encode() + b"\n")
+        said += until(main, "Fingerprint of the box: ")
+        assert signer not in said
+        os.write(main, signer.lower().replace("-", " ").encode() + b"\n")
         said += until(main, "restored 0 sessions")
         assert process.wait(30) == 0
     os.close(main)
@@ -199,7 +210,7 @@ def test_a_new_key_replaces_the_former(clinic: Clinic, handrail: Handrail, tmp_p
     assert shown["opens"] == shown["backups"] == 3
     assert shown["recipient"] == ran.json["recipient"]
     assert shown["verified_at"]
-    there = ("--data", tmp_path / "there")
+    there = ("--data", tmp_path / "there", *clinic.signer)
     assert handrail("restore", copy, "--recovery-key-file", new, *there).code == 1
     assert handrail("restore", copy, "--recovery-key-file", former, *there).code == 0
     assert handrail("restore", copy, "--data", clinic.data).code == 0
@@ -233,6 +244,7 @@ def test_a_box_key_from_outside_is_sealed_too(
     monkeypatch.setenv("HANDRAIL_BOX_KEY", base64.b64encode(key).decode())
     copy = clinic.copied()
     assert clear_in(copy.parent, {"key": key}) == set()
+    signer = clinic.signer
     told = [
         ("given", "pass HANDRAIL_BOX_KEY or the credential", False),
         ("another", "has another one than this backup", True),
@@ -244,7 +256,7 @@ def test_a_box_key_from_outside_is_sealed_too(
             monkeypatch.setenv("HANDRAIL_BOX_KEY", base64.b64encode(b"x" * 32).decode())
         if name == "none":
             monkeypatch.delenv("HANDRAIL_BOX_KEY")
-        paper = () if name == "given" else ("--recovery-key-file", clinic.key)
+        paper = () if name == "given" else ("--recovery-key-file", clinic.key, *signer)
         ran = handrail("restore", copy, *paper, "--data", there, "--json")
         assert ran.code == 0, ran.err
         assert text in ran.json["by_hand"][0]
@@ -323,3 +335,56 @@ def test_the_tool_age_opens_it_as_the_page_says(clinic: Clinic, tmp_path: Path) 
         opener = [age, "-d", "-i", tmp_path / "key"]
         out = subprocess.run(opener, input=encrypted, check=True, capture_output=True).stdout
         assert TOKEN.encode() in base64.b64decode(json.loads(out)["files"]["ehr.token"])
+
+
+def _forge(clinic: Clinic, handrail: Handrail, home: Path, *, sealed: bool) -> Path:
+    """Make a backup of another box, as an attacker who has read the recipient; return its copy."""
+    evil = home / "evil"
+    order = ("device", "enrol", "Desk", "--role", "facility", "--data", evil)
+    assert handrail(*order).code == 0
+    if sealed:
+        shutil.copy(clinic.data / "recovery.json", evil)
+    copy = home / "share" / "box"
+    assert handrail("backup", "--to", copy, "--data", evil).code == 0
+    return copy
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_forged_backup_is_refused(
+    clinic: Clinic, handrail: Handrail, tmp_path: Path, sealed: bool
+) -> None:
+    """Anybody can encrypt for the recipient, or not at all; nobody else can sign as the box."""
+    forged, there = _forge(clinic, handrail, tmp_path, sealed=sealed), tmp_path / "there"
+    order = ("restore", forged, "--recovery-key-file", clinic.key, "--data", there)
+    asked = handrail(*order)
+    assert asked.code == 2
+    assert "--signed-by" in asked.err
+    ran = handrail(*order, *clinic.signer)
+    assert ran.code == 1
+    assert "was forged" in ran.err
+    assert not list(there.glob("*.sqlite")) + list(there.glob("admin.json"))
+    ran = handrail(*order, "--signed-by", "unknown")
+    assert ran.code == 0, ran.err
+    assert f"signed by the box {clinic.signer[1]}" not in ran.err
+
+
+def test_a_forged_backup_in_clear_is_told_from_a_script(
+    clinic: Clinic, handrail: Handrail, tmp_path: Path
+) -> None:
+    """A box that is known needs no fingerprint; an unknown one gets a warning at least."""
+    forged = _forge(clinic, handrail, tmp_path, sealed=False)
+    ran = handrail("restore", forged, "--data", tmp_path / "there")
+    assert ran.code == 0
+    assert "nothing shows which box made it" in ran.err
+    clinic.run("restore", clinic.data / "backups")
+    assert handrail("restore", forged, *clinic.signer, "--data", clinic.data).code == 1
+
+
+def test_the_sheet_has_the_fingerprint(clinic: Clinic, tmp_path: Path) -> None:
+    """As `key show` has it, and what the restore asks for."""
+    sheet = tmp_path / "sheet.html"
+    made = json.loads(
+        clinic.run("key", "recovery", "create", "--force", "--sheet", sheet, "--json")
+    )
+    assert made["fingerprint"] == clinic.signer[1]
+    assert f"<pre>{made['fingerprint']}</pre>" in sheet.read_text()

@@ -330,6 +330,26 @@ async def test_a_webhook(tmp_path: Path) -> None:
     assert "refused" in away.text
 
 
+async def test_a_secret_of_several_lines_is_none(tmp_path: Path) -> None:
+    """It would end its header, and begin another one: nothing is sent, and the file is named."""
+    (tmp_path / "token").write_text("sesame\r\nX-Other: Zorblatt\n")
+    url = f"http://127.0.0.1:{free_port()}/hook"
+    token, password = tmp_path / "token", tmp_path / "token"
+    webhook = AlertSettings(webhook_url=url, webhook_token_file=token)
+    mail = AlertSettings(
+        email_to=("it@clinic.example",),
+        email_from="box@clinic.example",
+        email_server=f"127.0.0.1:{free_port()}",
+        email_username="box",
+        email_password_file=password,
+    )
+    for settings in (webhook, mail):
+        cause = await _sent(settings)
+        assert cause is not None
+        assert "token, password" in cause.text
+        assert "Zorblatt" not in f"{cause}"
+
+
 async def test_mqtt() -> None:
     """Each finding has a topic with its state, retained; a subscriber that comes later sees it."""
     async with running() as broker:

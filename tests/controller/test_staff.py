@@ -1,5 +1,6 @@
 """Persons on shared desks, on a service without sockets."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from schemas.base import Role
-from schemas.topics import InboxTopic, LobbyTopic, RejectionTopic, StateTopic
+from schemas.topics import InboxTopic, LobbyTopic, RejectionTopic, RequestTopic, StateTopic
 from schemas.wire.requests import REQUEST
 from session_controller.integrity.data_folder import told_entries, verify
 from session_controller.security import pins
@@ -653,3 +654,102 @@ async def test_persons_outlive_a_purge(tmp_path: Path) -> None:
     assert [person.name for person in store.persons()] == ["Ana Roe"]
     store.close()
     assert verify(tmp_path / "handrail.sqlite").faults == ()
+
+
+# --- a disk that refuses -----------------------------------------------------------------------
+
+
+def _refuse(stage: Site, *, refuse: bool = True) -> None:
+    """Make the database refuse to store, or store again."""
+    stage.store._db.execute(f"PRAGMA query_only={int(refuse)}")
+
+
+async def _looked_at(stage: Site) -> None:
+    """Wait until each PIN is checked or hashed, and what comes of it was tried."""
+    while True:
+        await stage.service.settled()
+        tasks = stage.service._background._tasks
+        if not tasks:
+            return
+        await asyncio.wait(set(tasks))
+
+
+async def test_a_pin_is_acknowledged_once_it_is_on_disk(tmp_path: Path) -> None:
+    """A new person, a new PIN, and a wrong PIN that counts; each also where it arrives twice."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        orders: tuple[tuple[str, str, dict[str, Any]], ...] = (
+            ("it", "ADD_PERSON", {"name": "Bo Li", "roles": ["it"], "pin": PIN}),
+            ("it", "CHANGE_PERSON", {"person": "ana-roe", "pin": "161803"}),
+            ("desk", "SIGN_IN", {"person": "ana-roe", "pin": WRONG}),
+        )
+        for device, type_, fields in orders:
+            _refuse(stage)
+            said = len(stage.said(InboxTopic(device)))
+            body = {"v": 1, "type": type_, "request_id": "0" * 8 + type_, **fields}
+            topic, payload = RequestTopic(device).under("main"), json.dumps(body).encode()
+            sent = [stage.link.deliver(topic, payload) for _ in range(2)]
+            await _looked_at(stage)
+            assert [one.acknowledged for one in sent] == [0, 0], type_
+            assert len(stage.said(InboxTopic(device))) == said
+            _refuse(stage, refuse=False)
+            await stage.retry()
+            assert [one.acknowledged for one in sent] == [1, 1], type_
+        assert stage.service.registry.persons["bo-li"].roles == ("it",)
+        assert stage.service.registry.persons["ana-roe"].wrong_pins == 1, "and not two"
+        assert len(stage.log("PinRefused")) == 1
+
+
+async def test_a_pin_that_was_given_back_keeps_nobody_out(tmp_path: Path) -> None:
+    """The sender may have gone: the screen takes another one, and the first counts for nothing."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        _refuse(stage)
+        sent = stage.ask("desk", "SIGN_IN", person="ana-roe", pin=WRONG)
+        await _looked_at(stage)
+        await stage.after(seconds=31)
+        await stage.retry()
+        assert (sent.acknowledged, sent.given_back) == (0, 1)
+        _refuse(stage, refuse=False)
+        await stage.retry()
+        assert (await stage.sign_in("ana-roe"))["type"] == "SIGNED_IN"
+        assert stage.log("PinRefused") == []
+
+
+async def test_signing_out_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """At once on the screen, also behind what waits; the log has it when the disk stores again."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.sign_in("ana-roe")
+        _refuse(stage)
+        stage.say("desk", "COVER_SCREEN", covered=True)
+        await stage.service.settled()
+        sent = stage.ask("desk", "SIGN_OUT")
+        await stage.service.settled()
+        assert stage.said(InboxTopic("desk"))[-1]["type"] == "SIGNED_OUT"
+        assert sent.acknowledged == 1
+        assert stage.view()["signed_out"] is True
+        assert VALUE not in json.dumps(stage.view())
+        assert stage.lobby()["sessions"] == []
+        assert stage.lobby()["desk"]["signed_in"] is None
+        _refuse(stage, refuse=False)
+        await stage.retry()
+        entries = stage.log("PersonSignedOut")
+        assert [(e["about"]["subject"], e["about"]["reason"]) for e in entries] == [
+            ("ana-roe", "asked")
+        ]
+    assert verify(tmp_path / "handrail.sqlite").faults == ()
+
+
+async def test_the_log_off_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """Nor does the end of emergency access; each is in the log once."""
+    async with site(tmp_path, staff_log_off=timedelta(minutes=2)) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.sign_in("ana-roe")
+        _refuse(stage)
+        await stage.after(minutes=3)
+        assert stage.view()["signed_out"] is True
+        await stage.after(seconds=1)
+        _refuse(stage, refuse=False)
+        await stage.retry()
+        assert [e["about"]["reason"] for e in stage.log("PersonSignedOut")] == ["no_act"]

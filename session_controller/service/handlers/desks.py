@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
+from schemas.base import Role
 from schemas.topics import InboxTopic
 from schemas.wire import requests as r
 from schemas.wire import staff as s
@@ -198,6 +199,14 @@ def sign_out_asked(work: UnitOfWork, _: Store, device: Device, request: s.SignOu
     """Sign out whoever is signed in."""
     sign_out(work, device.device, "asked")
     return s.SignedOut(request_id=request.request_id)
+
+
+def sign_out_unstored(work: UnitOfWork, name: str, request: s.SignOut) -> None:
+    """Sign out whoever is signed in, and answer, without anything of the database."""
+    device = work.device(name)
+    if device is not None and device.role is Role.FACILITY and device.revoked_at is None:
+        sign_out(work, name, "asked")
+        work.say(InboxTopic(name), s.SignedOut(request_id=request.request_id))
 
 
 def sign_out(work: UnitOfWork, device: str, why: Why) -> None:

@@ -124,8 +124,14 @@ def channels(settings: AlertSettings, site: str) -> list[Channel]:
 
 
 def _secret(file: Path | None) -> str | None:
-    """Return the content of a file with a password or token. Raises `OSError`, `ValueError`."""
-    return file.read_text().strip() if file else None
+    """Return the content of a file with a password or token. Raises `OSError`, `ValueError`.
+
+    A line break in it would end the header that it is sent in.
+    """
+    secret = file.read_text().strip() if file else None
+    if secret is not None and not secret.isprintable():
+        raise ValueError("a secret is one line")
+    return secret
 
 
 class Mail:
@@ -192,6 +198,8 @@ def _refused(code: int) -> Cause:
 
 
 def _failed(error: Exception) -> Cause:
+    if isinstance(error, ValueError):
+        return cause_of(Reason.NO_SECRET)
     return cause_of(reason_of(error) if isinstance(error, OSError) else Reason.CUT)
 
 
