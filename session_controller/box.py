@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
+from schemas.wire.parse import build_readers
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.backup.off_box import Copies, CopyPlan
 from session_controller.data_folder import BOX_FILE
@@ -237,6 +238,7 @@ class Box:
         if self.settings.deliver:  # not of a box that one command starts for itself
             self._tasks.append(asyncio.create_task(self._checks.keep()))
             self._tasks.append(asyncio.create_task(self._keep_ballast()))
+            self._tasks.append(asyncio.create_task(asyncio.to_thread(build_readers)))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))

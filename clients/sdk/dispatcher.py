@@ -4,9 +4,7 @@ import logging
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Generic
-
-from pydantic import Field, TypeAdapter
+from typing import Any, Generic
 
 from clients.sdk.credential import Credential
 from clients.sdk.errors import Closed, Refused
@@ -23,6 +21,7 @@ from clients.sdk.session import SessionState, Settled, V
 from schemas import topics
 from schemas.questionnaire.load import Flow
 from schemas.topics import CommandTopic, FlowTopic, RequestTopic, Topic, UploadTopic
+from schemas.wire.by_type import ByType
 from schemas.wire.commands import Command
 from schemas.wire.devices import Assignment, ControllerStatus, Lobby
 from schemas.wire.rejections import Rejection
@@ -30,9 +29,7 @@ from schemas.wire.requests import Answer, Request, Sync
 
 _log = logging.getLogger(__name__)
 
-_REPLY: TypeAdapter[Answer | Rejection] = TypeAdapter(
-    Annotated[Answer | Rejection, Field(discriminator="type")]
-)
+_REPLY: ByType[Answer | Rejection] = ByType(Answer | Rejection)
 
 
 class Exchange(Generic[V]):
