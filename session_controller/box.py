@@ -31,6 +31,7 @@ from session_controller.errors import CertificateError, KeyringError
 from session_controller.preflight.subject import StartOptions
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
+from session_controller.security.tls_files import TlsFiles
 from session_controller.service.authentication import role_of
 from session_controller.service.handlers.admins import enrol_admins, load_admins
 from session_controller.service.handlers.flows import add_examples
@@ -92,17 +93,6 @@ class EmbeddedBroker(Protocol):
 
     def last_heard(self, client_id: str) -> Heard | None:
         """Return from where and when a client was last heard, or None if it is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """The embedded broker's certificate and key, and the CAs of accepted clients, in PEM."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-    own: bool = False
-    """Whether the box made them, and renews them."""
 
 
 @dataclass(frozen=True, slots=True)
