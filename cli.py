@@ -186,7 +186,7 @@ def serve(
     from session_controller.backup.off_box import forget_copies
     from session_controller.box import Box, BoxSettings
     from session_controller.preflight.checks import refusals, subject_of
-    from session_controller.preflight.subject import start_options
+    from session_controller.preflight.start_options import start_options
     from session_controller.storage.site import settle
 
     def read() -> "Configured":

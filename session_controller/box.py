@@ -28,7 +28,7 @@ from session_controller.discovery.announcement import (
 )
 from session_controller.discovery.whereabouts import Whereabouts
 from session_controller.errors import CertificateError, KeyringError
-from session_controller.preflight.subject import StartOptions
+from session_controller.preflight.start_options import StartOptions
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
 from session_controller.security.tls_files import TlsFiles

@@ -55,7 +55,7 @@ def check(found: "Configured", data: Path) -> None:
 def check_addresses(found: "Configured") -> None:
     """Check that the box can listen on all addresses at once. Raises `Failure`."""
     from session_controller.preflight.network import shared_port
-    from session_controller.preflight.subject import start_options
+    from session_controller.preflight.start_options import start_options
 
     if shared := shared_port(start_options(found.sections).listen):
         raise Failure("; ".join(shared), USAGE)
