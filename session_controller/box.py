@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from schemas.access import Access, access_rules, controller_user
+from schemas.wire.parse import build_readers
 from session_controller.backup.backups import BackupPlan, Backups
 from session_controller.backup.off_box import Copies, CopyPlan
 from session_controller.data_folder import BOX_FILE
@@ -27,9 +28,10 @@ from session_controller.discovery.announcement import (
 )
 from session_controller.discovery.whereabouts import Whereabouts
 from session_controller.errors import CertificateError, KeyringError
-from session_controller.preflight.subject import StartOptions
+from session_controller.preflight.start_options import StartOptions
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
+from session_controller.security.tls_files import TlsFiles
 from session_controller.service.authentication import role_of
 from session_controller.service.handlers.admins import enrol_admins, load_admins
 from session_controller.service.handlers.flows import add_examples
@@ -91,17 +93,6 @@ class EmbeddedBroker(Protocol):
 
     def last_heard(self, client_id: str) -> Heard | None:
         """Return from where and when a client was last heard, or None if it is away."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """The embedded broker's certificate and key, and the CAs of accepted clients, in PEM."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-    own: bool = False
-    """Whether the box made them, and renews them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +228,7 @@ class Box:
         if self.settings.deliver:  # not of a box that one command starts for itself
             self._tasks.append(asyncio.create_task(self._checks.keep()))
             self._tasks.append(asyncio.create_task(self._keep_ballast()))
+            self._tasks.append(asyncio.create_task(asyncio.to_thread(build_readers)))
         if self._certificate is not None and self._broker is not None:
             reload = self._broker.reload_certificates
             self._tasks.append(asyncio.create_task(self._certificate.keep(reload)))

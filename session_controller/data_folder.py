@@ -17,6 +17,8 @@ DELIVERY_FILE = "delivery.json"
 """The destinations of completed sessions."""
 REHEARSAL_LOCK = "rehearsal.lock"
 """Locked by simulations: what rehearses while none holds it was left by one that was killed."""
+DOCUMENTS_FOLDER = "documents"
+"""The folder of the documents."""
 CONFIGURATION_FILE = "handrail.toml"
 """The configuration, if it is not elsewhere."""
 SLOTS = tuple(f"admin-{n}" for n in range(1, 9))

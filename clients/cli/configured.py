@@ -14,9 +14,9 @@ from session_controller.errors import ConfigurationError
 if TYPE_CHECKING:
     from session_controller.backup.backups import BackupPlan
     from session_controller.backup.off_box import CopyPlan
-    from session_controller.box import TlsFiles
     from session_controller.configuration.reading import Configured
     from session_controller.configuration.sections import Sections
+    from session_controller.security.tls_files import TlsFiles
     from session_controller.service.monitoring.alert_channels import AlertSettings
     from session_controller.settings import Settings
 
@@ -55,7 +55,7 @@ def check(found: "Configured", data: Path) -> None:
 def check_addresses(found: "Configured") -> None:
     """Check that the box can listen on all addresses at once. Raises `Failure`."""
     from session_controller.preflight.network import shared_port
-    from session_controller.preflight.subject import start_options
+    from session_controller.preflight.start_options import start_options
 
     if shared := shared_port(start_options(found.sections).listen):
         raise Failure("; ".join(shared), USAGE)
@@ -63,20 +63,20 @@ def check_addresses(found: "Configured") -> None:
 
 def check_files(found: "Configured", data: Path) -> None:
     """Check what the keys of TLS, metrics and alerts mean, with their files. Raises `Failure`."""
-    from broker import Tls, tls_problem
-
     tls = tls_files(found.sections, data)
-    # The box makes its own ones again if they cannot be used.
-    if (
-        tls
-        and not tls.own
-        and (problem := tls_problem(Tls(tls.certificate, tls.key, tls.client_ca)))
-    ):
-        raise Failure(f"cannot use TLS: {problem}", USAGE)
-    if tls and tls.own and (problem := _ca_problem(tls.client_ca)):
+    if tls and (problem := _tls_problem(tls)):
         raise Failure(f"cannot use TLS: {problem}", USAGE)
     metrics_token(found.sections.metrics.token_file)
     alerts_of(found.sections)
+
+
+def _tls_problem(tls: "TlsFiles") -> str | None:
+    """Return why the files of TLS cannot be used, or None."""
+    if tls.own:  # the box makes its certificate again if it cannot be used
+        return _ca_problem(tls.client_ca)
+    from broker import Tls, tls_problem
+
+    return tls_problem(Tls(tls.certificate, tls.key, tls.client_ca))
 
 
 def _ca_problem(file: Path | None) -> str | None:
@@ -98,8 +98,8 @@ def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
 
     Raises `Failure` for an invalid combination, which names the options of the keys.
     """
-    from session_controller.box import TlsFiles
     from session_controller.security.own_tls import OwnTls
+    from session_controller.security.tls_files import TlsFiles
 
     tls, redirect, own = found.tls, found.listen.http_redirect, OwnTls(data)
     given = tls.certificate or tls.key or tls.client_ca

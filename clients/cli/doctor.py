@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -130,6 +129,8 @@ def _status(url: str, credential: object) -> StatusShown:
 
 def box_findings(ask: Callable[[], StatusShown]) -> Iterator[Finding]:
     """Yield whether the controller of a running box answers and stores, and is of this version."""
+    from importlib.metadata import version
+
     from clients.sdk.errors import HandrailError
 
     try:

@@ -61,7 +61,7 @@ def _inaccessible(error: OSError, data: Path) -> str:
 
 
 def _way_back(data: Path) -> str:
-    from session_controller.backup.upgrading import way_back
+    from session_controller.backup.upgrade_outlook import way_back
 
     found = way_back(data)
     return f": `handrail restore {found} --data {data}`" if found else ""

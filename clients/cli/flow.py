@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from clients.sdk.admin import AdminClient
     from schemas.questionnaire.model import Flow, Item
-    from schemas.wire.requests import FlowAdded, PatientFields
+    from schemas.wire.patient_fields import PatientFields
+    from schemas.wire.requests import FlowAdded
 
 app = typer.Typer(
     help="Add, check and list flows (FHIR R4 Questionnaires).",
@@ -99,7 +100,7 @@ def add(
     Adding it again with --mapping replaces its mapping, also for existing sessions; without, the
     mapping of the earlier version is kept.
     """
-    from schemas.wire.requests import PatientFields
+    from schemas.wire.patient_fields import PatientFields
 
     if mapping is not None and without_mapping:
         raise Failure("pass --mapping or --without-mapping, not both", USAGE)
@@ -235,7 +236,7 @@ def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = Fals
 
 def _patient_fields(flow: "Flow", mapping: "Mapping[str, Any] | None") -> "PatientFields":
     """Return which questions of a flow say who the patient is, as a delivery would read them."""
-    from schemas.wire.requests import PatientFields
+    from schemas.wire.patient_fields import PatientFields
     from session_controller.export.fhir import MappingError, new_mapping, yields
 
     try:

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -49,7 +48,12 @@ def reference(
 ) -> None:
     """Print this reference of all commands as Markdown."""
     root = context.find_root().command
-    sys.stdout.write(manual_page(root, version("handrail")) if man else command_reference(root))
+    if man:
+        from importlib.metadata import version
+
+        sys.stdout.write(manual_page(root, version("handrail")))
+    else:
+        sys.stdout.write(command_reference(root))
 
 
 def command_reference(root: Any) -> str:

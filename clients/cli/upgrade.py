@@ -38,8 +38,6 @@ def upgrade(
 
     Stop the box first. With --check, only say what would be done; a box may be running.
     """
-    from session_controller.backup.upgrading import upgrade as migrate
-
     if check and without_backup:
         raise Failure("pass --check or --without-backup, not both", USAGE)
     if not data.is_dir():
@@ -47,6 +45,8 @@ def upgrade(
     if check:
         _check(data, as_json=as_json)
         return
+    from session_controller.backup.upgrading import upgrade as migrate
+
     with explaining(data):
         done = migrate(data, back_up=not without_backup)
     if as_json:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,10 +30,12 @@ from clients.sdk.trust import tls_for
 from schemas import topics
 from schemas.base import Wire, rfc3339
 from schemas.limits import limit_of
-from schemas.questionnaire.load import Flow
 from schemas.wire.commands import Command
 from schemas.wire.devices import Presence
 from schemas.wire.requests import Answer, LeaveSession, Request, SessionLeft, Sync, Synced
+
+if TYPE_CHECKING:
+    from schemas.questionnaire.load import Flow
 
 _T = TypeVar("_T")
 
@@ -241,11 +243,11 @@ class Client(Generic[V]):
             if over or self._notifier.closed:
                 return
 
-    def flow(self, flow_ref: str, timeout: float | None = DEFAULT_TIMEOUT) -> Flow:
+    def flow(self, flow_ref: str, timeout: float | None = DEFAULT_TIMEOUT) -> "Flow":
         """Return a flow; the first call waits for it, later ones read the cache."""
         return self.pending_flow(flow_ref).result(timeout)
 
-    def pending_flow(self, flow_ref: str) -> Pending[Flow]:
+    def pending_flow(self, flow_ref: str) -> "Pending[Flow]":
         """Request a flow without waiting."""
         return self._exchange.want_flow(flow_ref)
 

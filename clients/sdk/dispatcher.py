@@ -4,9 +4,7 @@ import logging
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Generic
-
-from pydantic import Field, TypeAdapter
+from typing import TYPE_CHECKING, Any, Generic
 
 from clients.sdk.credential import Credential
 from clients.sdk.errors import Closed, Refused
@@ -21,18 +19,19 @@ from clients.sdk.pending import Pending
 from clients.sdk.requests import Asking, new_id, settle
 from clients.sdk.session import SessionState, Settled, V
 from schemas import topics
-from schemas.questionnaire.load import Flow
 from schemas.topics import CommandTopic, FlowTopic, RequestTopic, Topic, UploadTopic
+from schemas.wire.by_type import ByType
 from schemas.wire.commands import Command
 from schemas.wire.devices import Assignment, ControllerStatus, Lobby
 from schemas.wire.rejections import Rejection
 from schemas.wire.requests import Answer, Request, Sync
 
+if TYPE_CHECKING:
+    from schemas.questionnaire.load import Flow
+
 _log = logging.getLogger(__name__)
 
-_REPLY: TypeAdapter[Answer | Rejection] = TypeAdapter(
-    Annotated[Answer | Rejection, Field(discriminator="type")]
-)
+_REPLY: ByType[Answer | Rejection] = ByType(Answer | Rejection)
 
 
 class Exchange(Generic[V]):
@@ -108,7 +107,7 @@ class Exchange(Generic[V]):
         with self._notifier.changed:
             self._asking.forget(request.request_id)
 
-    def want_flow(self, flow_ref: str) -> Pending[Flow]:
+    def want_flow(self, flow_ref: str) -> "Pending[Flow]":
         """Subscribe to a retained flow, unless it is cached."""
         pending: Pending[Flow] = Pending(self._loop)
         if not self._flows.here(flow_ref, pending):

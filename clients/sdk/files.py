@@ -1,7 +1,6 @@
 """Files with secrets or patient data: readable by the owner only, synced to disk."""
 
 import os
-import secrets
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -9,7 +8,7 @@ PRIVATE = 0o600
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file atomically with mode 0600, and sync it to disk."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
         with os.fdopen(descriptor, "wb") as file:

@@ -1,9 +1,12 @@
 """Cache of parsed flows without expiry: a `flow_ref` always means the same flow."""
 
 import threading
+from typing import TYPE_CHECKING
 
 from clients.sdk.pending import Pending
-from schemas.questionnaire.load import Flow, load_flow
+
+if TYPE_CHECKING:
+    from schemas.questionnaire.load import Flow
 
 
 class FlowCache:
@@ -13,13 +16,15 @@ class FlowCache:
         self._lock = threading.Lock()
         self._flows: dict[str, Flow] = {}
 
-    def get(self, flow_ref: str) -> Flow | None:
+    def get(self, flow_ref: str) -> "Flow | None":
         """Return a cached flow, or None if absent."""
         with self._lock:
             return self._flows.get(flow_ref)
 
-    def put(self, flow_ref: str, payload: bytes) -> Flow:
+    def put(self, flow_ref: str, payload: bytes) -> "Flow":
         """Parse a flow and cache it. Raises FlowError."""
+        from schemas.questionnaire.load import load_flow  # noqa: PLC0415 - for clients of flows
+
         found = self.get(flow_ref)
         if found is None:
             found = load_flow(payload)
@@ -36,7 +41,7 @@ class FlowOrders:
         self._lock = threading.Lock()
         self._orders: dict[str, list[Pending[Flow]]] = {}
 
-    def here(self, flow_ref: str, pending: Pending[Flow]) -> bool:
+    def here(self, flow_ref: str, pending: "Pending[Flow]") -> bool:
         """Resolve with a cached flow, or queue the request; return whether the flow was cached."""
         with self._lock:
             found = self._flow_cache.get(flow_ref)
@@ -54,7 +59,7 @@ class FlowOrders:
         for pending in waiting:
             pending.settle(flow)
 
-    def waiting(self) -> list[Pending[Flow]]:
+    def waiting(self) -> "list[Pending[Flow]]":
         """Return all pending requests."""
         with self._lock:
             return [pending for pendings in self._orders.values() for pending in pendings]

@@ -16,11 +16,14 @@ from clients.sdk.network.loop import NetworkLoop
 from clients.sdk.trust import tls_for
 from schemas import topics
 from schemas.access import PAIRING_PREFIX, PAIRING_USER
+from schemas.base import DEFERRED
 from schemas.topics import ClaimTopic, GrantTopic
 from schemas.wire.devices import PairingClaim, PairingGrant
 from schemas.wire.rejections import Rejection
 
-_REPLY: TypeAdapter[PairingGrant | Rejection] = TypeAdapter(PairingGrant | Rejection)
+_REPLY: TypeAdapter[PairingGrant | Rejection] = TypeAdapter(
+    PairingGrant | Rejection, config=DEFERRED
+)
 
 
 def pair(

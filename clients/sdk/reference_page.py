@@ -161,7 +161,9 @@ def _annotations(of: Any) -> dict[str, str]:
 
 
 def _written(annotation: ast.expr) -> str:
-    """Return an annotation without the one-letter names that its module has for others."""
+    """Return an annotation without quotes and the one-letter names its module has for others."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = ast.parse(annotation.value, mode="eval").body
     return re.sub(r"\b[a-z]\.(?=[A-Z])", "", ast.unparse(annotation))
 
 

@@ -4,12 +4,17 @@
 `./run handrail schema --write docs/protocol` does, and a test compares.
 """
 
+import ast
+import inspect
 import json
 from collections.abc import Iterator
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+from pydantic_core.core_schema import ModelSchema
 
 from schemas.base import VERSION
 from schemas.spec.asyncapi import asyncapi
@@ -78,8 +83,44 @@ def json_schemas() -> Json:
     }
 
 
+class _Described(GenerateJsonSchema):
+    """Describes each key by the docstring of its attribute.
+
+    `use_attribute_docstrings` of pydantic would read the source at each import of the models.
+    """
+
+    def model_schema(self, schema: ModelSchema) -> Json:
+        made = super().model_schema(schema)
+        for name, text in _attribute_docstrings(schema["cls"]).items():
+            made["properties"][name]["description"] = text
+        return made
+
+
+def _attribute_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstrings below the attributes of a model and of its bases."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if issubclass(one, BaseModel) and one is not BaseModel:
+            (source,) = ast.parse(dedent(inspect.getsource(one))).body
+            found |= dict(_docstrings_in(source))
+    return found
+
+
+def _docstrings_in(source: ast.stmt) -> Iterator[tuple[str, str]]:
+    body = source.body if isinstance(source, ast.ClassDef) else []
+    for before, after in pairwise(body):
+        match before, after:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, inspect.cleandoc(text)
+
+
 def _definitions() -> dict[str, Json]:
-    _, bundle = models_json_schema(list(_models()), ref_template="#/$defs/{model}")
+    _, bundle = models_json_schema(
+        list(_models()), ref_template="#/$defs/{model}", schema_generator=_Described
+    )
     found: dict[str, Json] = bundle["$defs"]
     return found
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from schemas.base import (
+    DEFERRED,
     ONE_LINE,
     AnyJson,
     CommandId,
@@ -297,5 +298,7 @@ PatientCommand = (
 )
 Command = FacilityCommand | PatientCommand
 
-COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="type")])
+COMMAND: TypeAdapter[Command] = TypeAdapter(
+    Annotated[Command, Field(discriminator="type")], config=DEFERRED
+)
 """Parses any command from JSON."""

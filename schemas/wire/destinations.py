@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.base import Identifier, Versioned, Wire, absent
+from schemas.base import DEFERRED, Identifier, Versioned, Wire, absent
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f]+$")]
 """A path on the box; a relative one is relative to the data folder."""
@@ -216,5 +216,5 @@ class Destinations(Versioned, extra="forbid"):
         return next((each for each in self.destinations if each.name == name), None)
 
 
-DESTINATION: TypeAdapter[Destination] = TypeAdapter(Destination)
+DESTINATION: TypeAdapter[Destination] = TypeAdapter(Destination, config=DEFERRED)
 """Parses any destination."""

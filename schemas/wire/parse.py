@@ -59,6 +59,12 @@ def read_status(payload: bytes) -> ControllerStatus | Unreadable:
     return _read(_STATUS, payload)
 
 
+def build_readers() -> None:
+    """Build what reads payloads, in any thread; otherwise the first payload of each kind waits."""
+    for adapter in (COMMAND, REQUEST, _PRESENCE, _CLAIM, _STATUS):
+        adapter.rebuild()
+
+
 def _read(adapter: TypeAdapter[_T], payload: bytes) -> _T | Unreadable:
     try:
         found: _T = adapter.validator.validate_json(payload)

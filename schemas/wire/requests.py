@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import (
     DAY_PATTERN,
+    DEFERRED,
     AnyJson,
     FieldId,
     Identifier,
@@ -17,10 +18,12 @@ from schemas.base import (
     Wire,
     absent,
 )
+from schemas.wire.by_type import ByType
 from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
 from schemas.wire.devices import DeviceName, Label, LobbyLine, Room
 from schemas.wire.exports import RecordAnswer, RecordRequest
+from schemas.wire.patient_fields import PatientFields
 from schemas.wire.purging import MAX_NAMED, PreviewPurge, PurgePreview
 from schemas.wire.request_base import AnswerBase, RequestBase
 from schemas.wire.staff import StaffAnswer, StaffRequest
@@ -316,7 +319,9 @@ Request = (
     | DeliveryRequest
     | StaffRequest
 )
-REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
+REQUEST: TypeAdapter[Request] = TypeAdapter(
+    Annotated[Request, Field(discriminator="type")], config=DEFERRED
+)
 """Parses any request from JSON."""
 
 
@@ -459,14 +464,6 @@ class FlowLine(Wire):
     title: str
     steps: int
     added_at: Timestamp
-
-
-class PatientFields(Wire):
-    """The questions of a flow that say who the patient is, by linkId; empty where none does."""
-
-    name: tuple[str, ...]
-    birth_date: tuple[str, ...]
-    gender: tuple[str, ...]
 
 
 class FlowAdded(AnswerBase):
@@ -635,5 +632,5 @@ Answer = (
     | DeliveryAnswer
     | StaffAnswer
 )
-ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
+ANSWER: ByType[Answer] = ByType(Answer)
 """Parses any answer from JSON."""

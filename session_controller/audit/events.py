@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
-from schemas.base import Role
+from schemas.base import DEFERRED, Role
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.staff import StaffRole
 from session_controller.engine.events import FactBase
@@ -243,4 +243,6 @@ BoxEvent = (
     | EmergencyAccessBegun
     | EmergencyAccessReviewed
 )
-ACT: TypeAdapter[BoxEvent] = TypeAdapter(Annotated[BoxEvent, Field(discriminator="type")])
+ACT: TypeAdapter[BoxEvent] = TypeAdapter(
+    Annotated[BoxEvent, Field(discriminator="type")], config=DEFERRED
+)

@@ -242,7 +242,7 @@ class _Draft:
             file.write(_ROLLBACK_JOURNAL)  # a single file, until the box opens it
         self._write_documents(purged)
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
-            refuse_newer_schema(Database(db))
+            refuse_newer_schema(Database(db, execute_plugins=False))
             # A draft that is interrupted is made again: it needs no journal.
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "secure_delete=ON"):
                 db.execute(f"PRAGMA {pragma}")

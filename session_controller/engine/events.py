@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
 
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
 
-from schemas.base import Role
+from schemas.base import DEFERRED, Role
 from schemas.wire.commands import Strokes
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine.state import Covers, StoredDocument
@@ -372,7 +372,7 @@ Fact = (
     | UploadFinished
     | CommandRefused
 )
-FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="type")])
+FACT: TypeAdapter[Fact] = TypeAdapter(Annotated[Fact, Field(discriminator="type")], config=DEFERRED)
 
 
 class Event(NamedTuple):

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import ClassVar, TypedDict, Unpack
 
 from pydantic import JsonValue, SerializeAsAny
 
-from schemas.base import Role
+from schemas.base import DEFERRED, Role
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import CoversScope, DocumentStatus, SessionStatus, SignatureStatus
 
@@ -171,6 +171,7 @@ class StateChanges(TypedDict, total=False):
 class SessionState:
     """A session after its last event. Mappings are replaced, never mutated."""
 
+    __pydantic_config__: ClassVar = DEFERRED
     session: str
     flow_ref: str
     label: str | None

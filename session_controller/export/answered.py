@@ -12,14 +12,12 @@ from schemas.questionnaire.model import FieldKind, Flow, Item, Json
 from session_controller.engine.evidence import SignatureEvidence
 from session_controller.engine.session import Session, standing
 from session_controller.engine.state import SessionState
+from session_controller.export.answer import Answer
 from session_controller.export.record import ChainHead, Record, RecordDocument
 from session_controller.forms.assessment import Assessment, assess
 from session_controller.forms.field_status import DECLINED_BEFORE
 from session_controller.forms.layout import Node
 from session_controller.forms.response import answers_to
-
-Answer = Mapping[str, Json]
-"""A FHIR answer: `value[x]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +149,3 @@ def unsigned(flow: Flow, state: SessionState) -> Entered:
         software="",
     )
     return Entered(record, Session.of(flow, state).assessment)
-
-
-def text_of(answer: Answer) -> str:
-    """Return an answer as text, as a screen would show it."""
-    ((key, value),) = ((k, v) for k, v in answer.items() if k.startswith("value"))
-    if key == "valueCoding":
-        return str(value.get("display") or value.get("code") or "")
-    if key == "valueReference":
-        return str(value.get("display") or value.get("reference") or "")
-    if key == "valueQuantity":
-        return " ".join(str(value[part]) for part in ("value", "unit") if part in value)
-    if key == "valueAttachment":
-        return str(value.get("title") or value.get("contentType") or "")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

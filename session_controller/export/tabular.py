@@ -18,7 +18,8 @@ from session_controller.engine.coverage import Covered
 from session_controller.engine.evidence import Reading, SignatureEvidence
 from session_controller.engine.field_history import FieldChange
 from session_controller.engine.state import Identification
-from session_controller.export.answered import Entered, EnteredField, entered, text_of
+from session_controller.export.answer import text_of
+from session_controller.export.answered import Entered, EnteredField, entered
 from session_controller.export.record import Record, RecordDocument
 
 FORMAT = "handrail-record"

@@ -32,8 +32,8 @@ from session_controller.preflight.options import (
 from session_controller.preflight.recovery import recovery_findings
 from session_controller.preflight.rows import needed_row_findings, row_findings
 from session_controller.preflight.staff import staff_findings
+from session_controller.preflight.start_options import StartOptions
 from session_controller.preflight.subject import (
-    StartOptions,
     Subject,
     is_locked,
     known_start_options,

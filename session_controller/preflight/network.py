@@ -5,11 +5,15 @@ import socket
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from itertools import combinations
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from session_controller.preflight.finding import Finding, critical, ok, warning
-from session_controller.preflight.subject import Address, Subject
+from session_controller.preflight.start_options import Address
 from session_controller.security.own_tls import OwnTls
+
+if TYPE_CHECKING:
+    from session_controller.preflight.subject import Subject
 
 _WITHIN_S = 3.0
 _ALL = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared, not bound
@@ -36,7 +40,7 @@ def _overlap(one: str, other: str) -> bool:
         return is_loopback(one) == is_loopback(other)
 
 
-def network_findings(subject: Subject) -> Iterator[Finding]:
+def network_findings(subject: "Subject") -> Iterator[Finding]:
     """Yield what keeps screens from connecting, and what others could read on the network."""
     yield from _clear_text(subject)
     if subject.start.broker is not None:
@@ -48,7 +52,7 @@ def network_findings(subject: Subject) -> Iterator[Finding]:
         yield from taken or [ok("ports", "all addresses are free")]
 
 
-def _clear_text(subject: Subject) -> Iterator[Finding]:
+def _clear_text(subject: "Subject") -> Iterator[Finding]:
     start = subject.start
     tls = start.certificate is not None or (not start.tls_off and OwnTls(subject.data).exists)
     if start.broker is not None:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from session_controller.backup.outlook import mib
-from session_controller.backup.upgrading import Cost, cost_of, way_back
+from session_controller.backup.upgrade_outlook import Cost, cost_of, way_back
 from session_controller.errors import StoreError
 from session_controller.preflight.finding import Finding, Level
 from session_controller.storage.database import Schema, newer_in_words, schema_of

@@ -107,7 +107,7 @@ def open_database(folder: Path, outdated: Outdated = Outdated.REFUSE) -> Databas
     try:
         refuse_unusable(folder)
         discard_drafts(folder)
-        db = Database(_connect(path))
+        db = Database(_connect(path), execute_plugins=False)
         try:
             _bring_up_to_date(db, folder, outdated)
         except BaseException:
@@ -142,14 +142,16 @@ def schema_of(folder: Path) -> Schema:
         return Schema()
     try:
         with closing(connect_to_read(path)) as connection:
-            return _schema(Database(connection))
+            return _schema(Database(connection, execute_plugins=False))
     except sqlite3.Error as error:
         kind = StoreDamagedError if is_damage(error) else StoreError
         raise kind(f"{path} cannot be read ({error})") from error
 
 
 def _schema(db: Database) -> Schema:
-    known = [migration.name for migration in SCHEMA.pending(Database(memory=True))]
+    known = [
+        migration.name for migration in SCHEMA.pending(Database(memory=True, execute_plugins=False))
+    ]
     applied = tuple(migration.name for migration in SCHEMA.applied(db))
     pending = tuple(name for name in known if name not in applied) if _is_in_use(db) else ()
     newer = tuple(name for name in applied if name not in known)
@@ -185,7 +187,7 @@ def refuse_unusable(folder: Path) -> None:
             raise StoreDamagedError(f"{path} is missing, although this folder has been in use")
         return
     with closing(connect_to_read(path)) as connection:
-        db = Database(connection)
+        db = Database(connection, execute_plugins=False)
         large = path.stat().st_size > _LOOK_AT_ALL
         for table in _BOUNDED if large else ("",):
             wanted = f"('{table}')" if table else ""

@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 from schemas.base import is_identifier
 from session_controller import failpoints
+from session_controller.data_folder import DOCUMENTS_FOLDER
 from session_controller.failpoints import Point
 from session_controller.security.encryption import Cipher
 from session_controller.security.files import make_private_folder, sync_folder, write_private
@@ -33,7 +34,7 @@ from session_controller.storage.segments import (
     seal_segment,
 )
 
-FOLDER = "documents"
+FOLDER = DOCUMENTS_FOLDER
 _NAME = re.compile("[0-9a-f]{64}")
 _PART = ".part"
 

@@ -103,7 +103,7 @@ class Reader:
 
         `keys` are used instead of those in the database. Raises `sqlite3.Error` and `StoreError`.
         """
-        db = Database(connect_to_read(path))
+        db = Database(connect_to_read(path), execute_plugins=False)
         db.conn.text_factory = lambda text: text.decode(errors="surrogateescape")
         try:
             db.execute("BEGIN")  # a consistent snapshot, however long the reader takes

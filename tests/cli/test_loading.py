@@ -12,7 +12,7 @@ import clients
 from cli import Commands, app
 from session_controller.storage.store import Store
 
-from .conftest import STOP_WITHIN_S
+from .conftest import STOP_WITHIN_S, Serving
 
 SELDOM = {
     "clients.sdk.client",
@@ -51,12 +51,22 @@ def _loaded_by_a_box(data: Path) -> set[str]:
         return set(process.communicate(timeout=STOP_WITHIN_S)[0].split())
 
 
+def _installed(loaded: set[str]) -> int:
+    """Return how many modules are not of Python itself: their number differs between versions."""
+    return sum(name.partition(".")[0] not in sys.stdlib_module_names for name in loaded)
+
+
+MOST_OF_A_BOX = 740
+"""Modules that a start may load, beside those of Python."""
+
+
 def test_a_box_loads_only_what_it_needs(tmp_path: Path) -> None:
     """Neither at its first start, when it adds the example flows, nor at the next."""
     for _ in range(2):
         loaded = _loaded_by_a_box(tmp_path / "data")
         assert {"session_controller.box", "broker.broker"} <= loaded
         assert loaded & SELDOM == set()
+        assert _installed(loaded) <= MOST_OF_A_BOX
 
 
 HEAVY = {"pydantic", "paho", "rich.progress", "aiohttp", "cryptography", "sqlite_utils", "amqtt"}
@@ -87,18 +97,44 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 NEEDLESS = {
-    "--help": {"rich", "pydantic", "asyncio"},
+    "--help": {"rich", "pydantic", "asyncio", "importlib.metadata"},
     "--version": {"rich", "pydantic", "asyncio"},
-    "session list --limit x": {"rich", "asyncio", "paho"},
-    "acl --format mosquitto": {"rich", "paho", "sqlite_utils"},
-    "flow check {flow}": {"rich", "paho", "asyncio", "sqlite_utils", "cryptography"},
-    "record verify {flow}": {"rich", "paho", "sqlite_utils"},
-    "audit list --data {data}": {"rich", "paho", "clients.sdk.client"},
-    "audit verify --data {data}": {"rich", "paho", "clients.sdk.client"},
-    "upgrade --check --data {data}": {"rich", "paho", "clients.sdk.client"},
-    "tls show --data {data}": {"rich", "paho", "sqlite_utils"},
+    "session list --limit x": {"rich", "asyncio", "paho", "schemas"},
+    "acl --format mosquitto": {"rich", "paho", "sqlite_utils", "schemas.wire"},
+    "flow check {flow}": {
+        *("rich", "paho", "asyncio", "sqlite_utils", "cryptography", "yaml"),
+        *("schemas.wire.requests", "session_controller.engine"),
+        "session_controller.export.fhir.bundle",
+    },
+    "record verify {flow}": {"rich", "paho", "sqlite_utils", "schemas.wire.requests"},
+    "audit list --data {data}": {"rich", "paho", "clients.sdk.client", "schemas.wire.requests"},
+    "audit verify --data {data}": {"rich", "paho", "clients.sdk.client", "schemas.wire.requests"},
+    "upgrade --check --data {data}": {
+        *("rich", "paho", "asyncio", "clients.sdk.client"),
+        *("schemas.base", "session_controller.storage.store"),
+    },
+    "config check --data {data}": {
+        *("rich", "aiohttp", "paho", "sqlite_utils", "broker", "session_controller.box"),
+    },
+    "tls show --data {data}": {"rich", "paho", "sqlite_utils", "schemas.wire.requests"},
 }
 """By command line, what it does without: to load it would take a third of its time."""
+
+MOST = {
+    "--help": 90,
+    "--version": 50,
+    "session list --limit x": 110,
+    "acl --format mosquitto": 110,
+    "flow check {flow}": 165,
+    "record verify {flow}": 120,
+    "audit list --data {data}": 265,
+    "audit verify --data {data}": 265,
+    "upgrade --check --data {data}": 200,
+    "config check --data {data}": 215,
+    "tls show --data {data}": 180,
+    "device list --data {box}": 170,
+}
+"""By command line, how many modules it may load, beside those of Python."""
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +145,47 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _loaded(line: str, **folders: Path) -> set[str]:
+    """Return the modules that a command loads."""
+    flow = Path(clients.__file__).parents[1] / "flows" / "quick-check-in.json"
+    words = line.format(flow=flow, **folders).split()
+    order = [sys.executable, "-P", "-c", _PROGRAM, *words]
+    ran = subprocess.run(order, capture_output=True, text=True, check=False)
+    return set(ran.stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize("line", NEEDLESS)
 def test_a_command_that_asks_no_box_loads_little(line: str, data: Path) -> None:
     """It answers at once: no library for tables, connections or checks that it does not need."""
-    flow = Path(clients.__file__).parents[1] / "flows" / "quick-check-in.json"
-    words = line.format(data=data, flow=flow).split()
-    order = [sys.executable, "-P", "-c", _PROGRAM, *words]
-    ran = subprocess.run(order, capture_output=True, text=True, check=False)
-    loaded = set(ran.stdout.splitlines()[-1].split())
+    loaded = _loaded(line, data=data)
     assert "cli" in loaded
     assert loaded & NEEDLESS[line] == set()
+    assert _installed(loaded) <= MOST[line]
+
+
+def test_a_command_that_asks_a_box_loads_little(tmp_path: Path) -> None:
+    """It reads no flow, and has no table drawn for a pipe."""
+    with Serving(tmp_path / "data"):
+        loaded = _loaded("device list --data {box}", box=tmp_path / "data")
+    assert loaded & {"rich", "sqlite_utils", "cryptography", "schemas.questionnaire.load"} == set()
+    assert _installed(loaded) <= MOST["device list --data {box}"]
+
+
+_PLUGINS = """
+import atexit
+import pydantic.plugin._loader as loader
+atexit.register(lambda: print("plugins:", loader._plugins))
+import cli
+cli.main()
+"""
+
+
+def test_no_plugin_of_another_package_reads_what_is_parsed() -> None:
+    """None is looked for: it would see patient data, and to look takes 10 ms."""
+    flow = Path(clients.__file__).parents[1] / "flows" / "quick-check-in.json"
+    order = [sys.executable, "-P", "-c", _PLUGINS, "flow", "check", str(flow)]
+    ran = subprocess.run(order, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "plugins: None"
 
 
 def test_each_command_is_where_it_is_said_to_be() -> None:

@@ -128,6 +128,10 @@ def test_the_package_says_what_it_needs(package: Path) -> None:
     assert f"python3 (<< 3.{int(minor) + 1})" in _field(package, "Depends")
 
 
+_UNCHECKED = b"\x01\0\0\0"
+"""The flags of bytecode that is used whatever the time of its source is (PEP 552)."""
+
+
 def test_nothing_in_the_package_is_of_the_machine_that_built_it(
     package: Path, tmp_path: Path
 ) -> None:
@@ -138,9 +142,12 @@ def test_nothing_in_the_package_is_of_the_machine_that_built_it(
     built = (str(package.parent.parent).encode(), str(ROOT).encode(), b"/tmp/tmp.")
     files = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
     assert [str(f) for f in files for place in built if place in f.read_bytes()] == []
-    ours = tmp_path / "opt/handrail/lib"
-    compiled = {path.stem.split(".")[0] for path in ours.rglob("__pycache__/cli.*.pyc")}
-    assert compiled == {"cli"}
+    (installed,) = (tmp_path / "opt/handrail/lib").glob("python3*/site-packages")
+    for name in ("cli.py", "broker", "clients", "schemas", "session_controller", "pydantic"):
+        for source in [installed / name, *(installed / name).rglob("*.py")]:
+            if source.is_file():
+                (compiled,) = source.parent.glob(f"__pycache__/{source.stem}.*.pyc")
+                assert compiled.read_bytes()[4:8] == _UNCHECKED
 
 
 def test_the_unit_is_valid(package: Path, tmp_path: Path) -> None:

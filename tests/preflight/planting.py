@@ -13,7 +13,8 @@ from pathlib import Path
 from session_controller.backup.manifest import existing
 from session_controller.backup.restore import restore
 from session_controller.preflight.finding import Finding, Level
-from session_controller.preflight.subject import StartOptions, known_start_options
+from session_controller.preflight.start_options import StartOptions
+from session_controller.preflight.subject import known_start_options
 from session_controller.security.encryption import required_box_keys
 from session_controller.security.own_tls import OwnTls, WantedHosts
 from tests.conftest import starting_box

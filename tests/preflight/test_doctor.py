@@ -16,7 +16,7 @@ from clients.sdk.errors import HandrailError
 from schemas.wire.status import StatusShown
 from session_controller.preflight import folder
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
-from session_controller.preflight.subject import StartOptions
+from session_controller.preflight.start_options import StartOptions
 from session_controller.service.monitoring.checks import PeriodicChecks
 from tests.cli.conftest import Handrail, Serving, handrail  # noqa: F401 - a fixture
 from tests.cli.test_status import shown

@@ -10,18 +10,17 @@ new_mapping(flow, raw) -> the same for a flow that is added; raises MappingError
 yields(mapping) -> the questions that say who the patient is
 """
 
+from typing import TYPE_CHECKING, Any
+
 from session_controller.export.fhir.building import ExportError
+from session_controller.export.fhir.flow_mapping import mapping_for, mapping_of, new_mapping
 from session_controller.export.fhir.identification import missing_of, yields
 from session_controller.export.fhir.mapping import Mapping
 from session_controller.export.fhir.mapping_file import MappingError, load_mapping
 from session_controller.export.fhir.singles import Single, singles, with_references
-from session_controller.export.fhir.transaction import (
-    mapping_for,
-    mapping_of,
-    new_mapping,
-    response,
-    transaction,
-)
+
+if TYPE_CHECKING:
+    from session_controller.export.fhir.bundle import response, transaction
 
 __all__ = [
     "ExportError",
@@ -39,3 +38,12 @@ __all__ = [
     "with_references",
     "yields",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what writes a record on first access (PEP 562): to check a mapping takes a third."""
+    if name not in ("response", "transaction"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from session_controller.export.fhir import bundle  # noqa: PLC0415 - most of it
+
+    return getattr(bundle, name)

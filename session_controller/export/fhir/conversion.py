@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from schemas.questionnaire.model import Json
-from session_controller.export.answered import Answer, text_of
+from session_controller.export.answer import Answer, text_of
 from session_controller.export.fhir import resources as fhir
 from session_controller.export.fhir.elements import ElementType
 

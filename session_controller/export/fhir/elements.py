@@ -7,6 +7,8 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from pydantic.alias_generators import to_camel
+
 from session_controller.export.fhir.resources import Element
 from session_controller.export.fhir.resources_people import Coverage, Patient, RelatedPerson
 
@@ -65,7 +67,7 @@ def elements_of(model: type[Element]) -> Mapping[str, ElementType]:
     found = {}
     hints = get_type_hints(model, include_extras=True)
     for name, field in model.model_fields.items():
-        spelled = field.alias or name
+        spelled = field.alias or to_camel(name)
         kind = _bare(hints[name])
         repeats = get_origin(kind) is tuple
         found[spelled] = ElementType(spelled, repeats, get_args(kind)[0] if repeats else kind)

@@ -8,14 +8,15 @@ name is a family name, a given name or a name as one text; US Core asks for a fa
 
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingOf
+from typing import TYPE_CHECKING
 
 from schemas.questionnaire.model import Flow, Json
-from session_controller.engine.state import Identification, SessionState
-from session_controller.export.answered import unsigned
 from session_controller.export.fhir.elements import Path
-from session_controller.export.fhir.extraction import extract
 from session_controller.export.fhir.identity import PATIENT
 from session_controller.export.fhir.mapping import Mapping, Target
+
+if TYPE_CHECKING:
+    from session_controller.engine.state import Identification, SessionState
 
 ELEMENTS = ("name", "birthDate", "gender")
 """The elements of Patient that say who it is."""
@@ -55,14 +56,17 @@ def _is_named(patient: MappingOf[str, Json]) -> bool:
     return any(one.get(part) for one in patient.get("name") or () for part in _NAMED_BY)
 
 
-def answered(flow: Flow, mapping: Mapping, state: SessionState) -> MappingOf[str, Json]:
+def answered(flow: Flow, mapping: Mapping, state: "SessionState") -> MappingOf[str, Json]:
     """Return the elements of the Patient that the answers of a session fill."""
+    from session_controller.export.answered import unsigned  # noqa: PLC0415 - needs the engine
+    from session_controller.export.fhir.extraction import extract  # noqa: PLC0415 - as above
+
     made = extract(unsigned(flow, state), mapping).get(PATIENT)
     return made.elements if made else {}
 
 
 def with_staffs(
-    patient: MappingOf[str, Json], identified: Identification | None
+    patient: MappingOf[str, Json], identified: "Identification | None"
 ) -> dict[str, Json]:
     """Add what staff stated of the patient, where the answers do not say it."""
     elements = dict(patient)

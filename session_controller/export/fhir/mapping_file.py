@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from schemas.questionnaire.model import Coding, FieldKind, Flow, Item, Json, Note
-from session_controller.export.answered import Answer
+from session_controller.export.answer import Answer
 from session_controller.export.fhir import resources as fhir
 from session_controller.export.fhir.building import fits
 from session_controller.export.fhir.conversion import convert, fixed_value

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from schemas.base import DEFERRED
+
 String = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Code = Annotated[str, Field(pattern=r"^\S+( \S+)*$")]
 Uri = Annotated[str, Field(pattern=r"^\S+$")]
@@ -40,6 +42,7 @@ class Element(BaseModel):
         validate_by_alias=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
+        **DEFERRED,
     )
 
     def to_json(self) -> dict[str, Any]:
@@ -189,7 +192,3 @@ class Resource(Element):
     id: Id | None = None
     meta: Meta | None = None
     language: Code | None = None
-
-
-for _model in (Reference, Attachment, Signature, Extension):
-    _model.model_rebuild()

@@ -109,7 +109,3 @@ class Bundle(Resource):
     type: Literal["transaction"] = "transaction"
     timestamp: Instant
     entry: tuple[Entry, ...]
-
-
-ResponseAnswer.model_rebuild()
-ResponseItem.model_rebuild()

@@ -9,6 +9,7 @@ from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import Flow, FlowError
 from schemas.topics import FlowTopic
 from schemas.wire import requests as r
+from schemas.wire.patient_fields import PatientFields
 from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import FlowAdded
 from session_controller.engine.refusal import Refusal
@@ -74,7 +75,7 @@ def _earlier_mapping(
 
 def _patient_fields(
     flow: Flow, mapping: dict[str, JsonValue] | None, *explained: str
-) -> r.PatientFields | Refusal:
+) -> PatientFields | Refusal:
     """Return which questions say who the patient is, or say where the mapping does not fit."""
     from session_controller.export import fhir  # noqa: PLC0415 - 4 MB
 
@@ -87,9 +88,7 @@ def _patient_fields(
             f"This mapping does not fit the flow. {problems[0]}",
             {"problems": problems},
         )
-    return r.PatientFields(
-        name=found["name"], birth_date=found["birthDate"], gender=found["gender"]
-    )
+    return PatientFields(name=found["name"], birth_date=found["birthDate"], gender=found["gender"])
 
 
 def add_examples(work: UnitOfWork, folder: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from session_controller.preflight.checks import WHILE_RUNNING, run
 from session_controller.preflight.finding import Finding, Level
-from session_controller.preflight.subject import StartOptions, Subject
+from session_controller.preflight.start_options import StartOptions
+from session_controller.preflight.subject import Subject
 from session_controller.service.log_line import LogLine
 
 _log = logging.getLogger(__name__)

@@ -6,14 +6,11 @@ stable ids of ours. docs/reference/fhir-mapping.md describes the mapping.
 """
 
 from collections.abc import Iterator
-from collections.abc import Mapping as MappingOf
 
 from schemas.base import rfc3339
-from schemas.questionnaire.consents import unreadable
-from schemas.questionnaire.model import Flow, Json, Note
+from schemas.questionnaire.model import Json
 from schemas.wire.views import CoversScope, SessionStatus
 from session_controller.export.answered import Entered, entered
-from session_controller.export.fhir import definitions
 from session_controller.export.fhir.building import build
 from session_controller.export.fhir.consents import consents
 from session_controller.export.fhir.documents import (
@@ -25,9 +22,8 @@ from session_controller.export.fhir.documents import (
     documents_of,
 )
 from session_controller.export.fhir.evidence import signature_of
+from session_controller.export.fhir.flow_mapping import mapping_of
 from session_controller.export.fhir.identity import PATIENT, Names
-from session_controller.export.fhir.mapping import Mapping
-from session_controller.export.fhir.mapping_file import MappingError, load_mapping
 from session_controller.export.fhir.people import people
 from session_controller.export.fhir.provenances import (
     IDENTIFIED,
@@ -78,35 +74,6 @@ def response(record: Record) -> dict[str, Json]:
     mapping, fields = mapping_of(record), entered(record)
     signers = with_signers(fields, mapping, people(fields, mapping, names))
     return _response(fields, signers, names).to_json()
-
-
-def mapping_of(record: Record) -> Mapping:
-    """Return the mapping of a record's flow."""
-    return mapping_for(record.flow, record.mapping)
-
-
-def mapping_for(flow: Flow, raw: MappingOf[str, Json] | None) -> Mapping:
-    """Return the mapping: the flow's mapping file if it has one, else the flow's definitions.
-
-    Raises `MappingError` if the mapping file does not fit the flow.
-    """
-    return definitions.mapping_of(flow) if raw is None else load_mapping(raw, flow)
-
-
-def new_mapping(flow: Flow, raw: MappingOf[str, Json] | None) -> Mapping:
-    """Return the mapping of a flow that is added, as `mapping_for` does.
-
-    Raises `MappingError` also if it makes a consent of a question whose text nobody can read.
-    """
-    mapping = mapping_for(flow, raw)
-    problems = tuple(
-        Note(f"consents.{link_id}", reason)
-        for link_id in mapping.consents
-        for reason in unreadable(flow.items[link_id])
-    )
-    if problems:
-        raise MappingError(problems)
-    return mapping
 
 
 def _resources(record: Record, names: Names) -> Iterator[tuple[str, Resource]]:
