@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from session_controller.configuration.openid import openid_settings
 from session_controller.configuration.sections import Sections
 from session_controller.configuration.values import without_password
 from session_controller.errors import ConfigurationError, StoreError
+from session_controller.openid.settings import OpenIdSettings
 from session_controller.settings import CHOSEN
 from session_controller.storage.database import DATABASE, LOCK
 from session_controller.storage.reader import Reader
@@ -46,6 +48,8 @@ class StartOptions:
     """The name or address in links to the box, if one is configured."""
     copies_to: Path | None = None
     """The folder to which backups are copied."""
+    openid: OpenIdSettings | None = None
+    """The OpenID Connect provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ def start_options(found: Sections) -> StartOptions:
         site=found.site.name,
         host=found.site.host,
         copies_to=found.backup.to,
+        openid=openid_settings(found.oidc),
     )
 
 
