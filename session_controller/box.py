@@ -28,6 +28,7 @@ from session_controller.discovery.announcement import (
 )
 from session_controller.discovery.whereabouts import Whereabouts
 from session_controller.errors import CertificateError, KeyringError
+from session_controller.openid.settings import OpenId, OpenIdSettings
 from session_controller.preflight.start_options import StartOptions
 from session_controller.security.files import write_private
 from session_controller.security.own_tls import OwnTls
@@ -144,6 +145,8 @@ class BoxSettings:
     """Where backups are copied to by itself; None: nowhere."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
     """Who is told what is wrong; nobody by default."""
+    openid: OpenIdSettings | None = None
+    """The OpenID Connect provider with which staff can sign in; None: with a PIN only."""
     deliver: bool = False
     """Whether it serves screens: completed sessions are then delivered automatically, and the box
     checks itself. A temporary box does so only on request.
@@ -198,7 +201,7 @@ class Box:
         if (tls := self.settings.tls) is not None:
             self._certificate = self._certificate_job(tls)
             self._certificate.prepare()
-        link = self._link()
+        link, openid = self._link(), self.settings.openid
         self._service = Service(
             self._store,
             link,
@@ -210,6 +213,7 @@ class Box:
             surroundings=self._surroundings,
             findings=lambda: self._checks.findings,
             alerts=self.settings.alerts,
+            openid=None if openid is None else OpenId(openid, self._pages),
             broker=self._probe(),
         )
         admins = load_admins(data)
@@ -432,6 +436,11 @@ class Box:
         if (announcer := self._announcer) is not None:
             where["mdns"] = {"name": announcer.name, "problem": announcer.problem}
         return where
+
+    def _pages(self) -> str | None:
+        """Return the address of the pages under the box's own name, or None if there are none."""
+        pages: str | None = self.where().get("pages")
+        return pages
 
     @property
     def _name(self) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from session_controller.openid.settings import OpenIdSettings
 from session_controller.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def starting_box(
     port: int = 0,
     settings: Settings | None = None,
     deliver: bool = False,
+    openid: OpenIdSettings | None = None,
 ) -> Iterator[RunningBox]:
     """Start a box in a thread for the duration of the `with`."""
     made = _box(
@@ -87,6 +89,7 @@ def starting_box(
         http=_FREE,
         session=settings or Settings(),
         deliver=deliver,
+        openid=openid,
     )
     ready: list[RunningBox] = []
     failed: list[BaseException] = []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from session_controller.backup.off_box import CopyPlan
     from session_controller.configuration.reading import Configured
     from session_controller.configuration.sections import Sections
+    from session_controller.openid.settings import OpenIdSettings
     from session_controller.security.tls_files import TlsFiles
     from session_controller.service.monitoring.alert_channels import AlertSettings
     from session_controller.settings import Settings
@@ -68,6 +69,7 @@ def check_files(found: "Configured", data: Path) -> None:
         raise Failure(f"cannot use TLS: {problem}", USAGE)
     metrics_token(found.sections.metrics.token_file)
     alerts_of(found.sections)
+    openid_of(found.sections)
 
 
 def _tls_problem(tls: "TlsFiles") -> str | None:
@@ -164,6 +166,15 @@ def alerts_of(found: "Sections") -> "AlertSettings":
     values = {name: getattr(said, name) for name in asdict(said)}
     texts = {name: values[name] or "" for name in ("email_from", "email_server")}
     return AlertSettings(**{**values, **texts, "email_to": to})
+
+
+def openid_of(found: "Sections") -> "OpenIdSettings | None":
+    """Return the provider with which staff sign in, if any. Raises `Failure` if it is not whole."""
+    from session_controller.configuration.openid import openid_problem, openid_settings
+
+    if problem := openid_problem(found.oidc):
+        raise Failure(problem, USAGE)
+    return openid_settings(found.oidc)
 
 
 def settings_of(found: "Sections") -> "Settings":

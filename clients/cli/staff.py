@@ -87,13 +87,15 @@ def list_staff(
     empty = (
         "There are no persons: desks work without signing in. Add one with `handrail staff add`."
     )
-    print_table(_COLUMNS, map(_row, persons), empty, prose=("name",), spare=("added", "desks"))
+    print_table(
+        _COLUMNS, map(_row, persons), empty, prose=("name",), spare=("added", "desks", "account")
+    )
     _print_accesses(found.accesses)
     if len(persons) < len(found.persons):
         say(f"{len(found.persons) - len(persons)} are retired; list them with --all.")
 
 
-_COLUMNS = ("person", "name", "roles", "state", "desks", "added")
+_COLUMNS = ("person", "name", "roles", "state", "desks", "account", "added")
 
 
 def _row(person: "PersonLine") -> tuple[str, ...]:
@@ -105,6 +107,7 @@ def _row(person: "PersonLine") -> tuple[str, ...]:
         " ".join(person.roles),
         _state(person),
         " ".join(person.signed_in_at),
+        person.account or "",
         moment(person.added_at),
     )
 
@@ -168,6 +171,39 @@ def pin(
     with program(context).reach(data) as admin:
         changed = admin.change_pin(person, new)
     _print(changed, new if generate else None, as_json=as_json)
+
+
+@app.command(epilog="Example: handrail staff link maria-lopez --account 6f1c0c1e-8d0e-4b7a")
+def link(
+    context: typer.Context,
+    person: PersonId,
+    *,
+    account: Annotated[
+        str,
+        typer.Option(
+            "--account",
+            metavar="VALUE",
+            help="The value of the claim in [oidc]: by default, the subject. A screen that "
+            "refuses an account shows it.",
+        ),
+    ],
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Link a person to an account of the OpenID Connect provider. The PIN stays."""
+    with program(context).reach(data) as admin:
+        linked = admin.link_person(person, account)
+    _print(linked, as_json=as_json)
+
+
+@app.command(epilog="Example: handrail staff unlink maria-lopez")
+def unlink(
+    context: typer.Context, person: PersonId, data: Data = DATA, as_json: AsJson = False
+) -> None:
+    """Unlink a person: they sign in with the PIN only. They are signed out."""
+    with program(context).reach(data) as admin:
+        unlinked = admin.link_person(person, None)
+    _print(unlinked, as_json=as_json)
 
 
 @app.command(epilog="Example: handrail staff unlock maria-lopez")
@@ -247,4 +283,5 @@ def _print(person: "PersonLine", pin: str | None = None, *, as_json: bool) -> No
         "roles": " ".join(person.roles),
         "state": _state(person),
     }
+    facts |= {"account": person.account} if person.account else {}
     print_facts(facts | ({"PIN": f"{pin} (shown only once)"} if pin else {}))

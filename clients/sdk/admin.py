@@ -71,6 +71,7 @@ from schemas.wire.seals import ExportFormat, Paper, Seal
 from schemas.wire.staff import (
     AddPerson,
     ChangePerson,
+    LinkPerson,
     ListStaff,
     PersonChanged,
     RetirePerson,
@@ -198,6 +199,15 @@ class AdminClient(DeliveriesClient):
     def change_pin(self, person: str, pin: str, timeout: float = DEFAULT_TIMEOUT) -> PersonChanged:
         """Replace a person's PIN; the person is signed out everywhere."""
         return self._request(ChangePerson, PersonChanged, timeout, person=person, pin=pin)
+
+    def link_person(
+        self, person: str, account: str | None, timeout: float = DEFAULT_TIMEOUT
+    ) -> PersonChanged:
+        """Link a person to an account of the provider, or, with None, to none.
+
+        The person is signed out everywhere.
+        """
+        return self._request(LinkPerson, PersonChanged, timeout, person=person, account=account)
 
     def unlock_person(self, person: str, timeout: float = DEFAULT_TIMEOUT) -> PersonChanged:
         """Forget a person's wrong PINs."""

@@ -38,22 +38,27 @@ from schemas.wire.requests import (
 )
 from schemas.wire.staff import (
     BeginEmergencyAccess,
+    BeginSignIn,
     DeskShown,
     EmergencyAccessLine,
     EmergencyAccessList,
     EmergencyAccessReviewed,
+    FinishSignIn,
     ListEmergencyAccess,
     ReviewEmergencyAccess,
     ShowDesk,
     SignedIn,
     SignedOut,
     SignIn,
+    SignInBegun,
     SignOut,
     StaySignedIn,
 )
 from schemas.wire.views import FacilityView
 
 FETCH_TIMEOUT = 120.0
+PROVIDER_TIMEOUT = 40.0
+"""Seconds; the box asks the provider up to four times, and waits eight seconds for each answer."""
 
 
 class FacilityClient(Client[FacilityView]):
@@ -152,6 +157,30 @@ class FacilityClient(Client[FacilityView]):
         while the person or the screen is locked.
         """
         return self._request(SignIn, SignedIn, timeout, person=person, pin=pin)
+
+    def begin_sign_in(self, page: str, timeout: float = DEFAULT_TIMEOUT) -> SignInBegun:
+        """Begin to sign a person in with the site's provider: open the answer's `url` in a browser.
+
+        Raises RequestRefused with the code `sign_in_refused`, and a `cause` in its details.
+        """
+        return self._request(BeginSignIn, SignInBegun, timeout, page=page)
+
+    def finish_sign_in(
+        self,
+        state: str,
+        code: str | None = None,
+        *,
+        error: str | None = None,
+        iss: str | None = None,
+        timeout: float = PROVIDER_TIMEOUT,
+    ) -> SignedIn:
+        """Sign in whom the provider has authenticated, with what it returned to the page.
+
+        Raises RequestRefused with the code `sign_in_refused`, and a `cause` in its details.
+        """
+        return self._request(
+            FinishSignIn, SignedIn, timeout, state=state, code=code, error=error, iss=iss
+        )
 
     def stay_signed_in(self, timeout: float = DEFAULT_TIMEOUT) -> SignedIn:
         """Delay the automatic log-off, as each command does."""

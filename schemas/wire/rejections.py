@@ -39,6 +39,7 @@ class RejectionCode(StrEnum):
     CODE_REFUSED = "code_refused"
     SIGN_IN_REQUIRED = "sign_in_required"
     PIN_REFUSED = "pin_refused"
+    SIGN_IN_REFUSED = "sign_in_refused"
     UNAVAILABLE = "unavailable"
 
 

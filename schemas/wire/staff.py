@@ -1,6 +1,7 @@
 """Persons on shared desks: signing in and out there, and facility IT's requests about them.
 
-A PIN is in `SIGN_IN`, `ADD_PERSON` and `CHANGE_PERSON` only: no answer, event or log has one.
+A PIN is in `SIGN_IN`, `ADD_PERSON` and `CHANGE_PERSON` only, a provider's code in
+`FINISH_SIGN_IN` only: no answer, event or log has one.
 """
 
 from enum import StrEnum
@@ -72,6 +73,38 @@ class SignIn(RequestBase):
     pin: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
 
 
+class BeginSignIn(RequestBase):
+    """Begin to sign a person in with the site's OpenID Connect provider.
+
+    Refused as `sign_in_refused`, with a `cause`, if that is not possible now.
+    """
+
+    type: Literal["BEGIN_SIGN_IN"] = "BEGIN_SIGN_IN"
+    page: Annotated[str, Field(min_length=1, max_length=512)]
+    """The desk page's own address, without query and fragment: the provider must return there."""
+
+
+class FinishSignIn(RequestBase):
+    """Sign the person in whom the provider has authenticated, as `SIGN_IN` does.
+
+    It works once, at the desk that began, for five minutes. Refused as `sign_in_refused`, with a
+    `cause`; or as `pin_refused` while the person or the desk is locked.
+    """
+
+    type: Literal["FINISH_SIGN_IN"] = "FINISH_SIGN_IN"
+    state: Annotated[str, Field(min_length=1, max_length=512, repr=False)]
+    """As the provider returned it; likewise the others."""
+    code: Annotated[str | None, Field(max_length=8192, exclude_if=absent, repr=False)] = None
+    error: Annotated[str | None, Field(max_length=128, exclude_if=absent)] = None
+    iss: Annotated[str | None, Field(max_length=512, exclude_if=absent)] = None
+
+    @model_validator(mode="after")
+    def _code_or_error(self) -> Self:
+        if (self.code is None) == (self.error is None):
+            raise ValueError("exactly one of `code` and `error` is required")
+        return self
+
+
 class StaySignedIn(RequestBase):
     """Restart the time to the automatic log-off: the person is still there."""
 
@@ -133,6 +166,20 @@ class ChangePerson(RequestBase):
         return self
 
 
+class LinkPerson(RequestBase):
+    """Link a person to an account of the provider, with which they can sign in, or to none.
+
+    The person is signed out everywhere.
+    """
+
+    type: Literal["LINK_PERSON"] = "LINK_PERSON"
+    person: Identifier
+    account: Annotated[
+        str | None, StringConstraints(min_length=1, max_length=255, pattern=ONE_LINE)
+    ]
+    """The value of the claim that identifies the account; null: none."""
+
+
 class UnlockPerson(RequestBase):
     """Forget a person's wrong PINs."""
 
@@ -156,6 +203,8 @@ class ListStaff(RequestBase):
 StaffRequest = (
     ShowDesk
     | SignIn
+    | BeginSignIn
+    | FinishSignIn
     | StaySignedIn
     | SignOut
     | BeginEmergencyAccess
@@ -163,10 +212,18 @@ StaffRequest = (
     | ReviewEmergencyAccess
     | AddPerson
     | ChangePerson
+    | LinkPerson
     | UnlockPerson
     | RetirePerson
     | ListStaff
 )
+
+
+class SignInProvider(Wire):
+    """An OpenID Connect provider with which persons can sign in."""
+
+    name: str
+    """For the button."""
 
 
 class DeskShown(AnswerBase):
@@ -179,6 +236,18 @@ class DeskShown(AnswerBase):
     """In the order of their names."""
     seconds_left: int | None
     """To the automatic log-off, or the end of emergency access; null if neither is due."""
+    provider: Annotated[SignInProvider | None, Field(exclude_if=absent)] = None
+    """Absent if persons sign in with a PIN only."""
+
+
+class SignInBegun(AnswerBase):
+    """The page goes to the provider now."""
+
+    type: Literal["SIGN_IN_BEGUN"] = "SIGN_IN_BEGUN"
+    url: Annotated[str, Field(repr=False)]
+    """What the page opens in its place; the provider returns to `page` with `state`."""
+    seconds_left: int
+    """To finish it."""
 
 
 class SignedIn(AnswerBase):
@@ -236,6 +305,8 @@ class PersonLine(PersonName):
     retired: bool
     signed_in_at: tuple[Identifier, ...]
     """The desks where the person is signed in now."""
+    account: Annotated[str | None, Field(exclude_if=absent)] = None
+    """The account at the provider that the person can sign in with; absent if there is none."""
 
 
 class PersonChanged(PersonLine, AnswerBase):
@@ -254,6 +325,7 @@ class StaffList(AnswerBase):
 
 StaffAnswer = (
     DeskShown
+    | SignInBegun
     | SignedIn
     | SignedOut
     | EmergencyAccessList

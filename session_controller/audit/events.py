@@ -168,7 +168,7 @@ class PersonChanged(FactBase):
 
     type: Literal["PersonChanged"] = "PersonChanged"
     subject: str
-    change: Literal["added", "roles", "pin", "unlocked", "retired"]
+    change: Literal["added", "roles", "pin", "unlocked", "retired", "linked", "unlinked"]
     roles: tuple[StaffRole, ...] | None = None
     """The person's roles, where they were given."""
 
@@ -178,6 +178,8 @@ class PersonSignedIn(FactBase):
 
     type: Literal["PersonSignedIn"] = "PersonSignedIn"
     subject: str
+    by: Literal["pin", "provider"] = "pin"
+    """By which means; entries of versions that knew the PIN only have none."""
 
 
 class PersonSignedOut(FactBase):
@@ -195,6 +197,19 @@ class PinRefused(FactBase):
     subject: str
     wrong: int
     """How many were wrong for this person in a row."""
+
+
+class SignInRefused(FactBase):
+    """A sign-in with the OpenID Connect provider was refused."""
+
+    type: Literal["SignInRefused"] = "SignInRefused"
+    cause: str
+    detail: str | None = None
+    """What exactly failed: a fixed word, or an error code of a standard."""
+    subject: str | None = None
+    """The person who is linked to the account, if there is one."""
+    account: str | None = None
+    """The account, where nobody is linked to it."""
 
 
 class EmergencyAccessBegun(FactBase):
@@ -240,6 +255,7 @@ BoxEvent = (
     | PersonSignedIn
     | PersonSignedOut
     | PinRefused
+    | SignInRefused
     | EmergencyAccessBegun
     | EmergencyAccessReviewed
 )

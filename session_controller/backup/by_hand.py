@@ -30,7 +30,14 @@ from session_controller.settings import CHOSEN, FONTS
 from session_controller.storage.database import DATABASE
 from session_controller.storage.reader import Reader
 
-_FILES = ("tls.certificate", "tls.key", "tls.client_ca", "metrics.token_file")
+_FILES = (
+    "tls.certificate",
+    "tls.key",
+    "tls.client_ca",
+    "metrics.token_file",
+    "oidc.client_secret_file",
+    "oidc.ca_file",
+)
 """Keys of the configuration that name files."""
 
 

@@ -25,13 +25,18 @@ from session_controller.configuration.values import (
     LogFormat,
     LogLevel,
     MailSecurity,
+    button,
+    claim_name,
     counts,
     host_port,
+    issuer_address,
     mail_server,
     mqtt_address,
+    page_address,
     span,
     web_address,
     without_password,
+    words,
 )
 from session_controller.settings import Settings
 
@@ -449,6 +454,66 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Oidc:
+    """An OpenID Connect provider with which staff sign in at front-desk screens, beside the PIN."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    issuer: Annotated[str | None, Parsed(issuer_address)] = setting(
+        None,
+        "The provider's issuer, to the letter as its discovery document has it.",
+        unset="none: staff sign in with a PIN only",
+        example="https://login.clinic.example/realms/staff",
+        why="a box works without the internet",
+    )
+    client_id: str | None = setting(
+        None,
+        "The id of this box as the provider's client.",
+        unset="none",
+        example="handrail",
+    )
+    client_secret_file: Path | None = setting(
+        None,
+        "A file with the client's secret.",
+        unset="none: a public client, which PKCE protects",
+        example="/etc/handrail/oidc.secret",
+    )
+    name: Annotated[str, Parsed(button)] = setting(
+        "your account", "What the button says after *Sign in with*.", why="short and always true"
+    )
+    claim: Annotated[str, Parsed(claim_name)] = setting(
+        "sub",
+        "The claim of the ID token that identifies a person; email counts only if it is verified.",
+        why="the only one that every provider keeps with its account",
+    )
+    scopes: Annotated[str | None, Parsed(words)] = setting(
+        None,
+        "More scopes to ask for, separated by spaces, if the claim needs them.",
+        unset="openid, and email if the claim is email",
+        example="profile",
+        why="the box needs to know nothing else of a person",
+    )
+    page: Annotated[str | None, Parsed(page_address)] = setting(
+        None,
+        "The address of the front-desk page, as registered at the provider: the redirect URI.",
+        unset="/facility under the box's own name",
+        example="https://clinic.local/facility",
+        why="set it behind a proxy, or with a broker of your own",
+    )
+    ca_file: Path | None = setting(
+        None,
+        "CA certificates for the provider, if this machine does not trust it.",
+        unset="those of this machine",
+        example="/etc/handrail/clinic-ca.pem",
+    )
+    reauthenticate: bool = setting(
+        True,
+        "Require that the provider asks for the password at each sign-in, and says so.",
+        why="with false, the next person at a shared screen is signed in as the last one",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Sections:
     """The whole configuration, in the order of the file."""
 
@@ -463,6 +528,7 @@ class Sections:
     log: Log = field(default_factory=Log)
     metrics: Metrics = field(default_factory=Metrics)
     alerts: Alerts = field(default_factory=Alerts)
+    oidc: Oidc = field(default_factory=Oidc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ _UNITS = {
 }
 _COUNTS = re.compile(r"(\d{1,3}),(\d{1,3}),(\d{1,3}),(\d{1,3})")
 _MAX_PORT = 65_535
+_LONGEST_BUTTON = 40
+_CLAIM = re.compile(r"[\x21-\x7e]{1,128}")
 _MAX_S = timedelta(days=36_500).total_seconds()
 
 
@@ -120,6 +122,43 @@ def mail_server(text: str) -> str:
 def web_address(text: str) -> str:
     """Parse an address of the web; one that is not encrypted only of this machine."""
     return _address(text, {"https": True, "http": False}, "https://host/path")
+
+
+def issuer_address(text: str) -> str:
+    """Parse the issuer of an OpenID Connect provider, which is compared to the letter."""
+    return _bare_address(web_address(text))
+
+
+def page_address(text: str) -> str:
+    """Parse the address of the front-desk page, to which a provider returns."""
+    return _bare_address(web_address(text))
+
+
+def _bare_address(text: str) -> str:
+    if "?" in text or "#" in text:
+        raise ValueError("must not have a query or a fragment")
+    return text
+
+
+def words(text: str) -> str:
+    """Parse words that are separated by spaces."""
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("must be words separated by spaces")
+    return " ".join(text.split())
+
+
+def button(text: str) -> str:
+    """Parse what is on a button."""
+    if not text.isprintable() or not 0 < len(text.strip()) <= _LONGEST_BUTTON:
+        raise ValueError(f"must be text on one line, of at most {_LONGEST_BUTTON} characters")
+    return text.strip()
+
+
+def claim_name(text: str) -> str:
+    """Parse the name of a claim."""
+    if _CLAIM.fullmatch(text) is None:
+        raise ValueError("must be the name of a claim, such as sub")
+    return text
 
 
 def mqtt_address(text: str) -> str:

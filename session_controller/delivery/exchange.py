@@ -87,8 +87,10 @@ def _date(text: str) -> datetime | None:
 class Exchange:
     """Requests to one server over persistent connections. For use within one event loop."""
 
-    def __init__(self, ca_file: Path | None = None) -> None:
+    def __init__(self, ca_file: Path | None = None, most: int = MAX_ANSWER) -> None:
+        """`most` is the number of bytes above which a response is not read."""
         self._ca_file = ca_file
+        self._most = most
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -118,7 +120,7 @@ class Exchange:
             async with session.request(
                 method, url, data=data, headers=said, allow_redirects=False
             ) as response:
-                return await _read(response)
+                return await _read(response, self._most)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return TryAgain(_reason(error))
 
@@ -154,14 +156,14 @@ def _socket(info: Any) -> socket.socket:
     return made
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer | TryAgain:
+async def _read(response: aiohttp.ClientResponse, most: int) -> Answer | TryAgain:
     if 300 <= response.status < 400:  # noqa: PLR2004 - RFC 9110, 15.4
         where = {"status": response.status, "location": response.headers.get("Location")}
         return TryAgain(Reason.REDIRECTED, response.status, answer=where)
     body = bytearray()
     async for part in response.content.iter_any():
         body += part
-        if len(body) > MAX_ANSWER:
+        if len(body) > most:
             return TryAgain(Reason.NOT_FHIR, response.status, everyone=False)
     read = await asyncio.to_thread(_json, bytes(body))
     return Answer(response.status, response.headers, read, _beginning(body))

@@ -29,6 +29,7 @@ from session_controller.preflight.options import (
     option_findings,
     site_findings,
 )
+from session_controller.preflight.provider import provider_findings
 from session_controller.preflight.recovery import recovery_findings
 from session_controller.preflight.rows import needed_row_findings, row_findings
 from session_controller.preflight.staff import staff_findings
@@ -81,6 +82,7 @@ WHILE_RUNNING: tuple[Check, ...] = (
     environment_findings,
     option_findings,
     staff_findings,
+    provider_findings,
 )
 """What a running box checks from time to time, for `status`, its log and /metrics."""
 ALL: tuple[Check, ...] = (
@@ -105,6 +107,7 @@ ALL: tuple[Check, ...] = (
     configuration_findings,
     option_findings,
     staff_findings,
+    provider_findings,
 )
 """What `doctor` checks, whether or not a box runs."""
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from session_controller.configuration.openid import openid_problem
 from session_controller.errors import ConfigurationError, StoreError
 from session_controller.preflight.finding import (
     Finding,
@@ -19,6 +20,7 @@ from session_controller.preflight.finding import (
 from session_controller.preflight.subject import Subject
 from session_controller.storage.reader import Reader
 
+_CORRECT = "correct it, then: handrail config check"
 _LONG_IDLE, _LONG_UNLOCKED = timedelta(hours=24), timedelta(hours=1)
 
 
@@ -31,11 +33,13 @@ def configuration_findings(subject: Subject) -> Iterator[Finding]:
         if found is not None and (unreadable := _unreadable(found)):
             yield critical("configuration", *unreadable)
             return
-        read(found)  # without a file, what the environment says
+        sections = read(found).sections  # without a file, what the environment says
     except ConfigurationError as error:
-        yield critical("configuration", str(error), "correct it, then: handrail config check")
+        yield critical("configuration", str(error), _CORRECT)
         return
-    if found is not None:
+    if problem := openid_problem(sections.oidc):
+        yield critical("configuration", problem, _CORRECT)
+    elif found is not None:
         yield ok("configuration", f"{found} can be used")
 
 

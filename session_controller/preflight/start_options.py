@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from session_controller.configuration.openid import openid_settings
 from session_controller.configuration.sections import Sections
 from session_controller.configuration.values import without_password
+from session_controller.openid.settings import OpenIdSettings
 
 Address = tuple[str, int]
 
@@ -37,6 +39,8 @@ class StartOptions:
     """The name or address in links to the box, if one is configured."""
     copies_to: Path | None = None
     """The folder to which backups are copied."""
+    openid: OpenIdSettings | None = None
+    """The OpenID Connect provider."""
 
 
 def start_options(found: Sections) -> StartOptions:
@@ -63,4 +67,5 @@ def start_options(found: Sections) -> StartOptions:
         site=found.site.name,
         host=found.site.host,
         copies_to=found.backup.to,
+        openid=openid_settings(found.oidc),
     )

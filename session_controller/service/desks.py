@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas.wire.requests import Answer
 from schemas.wire.staff import DeskState, SignedInPerson, StaffRole
 from session_controller.engine.refusal import Refusal
+from session_controller.openid.authorization import Pending
 from session_controller.settings import Settings
 
 _LEAD = frozenset({StaffRole.FRONT_DESK, StaffRole.SUPERVISOR})
@@ -56,6 +57,21 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class AtProvider:
+    """A sign-in with the OpenID Connect provider at one screen."""
+
+    pending: Pending | None = None
+    """What the provider's answer is expected to fit."""
+    trying: str | None = None
+    """The request for which the provider is asked."""
+    answered: tuple[str, Answer | Refusal] | None = field(default=None, repr=False)
+    """As that of `Desk`."""
+
+
+NOT_AT_PROVIDER = AtProvider()
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """A front-desk screen."""
 
@@ -67,6 +83,7 @@ class Desk:
     """The request whose PIN is being checked."""
     answered: tuple[str, Answer | Refusal] | None = None
     """The request that was answered last, and how: it may arrive twice."""
+    at_provider: AtProvider = NOT_AT_PROVIDER
 
 
 AT_START = Desk()
@@ -101,3 +118,27 @@ class NewPin:
     pin: str = field(repr=False)
     name: str | None = None
     roles: tuple[StaffRole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAtProvider:
+    """Somebody goes to the provider: its address is looked up, beside the event loop's turn."""
+
+    device: str
+    request_id: str
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAtProvider:
+    """Somebody has returned from the provider with a code, which it exchanges."""
+
+    device: str
+    request_id: str
+    pending: Pending
+    code: str = field(repr=False)
+    issuer: str | None
+    """Who the provider said that it is, if it did."""
+
+
+ProviderOrder = BeginAtProvider | FinishAtProvider

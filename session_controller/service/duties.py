@@ -29,6 +29,8 @@ COMMANDS: Roles = FRONT_DESK
 DUTIES: Mapping[type[RequestBase], Roles] = {
     s.ShowDesk: ANYBODY,
     s.SignIn: ANYBODY,
+    s.BeginSignIn: ANYBODY,
+    s.FinishSignIn: ANYBODY,
     s.StaySignedIn: ANYBODY,
     s.SignOut: ANYBODY,
     s.BeginEmergencyAccess: ANYBODY,

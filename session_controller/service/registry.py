@@ -20,6 +20,7 @@ from session_controller.engine.session import Session
 from session_controller.engine.timers import IdleSince, Now
 from session_controller.errors import StoreDamagedError
 from session_controller.forms.identity import identity_items
+from session_controller.openid.settings import OpenId
 from session_controller.security.codes import Codes
 from session_controller.security.rate_limit import CodeRateLimit
 from session_controller.service.awaiting_staff import AwaitingStaff
@@ -152,6 +153,10 @@ class ReadOnlyRegistry(Protocol):
         """Exports that wait for their readers."""
 
     @property
+    def openid(self) -> OpenId | None:
+        """The OpenID Connect provider of the site, if it has one."""
+
+    @property
     def rate_limit(self) -> ReadableRateLimit:
         """The count of wrong codes."""
 
@@ -220,6 +225,8 @@ class Registry:
     persons: dict[str, Person] = field(default_factory=dict)
     desks: dict[str, Desk] = field(default_factory=dict)
     """Who is signed in where, and wrong PINs."""
+    openid: OpenId | None = None
+    """The OpenID Connect provider of the site, if it has one."""
     awaiting_staff: AwaitingStaff = field(default_factory=AwaitingStaff)
     stuck: int = 0
     """The number of deliveries that facility IT has to look at."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from schemas.topics import ControllerStatusTopic, controller_subscriptions
 from schemas.wire.devices import ControllerStatus
@@ -27,6 +27,7 @@ from session_controller.engine.limits import Limit
 from session_controller.errors import SiteTakenError
 from session_controller.failpoints import Point
 from session_controller.media.apart import inspect_apart
+from session_controller.openid.settings import OpenId
 from session_controller.preflight.finding import Finding
 from session_controller.security.codes import Codes
 from session_controller.service.backlog import Backlog, Barrier, Item, Job
@@ -82,6 +83,9 @@ from session_controller.storage.store import Store
 from session_controller.storage.transaction import Transaction
 from session_controller.transport.link import Link, Message, Testament
 
+if TYPE_CHECKING:
+    from session_controller.service.jobs.provider import ProviderJobs
+
 _log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
@@ -126,9 +130,11 @@ class Service:
         findings: Callable[[], Sequence[Finding]] = tuple,
         broker: BrokerProbe | None = None,
         alerts: AlertSettings | None = None,
+        openid: OpenId | None = None,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
+        self.registry.openid = openid
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link
@@ -198,6 +204,7 @@ class Service:
             ),
             self._alerts,
             self._pins,
+            self._make_provider_jobs(openid),
         )
         self._deliver = deliver
         """Whether completed sessions are delivered by themselves, or only when asked."""
@@ -231,6 +238,20 @@ class Service:
 
     def _persons(self) -> Iterable[Person]:
         return self.registry.persons.values()
+
+    def _make_provider_jobs(self, openid: OpenId | None) -> "ProviderJobs | None":
+        if openid is None:
+            return None
+        # Imported here: most boxes have no provider.
+        from session_controller.openid.provider import Provider  # noqa: PLC0415
+        from session_controller.service.jobs.provider import ProviderJobs  # noqa: PLC0415
+
+        provider = Provider(
+            openid.settings,
+            unix_s=lambda: self._clock().timestamp(),
+            steady_s=self._steady,
+        )
+        return ProviderJobs(openid.settings, provider, self.submit)
 
     def _make_alerts(self, settings: AlertSettings) -> Alerts:
         async def keep(text: str) -> None:

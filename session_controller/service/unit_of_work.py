@@ -35,7 +35,7 @@ from session_controller.engine.state import Document, SessionState
 from session_controller.engine.timers import IdleSince, Now
 from session_controller.export.order import ExportOrder
 from session_controller.security.rate_limit import CodeRateLimit
-from session_controller.service.desks import AT_START, Desk, NewPin, PinCheck
+from session_controller.service.desks import AT_START, Desk, NewPin, PinCheck, ProviderOrder
 from session_controller.service.inbox import (
     Received,
     ReceivedChunk,
@@ -209,6 +209,8 @@ class UnitOfWork:
     """By device and id: requests that wait for that; not acknowledged before."""
     pins_concluded: list[tuple[str, str]] = field(default_factory=list)
     """Requests that this batch decides by the result."""
+    at_provider: list[ProviderOrder] = field(default_factory=list)
+    """What the OpenID Connect provider is to be asked."""
     _rate_limit: CodeRateLimit | None = None
 
     @property

@@ -43,6 +43,15 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """An account at an OpenID Connect provider: a claim identifies it for one issuer only."""
+
+    issuer: str
+    claim: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """A person who may sign in at front-desk screens."""
 
@@ -55,6 +64,8 @@ class Person:
     """In a row, since the last sign-in."""
     locked_until: datetime | None = None
     retired_at: datetime | None = None
+    account: Account | None = None
+    """With which the person can sign in, besides the PIN."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ What a patient entered is encrypted and bound to its row (`session_controller.se
 """
 
 from contextlib import suppress
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from session_controller.engine.events import FACT, Event
 from session_controller.engine.state import SessionState
 from session_controller.security.encryption import Cipher, DecryptionError
 from session_controller.storage.entities import (
+    Account,
     Code,
     Device,
     EmergencyAccess,
@@ -227,6 +229,7 @@ def person_row(p: Person) -> Row:
         p.wrong_pins,
         _written(p.locked_until),
         _written(p.retired_at),
+        *(astuple(p.account) if p.account else (None, None, None)),
     )
 
 
@@ -241,7 +244,14 @@ def read_person(row: dict[str, Any]) -> Person:
         wrong_pins=row["wrong_pins"],
         locked_until=_read_optional_time(row["locked_until"]),
         retired_at=_read_optional_time(row["retired_at"]),
+        account=_read_account(row),
     )
+
+
+def _read_account(row: dict[str, Any]) -> Account | None:
+    """Read a person's account; a database before its migration has none."""
+    value = row.get("account")
+    return None if value is None else Account(row["issuer"], row["claim"], value)
 
 
 def emergency_row(e: EmergencyAccess, cipher: Cipher) -> Row:

@@ -293,6 +293,21 @@ def _test_sessions(db: Database) -> None:
     db.execute("ALTER TABLE sessions ADD COLUMN test INTEGER NOT NULL DEFAULT 0")
 
 
+_ACCOUNTS = """
+ALTER TABLE persons ADD COLUMN issuer TEXT;     -- the OpenID Connect provider of the account
+ALTER TABLE persons ADD COLUMN claim TEXT;      -- the claim that identifies it there
+ALTER TABLE persons ADD COLUMN account TEXT;    -- its value; NULL: the person has a PIN only
+"""
+
+
+@SCHEMA(name="accounts of a provider")
+def _accounts(db: Database) -> None:
+    """Add with which account of an OpenID Connect provider a person can sign in."""
+    for statement in _statements(_ACCOUNTS):
+        failpoints.reached(Point.MIGRATING)
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split a script: `executescript` would end the migration's transaction."""
     code = "\n".join(line.split("--")[0] for line in script.splitlines())

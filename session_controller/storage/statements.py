@@ -12,7 +12,7 @@ INSERT_EVENT = """
         content_sha256, chain)
     VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
 """
-UPSERT_PERSON = "INSERT OR REPLACE INTO persons VALUES (?,?,?,?,?,?,?,?)"
+UPSERT_PERSON = "INSERT OR REPLACE INTO persons VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 UPSERT_EMERGENCY = "INSERT OR REPLACE INTO emergencies VALUES (?,?,?,?,?,?,?,?)"
 INSERT_KEY = "INSERT INTO keys VALUES (?,?)"
 DELETE_KEY = "DELETE FROM keys WHERE name=?"

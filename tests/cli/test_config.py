@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.configuration_file import write_configuration
+from clients.cli.configured import openid_of
 from session_controller.backup.backups import BackupPlan
 from session_controller.configuration.reading import read
 from session_controller.configuration.sections import known
@@ -69,6 +70,7 @@ def test_it_is_shown_in_a_table(file: Path, handrail: Handrail) -> None:
     assert str(file) in ran.err
 
 
+_OIDC = "[oidc]\nissuer = 'https://login.example'\nclient_id = 'box'\n"
 FAULTS = {
     "[log]\nlevel = x\n": r"handrail.toml: is not TOML: .*\(at line 2,",
     "[listen]\nhtpp = 'x:1'": r"handrail.toml:2: \[listen\] htpp: unknown key; did you mean http\?",
@@ -87,6 +89,15 @@ FAULTS = {
     "[site]\nhost = 'a b'": "'a b' is not a host name or an address",
     "[broker]\nurl = 'mqtt://u:sesame@h:1x'": "a broker's address must be like",
     "[metrics]\ntoken_file = 'gone'": r"cannot read the token in \S+/data/gone",
+    "[oidc]\nissuer = 'http://login.example'": r":2: \[oidc\] issuer: is not encrypted",
+    "[oidc]\nissuer = 'https://login.example?x'": "must not have a query or a fragment",
+    "[oidc]\nissuer = 'https://login.example'": "oidc.issuer requires oidc.client_id",
+    "[oidc]\nclient_id = 'box'": "oidc.client_id requires oidc.issuer",
+    _OIDC + "claim = 'upn'": "people can change `upn` themselves; use sub",
+    _OIDC + "claim = 'a b'": "must be the name of a claim",
+    _OIDC + "name = ''": "must be text on one line, of at most 40 characters",
+    _OIDC + "scopes = 'é'": "must be words separated by spaces",
+    _OIDC + "client_secret_file = 'gone'": r"oidc.client_secret_file: cannot read \S+/data/gone",
     "\udcff": "handrail.toml: must be encoded in UTF-8",
 }
 
@@ -177,6 +188,24 @@ def test_each_example_of_the_file_is_valid(tmp_path: Path) -> None:
         if one.said.example is not None:
             _write(tmp_path / "one.toml", commented({one.path: one.said.example}))
             assert one.path in read(tmp_path / "one.toml").sources
+
+
+def test_the_provider_of_staff_is_read_from_its_section(tmp_path: Path) -> None:
+    """`openid` is always asked for, and `email` where it identifies."""
+    file = tmp_path / "handrail.toml"
+    _write(file, _OIDC)
+    found = openid_of(read(file).sections)
+    assert found is not None
+    assert (found.claim, found.scopes, found.secret_file) == ("sub", ("openid",), None)
+    assert found.reauthenticate
+    _write(file, _OIDC + "claim = 'email'\nscopes = 'profile openid'\nclient_secret_file = 's'\n")
+    (tmp_path / "s").touch()
+    found = openid_of(read(file).sections)
+    assert found is not None
+    assert found.scopes == ("openid", "profile", "email")
+    assert found.secret_file == tmp_path / "s"
+    _write(file, "")
+    assert openid_of(read(file).sections) is None
 
 
 def test_a_value_is_changed_and_the_rest_of_a_file_stays() -> None:
@@ -271,6 +300,8 @@ def _logs(serving: Serving, sentence: str) -> None:
 def test_a_restore_brings_the_file_back(file: Path, tmp_path: Path, handrail: Handrail) -> None:
     """With its password, which is nowhere in the backup but among its keys."""
     _write(file, '[broker]\nurl = "mqtts://box:sesame@broker.example"\n')
+    enrol = ("device", "enrol", "Desk", "--role", "facility")
+    assert handrail(*enrol, "--data", file.parent).code == 0
     assert handrail("backup", "--to", tmp_path / "copy", "--data", file.parent).code == 0
     copied = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
     assert [path for path in copied if b"sesame" in path.read_bytes()] == []

@@ -100,6 +100,7 @@ def test_a_place_of_root_is_named(program: tuple[str, ...], shared: Path) -> Non
     data, place = _owned(shared, NOBODY), shared / "usb"
     place.mkdir(mode=0o700)
     told = f"acts as user nobody, the owner of {data}"
+    _run(*program, "device", "enrol", "Desk", "--role", "facility", "--data", data)
     copied = _run(*program, "backup", "--to", place / "copy", "--data", data)
     assert copied.returncode == 1
     assert f"could not be copied to {place / 'copy'}" in copied.stderr

@@ -13,10 +13,11 @@ import pytest
 from clients import Credential, FacilityClient, RequestRefused
 from clients.sdk.user import os_user
 from schemas.base import Role
+from session_controller.openid.settings import OpenIdSettings
 from session_controller.preflight.checks import subject_of
 from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.staff import staff_findings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, StartBox
 
 from .conftest import PROGRAM, Handrail
 
@@ -122,6 +123,28 @@ def test_a_pin_is_asked_for_twice_and_never_shown(
         process.wait()
         os.close(controller)
     assert not any(pin in shown for pin in typed)
+
+
+def test_a_person_is_linked_to_an_account(
+    start_box: StartBox, tmp_path: Path, handrail: Handrail
+) -> None:
+    """The list shows the account; without a provider, the command says what to configure."""
+    data = tmp_path / "data"
+    provider = OpenIdSettings("https://login.example", "box", claim="email")
+    with start_box(data, openid=provider):
+        handrail("staff", *ADD, "--generate", "--data", data)
+        order = ("staff", "link", "maria-lopez", "--account", "Maria@Clinic.example")
+        linked = handrail(*order, "--json", "--data", data)
+        assert linked.json["account"] == "maria@clinic.example"
+        assert "maria@clinic.example" in handrail("staff", "list", "--data", data).out
+    ran = handrail("staff", "link", "maria-lopez", "--account", "x", "--data", data)
+    assert ran.code == 1
+    assert "configure [oidc]" in ran.err
+    unlinked = handrail("staff", "unlink", "maria-lopez", "--json", "--data", data)
+    assert "account" not in unlinked.json
+    log = handrail("audit", "list", "--data", data).out
+    assert "change linked" in log
+    assert "change unlinked" in log
 
 
 def _read(terminal: int) -> str:

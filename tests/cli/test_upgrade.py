@@ -45,7 +45,11 @@ cli.main()
 _EARLIER = """
 DROP INDEX deliveries_open;
 DELETE FROM _sqlite_migrations
-    WHERE name IN ('device details', 'parts of documents are files', 'test sessions');
+    WHERE name IN ('device details', 'parts of documents are files', 'test sessions',
+                   'accounts of a provider');
+ALTER TABLE persons DROP COLUMN issuer;
+ALTER TABLE persons DROP COLUMN claim;
+ALTER TABLE persons DROP COLUMN account;
 ALTER TABLE sessions DROP COLUMN test;
 CREATE TABLE chunks (session, upload, offset, bytes);
 ALTER TABLE devices DROP COLUMN room;
@@ -55,7 +59,7 @@ ALTER TABLE devices DROP COLUMN address;
 ALTER TABLE devices DROP COLUMN software;
 ALTER TABLE devices DROP COLUMN code_serial;
 """
-_DUE = ("parts of documents are files", "device details", "test sessions")
+_DUE = ("parts of documents are files", "device details", "test sessions", "accounts of a provider")
 
 
 class Usage(NamedTuple):

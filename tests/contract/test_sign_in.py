@@ -87,3 +87,12 @@ def test_names_only_are_shown_to_choose_from(pair: Pair) -> None:
     pair.patient.ask_in_vain("SHOW_DESK", "not_allowed_for_role")
     pair.patient.ask_in_vain("SIGN_IN", "not_allowed_for_role", person="ana-roe", pin=PIN)
     pair.staff.ask_in_vain("LIST_STAFF", "not_allowed_for_role")
+
+
+def test_without_a_provider_there_is_the_pin_only(pair: Pair) -> None:
+    """The desk has no `provider`; a page that asks for one is told so, and so is facility IT."""
+    assert "provider" not in pair.staff.ask("SHOW_DESK", "DESK_SHOWN")
+    pair.staff.ask_in_vain("BEGIN_SIGN_IN", "unavailable", page="https://clinic.local/facility")
+    pair.staff.ask_in_vain("FINISH_SIGN_IN", "unavailable", state="s", code="c")
+    pair.staff.ask_in_vain("FINISH_SIGN_IN", "malformed", state="s", code="c", error="e")
+    pair.room.admin.ask_in_vain("LINK_PERSON", "unavailable", person="ana-roe", account="x")

@@ -249,7 +249,7 @@ def test_another_user_is_told_whose_folder_it_is(
 
 _NAMED_BY_CONSTANTS = {
     *("certificate", "network-name", "backup-copies", "restore-drill", "recovery-key"),
-    *("file-kinds", "rows", "locked-pin"),
+    *("file-kinds", "rows", "locked-pin", "sign-in-provider"),
 }
 
 

@@ -113,7 +113,7 @@ def test_the_codes_are_those_of_the_contract():
         no_signature_requested unknown_step unknown_field field_not_on_this_step
         wrong_field_kind step_incomplete session_incomplete stale_revision sequence_gap
         sequence_reused document_changed upload_incomplete upload_corrupt too_large too_many
-        code_refused sign_in_required pin_refused unavailable
+        code_refused sign_in_required pin_refused sign_in_refused unavailable
     """
     assert sorted(RejectionCode) == sorted(expected.split())
 

@@ -20,19 +20,27 @@ from session_controller.audit.events import (
 from session_controller.engine.refusal import SIGN_IN_REQUIRED, Refusal
 from session_controller.security.codes import new_id
 from session_controller.security.pins import LOCKED_AFTER, lock_seconds
-from session_controller.service.desks import EMERGENCY, Desk, PinCheck, SignedIn, desk_state
+from session_controller.service.desks import (
+    EMERGENCY,
+    NOT_AT_PROVIDER,
+    Desk,
+    PinCheck,
+    SignedIn,
+    desk_state,
+)
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.entities import Device, EmergencyAccess, Person
 from session_controller.storage.store import Store
 
 EMERGENCY_FOR = timedelta(minutes=30)
 
+Means = Literal["pin", "provider"]
 Why = Literal["asked", "no_act", "time", "replaced", "person_changed", "device_changed"]
 
 _NO_PERSON = Refusal(RejectionCode.UNAVAILABLE, "There is no such person; sign in as another one.")
 _CHECKING = Refusal(RejectionCode.TOO_MANY, "A PIN of this screen is being checked already.")
 _CHANGED = Refusal(RejectionCode.UNAVAILABLE, "This person was changed meanwhile; try again.")
-_NOBODY_NEEDED = Refusal(RejectionCode.UNAVAILABLE, "At this site, nobody has to sign in.")
+NOBODY_NEEDED = Refusal(RejectionCode.UNAVAILABLE, "At this site, nobody has to sign in.")
 _SIGNED_IN = Refusal(RejectionCode.UNAVAILABLE, "Somebody is signed in here; sign out first.")
 
 
@@ -41,11 +49,13 @@ def show_desk(work: UnitOfWork, _: Store, device: Device, request: s.ShowDesk) -
     signed_in = work.desk(device.device).signed_in
     active = [p for p in work.persons.values() if p.retired_at is None]
     names = [s.PersonName(person=p.person, name=p.name) for p in sorted(active, key=_by_name)]
+    openid = work.registry.openid
     return s.DeskShown(
         request_id=request.request_id,
         desk=desk_state(signed_in, work.registry.settings) if work.has_persons else None,
         persons=tuple(names),
         seconds_left=_seconds_left(work, signed_in),
+        provider=s.SignInProvider(name=openid.settings.name) if openid else None,
     )
 
 
@@ -67,7 +77,7 @@ def sign_in(
         return None if desk.trying == request.request_id else _CHECKING
     if person is None or person.retired_at is not None:
         return _NO_PERSON
-    if refusal := _locked(work, desk, person):
+    if refusal := locked(work, desk, person):
         return refusal
     work.desks[device.device] = replace(desk, trying=request.request_id)
     work.pins.append(
@@ -106,21 +116,25 @@ def _outcome(work: UnitOfWork, check: PinCheck, *, right: bool | None) -> r.Answ
         return _NO_PERSON
     if person.retired_at is not None or person.pin_hash != check.pin_hash:
         return _CHANGED
-    if refusal := _locked(work, work.desk(check.device), person):
+    if refusal := locked(work, work.desk(check.device), person):
         return refusal
-    return _let_in(work, check, person) if right else _count(work, check, person)
+    if not right:
+        return _count(work, check, person)
+    return let_in(work, check.device, check.request_id, person, "pin")
 
 
-def _let_in(work: UnitOfWork, check: PinCheck, person: Person) -> s.SignedIn:
-    sign_out(work, check.device, "replaced")
+def let_in(work: UnitOfWork, device: str, request_id: str, person: Person, by: Means) -> s.SignedIn:
+    """Sign a person in at a screen that is not locked, in the place of whoever is signed in."""
+    sign_out(work, device, "replaced")
     if person.wrong_pins:
         work.put_person(replace(person, wrong_pins=0, locked_until=None))
     signed_in = SignedIn(person.person, person.name, person.roles, work.steady_s)
-    unlocked = replace(work.desk(check.device), wrong_pins=0, locked_until_s=0.0)
-    work.desks[check.device] = unlocked  # only a right PIN unlocks a screen
-    _begin(work, check.device, signed_in)
-    work.note(PersonSignedIn(subject=person.person), device=check.device)
-    return _answer(work, check.request_id, signed_in)
+    work.desks[device] = replace(  # only who is signed in unlocks a screen
+        work.desk(device), wrong_pins=0, locked_until_s=0.0, at_provider=NOT_AT_PROVIDER
+    )
+    _begin(work, device, signed_in)
+    work.note(PersonSignedIn(subject=person.person, by=by), device=device)
+    return _answer(work, request_id, signed_in)
 
 
 def _begin(work: UnitOfWork, device: str, signed_in: SignedIn) -> None:
@@ -152,10 +166,11 @@ def _wrong(wrong: int, here: int) -> Refusal:
     return Refusal(RejectionCode.PIN_REFUSED, message, details)
 
 
-def _locked(work: UnitOfWork, desk: Desk, person: Person) -> Refusal | None:
+def locked(work: UnitOfWork, desk: Desk, person: Person | None = None) -> Refusal | None:
     """Return that a person or a screen is locked, and for how long, or None."""
     here_s = desk.locked_until_s - work.steady_s
-    person_s = (person.locked_until - work.at).total_seconds() if person.locked_until else 0.0
+    until = person.locked_until if person else None
+    person_s = (until - work.at).total_seconds() if until else 0.0
     wait_s = max(here_s, person_s)
     if wait_s <= 0:
         return None
@@ -248,7 +263,7 @@ def begin_emergency_access(
     if desk.answered and desk.answered[0] == request.request_id:
         return desk.answered[1]
     if not work.has_persons:
-        return _NOBODY_NEEDED
+        return NOBODY_NEEDED
     if desk.signed_in is not None:
         return _SIGNED_IN
     ends_at, ends_s = work.at + EMERGENCY_FOR, work.steady_s + EMERGENCY_FOR.total_seconds()

@@ -12,6 +12,7 @@ from schemas.wire import staff as s
 from schemas.wire.rejections import Rejection, RejectionCode
 from session_controller.audit.events import EmergencyAccessReviewed, PersonChanged
 from session_controller.engine.refusal import Refusal
+from session_controller.openid.settings import account_of
 from session_controller.security.pins import pin_problem
 from session_controller.service.desks import EMERGENCY, NewPin
 from session_controller.service.handlers.desks import sign_out_everywhere
@@ -38,6 +39,13 @@ _MEANWHILE = Refusal(
 )
 _SAME_NAME = Refusal(
     RejectionCode.MALFORMED, "Another person has this name; tell them apart by a second name."
+)
+_NO_PROVIDER = Refusal(
+    RejectionCode.UNAVAILABLE,
+    "The box that runs has no OpenID Connect provider; configure [oidc] and start it first.",
+)
+_TAKEN = Refusal(
+    RejectionCode.UNAVAILABLE, "Another person is linked to this account; unlink them first."
 )
 _RESERVED = re.compile(rf"{EMERGENCY}(-.*)?")
 
@@ -134,6 +142,28 @@ def _show_all_desks_again(work: UnitOfWork) -> None:
             work.show_desk_again(device.device)
 
 
+def link_person(
+    work: UnitOfWork, _: Store, device: Device, request: s.LinkPerson
+) -> r.Answer | Refusal:
+    """Link a person to an account of the provider, or to none."""
+    person, openid = _active(work, request.person), work.registry.openid
+    if isinstance(person, Refusal):
+        return person
+    if request.account is None:
+        changed = replace(person, account=None)
+        _keep(work, changed, "unlinked", device.device)
+        return _changed(work, request.request_id, changed)
+    if openid is None:
+        return _NO_PROVIDER
+    account = account_of(openid.settings, request.account)
+    active = (p for p in work.persons.values() if p.retired_at is None)
+    if any(p.account == account and p.person != person.person for p in active):
+        return _TAKEN
+    changed = replace(person, account=account)
+    _keep(work, changed, "linked", device.device)
+    return _changed(work, request.request_id, changed)
+
+
 def unlock_person(
     work: UnitOfWork, _: Store, device: Device, request: s.UnlockPerson
 ) -> r.Answer | Refusal:
@@ -169,7 +199,7 @@ def _active(work: UnitOfWork, name: str) -> Person | Refusal:
     return person if person.retired_at is None else _RETIRED
 
 
-Change = Literal["added", "roles", "pin", "unlocked", "retired"]
+Change = Literal["added", "roles", "pin", "unlocked", "retired", "linked", "unlinked"]
 
 
 def _keep(
@@ -231,6 +261,7 @@ def _line(work: UnitOfWork, person: Person) -> s.PersonLine:
         locked_until=until if until and until > work.at else None,
         retired=person.retired_at is not None,
         signed_in_at=tuple(sorted(at)),
+        account=person.account.value if person.account else None,
     )
 
 

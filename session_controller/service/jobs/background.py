@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.base import Versioned
 from schemas.topics import InboxTopic
@@ -42,6 +42,9 @@ from session_controller.service.unit_of_work import Asked, PreviewOrder, PurgeOr
 from session_controller.settings import Settings
 from session_controller.storage.commit import StoreTurn
 from session_controller.storage.store import Store
+
+if TYPE_CHECKING:
+    from session_controller.service.jobs.provider import ProviderJobs
 
 _log = logging.getLogger(__name__)
 _PREVIEWED_AT_ONCE = 1_000
@@ -75,6 +78,7 @@ class BackgroundJobs:
     status: StatusReport
     alerts: Alerts
     pins: PinJobs
+    provider: "ProviderJobs | None" = None
     _count_at_s: float = 0.0
     """When the deliveries that are stuck are counted again, by the steady clock."""
     _purges: set[tuple[str | None, str]] = field(default_factory=set)
@@ -102,8 +106,14 @@ class BackgroundJobs:
                 self._do(self._purge(order))
         for preview in work.previews:
             self._do(self._preview(preview))
+        self._begin_sign_ins(work)
+
+    def _begin_sign_ins(self, work: UnitOfWork) -> None:
         for pin in work.pins:
             self._do(self.pins.do(pin))
+        if self.provider is not None:
+            for order in work.at_provider:
+                self._do(self.provider.do(order))
 
     async def retain(self) -> None:
         """Purge what a site no longer keeps; called every second."""
@@ -159,6 +169,8 @@ class BackgroundJobs:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.provider is not None:
+            await self.provider.close()
 
     @property
     def exporter(self) -> Exporter:

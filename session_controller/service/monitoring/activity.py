@@ -80,7 +80,9 @@ _ACTS: Mapping[type[Any], _Kind] = {
     b.PersonChanged: _Kind(
         "person changed", lambda act: {"person": act.subject, "change": act.change}
     ),
-    b.PersonSignedIn: _Kind("person signed in", lambda act: {"person": act.subject}),
+    b.PersonSignedIn: _Kind(
+        "person signed in", lambda act: {"person": act.subject, "method": act.by}
+    ),
     b.PersonSignedOut: _Kind(
         "person signed out", lambda act: {"person": act.subject, "reason": act.reason}
     ),
@@ -124,10 +126,12 @@ _REFUSED: Mapping[type[Any], str] = {
     b.OutsiderRefused: "command of a device outside the session refused",
     b.CodeRefused: "pairing code refused",
     b.PinRefused: "PIN refused",
+    b.SignInRefused: "sign-in with the provider refused",
 }
 _CODE_OF: Mapping[type[Any], RejectionCode] = {
     b.CodeRefused: RejectionCode.CODE_REFUSED,
     b.PinRefused: RejectionCode.PIN_REFUSED,
+    b.SignInRefused: RejectionCode.SIGN_IN_REFUSED,
 }
 """The rejection codes of entries that do not contain one."""
 _COMMAND_REFUSED = "command refused"
@@ -214,7 +218,9 @@ class Activity:
         fields = {
             "session": session if session and is_new_id("s", session) else None,
             "request": getattr(act, "request", None),
-            "person": act.subject if isinstance(act, b.PinRefused) else None,
+            "person": act.subject if isinstance(act, b.PinRefused | b.SignInRefused) else None,
+            "cause": getattr(act, "cause", None),
+            "detail": getattr(act, "detail", None),
             "code": str(getattr(act, "code", _CODE_OF.get(type(act)))),
         }
         # Devices that pair choose their client ids: one line for all of them.

@@ -3,7 +3,8 @@ import { computed, signal } from "@preact/signals";
 import type { DeskState, EmergencyAccessLine, PersonName, SignedIn } from "../../generated/wire.ts";
 import type { Connection } from "../lib/connection.ts";
 import { present } from "../lib/present.ts";
-import type { Requests } from "../lib/requests.ts";
+import { messageOf, type Requests } from "../lib/requests.ts";
+import { pageAddress, type Returned, takeReturned } from "./provider.ts";
 
 /** Null: nobody has to sign in. Undefined: the box has not said it yet. */
 export const state = signal<DeskState | null | undefined>(undefined);
@@ -21,6 +22,12 @@ export const isShut = computed(() => state.value != null && !leads(signedIn.valu
 export const isSupervisor = computed(() => signedIn.value?.roles.includes("supervisor") ?? false);
 /** Why the person was signed out, if the person did not do it. */
 export const wasLoggedOff = signal(false);
+/** The name of the provider with which people can sign in, if there is one. */
+export const provider = signal<string | null>(null);
+/** Somebody has come back from the provider, and the box asks it who. */
+export const returning = signal(false);
+/** Why whoever came back from the provider is not signed in. */
+export const notReturned = signal<string | null>(null);
 export const accesses = signal<EmergencyAccessLine[]>([]);
 
 /** How long before the log-off this screen warns. */
@@ -31,6 +38,7 @@ const TELL_EVERY_MS = 20_000;
 let requests: Requests | null = null;
 let endsAt: number | null = null;
 let toldAt = 0;
+let returned = takeReturned();
 
 const leads = (roles: string[]) => roles.includes("front-desk") || roles.includes("supervisor");
 
@@ -42,6 +50,8 @@ export function attach(connection: Connection, asked: Requests): void {
   requests = asked;
   state.value = undefined;
   connection.onUp(() => void load());
+  if (returned !== null) void comeBack(returned);
+  returned = null;
 }
 
 /** Use what a lobby says. */
@@ -61,6 +71,7 @@ export function heard(desk: DeskState | null): void {
 export async function load(): Promise<void> {
   const shown = await present(requests).ask({ type: "SHOW_DESK" }, "DESK_SHOWN");
   persons.value = shown.persons;
+  provider.value = shown.provider?.name ?? null;
   if (state.peek() === undefined) state.value = shown.desk;
   lasts(shown.seconds_left);
   if (isSupervisor.peek()) await loadAccesses();
@@ -93,12 +104,31 @@ export async function signIn(person: string, pin: string): Promise<void> {
   begun(await present(requests).ask({ type: "SIGN_IN", person, pin }, "SIGNED_IN"));
 }
 
+/** Leave this page for the provider's. Raises `Refused`. */
+export async function goToProvider(): Promise<void> {
+  notReturned.value = null;
+  const begun = await present(requests).ask({ type: "BEGIN_SIGN_IN", page: pageAddress() }, "SIGN_IN_BEGUN");
+  location.assign(begun.url);
+}
+
+async function comeBack(what: Returned): Promise<void> {
+  returning.value = true;
+  try {
+    begun(await present(requests).ask({ type: "FINISH_SIGN_IN", ...what }, "SIGNED_IN"));
+  } catch (error) {
+    notReturned.value = messageOf(error);
+  } finally {
+    returning.value = false;
+  }
+}
+
 /** Raises `Refused`. */
 export async function beginEmergency(name: string, reason: string): Promise<void> {
   begun(await present(requests).ask({ type: "BEGIN_EMERGENCY_ACCESS", name, reason }, "SIGNED_IN"));
 }
 
 function begun(answer: SignedIn): void {
+  notReturned.value = null;
   wasLoggedOff.value = leaving.value = false;
   toldAt = performance.now();
   state.value = { log_off_s: state.peek()?.log_off_s ?? 0, signed_in: answer.signed_in };

@@ -40,6 +40,7 @@ export function SignInSheet() {
       <Mark />
       <h1 id="sign-in-title">Sign in</h1>
       <p class="hint" role="status">{noteOf(onlyIt)}</p>
+      <WithProvider />
       <form
         class="code-form"
         autocomplete="off"
@@ -83,6 +84,19 @@ export function SignInSheet() {
       <button type="button" class="quiet" onClick={() => setEmergency(true)}>Emergency access…</button>
       {emergency && <Emergency onClose={() => setEmergency(false)} />}
     </main>
+  );
+}
+
+/** The way over the site's provider; what came of it is said here. */
+function WithProvider() {
+  const name = desk.provider.value;
+  if (name === null) return null;
+  const action = <Action label={`Sign in with ${name}`} kind="secondary" run={() => desk.goToProvider()} />;
+  return (
+    <div class="with-provider">
+      {desk.returning.value ? <p role="status">One moment: the box asks {name} who you are…</p> : action}
+      <p class="error" role="alert">{desk.notReturned.value}</p>
+    </div>
   );
 }
 
