@@ -14,12 +14,12 @@ from jwt.exceptions import (
     PyJWTError,
 )
 
+from session_controller.openid.account import account_of
 from session_controller.openid.refused import Cause, Refused
 from session_controller.openid.settings import (
     EMAIL,
     LONGEST_ACCOUNT,
     OpenIdSettings,
-    account_of,
 )
 from session_controller.storage.entities import Account
 

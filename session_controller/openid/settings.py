@@ -3,10 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from session_controller.storage.entities import Account
 
 DISCOVERY = "/.well-known/openid-configuration"
 """Below the issuer (OpenID Connect Discovery, 4)."""
@@ -37,18 +33,6 @@ class OpenIdSettings:
     """CA certificates for the provider, if this machine does not trust it."""
     reauthenticate: bool = True
     """Whether the provider must ask for the password anew, and say that it did."""
-
-
-def account_of(settings: OpenIdSettings, value: str) -> "Account":
-    """Return an account of the provider that is configured.
-
-    An e-mail address is compared without regard to the case of ASCII. Letters beyond it stay: the
-    Kelvin sign must not become the letter of another address.
-    """
-    from session_controller.storage.entities import Account
-
-    folded = value.lower() if settings.claim == EMAIL and value.isascii() else value
-    return Account(settings.issuer, settings.claim, folded)
 
 
 @dataclass(frozen=True, slots=True)

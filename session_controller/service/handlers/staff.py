@@ -12,7 +12,7 @@ from schemas.wire import staff as s
 from schemas.wire.rejections import Rejection, RejectionCode
 from session_controller.audit.events import EmergencyAccessReviewed, PersonChanged
 from session_controller.engine.refusal import Refusal
-from session_controller.openid.settings import account_of
+from session_controller.openid.account import account_of
 from session_controller.security.pins import pin_problem
 from session_controller.service.desks import EMERGENCY, NewPin
 from session_controller.service.handlers.desks import sign_out_everywhere
