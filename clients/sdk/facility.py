@@ -22,6 +22,8 @@ from schemas.wire.commands import (
     RequestSignature,
     Resume,
     ReviewDocument,
+    SendHelp,
+    SetSelfPaced,
     TakeOver,
 )
 from schemas.wire.devices import Lobby
@@ -231,9 +233,20 @@ class FacilityClient(Client[FacilityView]):
             session, ReviewDocument, field_id=field_id, accepted=accepted, reason=reason
         )
 
+    def send_help(self, session: str, staff_name: str | None = None) -> Pending[FacilityView]:
+        """Announce to the patient who asked for help that somebody is coming.
+
+        Without `staff_name`, the patient reads the name of the person who is signed in here.
+        """
+        return self._command(session, SendHelp, staff_name=staff_name)
+
     def answer_help(self, session: str) -> Pending[FacilityView]:
-        """Clear the patient's request for help."""
+        """Clear the patient's request for help: it is done."""
         return self._command(session, AnswerHelp)
+
+    def set_self_paced(self, session: str, self_paced: bool | None) -> Pending[FacilityView]:
+        """Allow the patient to pass complete steps alone, or forbid it; None: as the flow says."""
+        return self._command(session, SetSelfPaced, self_paced=self_paced)
 
     def cover_screen(self, session: str, *, covered: bool) -> Pending[FacilityView]:
         """Hide the patient screen behind a neutral cover, or show it again."""

@@ -17,6 +17,7 @@ from schemas.wire.commands import (
     FocusField,
     ReportIdle,
     ReportReading,
+    ReportReady,
     SubmitSignature,
     WithdrawSignature,
 )
@@ -126,6 +127,14 @@ class PatientClient(Client[PatientView]):
     ) -> Pending[PatientView]:
         """Withdraw a signature of the current step; it counts as missing from then on."""
         return self._command(session, WithdrawSignature, field_id=field_id, reason=reason)
+
+    def report_ready(self, session: str, step_id: str) -> Pending[PatientView]:
+        """Report that the patient is done with the current step.
+
+        Refused as `step_incomplete` while something is missing. Where the patient may pass the step
+        alone, the session moves to the next one.
+        """
+        return self._command(session, ReportReady, step_id=step_id)
 
     def ask_for_help(self, session: str, step_id: str | None = None) -> Pending[PatientView]:
         """Request help from staff, or with `step_id` that they open a step again."""

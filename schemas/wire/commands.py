@@ -108,10 +108,26 @@ class FetchDocument(CommandBase):
     field_id: FieldId
 
 
+class SendHelp(CommandBase):
+    """Announce to the patient who asked for help that somebody is coming."""
+
+    type: Literal["SEND_HELP"] = "SEND_HELP"
+    staff_name: OptionalName = None
+    """Who is coming; absent: whoever is signed in at this screen, if anybody."""
+
+
 class AnswerHelp(CommandBase):
-    """Clear the patient's request for help."""
+    """Clear the patient's request for help: it is done."""
 
     type: Literal["ANSWER_HELP"] = "ANSWER_HELP"
+
+
+class SetSelfPaced(CommandBase):
+    """Allow the patient to pass complete steps alone, or forbid it, for this session."""
+
+    type: Literal["SET_SELF_PACED"] = "SET_SELF_PACED"
+    self_paced: bool | None
+    """null: as the flow says of each step."""
 
 
 class CoverScreen(CommandBase):
@@ -250,6 +266,17 @@ class WithdrawSignature(CommandBase):
     reason: OptionalReason = None
 
 
+class ReportReady(CommandBase):
+    """Report that the patient is done with the current step.
+
+    Where the patient may pass it alone, and nothing is missing, the session moves to the next step.
+    """
+
+    type: Literal["REPORT_READY"] = "REPORT_READY"
+    step_id: FieldId
+    """The step that the patient is done with; refused if it is no longer the current one."""
+
+
 class AskForHelp(CommandBase):
     """Request help from staff, or with `step_id` that they open a step again."""
 
@@ -273,7 +300,9 @@ FacilityCommand = (
     | RequestCorrection
     | ReviewDocument
     | FetchDocument
+    | SendHelp
     | AnswerHelp
+    | SetSelfPaced
     | CoverScreen
     | Pause
     | Resume
@@ -292,6 +321,7 @@ PatientCommand = (
     | SubmitSignature
     | DeclineSignature
     | WithdrawSignature
+    | ReportReady
     | AskForHelp
     | ReportIdle
 )

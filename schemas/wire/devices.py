@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.base import ONE_LINE, Identifier, Role, Timestamp, Versioned, Wire, absent
 from schemas.wire.staff import DeskState
-from schemas.wire.views import SessionStatus
+from schemas.wire.views import HelpView, SessionStatus
 
 CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628, 6.1: no vowels, no easily confused characters."""
@@ -67,6 +67,9 @@ class LobbyLine(Wire):
     patient_idle: bool = False
     patient_locked: bool = False
     help_requested: bool
+    help: Annotated[HelpView | None, Field(exclude_if=absent)] = None
+    ready_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """Since when the patient is done with the current step, otherwise absent."""
     host: str | None
     opened_at: Timestamp
     updated_at: Timestamp

@@ -87,6 +87,26 @@ class Navigated(FactBase):
     override_reason: str | None = None
 
 
+class StepPassed(FactBase):
+    """The patient passed a complete step alone; the session moved to this one."""
+
+    type: Literal["StepPassed"] = "StepPassed"
+    step_index: int
+
+
+class ReadyReported(FactBase):
+    """The patient is done with the current step."""
+
+    type: Literal["ReadyReported"] = "ReadyReported"
+
+
+class SelfPacedSet(FactBase):
+    """Staff allowed the patient to pass complete steps alone, or forbade it."""
+
+    type: Literal["SelfPacedSet"] = "SelfPacedSet"
+    self_paced: bool | None
+
+
 class FieldHighlighted(FactBase):
     """Staff highlighted a field, or removed the highlight."""
 
@@ -175,8 +195,15 @@ class HelpAsked(FactBase):
     step_id: str | None = None
 
 
+class HelpSent(FactBase):
+    """Staff told the patient that somebody is coming."""
+
+    type: Literal["HelpSent"] = "HelpSent"
+    staff_name: str | None = None
+
+
 class HelpAnswered(FactBase):
-    """Staff answered the call for help."""
+    """The call for help is done."""
 
     type: Literal["HelpAnswered"] = "HelpAnswered"
 
@@ -341,6 +368,9 @@ Fact = (
     | CodeIssued
     | CodeClosed
     | Navigated
+    | StepPassed
+    | ReadyReported
+    | SelfPacedSet
     | FieldHighlighted
     | SignatureRequested
     | SignatureCancelled
@@ -351,6 +381,7 @@ Fact = (
     | DocumentReviewed
     | DocumentFetched
     | HelpAsked
+    | HelpSent
     | HelpAnswered
     | ScreenCovered
     | IdleReported

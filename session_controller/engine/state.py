@@ -84,6 +84,16 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """The patient's call for help, since `since`."""
+
+    since: datetime
+    coming: bool = False
+    staff_name: str | None = None
+    """Who is coming, if known."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCode:
     """An open pairing code; the letters are derived from the serial."""
 
@@ -151,7 +161,10 @@ class StateChanges(TypedDict, total=False):
     highlight: str | None
     patient_focus: str | None
     help_requested: bool
+    help: Help | None
     help_step: str | None
+    ready_since: datetime | None
+    self_paced: bool | None
     covered: bool
     idle: bool
     locked: bool
@@ -196,8 +209,14 @@ class SessionState:
     highlight: str | None = None
     patient_focus: str | None = None
     help_requested: bool = False
+    help: Help | None = None
+    """None also for a call that an earlier version recorded."""
     help_step: str | None = None
     """The step that the patient asks to change."""
+    ready_since: datetime | None = None
+    """Since when the patient is done with the current step."""
+    self_paced: bool | None = None
+    """Whether the patient may pass complete steps alone; None: as the flow says of each."""
     covered: bool = False
     idle: bool = False
     """Whether the patient screen reported that nobody answers."""

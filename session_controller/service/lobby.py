@@ -3,6 +3,7 @@
 from schemas.questionnaire.model import Flow
 from schemas.wire.devices import LobbyLine
 from session_controller.engine.state import SessionState
+from session_controller.engine.view_parts import help_view
 
 
 def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
@@ -20,6 +21,8 @@ def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
         patient_idle=state.idle,
         patient_locked=state.locked,
         help_requested=state.help_requested,
+        help=help_view(state),
+        ready_since=state.ready_since,
         host=state.host,
         opened_at=state.opened_at,
         updated_at=state.updated_at,

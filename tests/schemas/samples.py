@@ -23,6 +23,9 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "FetchDocument": {"field_id": "card"},
     "CoverScreen": {"covered": True},
     "ReportIdle": {"idle": True},
+    "ReportReady": {"step_id": "insurance"},
+    "SendHelp": {"staff_name": "Sam Poe"},
+    "SetSelfPaced": {"self_paced": True},
     "ReplacePatientDevice": {"device": None},
     "Cancel": {"reason": "The patient left."},
     "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},
@@ -130,7 +133,10 @@ _HEAD: dict[str, Any] = {
         document_sha256=SHA,
         documents_sha256={"en": SHA, "es": SHA},
     ),
-    "help_requested": False,
+    "help_requested": True,
+    "help": views.HelpView(status=views.HelpStatus.COMING, since=NOW, staff_name="Sam Poe"),
+    "ready_since": NOW,
+    "may_advance": True,
     "covered": False,
 }
 
@@ -150,7 +156,9 @@ def patient_view(**changes: Any) -> views.PatientView:
         "review": review,
         "storage_key": "k" * 43,
         "help_step": "who",
+        "to_do": ("member",),
         "host_online": True,
+        "host_name": "Sam Poe",
     }
     return views.PatientView(**{**_HEAD, **parts, **changes})
 
@@ -179,6 +187,7 @@ def facility_view(**changes: Any) -> views.FacilityView:
             "d-1": views.ParticipantView(role=Role.PATIENT, online=True, since=NOW, host=False)
         },
         "patient_focus": "member",
+        "self_paced": False,
         "code": "WDJB-MJHT",
         "code_expires_at": NOW,
         "identified": views.IdentifiedView(at=NOW, device="d-2", family="Roe", given=("Ana",)),
