@@ -29,11 +29,13 @@ from schemas.wire.commands import (
 from schemas.wire.devices import Lobby
 from schemas.wire.requests import (
     CancelSession,
+    FieldRevealed,
     Gender,
     IdentifyPatient,
     JoinSession,
     OpenSession,
     PatientIdentified,
+    RevealField,
     SessionCancelled,
     SessionJoined,
     SessionOpened,
@@ -128,6 +130,14 @@ class FacilityClient(Client[FacilityView]):
             birth_date=birth_date,
             gender=gender,
             staff_name=staff_name,
+        )
+
+    def reveal_field(
+        self, session: str, field_id: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> FieldRevealed:
+        """Return the value of a field that views mask; the log keeps who saw it."""
+        return self._request(
+            RevealField, FieldRevealed, timeout, session=session, field_id=field_id
         )
 
     def cancel_session(

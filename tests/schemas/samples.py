@@ -62,6 +62,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ShowSession": {"session": "s-1"},
     "SessionTimeline": {"session": "s-1", "after": 3},
     "FieldHistory": {"session": "s-1", "field_id": "name", "after": 3},
+    "RevealField": {"session": "s-1", "field_id": "ssn"},
     "ExportSession": {"session": "s-1", "format": "document", "field_id": "card"},
     "ExportDelivery": {"session": "s-1", "destination": "ehr"},
     "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
