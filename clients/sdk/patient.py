@@ -18,6 +18,7 @@ from schemas.wire.commands import (
     ReportIdle,
     ReportReading,
     ReportReady,
+    ReportScreen,
     SubmitSignature,
     WithdrawSignature,
 )
@@ -147,6 +148,12 @@ class PatientClient(Client[PatientView]):
         staff show it again.
         """
         return self._command(session, ReportIdle, idle=idle)
+
+    def report_screen(
+        self, session: str, *, language: str | None = None, text_percent: int = 100
+    ) -> Pending[PatientView]:
+        """Report the language and the text size that the patient has chosen."""
+        return self._command(session, ReportScreen, language=language, text_percent=text_percent)
 
     def upload(
         self,

@@ -292,6 +292,16 @@ class ReportIdle(CommandBase):
     idle: bool
 
 
+class ReportScreen(CommandBase):
+    """Report the language and the text size that the patient has chosen, for the staff's mirror."""
+
+    type: Literal["REPORT_SCREEN"] = "REPORT_SCREEN"
+    language: Annotated[Language | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag; absent: as the form is written."""
+    text_percent: Annotated[int, Field(ge=25, le=500)] = 100
+    """Of the screen's own text size, also by pinching."""
+
+
 FacilityCommand = (
     Navigate
     | HighlightField
@@ -324,6 +334,7 @@ PatientCommand = (
     | ReportReady
     | AskForHelp
     | ReportIdle
+    | ReportScreen
 )
 Command = FacilityCommand | PatientCommand
 

@@ -1,6 +1,6 @@
 """Small payloads about devices and the box: status, presence, assignment, lobby, pairing."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -75,6 +75,19 @@ class LobbyLine(Wire):
     updated_at: Timestamp
     test: Annotated[bool | None, Field(exclude_if=absent)] = None
     """True for a rehearsal, otherwise absent."""
+    patient_device: Annotated[Identifier | None, Field(exclude_if=absent)] = None
+    """The patient screen, otherwise absent."""
+    patient_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the patient screen last came online or went offline."""
+    idle_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    step_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the current step was first shown."""
+    to_review: Annotated[int | None, Field(exclude_if=absent)] = None
+    """How many documents wait for review, otherwise absent."""
+    to_review_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the first of them was received."""
+    signing: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True while a signature is requested, otherwise absent."""
 
 
 class HeldLine(Wire):

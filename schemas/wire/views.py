@@ -170,6 +170,14 @@ class StepView(Wire):
     required: int
 
 
+class ScreenView(Wire):
+    """How the patient screen shows the form."""
+
+    language: Annotated[str | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag; absent: as the form is written."""
+    text_percent: int = 100
+
+
 class ParticipantView(Wire):
     """A participating device."""
 
@@ -302,6 +310,8 @@ class FacilityView(View):
     patient_focus: str | None
     patient_idle: bool = False
     """Whether the patient screen asked if anybody is there, and nobody answered."""
+    patient_screen: Annotated[ScreenView | None, Field(exclude_if=absent)] = None
+    """What the patient chose; absent: nothing."""
     patient_away_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
     """Since when the patient screen was away, if it was away as the session ended or as it left.
 

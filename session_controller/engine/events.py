@@ -222,6 +222,14 @@ class IdleReported(FactBase):
     idle: bool
 
 
+class ScreenReported(FactBase):
+    """The patient chose a language or a text size."""
+
+    type: Literal["ScreenReported"] = "ScreenReported"
+    language: str | None = None
+    text_percent: int = 100
+
+
 class ScreenLocked(FactBase):
     """The patient screen was idle for too long: it shows no values until staff reopen it."""
 
@@ -385,6 +393,7 @@ Fact = (
     | HelpAnswered
     | ScreenCovered
     | IdleReported
+    | ScreenReported
     | ScreenLocked
     | Paused
     | Resumed

@@ -19,6 +19,7 @@ from session_controller.engine.state import (
     NotTaken,
     OpenCode,
     Participant,
+    PatientScreen,
     RefusedCommand,
     SessionState,
     Signature,
@@ -52,7 +53,7 @@ def _not_ready(session: Session) -> Session:
     return session.moved_to(session.state.but(ready_since=None))
 
 
-def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912
+def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912, PLR0915
     """Apply a fact, one case each; the most frequent facts come first."""
     state, fact = session.state, event.fact
     match fact:
@@ -112,7 +113,10 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
         case f.ScreenCovered():
             return _covered(state, covered=fact.covered)
         case f.IdleReported():
-            return state.but(idle=fact.idle)
+            return state.but(idle=fact.idle, idle_since=event.at if fact.idle else None)
+        case f.ScreenReported():
+            screen = PatientScreen(fact.language, fact.text_percent)
+            return state.but(patient_screen=screen)
         case f.ScreenLocked():
             return state.but(locked=True)
         case f.Paused():
@@ -192,6 +196,8 @@ def _joined(
         code=None,
         shown_steps=shown,
         idle=False,
+        idle_since=None,
+        patient_screen=None,
         locked=False,
     )
 

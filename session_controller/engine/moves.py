@@ -85,6 +85,7 @@ MOVES: Mapping[type[c.CommandBase], Move] = {
     c.ReportReady: Move(Party.PATIENT, _OPEN, patient.report_ready),
     c.AskForHelp: Move(Party.PATIENT, _UNTIL_ENDED, patient.ask_for_help),
     c.ReportIdle: Move(Party.PATIENT, _UNTIL_ENDED, patient.report_idle),
+    c.ReportScreen: Move(Party.PATIENT, _UNTIL_ENDED, patient.report_screen),
 }
 
 BLOCKED: Mapping[Phase, Refusal] = {

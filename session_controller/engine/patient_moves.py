@@ -271,3 +271,8 @@ def ask_for_help(session: Session, command: c.AskForHelp, _: Context) -> f.Fact 
 def report_idle(_: Session, command: c.ReportIdle, __: Context) -> f.Fact | Refusal:
     """Record whether somebody answers at the patient screen; it does not reopen a locked one."""
     return f.IdleReported(idle=command.idle)
+
+
+def report_screen(_: Session, command: c.ReportScreen, __: Context) -> f.Fact | Refusal:
+    """Record how the patient screen shows the form."""
+    return f.ScreenReported(language=command.language, text_percent=command.text_percent)

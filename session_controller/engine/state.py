@@ -94,6 +94,15 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
+class PatientScreen:
+    """The language and the text size that the patient chose."""
+
+    language: str | None = None
+    """None: as the form is written."""
+    text_percent: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCode:
     """An open pairing code; the letters are derived from the serial."""
 
@@ -167,6 +176,8 @@ class StateChanges(TypedDict, total=False):
     self_paced: bool | None
     covered: bool
     idle: bool
+    idle_since: datetime | None
+    patient_screen: PatientScreen | None
     locked: bool
     patient_away_since: datetime | None
     host: str | None
@@ -220,6 +231,9 @@ class SessionState:
     covered: bool = False
     idle: bool = False
     """Whether the patient screen reported that nobody answers."""
+    idle_since: datetime | None = None
+    """Since when; None also for a report that an earlier version recorded."""
+    patient_screen: PatientScreen | None = None
     locked: bool = False
     """Whether the patient screen shows no values until staff reopen it."""
     patient_away_since: datetime | None = None

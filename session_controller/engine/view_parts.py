@@ -108,9 +108,18 @@ def facility_standing(session: Session, device: str, code: str | None) -> Member
         **_those_there(self_paced=state.self_paced),
         "code": code if state.code else None,
         "code_expires_at": state.code.expires_at if state.code else None,
+        **_screen(state),
         **_away(state),
         **_identified(state),
     }
+
+
+def _screen(state: SessionState) -> Members:
+    screen = state.patient_screen
+    if screen is None:
+        return {}
+    shown = _those_there(language=screen.language)
+    return {"patient_screen": {"text_percent": screen.text_percent, **shown}}
 
 
 def _away(state: SessionState) -> Members:

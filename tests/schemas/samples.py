@@ -26,6 +26,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ReportReady": {"step_id": "insurance"},
     "SendHelp": {"staff_name": "Sam Poe"},
     "SetSelfPaced": {"self_paced": True},
+    "ReportScreen": {"language": "es", "text_percent": 125},
     "ReplacePatientDevice": {"device": None},
     "Cancel": {"reason": "The patient left."},
     "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},

@@ -185,6 +185,8 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911, PLR0912 -
             return "covered" if fact.covered else "shown"
         case f.IdleReported():
             return "idle" if fact.idle else "attended"
+        case f.ScreenReported():
+            return f"{fact.language or '-'} {fact.text_percent}%"
         case f.PatientIdentified():
             return ", ".join(_stated(fact))
         case f.DocumentReviewed():
