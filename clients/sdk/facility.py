@@ -12,6 +12,7 @@ from schemas.wire.commands import (
     Cancel,
     CancelSignature,
     Complete,
+    CorrectionFault,
     CoverScreen,
     FetchDocument,
     HighlightField,
@@ -230,10 +231,26 @@ class FacilityClient(Client[FacilityView]):
         return self._command(session, CancelSignature)
 
     def request_correction(
-        self, session: str, field_id: str, message: str
+        self,
+        session: str,
+        field_id: str,
+        message: str,
+        *,
+        message_code: CorrectionFault | None = None,
+        language: str | None = None,
     ) -> Pending[FacilityView]:
-        """Mark a field for correction; the patient sees the message next to it."""
-        return self._command(session, RequestCorrection, field_id=field_id, message=message)
+        """Mark a field for correction; the patient sees the message next to it.
+
+        With `message_code`, in the patient's language; `language` is that of `message`.
+        """
+        return self._command(
+            session,
+            RequestCorrection,
+            field_id=field_id,
+            message=message,
+            message_code=message_code,
+            language=language,
+        )
 
     def review_document(
         self, session: str, field_id: str, *, accepted: bool, reason: str | None = None

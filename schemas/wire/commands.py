@@ -1,5 +1,6 @@
 """Commands of a device to a session that it is in (`sessions/{session}/commands/…`)."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
@@ -84,12 +85,25 @@ class CancelSignature(CommandBase):
     type: Literal["CANCEL_SIGNATURE"] = "CANCEL_SIGNATURE"
 
 
+class CorrectionFault(StrEnum):
+    """Why an answer is to be corrected; the patient screen says it in the patient's language."""
+
+    CHECK = "check"
+    INCOMPLETE = "incomplete"
+    NOT_AS_ON_CARD = "not_as_on_card"
+    UNCLEAR = "unclear"
+
+
 class RequestCorrection(CommandBase):
     """Mark a field for correction by the patient."""
 
     type: Literal["REQUEST_CORRECTION"] = "REQUEST_CORRECTION"
     field_id: FieldId
     message: Reason
+    message_code: Annotated[CorrectionFault | None, Field(exclude_if=absent)] = None
+    """Absent: in staff's own words. `message` is for screens that do not know the code."""
+    language: Annotated[Language | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag of `message`; absent: unknown."""
 
 
 class ReviewDocument(CommandBase):

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from schemas.base import FieldId, Identifier, Role, Sha256, Timestamp, Versioned, Wire, absent
+from schemas.wire.commands import CorrectionFault
 from schemas.wire.rejections import RejectionCode
 
 
@@ -80,6 +81,10 @@ class FieldView(Wire):
     value: ShownValue
     error: Annotated[str | None, Field(exclude_if=absent)] = None
     correction: Annotated[str | None, Field(exclude_if=absent)] = None
+    correction_code: Annotated[CorrectionFault | None, Field(exclude_if=absent)] = None
+    """What staff chose; absent: `correction` is in their own words."""
+    correction_language: Annotated[str | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag of `correction`."""
 
 
 class DocumentView(Wire):

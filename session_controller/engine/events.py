@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
 
 from schemas.base import Role
-from schemas.wire.commands import Strokes
+from schemas.wire.commands import CorrectionFault, Strokes
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine.state import Covers, StoredDocument
 
@@ -169,6 +169,8 @@ class CorrectionRequested(FactBase):
     type: Literal["CorrectionRequested"] = "CorrectionRequested"
     field_id: str
     message: str
+    message_code: CorrectionFault | None = None
+    language: str | None = None
 
 
 class DocumentReviewed(FactBase):

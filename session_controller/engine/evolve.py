@@ -13,6 +13,7 @@ from session_controller.engine.events import Event
 from session_controller.engine.limits import MAX_REFUSALS
 from session_controller.engine.session import Session
 from session_controller.engine.state import (
+    CorrectionWords,
     Document,
     Help,
     Identification,
@@ -101,7 +102,9 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _signature_withdrawn(state, event, fact)
         case f.CorrectionRequested():
             corrections = {**state.corrections, fact.field_id: fact.message}
-            return state.but(corrections=corrections)
+            words = CorrectionWords(fact.message_code, fact.language)
+            correction_words = {**state.correction_words, fact.field_id: words}
+            return state.but(corrections=corrections, correction_words=correction_words)
         case f.DocumentReviewed():
             return _reviewed(state, fact)
         case f.HelpAsked():

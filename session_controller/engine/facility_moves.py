@@ -68,7 +68,12 @@ def request_correction(
         return place
     if not place.item.takes_value:
         return refuse_kind("Only an entered value can be corrected. Review a document instead.")
-    return f.CorrectionRequested(field_id=command.field_id, message=command.message)
+    return f.CorrectionRequested(
+        field_id=command.field_id,
+        message=command.message,
+        message_code=command.message_code,
+        language=command.language,
+    )
 
 
 def review_document(session: Session, command: c.ReviewDocument, _: Context) -> f.Fact | Refusal:

@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from pydantic import JsonValue, SerializeAsAny
 
 from schemas.base import Role
+from schemas.wire.commands import CorrectionFault
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import CoversScope, DocumentStatus, SessionStatus, SignatureStatus
 
@@ -94,6 +95,14 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionWords:
+    """How a correction was asked for: ready-made, or in staff's own words in a language."""
+
+    code: CorrectionFault | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PatientScreen:
     """The language and the text size that the patient chose."""
 
@@ -162,6 +171,7 @@ class StateChanges(TypedDict, total=False):
     answers: Mapping[str, JsonValue]
     instances: Mapping[str, int]
     corrections: Mapping[str, str]
+    correction_words: Mapping[str, CorrectionWords]
     documents: Mapping[str, Document]
     reading: Mapping[str, float]
     reading_seconds: Mapping[str, float]
@@ -211,6 +221,8 @@ class SessionState:
     answers: Mapping[str, SerializeAsAny[JsonValue]] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
+    correction_words: Mapping[str, CorrectionWords] = field(default_factory=dict)
+    """By field; of corrections that are open, and of earlier ones."""
     documents: Mapping[str, Document] = field(default_factory=dict)
     reading: Mapping[str, float] = field(default_factory=dict)
     reading_seconds: Mapping[str, float] = field(default_factory=dict)

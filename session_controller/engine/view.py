@@ -102,7 +102,7 @@ def written_views(
 def _patient_parts(session: Session, epoch: int) -> tuple[bytes, ...]:
     state = session.state
     where = state.step_index, state.shown_steps, state.status.ended, state.locked
-    depends = session.assessment, state.reading_seconds, where
+    depends = session.assessment, state.reading_seconds, state.correction_words, where
     return (session.once(depends, _entered_here, epoch),)
 
 
@@ -112,7 +112,8 @@ def _staff_parts(session: Session, epoch: int, device: str) -> tuple[bytes, ...]
     judgement = judged if state.signatures else judged.steps
     course = judgement, state.step_index, state.shown_steps, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
-    entered = session.once((judged, state.reading_seconds), _entered_anywhere, epoch)
+    depends = judged, state.reading_seconds, state.correction_words
+    entered = session.once(depends, _entered_anywhere, epoch)
     return entered, session.once((course, company), _around, device)
 
 

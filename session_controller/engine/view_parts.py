@@ -15,7 +15,7 @@ from schemas.wire.views import DocumentStatus, HelpStatus, HelpView, SignatureSt
 from session_controller.engine.fields import next_instances
 from session_controller.engine.outlook import blocked, blocked_while_signed_out
 from session_controller.engine.session import Session, explain, fields_of
-from session_controller.engine.state import Document, SessionState, Signature
+from session_controller.engine.state import CorrectionWords, Document, SessionState, Signature
 from session_controller.forms.validation import is_empty
 
 Members = dict[str, Any]
@@ -358,6 +358,8 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
             field["error"] = errors[field_id]
         if field_id in corrections:
             field["correction"] = corrections[field_id]
+            words = session.state.correction_words.get(field_id, CorrectionWords())
+            field |= _those_there(correction_code=words.code, correction_language=words.language)
         shown[field_id] = field
     return shown
 

@@ -41,3 +41,16 @@ def test_the_lobby_says_since_when_nobody_answers_and_where() -> None:
     assert line.patient_since is not None
     play.patient("REPORT_IDLE", idle=False)
     assert lobby_line(play.session.state, play.session.flow).idle_since is None
+
+
+def test_a_correction_says_in_whose_words_it_is() -> None:
+    """Ready-made by its code; staff's own with their language; both screens can tell."""
+    play = Play(flow_of(*_FORM))
+    asked = {"field_id": "name", "message": "Please check this."}
+    play.host("REQUEST_CORRECTION", **asked, message_code="check", language="en")
+    field = play.patient_view.fields["name"]
+    assert (field.correction_code, field.correction_language) == ("check", "en")
+    play.host("REQUEST_CORRECTION", **asked, language="es")
+    field = play.patient_view.fields["name"]
+    assert (field.correction_code, field.correction_language) == (None, "es")
+    assert play.staff_view.fields["name"].correction_language == "es"

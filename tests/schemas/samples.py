@@ -18,7 +18,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Navigate": {"step_id": "insurance", "override_reason": "no card"},
     "HighlightField": {"field_id": None},
     "RequestSignature": {"field_id": "consent-signature"},
-    "RequestCorrection": {"field_id": "birth-date", "message": "Please look again."},
+    "RequestCorrection": {
+        "field_id": "birth-date",
+        "message": "Please look again.",
+        "message_code": commands.CorrectionFault.CHECK,
+        "language": "en",
+    },
     "ReviewDocument": {"field_id": "card", "accepted": False, "reason": "blurred"},
     "FetchDocument": {"field_id": "card"},
     "CoverScreen": {"covered": True},
