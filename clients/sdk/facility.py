@@ -12,6 +12,7 @@ from schemas.wire.commands import (
     Cancel,
     CancelSignature,
     Complete,
+    CorrectionFault,
     CoverScreen,
     FetchDocument,
     HighlightField,
@@ -22,16 +23,20 @@ from schemas.wire.commands import (
     RequestSignature,
     Resume,
     ReviewDocument,
+    SendHelp,
+    SetSelfPaced,
     TakeOver,
 )
 from schemas.wire.devices import Lobby
 from schemas.wire.requests import (
     CancelSession,
+    FieldRevealed,
     Gender,
     IdentifyPatient,
     JoinSession,
     OpenSession,
     PatientIdentified,
+    RevealField,
     SessionCancelled,
     SessionJoined,
     SessionOpened,
@@ -131,6 +136,14 @@ class FacilityClient(Client[FacilityView]):
             birth_date=birth_date,
             gender=gender,
             staff_name=staff_name,
+        )
+
+    def reveal_field(
+        self, session: str, field_id: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> FieldRevealed:
+        """Return the value of a field that views mask; the log keeps who saw it."""
+        return self._request(
+            RevealField, FieldRevealed, timeout, session=session, field_id=field_id
         )
 
     def cancel_session(
@@ -247,10 +260,26 @@ class FacilityClient(Client[FacilityView]):
         return self._command(session, CancelSignature)
 
     def request_correction(
-        self, session: str, field_id: str, message: str
+        self,
+        session: str,
+        field_id: str,
+        message: str,
+        *,
+        message_code: CorrectionFault | None = None,
+        language: str | None = None,
     ) -> Pending[FacilityView]:
-        """Mark a field for correction; the patient sees the message next to it."""
-        return self._command(session, RequestCorrection, field_id=field_id, message=message)
+        """Mark a field for correction; the patient sees the message next to it.
+
+        With `message_code`, in the patient's language; `language` is that of `message`.
+        """
+        return self._command(
+            session,
+            RequestCorrection,
+            field_id=field_id,
+            message=message,
+            message_code=message_code,
+            language=language,
+        )
 
     def review_document(
         self, session: str, field_id: str, *, accepted: bool, reason: str | None = None
@@ -260,9 +289,20 @@ class FacilityClient(Client[FacilityView]):
             session, ReviewDocument, field_id=field_id, accepted=accepted, reason=reason
         )
 
+    def send_help(self, session: str, staff_name: str | None = None) -> Pending[FacilityView]:
+        """Announce to the patient who asked for help that somebody is coming.
+
+        Without `staff_name`, the patient reads the name of the person who is signed in here.
+        """
+        return self._command(session, SendHelp, staff_name=staff_name)
+
     def answer_help(self, session: str) -> Pending[FacilityView]:
-        """Clear the patient's request for help."""
+        """Clear the patient's request for help: it is done."""
         return self._command(session, AnswerHelp)
+
+    def set_self_paced(self, session: str, self_paced: bool | None) -> Pending[FacilityView]:
+        """Allow the patient to pass complete steps alone, or forbid it; None: as the flow says."""
+        return self._command(session, SetSelfPaced, self_paced=self_paced)
 
     def cover_screen(self, session: str, *, covered: bool) -> Pending[FacilityView]:
         """Hide the patient screen behind a neutral cover, or show it again."""

@@ -17,6 +17,8 @@ from schemas.wire.commands import (
     FocusField,
     ReportIdle,
     ReportReading,
+    ReportReady,
+    ReportScreen,
     SubmitSignature,
     WithdrawSignature,
 )
@@ -127,6 +129,14 @@ class PatientClient(Client[PatientView]):
         """Withdraw a signature of the current step; it counts as missing from then on."""
         return self._command(session, WithdrawSignature, field_id=field_id, reason=reason)
 
+    def report_ready(self, session: str, step_id: str) -> Pending[PatientView]:
+        """Report that the patient is done with the current step.
+
+        Refused as `step_incomplete` while something is missing. Where the patient may pass the step
+        alone, the session moves to the next one.
+        """
+        return self._command(session, ReportReady, step_id=step_id)
+
     def ask_for_help(self, session: str, step_id: str | None = None) -> Pending[PatientView]:
         """Request help from staff, or with `step_id` that they open a step again."""
         return self._command(session, AskForHelp, step_id=step_id)
@@ -138,6 +148,12 @@ class PatientClient(Client[PatientView]):
         staff show it again.
         """
         return self._command(session, ReportIdle, idle=idle)
+
+    def report_screen(
+        self, session: str, *, language: str | None = None, text_percent: int = 100
+    ) -> Pending[PatientView]:
+        """Report the language and the text size that the patient has chosen."""
+        return self._command(session, ReportScreen, language=language, text_percent=text_percent)
 
     def upload(
         self,

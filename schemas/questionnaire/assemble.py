@@ -59,6 +59,7 @@ def _step(index: int, page: list[str], reading: Reading) -> Step:
         title=first.label,
         item_ids=tuple(page),
         skippable=first.skippable,
+        self_paced=first.self_paced,
         translations=first.translations,
     )
 

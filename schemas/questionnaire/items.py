@@ -189,6 +189,7 @@ def _screen(cursor: Cursor) -> dict[str, Json]:
         "hidden": cursor.extension_flag(ext.HIDDEN),
         "sensitive": cursor.extension_flag(ext.SENSITIVE),
         "skippable": cursor.extension_flag(ext.SKIPPABLE),
+        "self_paced": cursor.extension_flag(ext.SELF_PACED),
         "signs_all": cursor.extension_flag(ext.SIGNS_ALL),
         "item_control": cursor.extension_code(ext.ITEM_CONTROL),
         "choice_orientation": cursor.extension_text(ext.CHOICE_ORIENTATION),
@@ -300,6 +301,8 @@ def _remark_values(cursor: Cursor, item: Item) -> None:
         cursor.note("extension(attestation)", "only a boolean can be an attestation; ignored")
     if item.skippable and item.parent is not None:
         cursor.note("extension(skippable)", "only a top-level group can be skipped; ignored")
+    if item.self_paced and item.parent is not None:
+        cursor.note("extension(self-paced)", "only a top-level group can be passed; ignored")
     if item.kind is FieldKind.CONSENT and item.type is FieldKind.GROUP:
         cursor.note("extension(consent)", "on a group: the group's text is what the patient reads")
     if item.type is FieldKind.DISPLAY and (cursor.value.get("required") or item.repeats):

@@ -191,6 +191,7 @@ class Item:
     hidden: bool = False
     sensitive: bool = False
     skippable: bool = False
+    self_paced: bool = False
     signs_all: bool = False
     review: bool = False
     """Shows the answers of the other steps, for the patient to check; a group or a text."""
@@ -270,6 +271,8 @@ class Step:
     title: str
     item_ids: tuple[str, ...]
     skippable: bool
+    self_paced: bool = False
+    """Whether the patient may pass it alone once it is complete."""
     translations: Translations = field(default_factory=dict)
 
     def title_in(self, language: str | None = None) -> str:

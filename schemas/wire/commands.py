@@ -1,5 +1,6 @@
 """Commands of a device to a session that it is in (`sessions/{session}/commands/…`)."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter, model_validator
@@ -85,12 +86,25 @@ class CancelSignature(CommandBase):
     type: Literal["CANCEL_SIGNATURE"] = "CANCEL_SIGNATURE"
 
 
+class CorrectionFault(StrEnum):
+    """Why an answer is to be corrected; the patient screen says it in the patient's language."""
+
+    CHECK = "check"
+    INCOMPLETE = "incomplete"
+    NOT_AS_ON_CARD = "not_as_on_card"
+    UNCLEAR = "unclear"
+
+
 class RequestCorrection(CommandBase):
     """Mark a field for correction by the patient."""
 
     type: Literal["REQUEST_CORRECTION"] = "REQUEST_CORRECTION"
     field_id: FieldId
     message: Reason
+    message_code: Annotated[CorrectionFault | None, Field(exclude_if=absent)] = None
+    """Absent: in staff's own words. `message` is for screens that do not know the code."""
+    language: Annotated[Language | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag of `message`; absent: unknown."""
 
 
 class ReviewDocument(CommandBase):
@@ -109,10 +123,26 @@ class FetchDocument(CommandBase):
     field_id: FieldId
 
 
+class SendHelp(CommandBase):
+    """Announce to the patient who asked for help that somebody is coming."""
+
+    type: Literal["SEND_HELP"] = "SEND_HELP"
+    staff_name: OptionalName = None
+    """Who is coming; absent: whoever is signed in at this screen, if anybody."""
+
+
 class AnswerHelp(CommandBase):
-    """Clear the patient's request for help."""
+    """Clear the patient's request for help: it is done."""
 
     type: Literal["ANSWER_HELP"] = "ANSWER_HELP"
+
+
+class SetSelfPaced(CommandBase):
+    """Allow the patient to pass complete steps alone, or forbid it, for this session."""
+
+    type: Literal["SET_SELF_PACED"] = "SET_SELF_PACED"
+    self_paced: bool | None
+    """null: as the flow says of each step."""
 
 
 class CoverScreen(CommandBase):
@@ -251,6 +281,17 @@ class WithdrawSignature(CommandBase):
     reason: OptionalReason = None
 
 
+class ReportReady(CommandBase):
+    """Report that the patient is done with the current step.
+
+    Where the patient may pass it alone, and nothing is missing, the session moves to the next step.
+    """
+
+    type: Literal["REPORT_READY"] = "REPORT_READY"
+    step_id: FieldId
+    """The step that the patient is done with; refused if it is no longer the current one."""
+
+
 class AskForHelp(CommandBase):
     """Request help from staff, or with `step_id` that they open a step again."""
 
@@ -266,6 +307,16 @@ class ReportIdle(CommandBase):
     idle: bool
 
 
+class ReportScreen(CommandBase):
+    """Report the language and the text size that the patient has chosen, for the staff's mirror."""
+
+    type: Literal["REPORT_SCREEN"] = "REPORT_SCREEN"
+    language: Annotated[Language | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag; absent: as the form is written."""
+    text_percent: Annotated[int, Field(ge=25, le=500)] = 100
+    """Of the screen's own text size, also by pinching."""
+
+
 FacilityCommand = (
     Navigate
     | HighlightField
@@ -274,7 +325,9 @@ FacilityCommand = (
     | RequestCorrection
     | ReviewDocument
     | FetchDocument
+    | SendHelp
     | AnswerHelp
+    | SetSelfPaced
     | CoverScreen
     | Pause
     | Resume
@@ -293,8 +346,10 @@ PatientCommand = (
     | SubmitSignature
     | DeclineSignature
     | WithdrawSignature
+    | ReportReady
     | AskForHelp
     | ReportIdle
+    | ReportScreen
 )
 Command = FacilityCommand | PatientCommand
 

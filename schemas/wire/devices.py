@@ -1,12 +1,12 @@
 """Small payloads about devices and the box: status, presence, assignment, lobby, pairing."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
 from schemas.base import ONE_LINE, Identifier, Role, Timestamp, Versioned, Wire, absent
 from schemas.wire.staff import DeskState
-from schemas.wire.views import SessionStatus
+from schemas.wire.views import HelpView, SessionStatus
 
 CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628, 6.1: no vowels, no easily confused characters."""
@@ -67,11 +67,27 @@ class LobbyLine(Wire):
     patient_idle: bool = False
     patient_locked: bool = False
     help_requested: bool
+    help: Annotated[HelpView | None, Field(exclude_if=absent)] = None
+    ready_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """Since when the patient is done with the current step, otherwise absent."""
     host: str | None
     opened_at: Timestamp
     updated_at: Timestamp
     test: Annotated[bool | None, Field(exclude_if=absent)] = None
     """True for a rehearsal, otherwise absent."""
+    patient_device: Annotated[Identifier | None, Field(exclude_if=absent)] = None
+    """The patient screen, otherwise absent."""
+    patient_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the patient screen last came online or went offline."""
+    idle_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    step_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the current step was first shown."""
+    to_review: Annotated[int | None, Field(exclude_if=absent)] = None
+    """How many documents wait for review, otherwise absent."""
+    to_review_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When the first of them was received."""
+    signing: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True while a signature is requested, otherwise absent."""
 
 
 class HeldLine(Wire):

@@ -1,4 +1,4 @@
-"""Admin requests for records, documents, keys and log signatures, and their answers."""
+"""Requests for records, documents, keys and log signatures, and their answers."""
 
 from typing import Annotated, Literal, Self
 

@@ -235,6 +235,17 @@ class FieldHistory(RequestBase):
     """Only changes of a higher revision; a page holds at most about 200 changes."""
 
 
+class RevealField(RequestBase):
+    """Show the value of a field that views mask. The log keeps who saw which field.
+
+    For staff screens that take part in the session.
+    """
+
+    type: Literal["REVEAL_FIELD"] = "REVEAL_FIELD"
+    session: Identifier
+    field_id: FieldId
+
+
 class CancelSession(RequestBase):
     """End a session without submitting it, whoever leads it."""
 
@@ -308,6 +319,7 @@ Request = (
     | ShowSession
     | SessionTimeline
     | FieldHistory
+    | RevealField
     | CancelSession
     | IdentifyPatient
     | PurgeSessions
@@ -559,6 +571,15 @@ class FieldChanges(AnswerBase):
     more: bool
 
 
+class FieldRevealed(AnswerBase):
+    """The value of a field, unmasked; null if it has none."""
+
+    type: Literal["FIELD_REVEALED"] = "FIELD_REVEALED"
+    session: Identifier
+    field_id: FieldId
+    value: AnyJson
+
+
 class SessionCancelled(AnswerBase):
     """The session was cancelled."""
 
@@ -620,6 +641,7 @@ Answer = (
     | SessionShown
     | Timeline
     | FieldChanges
+    | FieldRevealed
     | SessionCancelled
     | PatientIdentified
     | SessionsPurged

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from schemas.base import FieldId, Identifier, Role, Sha256, Timestamp, Versioned, Wire, absent
+from schemas.wire.commands import CorrectionFault
 from schemas.wire.rejections import RejectionCode
 
 
@@ -80,6 +81,10 @@ class FieldView(Wire):
     value: ShownValue
     error: Annotated[str | None, Field(exclude_if=absent)] = None
     correction: Annotated[str | None, Field(exclude_if=absent)] = None
+    correction_code: Annotated[CorrectionFault | None, Field(exclude_if=absent)] = None
+    """What staff chose; absent: `correction` is in their own words."""
+    correction_language: Annotated[str | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag of `correction`."""
 
 
 class DocumentView(Wire):
@@ -145,12 +150,37 @@ class SignatureView(Wire):
     """The reason for declining or withdrawing."""
 
 
+class HelpStatus(StrEnum):
+    """The status of the patient's request for help, until staff say that it is done."""
+
+    ASKED = "asked"
+    COMING = "coming"
+
+
+class HelpView(Wire):
+    """The patient's request for help."""
+
+    status: HelpStatus
+    since: Timestamp
+    """When the patient asked, the first time if nobody has answered."""
+    staff_name: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Who is coming, if known."""
+
+
 class StepView(Wire):
     """A step's progress: the number of fields with a valid answer, and of required fields."""
 
     status: StepStatus
     filled: int
     required: int
+
+
+class ScreenView(Wire):
+    """How the patient screen shows the form."""
+
+    language: Annotated[str | None, Field(exclude_if=absent)] = None
+    """A BCP 47 tag; absent: as the form is written."""
+    text_percent: int = 100
 
 
 class ParticipantView(Wire):
@@ -227,8 +257,14 @@ class View(Versioned):
     highlight: str | None
     signature: SignatureView | None
     help_requested: bool
+    """From ASK_FOR_HELP to ANSWER_HELP; `help` says more."""
+    help: Annotated[HelpView | None, Field(exclude_if=absent)] = None
     help_step: Annotated[str | None, Field(exclude_if=absent)] = None
     """The step that the patient asks to change, until staff open it or answer the call."""
+    ready_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """Since when the patient is done with this step; absent as soon as something is missing."""
+    may_advance: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True if the patient may pass this step alone (REPORT_READY), otherwise absent."""
     covered: bool
     locked: bool = False
     """Whether the patient screen was idle for too long: its view holds no values until staff show
@@ -264,7 +300,12 @@ class PatientView(View):
     review: Annotated[tuple[ReviewLine, ...] | None, Field(exclude_if=absent)] = None
     """Where the current step asks the patient to check the answers: those of all other steps that
     this session has shown, in order, sensitive values masked. Otherwise absent."""
+    to_do: tuple[FieldId, ...] = ()
+    """The fields of the current step that REPORT_READY needs, in order; a signature is not one of
+    them, since staff ask for it. Empty on a locked screen."""
     host_online: bool
+    host_name: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Who is signed in at the host's screen, if anybody."""
 
 
 class FacilityView(View):
@@ -274,10 +315,15 @@ class FacilityView(View):
     patient_focus: str | None
     patient_idle: bool = False
     """Whether the patient screen asked if anybody is there, and nobody answered."""
+    patient_screen: Annotated[ScreenView | None, Field(exclude_if=absent)] = None
+    """What the patient chose; absent: nothing."""
     patient_away_since: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
     """Since when the patient screen was away, if it was away as the session ended or as it left.
 
     What was typed there after this time may be missing for good."""
+    self_paced: Annotated[bool | None, Field(exclude_if=absent)] = None
+    """Whether the patient may pass complete steps alone (SET_SELF_PACED); absent: as the flow says.
+    """
     code: str | None
     code_expires_at: Timestamp | None
     steps: Mapping[str, StepView]

@@ -94,6 +94,13 @@ class FieldHistorySeen(FactBase):
     field_id: str | None = None
 
 
+class FieldRevealed(FactBase):
+    """The value of a masked field was viewed."""
+
+    type: Literal["FieldRevealed"] = "FieldRevealed"
+    field_id: str
+
+
 class SessionExported(FactBase):
     """A session's record, or one of its documents, was exported."""
 
@@ -242,6 +249,7 @@ BoxEvent = (
     | SessionSeen
     | TimelineSeen
     | FieldHistorySeen
+    | FieldRevealed
     | SessionExported
     | SessionPurged
     | BackupTaken

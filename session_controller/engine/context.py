@@ -50,5 +50,7 @@ class Context(NamedTuple):
     candidate: Candidate | None = None
     identity: tuple[str, ...] = ()
     """The linkIds of the flow that say who the patient is."""
+    person_name: str | None = None
+    """Who is signed in at the sender's screen, if anybody."""
     box_room: int | None = None
     """Bytes of documents that still fit on the disk besides its reserve; None: not looked up."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
 
 from schemas.base import DEFERRED, Role
-from schemas.wire.commands import Strokes
+from schemas.wire.commands import CorrectionFault, Strokes
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine.state import Covers, StoredDocument
 
@@ -87,6 +87,26 @@ class Navigated(FactBase):
     override_reason: str | None = None
 
 
+class StepPassed(FactBase):
+    """The patient passed a complete step alone; the session moved to this one."""
+
+    type: Literal["StepPassed"] = "StepPassed"
+    step_index: int
+
+
+class ReadyReported(FactBase):
+    """The patient is done with the current step."""
+
+    type: Literal["ReadyReported"] = "ReadyReported"
+
+
+class SelfPacedSet(FactBase):
+    """Staff allowed the patient to pass complete steps alone, or forbade it."""
+
+    type: Literal["SelfPacedSet"] = "SelfPacedSet"
+    self_paced: bool | None
+
+
 class FieldHighlighted(FactBase):
     """Staff highlighted a field, or removed the highlight."""
 
@@ -149,6 +169,8 @@ class CorrectionRequested(FactBase):
     type: Literal["CorrectionRequested"] = "CorrectionRequested"
     field_id: str
     message: str
+    message_code: CorrectionFault | None = None
+    language: str | None = None
 
 
 class DocumentReviewed(FactBase):
@@ -175,8 +197,15 @@ class HelpAsked(FactBase):
     step_id: str | None = None
 
 
+class HelpSent(FactBase):
+    """Staff told the patient that somebody is coming."""
+
+    type: Literal["HelpSent"] = "HelpSent"
+    staff_name: str | None = None
+
+
 class HelpAnswered(FactBase):
-    """Staff answered the call for help."""
+    """The call for help is done."""
 
     type: Literal["HelpAnswered"] = "HelpAnswered"
 
@@ -193,6 +222,14 @@ class IdleReported(FactBase):
 
     type: Literal["IdleReported"] = "IdleReported"
     idle: bool
+
+
+class ScreenReported(FactBase):
+    """The patient chose a language or a text size."""
+
+    type: Literal["ScreenReported"] = "ScreenReported"
+    language: str | None = None
+    text_percent: int = 100
 
 
 class ScreenLocked(FactBase):
@@ -341,6 +378,9 @@ Fact = (
     | CodeIssued
     | CodeClosed
     | Navigated
+    | StepPassed
+    | ReadyReported
+    | SelfPacedSet
     | FieldHighlighted
     | SignatureRequested
     | SignatureCancelled
@@ -351,9 +391,11 @@ Fact = (
     | DocumentReviewed
     | DocumentFetched
     | HelpAsked
+    | HelpSent
     | HelpAnswered
     | ScreenCovered
     | IdleReported
+    | ScreenReported
     | ScreenLocked
     | Paused
     | Resumed

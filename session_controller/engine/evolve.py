@@ -13,11 +13,14 @@ from session_controller.engine.events import Event
 from session_controller.engine.limits import MAX_REFUSALS
 from session_controller.engine.session import Session
 from session_controller.engine.state import (
+    CorrectionWords,
     Document,
+    Help,
     Identification,
     NotTaken,
     OpenCode,
     Participant,
+    PatientScreen,
     RefusedCommand,
     SessionState,
     Signature,
@@ -40,12 +43,18 @@ def evolve(session: Session, event: Event) -> Session:
     # A completed session bears the time of its completion, whoever is named afterwards.
     late = event.fact.type == "PatientIdentified"
     updated_at = session.state.updated_at if late else event.at
-    return session.moved_to(
+    moved = session.moved_to(
         changed.but(revision=event.revision, updated_at=updated_at, acknowledged=acknowledged)
     )
+    return _not_ready(moved) if moved.state.ready_since and moved.patient_faults else moved
 
 
-def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912
+def _not_ready(session: Session) -> Session:
+    """Clear `ready_since`: something is missing again."""
+    return session.moved_to(session.state.but(ready_since=None))
+
+
+def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR0911, PLR0912, PLR0915
     """Apply a fact, one case each; the most frequent facts come first."""
     state, fact = session.state, event.fact
     match fact:
@@ -55,8 +64,12 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
                 corrections=_without(state.corrections, fact.field_id),
                 not_taken=_without(state.not_taken, fact.field_id),
             )
-        case f.Navigated(step_index=index):
+        case f.Navigated(step_index=index) | f.StepPassed(step_index=index):
             return _at_step(session, event, index)
+        case f.ReadyReported():
+            return state.but(ready_since=state.ready_since or event.at)
+        case f.SelfPacedSet():
+            return state.but(self_paced=fact.self_paced)
         case f.FieldHighlighted():
             return state.but(highlight=fact.field_id)
         case f.FieldFocused():
@@ -89,17 +102,24 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return _signature_withdrawn(state, event, fact)
         case f.CorrectionRequested():
             corrections = {**state.corrections, fact.field_id: fact.message}
-            return state.but(corrections=corrections)
+            words = CorrectionWords(fact.message_code, fact.language)
+            correction_words = {**state.correction_words, fact.field_id: words}
+            return state.but(corrections=corrections, correction_words=correction_words)
         case f.DocumentReviewed():
             return _reviewed(state, fact)
         case f.HelpAsked():
-            return state.but(help_requested=True, help_step=fact.step_id or state.help_step)
+            return _help_asked(state, event, fact)
+        case f.HelpSent():
+            return _help_sent(state, event, fact)
         case f.HelpAnswered():
-            return state.but(help_requested=False, help_step=None)
+            return state.but(help_requested=False, help=None, help_step=None)
         case f.ScreenCovered():
             return _covered(state, covered=fact.covered)
         case f.IdleReported():
-            return state.but(idle=fact.idle)
+            return state.but(idle=fact.idle, idle_since=event.at if fact.idle else None)
+        case f.ScreenReported():
+            screen = PatientScreen(fact.language, fact.text_percent)
+            return state.but(patient_screen=screen)
         case f.ScreenLocked():
             return state.but(locked=True)
         case f.Paused():
@@ -179,6 +199,8 @@ def _joined(
         code=None,
         shown_steps=shown,
         idle=False,
+        idle_since=None,
+        patient_screen=None,
         locked=False,
     )
 
@@ -216,8 +238,33 @@ def _code(state: SessionState, fact: f.CodeIssued) -> SessionState:
 def _at_step(session: Session, event: Event, index: int) -> SessionState:
     state, step_id = session.state, session.flow.steps[index].step_id
     shown = {step_id: event.at, **state.shown_steps}
-    moved = state.but(step_index=index, shown_steps=shown, highlight=None, patient_focus=None)
-    return moved.but(help_requested=False, help_step=None) if state.help_step == step_id else moved
+    moved = state.but(
+        step_index=index,
+        shown_steps=shown,
+        highlight=None,
+        patient_focus=None,
+        ready_since=None,
+    )
+    if state.help_step != step_id:
+        return moved
+    return moved.but(help_requested=False, help=None, help_step=None)
+
+
+def _help_asked(state: SessionState, event: Event, fact: f.HelpAsked) -> SessionState:
+    """Call for help; whoever asks again waits since the first time, unless somebody came."""
+    waiting = state.help is not None and not state.help.coming
+    return state.but(
+        help_requested=True,
+        help=state.help if waiting else Help(event.at),
+        help_step=fact.step_id or state.help_step,
+    )
+
+
+def _help_sent(state: SessionState, event: Event, fact: f.HelpSent) -> SessionState:
+    if not state.help_requested:
+        return state
+    since = state.help.since if state.help else event.at
+    return state.but(help=Help(since, coming=True, staff_name=fact.staff_name))
 
 
 def _signature_requested(
@@ -322,7 +369,9 @@ def _ended(state: SessionState, status: SessionStatus) -> SessionState:
         highlight=None,
         patient_focus=None,
         help_requested=False,
+        help=None,
         help_step=None,
+        ready_since=None,
     )
 
 

@@ -68,7 +68,12 @@ def request_correction(
         return place
     if not place.item.takes_value:
         return refuse_kind("Only an entered value can be corrected. Review a document instead.")
-    return f.CorrectionRequested(field_id=command.field_id, message=command.message)
+    return f.CorrectionRequested(
+        field_id=command.field_id,
+        message=command.message,
+        message_code=command.message_code,
+        language=command.language,
+    )
 
 
 def review_document(session: Session, command: c.ReviewDocument, _: Context) -> f.Fact | Refusal:
@@ -101,9 +106,19 @@ def _whole_document(session: Session, field_id: str) -> Document | Refusal:
     return document
 
 
+def send_help(_: Session, command: c.SendHelp, context: Context) -> f.Fact | Refusal:
+    """Announce that somebody is coming; without effect if nobody asked."""
+    return f.HelpSent(staff_name=command.staff_name or context.person_name)
+
+
 def answer_help(_: Session, __: c.AnswerHelp, ___: Context) -> f.Fact | Refusal:
-    """Answer the patient's call for help; idempotent."""
+    """Clear the call for help: it is done; idempotent."""
     return f.HelpAnswered()
+
+
+def set_self_paced(_: Session, command: c.SetSelfPaced, __: Context) -> f.Fact | Refusal:
+    """Allow the patient to pass complete steps alone, forbid it, or leave it to the flow."""
+    return f.SelfPacedSet(self_paced=command.self_paced)
 
 
 def cover_screen(_: Session, command: c.CoverScreen, __: Context) -> f.Fact | Refusal:

@@ -63,7 +63,9 @@ MOVES: Mapping[type[c.CommandBase], Move] = {
     c.RequestCorrection: Move(Party.HOST, _RUNNING, facility.request_correction),
     c.ReviewDocument: Move(Party.HOST, _RUNNING, facility.review_document),
     c.FetchDocument: Move(Party.HOST, _RUNNING, facility.fetch_document),
+    c.SendHelp: Move(Party.HOST, _UNTIL_ENDED, facility.send_help),
     c.AnswerHelp: Move(Party.HOST, _RUNNING, facility.answer_help),
+    c.SetSelfPaced: Move(Party.HOST, _RUNNING, facility.set_self_paced),
     c.CoverScreen: Move(Party.HOST, _RUNNING, facility.cover_screen),
     c.Pause: Move(Party.HOST, _RUNNING, facility.pause),
     c.Resume: Move(Party.HOST, _UNTIL_ENDED, facility.resume),
@@ -80,8 +82,10 @@ MOVES: Mapping[type[c.CommandBase], Move] = {
     c.SubmitSignature: Move(Party.PATIENT, _SIGNING, signature.submit_signature),
     c.DeclineSignature: Move(Party.PATIENT, _SIGNING, signature.decline_signature),
     c.WithdrawSignature: Move(Party.PATIENT, _OPEN, signature.withdraw_signature),
+    c.ReportReady: Move(Party.PATIENT, _OPEN, patient.report_ready),
     c.AskForHelp: Move(Party.PATIENT, _UNTIL_ENDED, patient.ask_for_help),
     c.ReportIdle: Move(Party.PATIENT, _UNTIL_ENDED, patient.report_idle),
+    c.ReportScreen: Move(Party.PATIENT, _UNTIL_ENDED, patient.report_screen),
 }
 
 BLOCKED: Mapping[Phase, Refusal] = {

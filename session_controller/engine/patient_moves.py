@@ -27,7 +27,7 @@ from session_controller.engine.limits import (
     size_of,
 )
 from session_controller.engine.refusal import Refusal
-from session_controller.engine.session import Session
+from session_controller.engine.session import Session, explain, fields_of
 from session_controller.forms.answers import (
     Place,
     TooLarge,
@@ -242,6 +242,25 @@ def finish_upload(session: Session, command: c.FinishUpload, context: Context) -
     return f.UploadFinished(field_id=field_id, stored=stored.document)
 
 
+def report_ready(session: Session, command: c.ReportReady, _: Context) -> f.Fact | Refusal:
+    """Record that the patient is done with the current step, or pass it where that is allowed."""
+    if command.step_id != session.step.step_id:
+        return Refusal(
+            RejectionCode.STALE_REVISION,
+            "The session has moved to another step.",
+            {"revision": session.state.revision, "step_id": session.step.step_id},
+        )
+    faults = session.patient_faults
+    if faults:
+        details: dict[str, JsonValue] = {"step_id": command.step_id, "fields": fields_of(faults)}
+        return Refusal(RejectionCode.STEP_INCOMPLETE, explain(faults), details)
+    following = session.next_shown
+    complete = session.assessment.steps[session.state.step_index].complete
+    if following is not None and complete and session.may_advance:
+        return f.StepPassed(step_index=following)
+    return f.ReadyReported()
+
+
 def ask_for_help(session: Session, command: c.AskForHelp, _: Context) -> f.Fact | Refusal:
     """Call staff to the patient, who may name a step to change; idempotent."""
     if command.step_id is not None and command.step_id not in session.state.shown_steps:
@@ -252,3 +271,8 @@ def ask_for_help(session: Session, command: c.AskForHelp, _: Context) -> f.Fact 
 def report_idle(_: Session, command: c.ReportIdle, __: Context) -> f.Fact | Refusal:
     """Record whether somebody answers at the patient screen; it does not reopen a locked one."""
     return f.IdleReported(idle=command.idle)
+
+
+def report_screen(_: Session, command: c.ReportScreen, __: Context) -> f.Fact | Refusal:
+    """Record how the patient screen shows the form."""
+    return f.ScreenReported(language=command.language, text_percent=command.text_percent)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar
 from pydantic import JsonValue
 
 from schemas.questionnaire.dates import Span, days_around
-from schemas.questionnaire.model import Flow, Step
+from schemas.questionnaire.model import FieldKind, Flow, Step
 from schemas.wire.views import SignatureStatus
 from session_controller.engine.coverage import Covered, covered
 from session_controller.engine.limits import size_of
@@ -69,6 +69,25 @@ class Session(NamedTuple):
         return field_id in self.assessment.enabled_ids
 
     @property
+    def patient_faults(self) -> Sequence[Fault]:
+        """What the patient has still to do on the current step; staff ask for signatures."""
+        faults = self.assessment.steps[self.state.step_index].faults
+        return [one for one in faults if not _is_signature(self, one.field_id)]
+
+    @property
+    def may_advance(self) -> bool:
+        """Whether the patient may pass the current step alone once it is complete."""
+        chosen = self.state.self_paced
+        allowed = self.step.self_paced if chosen is None else chosen
+        return allowed and self.next_shown is not None
+
+    @property
+    def next_shown(self) -> int | None:
+        """The index of the next step that shows anything, or None if there is none."""
+        judged, here = self.assessment.steps, self.state.step_index
+        return next((i for i in range(here + 1, len(judged)) if judged[i].enabled), None)
+
+    @property
     def shown_here(self) -> tuple[str, ...]:
         """Everything that the current step shows, in order: fields, groups, instances and texts."""
         return self.assessment.steps[self.state.step_index].enabled
@@ -123,6 +142,10 @@ def explain(faults: Sequence[Fault]) -> str:
 def fields_of(faults: Iterable[Fault]) -> list[JsonValue]:
     """Return the field ids of faults, without duplicates, in order."""
     return list(dict.fromkeys(fault.field_id for fault in faults))
+
+
+def _is_signature(session: Session, field_id: str) -> bool:
+    return session.assessment.item(field_id).kind is FieldKind.SIGNATURE
 
 
 _JUDGED = ("answers", "instances", "documents", "signatures", "reading", "corrections")

@@ -8,6 +8,7 @@ from typing import ClassVar, TypedDict, Unpack
 from pydantic import JsonValue, SerializeAsAny
 
 from schemas.base import DEFERRED, Role
+from schemas.wire.commands import CorrectionFault
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import CoversScope, DocumentStatus, SessionStatus, SignatureStatus
 
@@ -84,6 +85,33 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """The patient's call for help, since `since`."""
+
+    since: datetime
+    coming: bool = False
+    staff_name: str | None = None
+    """Who is coming, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionWords:
+    """How a correction was asked for: ready-made, or in staff's own words in a language."""
+
+    code: CorrectionFault | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatientScreen:
+    """The language and the text size that the patient chose."""
+
+    language: str | None = None
+    """None: as the form is written."""
+    text_percent: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCode:
     """An open pairing code; the letters are derived from the serial."""
 
@@ -143,6 +171,7 @@ class StateChanges(TypedDict, total=False):
     answers: Mapping[str, JsonValue]
     instances: Mapping[str, int]
     corrections: Mapping[str, str]
+    correction_words: Mapping[str, CorrectionWords]
     documents: Mapping[str, Document]
     reading: Mapping[str, float]
     reading_seconds: Mapping[str, float]
@@ -151,9 +180,14 @@ class StateChanges(TypedDict, total=False):
     highlight: str | None
     patient_focus: str | None
     help_requested: bool
+    help: Help | None
     help_step: str | None
+    ready_since: datetime | None
+    self_paced: bool | None
     covered: bool
     idle: bool
+    idle_since: datetime | None
+    patient_screen: PatientScreen | None
     locked: bool
     patient_away_since: datetime | None
     host: str | None
@@ -188,6 +222,8 @@ class SessionState:
     answers: Mapping[str, SerializeAsAny[JsonValue]] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
+    correction_words: Mapping[str, CorrectionWords] = field(default_factory=dict)
+    """By field; of corrections that are open, and of earlier ones."""
     documents: Mapping[str, Document] = field(default_factory=dict)
     reading: Mapping[str, float] = field(default_factory=dict)
     reading_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -197,11 +233,20 @@ class SessionState:
     highlight: str | None = None
     patient_focus: str | None = None
     help_requested: bool = False
+    help: Help | None = None
+    """None also for a call that an earlier version recorded."""
     help_step: str | None = None
     """The step that the patient asks to change."""
+    ready_since: datetime | None = None
+    """Since when the patient is done with the current step."""
+    self_paced: bool | None = None
+    """Whether the patient may pass complete steps alone; None: as the flow says of each."""
     covered: bool = False
     idle: bool = False
     """Whether the patient screen reported that nobody answers."""
+    idle_since: datetime | None = None
+    """Since when; None also for a report that an earlier version recorded."""
+    patient_screen: PatientScreen | None = None
     locked: bool = False
     """Whether the patient screen shows no values until staff reopen it."""
     patient_away_since: datetime | None = None

@@ -16,6 +16,8 @@ _PATIENT = Role.PATIENT
 
 ScreenKey = Callable[[str], str | None]
 """From a device to the key of what it stores."""
+PersonAt = Callable[[str], str | None]
+"""From a front-desk screen to the name of whoever is signed in there."""
 
 
 def view(
@@ -25,12 +27,14 @@ def view(
     epoch: int,
     code: str | None = None,
     screen_key: ScreenKey | None = None,
+    person_at: PersonAt | None = None,
     signed_out: bool = False,
 ) -> PatientView | FacilityView | None:
     """Return a participant's whole view, or None if the device takes no part.
 
     `code` is the open pairing code as displayed, `screen_key` the key of what a device stores; this
-    function decides who may see them. `signed_out` says that nobody is signed in at a staff screen.
+    function decides who may see them. `person_at` names who is at the host's screen. `signed_out`
+    says that nobody is signed in at a staff screen.
     """
     participant = session.state.participants.get(device)
     if participant is None:
@@ -39,7 +43,7 @@ def view(
         return PatientView.model_validate(
             parts.fixed(session, epoch)
             | parts.standing(session)
-            | parts.patient_standing(session, device, screen_key)
+            | parts.patient_standing(session, device, screen_key, person_at)
             | parts.entered_here(session)
         )
     if signed_out:
@@ -69,6 +73,7 @@ def written_views(
     epoch: int,
     code: str | None = None,
     screen_key: ScreenKey | None = None,
+    person_at: PersonAt | None = None,
     is_signed_out: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield what `view` returns for each participating device, as JSON, at less cost.
@@ -83,7 +88,7 @@ def written_views(
         if participant is None:
             continue
         if participant.role is _PATIENT:
-            own = parts.patient_standing(session, device, screen_key)
+            own = parts.patient_standing(session, device, screen_key, person_at)
             others = _patient_parts(session, epoch)
         elif is_signed_out(device):
             yield device, written(parts.fixed(session, epoch) | parts.signed_out(session, device))
@@ -97,7 +102,7 @@ def written_views(
 def _patient_parts(session: Session, epoch: int) -> tuple[bytes, ...]:
     state = session.state
     where = state.step_index, state.shown_steps, state.status.ended, state.locked
-    depends = session.assessment, state.reading_seconds, where
+    depends = session.assessment, state.reading_seconds, state.correction_words, where
     return (session.once(depends, _entered_here, epoch),)
 
 
@@ -107,7 +112,8 @@ def _staff_parts(session: Session, epoch: int, device: str) -> tuple[bytes, ...]
     judgement = judged if state.signatures else judged.steps
     course = judgement, state.step_index, state.shown_steps, state.status, state.signatures
     company = state.participants, state.host, state.paused, state.signing
-    entered = session.once((judged, state.reading_seconds), _entered_anywhere, epoch)
+    depends = judged, state.reading_seconds, state.correction_words
+    entered = session.once(depends, _entered_anywhere, epoch)
     return entered, session.once((course, company), _around, device)
 
 

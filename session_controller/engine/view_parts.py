@@ -11,11 +11,11 @@ from pydantic import JsonValue
 
 from schemas.base import VERSION
 from schemas.questionnaire.model import Flow
-from schemas.wire.views import DocumentStatus, SignatureStatus, StepStatus
+from schemas.wire.views import DocumentStatus, HelpStatus, HelpView, SignatureStatus, StepStatus
 from session_controller.engine.fields import next_instances
 from session_controller.engine.outlook import blocked, blocked_while_signed_out
-from session_controller.engine.session import Session, explain
-from session_controller.engine.state import Document, SessionState, Signature
+from session_controller.engine.session import Session, explain, fields_of
+from session_controller.engine.state import CorrectionWords, Document, SessionState, Signature
 from session_controller.forms.validation import is_empty
 
 Members = dict[str, Any]
@@ -46,14 +46,31 @@ def standing(session: Session) -> Members:
         "step_index": state.step_index,
         "highlight": state.highlight,
         "help_requested": state.help_requested,
-        **_those_there(help_step=state.help_step),
+        **_those_there(
+            help=help_view(state),
+            help_step=state.help_step,
+            ready_since=state.ready_since,
+            may_advance=session.may_advance or None,
+        ),
         "covered": state.covered,
         "locked": state.locked,
     }
 
 
+def help_view(state: SessionState) -> HelpView | None:
+    """Return the patient's call for help, or None."""
+    known = state.help
+    if known is None:
+        return None
+    status = HelpStatus.COMING if known.coming else HelpStatus.ASKED
+    return HelpView(status=status, since=known.since, staff_name=known.staff_name)
+
+
 def patient_standing(
-    session: Session, device: str, screen_key: Callable[[str], str | None] | None
+    session: Session,
+    device: str,
+    screen_key: Callable[[str], str | None] | None,
+    person_at: Callable[[str], str | None] | None,
 ) -> Members:
     """Return what changes for the patient screen besides `standing`.
 
@@ -61,7 +78,7 @@ def patient_standing(
     """
     key = None if screen_key is None or session.state.status.ended else screen_key(device)
     standing: Members = {
-        **_those_there(storage_key=key),
+        **_those_there(storage_key=key, host_name=_host_name(session.state, person_at)),
         **_decided(session.state, device),
         "signature": _current_signature(session, for_staff=False),
         "host_online": session.state.is_led,
@@ -69,6 +86,13 @@ def patient_standing(
     if given := _given_here(session):
         standing["step_signatures"] = {k: _signature(session, k, for_staff=False) for k in given}
     return standing
+
+
+def _host_name(state: SessionState, person_at: Callable[[str], str | None] | None) -> str | None:
+    """Return who is signed in at the host's screen while it is there, if anybody is known."""
+    if person_at is None or state.host is None or not state.is_led or state.status.ended:
+        return None
+    return person_at(state.host)
 
 
 def facility_standing(session: Session, device: str, code: str | None) -> Members:
@@ -81,11 +105,21 @@ def facility_standing(session: Session, device: str, code: str | None) -> Member
         "label": state.label,
         "patient_focus": state.patient_focus,
         "patient_idle": state.idle,
+        **_those_there(self_paced=state.self_paced),
         "code": code if state.code else None,
         "code_expires_at": state.code.expires_at if state.code else None,
+        **_screen(state),
         **_away(state),
         **_identified(state),
     }
+
+
+def _screen(state: SessionState) -> Members:
+    screen = state.patient_screen
+    if screen is None:
+        return {}
+    shown = _those_there(language=screen.language)
+    return {"patient_screen": {"text_percent": screen.text_percent, **shown}}
 
 
 def _away(state: SessionState) -> Members:
@@ -134,13 +168,14 @@ def _not_taken(state: SessionState) -> Members:
 def entered_here(session: Session) -> Members:
     """Return values, documents and reading of the current step only; nothing on a locked screen."""
     if session.state.locked:
-        return {"enabled": (), "fields": {}, "documents": {}, "reading": {}}
+        return {"enabled": (), "fields": {}, "documents": {}, "reading": {}, "to_do": ()}
     enabled, reading = session.shown_here, session.state.reading
     return {
         "enabled": enabled,
         "fields": _fields(session, enabled, mask=False),
         "documents": _documents(session, enabled),
         "reading": {k: reading[k] for k in enabled if k in reading},
+        "to_do": tuple(fields_of(session.patient_faults)),
         **_seconds(session.state, enabled),
         **_next_instances(session),
         **_review(session),
@@ -323,6 +358,8 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
             field["error"] = errors[field_id]
         if field_id in corrections:
             field["correction"] = corrections[field_id]
+            words = session.state.correction_words.get(field_id, CorrectionWords())
+            field |= _those_there(correction_code=words.code, correction_language=words.language)
         shown[field_id] = field
     return shown
 

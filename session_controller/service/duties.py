@@ -7,6 +7,8 @@ may not. A request that is missing here is refused at a screen of a site with pe
 from collections.abc import Mapping
 
 from schemas.base import Role
+from schemas.wire import deliveries as d
+from schemas.wire import exports as g
 from schemas.wire import requests as r
 from schemas.wire import staff as s
 from schemas.wire.rejections import RejectionCode
@@ -44,7 +46,11 @@ DUTIES: Mapping[type[RequestBase], Roles] = {
     r.ShowSession: FRONT_DESK,
     r.SessionTimeline: FRONT_DESK,
     r.FieldHistory: FRONT_DESK,
+    r.RevealField: FRONT_DESK,
     r.IdentifyPatient: FRONT_DESK,
+    g.ExportSession: FRONT_DESK,
+    g.ReadExport: FRONT_DESK,
+    d.ShowDelivery: FRONT_DESK,
     r.CancelSession: SUPERVISOR,
     s.ListEmergencyAccess: SUPERVISOR,
     s.ReviewEmergencyAccess: SUPERVISOR,
@@ -58,8 +64,10 @@ ACTS = frozenset(
         r.JoinSession,
         r.LeaveSession,
         r.ShowSession,
+        r.RevealField,
         r.IdentifyPatient,
         r.CancelSession,
+        g.ExportSession,
         s.ReviewEmergencyAccess,
     }
 )

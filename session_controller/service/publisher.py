@@ -78,7 +78,8 @@ class Publisher:
             epoch=registry.epoch,
             code=self._code(session),
             screen_key=partial(self._screen_key, name),
-            is_signed_out=self._registry.is_signed_out,
+            person_at=registry.person_at,
+            is_signed_out=registry.is_signed_out,
         ):
             self._send(_state_topic(name, device, registry.settings.site), shown, retain=True)
 

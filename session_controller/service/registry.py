@@ -337,6 +337,11 @@ class Registry:
         signed_in = self.desks.get(device, AT_START).signed_in
         return signed_in is None or not signed_in.shows_patients
 
+    def person_at(self, device: str) -> str | None:
+        """Return the name of whoever is signed in at a front-desk screen, or None."""
+        signed_in = self.desks.get(device, AT_START).signed_in
+        return signed_in.name if signed_in else None
+
     def desk_state(self, device: str) -> DeskState | None:
         """Return who is signed in at a front-desk screen; None if nobody has to be."""
         known = self.devices.get(device)

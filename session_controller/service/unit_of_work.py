@@ -425,6 +425,9 @@ class UnitOfWork:
         self.desks_changed[device] = None
         for session in self.sessions_of(device):
             self.refresh(session.state.session, device)
+            patient = session.state.patient
+            if patient is not None and session.state.host == device:
+                self.refresh(session.state.session, patient)  # which reads who is there
 
     def put_person(self, person: Person) -> None:
         """Keep a person."""

@@ -4,7 +4,7 @@ import pytest
 
 from clients.sdk.errors import Refused
 from schemas.base import Role
-from schemas.wire.requests import FieldChanges, FieldHistory
+from schemas.wire.requests import FieldChanges, FieldHistory, FieldRevealed, RevealField
 from schemas.wire.views import Masked
 from tests.clients.conftest import Clinic
 
@@ -53,3 +53,19 @@ def test_a_purge_ends_it(clinic: Clinic) -> None:
     clinic.admin.purge(session)
     with pytest.raises(Refused, match="unknown_session"):
         clinic.admin.field_history(session)
+
+
+def test_staff_of_the_session_see_a_masked_value_and_the_log_says_who(clinic: Clinic) -> None:
+    """The value goes to the screen that asked; another staff screen and the patient get none."""
+    clinic.admin.add_flow(_FORM)
+    staff, patient, session = clinic.paired("history")
+    patient.enter_field(session, "ssn", "078-05-1120").result(10)
+    shown = staff.reveal_field(session, "ssn")
+    assert (shown.field_id, shown.value) == ("ssn", "078-05-1120")
+    other = clinic.staff(clinic.enrol(Role.FACILITY))
+    for client in (other, patient):
+        with pytest.raises(Refused) as caught:
+            client._request(RevealField, FieldRevealed, 10.0, session=session, field_id="ssn")
+        assert caught.value.rejection.code in {"not_a_participant", "not_allowed_for_role"}
+    with pytest.raises(Refused, match="unknown_field"):
+        staff.reveal_field(session, "nothing")

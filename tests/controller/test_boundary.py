@@ -365,6 +365,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("desk", "SESSION_TIMELINE", {"session": "SESSION"}),
     ("desk", "IDENTIFY_PATIENT", {"session": "SESSION", "family": "Roe"}),
     ("desk", "FIELD_HISTORY", {"session": "SESSION"}),
+    ("desk", "REVEAL_FIELD", {"session": "SESSION", "field_id": "last-name"}),
+    ("desk", "EXPORT_SESSION", {"session": "SESSION", "format": "pdf"}),
     ("desk", "SIGN_IN", {"person": "ana", "pin": "271828"}),
     ("desk", "BEGIN_SIGN_IN", {"page": "https://clinic.local/facility"}),
     ("desk", "FINISH_SIGN_IN", {"state": "s", "code": "c"}),
@@ -473,6 +475,9 @@ FOR_STAFF = FOR_PATIENTS | {
     "IDENTIFY_PATIENT",
     "FIELD_HISTORY",
     "CANCEL_SESSION",
+    "EXPORT_SESSION",
+    "READ_EXPORT",
+    "SHOW_DELIVERY",
     "LIST_EMERGENCY_ACCESS",
     "REVIEW_EMERGENCY_ACCESS",
 }
@@ -484,6 +489,7 @@ FOR_DESKS = {
     "STAY_SIGNED_IN",
     "SIGN_OUT",
     "BEGIN_EMERGENCY_ACCESS",
+    "REVEAL_FIELD",
 }
 """Of the wire contract. All else is for facility IT alone."""
 

@@ -172,8 +172,12 @@ ASKED: dict[str, dict[str, Any]] = {
     "SHOW_SESSION": {"session": "SESSION"},
     "SESSION_TIMELINE": {"session": "SESSION"},
     "FIELD_HISTORY": {"session": "SESSION"},
+    "REVEAL_FIELD": {"session": "SESSION", "field_id": "last-name"},
     "IDENTIFY_PATIENT": {"session": "SESSION", "family": "Roe"},
     "CANCEL_SESSION": {"session": "SESSION", "reason": "left"},
+    "EXPORT_SESSION": {"session": "SESSION", "format": "pdf"},
+    "READ_EXPORT": {"session": "SESSION", "export": "export-1", "offset": 0},
+    "SHOW_DELIVERY": {"session": "SESSION"},
     "LIST_EMERGENCY_ACCESS": {},
     "REVIEW_EMERGENCY_ACCESS": {"access": "emergency-0"},
 }
@@ -753,3 +757,30 @@ async def test_the_log_off_does_not_wait_for_the_disk(tmp_path: Path) -> None:
         _refuse(stage, refuse=False)
         await stage.retry()
         assert [e["about"]["reason"] for e in stage.log("PersonSignedOut")] == ["no_act"]
+
+
+# --- what staff see on demand --------------------------------------------------------------------
+
+
+async def test_a_masked_value_that_was_seen_is_in_the_log_with_the_person(tmp_path: Path) -> None:
+    """Who, at which screen, which field; never the value."""
+    async with site(tmp_path) as stage:
+        await stage.add("Ana Roe", "front-desk")
+        await stage.sign_in("ana-roe")
+        asked = {"session": stage.session, "field_id": "last-name"}
+        answer = await stage.answer("desk", "REVEAL_FIELD", **asked)
+        assert answer["value"] == VALUE
+        [entry] = stage.log("FieldRevealed")
+        assert entry["person"] == "ana-roe"
+        assert entry["device"] == "desk"
+        assert VALUE not in json.dumps(entry)
+        assert "last-name" in json.dumps(entry)
+
+
+async def test_a_desk_reads_the_paper_of_completed_sessions_only(tmp_path: Path) -> None:
+    """Other formats and sessions that are open stay with facility IT."""
+    async with site(tmp_path) as stage:
+        asked = {"session": stage.session}
+        for form in ("pdf", "json"):
+            answer = await stage.answer("desk", "EXPORT_SESSION", format=form, **asked)
+            assert answer["code"] == "not_allowed_for_role", form

@@ -91,6 +91,7 @@ class Walk:
         await self._patient("ASK_FOR_HELP")
         await self._patient("REPORT_IDLE", idle=True)
         await self._patient("REPORT_IDLE", idle=False)
+        await self._patient("REPORT_SCREEN", language="es", text_percent=125)
         await self._staff("COVER_SCREEN", covered=True)
         await self._staff("COVER_SCREEN", covered=False)
         await self._staff("ANSWER_HELP")

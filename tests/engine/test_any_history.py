@@ -83,6 +83,11 @@ COMMANDS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
             }
         ),
     ),
+    st.tuples(st.just("REPORT_READY"), st.fixed_dictionaries({"step_id": STEPS})),
+    st.tuples(
+        st.just("SET_SELF_PACED"),
+        st.fixed_dictionaries({"self_paced": st.sampled_from([True, True, False, None])}),
+    ),
     st.tuples(st.just("FINISH_UPLOAD"), st.fixed_dictionaries({"upload": UPLOADS})),
     st.tuples(st.just("COVER_SCREEN"), st.fixed_dictionaries({"covered": st.booleans()})),
     st.tuples(st.just("REPLACE_PATIENT_DEVICE"), st.just({"device": None})),
@@ -90,6 +95,7 @@ COMMANDS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
         st.sampled_from(
             [
                 "CANCEL_SIGNATURE",
+                "SEND_HELP",
                 "ANSWER_HELP",
                 "PAUSE",
                 "RESUME",
@@ -104,8 +110,9 @@ COMMANDS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
 )
 MAY_MOVE_WHILE_SIGNING = {
     "HIGHLIGHT_FIELD", "CANCEL_SIGNATURE", "REQUEST_CORRECTION", "REVIEW_DOCUMENT",
-    "FETCH_DOCUMENT", "ANSWER_HELP", "COVER_SCREEN", "PAUSE", "RESUME", "REPLACE_PATIENT_DEVICE",
-    "TAKE_OVER", "CANCEL", "SUBMIT_SIGNATURE", "DECLINE_SIGNATURE",
+    "FETCH_DOCUMENT", "SEND_HELP", "ANSWER_HELP", "SET_SELF_PACED", "COVER_SCREEN", "PAUSE",
+    "RESUME", "REPLACE_PATIENT_DEVICE", "TAKE_OVER", "CANCEL", "SUBMIT_SIGNATURE",
+    "DECLINE_SIGNATURE",
 }  # fmt: skip
 
 
@@ -197,7 +204,12 @@ class AnyHistory(RuleBasedStateMachine):
             assert new.revision == old.revision + 1
             assert phase_of(old) is not Phase.ENDED
         if new.step_index != old.step_index:
-            assert (screen, kind) == (old.host, "NAVIGATE"), "only the host moves the flow"
+            if screen == PATIENT:
+                assert kind == "REPORT_READY", "the patient moves the flow"
+                assert before.may_advance, "without leave"
+                assert before.assessment.steps[old.step_index].complete
+            else:
+                assert (screen, kind) == (old.host, "NAVIGATE"), "only the host moves the flow"
         if new.answers != old.answers:
             assert screen == PATIENT, "only the patient enters"
         if phase_of(old) is Phase.SIGNING and not isinstance(outcome, Code):
@@ -239,6 +251,12 @@ class AnyHistory(RuleBasedStateMachine):
                     assert int(field_id[5]) < max(count, 1), (
                         "the first is shown, even before it exists"
                     )
+
+    @invariant()
+    def who_is_ready_has_nothing_to_do(self) -> None:
+        """A patient who is done with a step has left nothing of it undone."""
+        session = self.play.session
+        assert session.state.ready_since is None or not session.patient_faults
 
     @invariant()
     def screens_agree(self) -> None:

@@ -23,7 +23,9 @@ _FACT_OF = {
     "REQUEST_CORRECTION": f.CorrectionRequested,
     "REVIEW_DOCUMENT": f.DocumentReviewed,
     "FETCH_DOCUMENT": f.DocumentFetched,
+    "SEND_HELP": f.HelpSent,
     "ANSWER_HELP": f.HelpAnswered,
+    "SET_SELF_PACED": f.SelfPacedSet,
     "COVER_SCREEN": f.ScreenCovered,
     "PAUSE": f.Paused,
     "RESUME": f.Resumed,
@@ -40,6 +42,7 @@ _FACT_OF = {
     "SUBMIT_SIGNATURE": f.Signed,
     "DECLINE_SIGNATURE": f.SignatureDeclined,
     "WITHDRAW_SIGNATURE": f.SignatureWithdrawn,
+    "REPORT_READY": f.ReadyReported,
     "ASK_FOR_HELP": f.HelpAsked,
 }
 _OF_PATIENTS = (
@@ -53,6 +56,8 @@ _OF_PATIENTS = (
     f.Signed,
     f.SignatureDeclined,
     f.SignatureWithdrawn,
+    f.ReadyReported,
+    f.StepPassed,
     f.HelpAsked,
 )
 _BY_ITSELF = (

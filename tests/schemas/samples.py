@@ -18,11 +18,20 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "Navigate": {"step_id": "insurance", "override_reason": "no card"},
     "HighlightField": {"field_id": None},
     "RequestSignature": {"field_id": "consent-signature"},
-    "RequestCorrection": {"field_id": "birth-date", "message": "Please look again."},
+    "RequestCorrection": {
+        "field_id": "birth-date",
+        "message": "Please look again.",
+        "message_code": commands.CorrectionFault.CHECK,
+        "language": "en",
+    },
     "ReviewDocument": {"field_id": "card", "accepted": False, "reason": "blurred"},
     "FetchDocument": {"field_id": "card"},
     "CoverScreen": {"covered": True},
     "ReportIdle": {"idle": True},
+    "ReportReady": {"step_id": "insurance"},
+    "SendHelp": {"staff_name": "Sam Poe"},
+    "SetSelfPaced": {"self_paced": True},
+    "ReportScreen": {"language": "es", "text_percent": 125},
     "ReplacePatientDevice": {"device": None},
     "Cancel": {"reason": "The patient left."},
     "EnterField": {"field_id": "allergy[0].name", "value": {"code": "y", "system": "urn:x"}},
@@ -59,6 +68,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ShowSession": {"session": "s-1"},
     "SessionTimeline": {"session": "s-1", "after": 3},
     "FieldHistory": {"session": "s-1", "field_id": "name", "after": 3},
+    "RevealField": {"session": "s-1", "field_id": "ssn"},
     "ExportSession": {"session": "s-1", "format": "document", "field_id": "card"},
     "ExportDelivery": {"session": "s-1", "destination": "ehr"},
     "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
@@ -133,7 +143,10 @@ _HEAD: dict[str, Any] = {
         document_sha256=SHA,
         documents_sha256={"en": SHA, "es": SHA},
     ),
-    "help_requested": False,
+    "help_requested": True,
+    "help": views.HelpView(status=views.HelpStatus.COMING, since=NOW, staff_name="Sam Poe"),
+    "ready_since": NOW,
+    "may_advance": True,
     "covered": False,
 }
 
@@ -153,7 +166,9 @@ def patient_view(**changes: Any) -> views.PatientView:
         "review": review,
         "storage_key": "k" * 43,
         "help_step": "who",
+        "to_do": ("member",),
         "host_online": True,
+        "host_name": "Sam Poe",
     }
     return views.PatientView(**{**_HEAD, **parts, **changes})
 
@@ -182,6 +197,7 @@ def facility_view(**changes: Any) -> views.FacilityView:
             "d-1": views.ParticipantView(role=Role.PATIENT, online=True, since=NOW, host=False)
         },
         "patient_focus": "member",
+        "self_paced": False,
         "code": "WDJB-MJHT",
         "code_expires_at": NOW,
         "identified": views.IdentifiedView(at=NOW, device="d-2", family="Roe", given=("Ana",)),

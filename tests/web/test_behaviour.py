@@ -100,7 +100,7 @@ def test_what_a_pause_kept_from_being_taken_is_sent_again(screens: Screens) -> N
     patient.page.get_by_text("Connection lost").wait_for()
     patient.fill("name", "Ada")
     desk.press("Pause")
-    desk.page.get_by_text("The session is paused").first.wait_for()
+    desk.page.locator(".seen").get_by_text("Paused").wait_for()
     cable.plug()
     desk.page.locator(".not-taken").get_by_text("Name").first.wait_for()
     desk.press("Resume")
@@ -265,7 +265,7 @@ def test_another_staff_screen_takes_over(screens: Screens) -> None:
     """Who observes is told why nothing can be done; taking over swaps the two."""
     first, patient = screens.pair()
     second = screens.desk(name="Second desk")
-    second.page.locator(".card").first.click()
+    second.page.locator(".row > a").first.click()
     second.page.locator(".room").wait_for()
     second.page.get_by_text("Another screen leads this session.").first.wait_for()
     second.page.get_by_role("button", name="Take over").click()
@@ -337,7 +337,7 @@ def test_the_idle_cover(screens: Screens) -> None:
     page.clock.fast_forward(121_000)
     page.get_by_role("heading", name="Are you still there?").wait_for()
     assert not page.locator('[data-field="first-name"] input').is_visible()
-    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for()
+    desk.page.locator(".seen").get_by_text("Nobody answers").wait_for()
     page.get_by_role("button", name="Go on").click()
     assert page.locator('[data-field="first-name"] input').input_value() == "María"
 
@@ -382,10 +382,10 @@ def test_who_loads_an_idle_page_again_is_asked_again(screens: Screens) -> None:
     page.goto(f"{screens.url}/patient#code={desk.open('Patient pre-registration')}")
     page.locator(".session").wait_for()
     page.clock.fast_forward(121_000)
-    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for()
+    desk.page.locator(".seen").get_by_text("Nobody answers").wait_for()
     page.reload()
     page.get_by_role("button", name="Go on").click()
-    desk.page.get_by_text("Nobody answers at the patient's screen.").wait_for(state="detached")
+    desk.page.locator(".seen").get_by_text("Nobody answers").wait_for(state="detached")
 
 
 def test_a_kiosk_waits_again_after_a_session(screens: Screens) -> None:
@@ -505,8 +505,8 @@ def test_a_long_form_from_start_to_end(screens: Screens, picture: Any, name: str
 
 
 _NEXT_IS_FREE = (
-    "() => document.querySelector('.actions .pair .primary')"
-    " && !document.querySelector('.actions .pair .primary').hasAttribute('aria-disabled')"
+    "() => document.querySelector('.next .primary')"
+    " && !document.querySelector('.next .primary').hasAttribute('aria-disabled')"
 )
 
 

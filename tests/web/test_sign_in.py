@@ -70,7 +70,7 @@ def test_a_person_signs_in_and_out(screens: Screens) -> None:
     page.locator(".room").get_by_text(LABEL).wait_for()
     page.get_by_text("Signed in: Ana Roe").wait_for()
     page.get_by_role("button", name="Time line").click()
-    page.get_by_label("Time line").get_by_text("Session opened").first.wait_for()
+    page.get_by_label("Time line").get_by_text("opened the check-in").first.wait_for()
     page.get_by_role("button", name="Sign out").click()
     sheet(page)
     page.reload()

@@ -160,11 +160,18 @@ def _timeline_line(work: UnitOfWork, event: Event, flow: Flow) -> r.TimelineLine
     )
 
 
-def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911 - one case per fact
+def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911, PLR0912 - one case per fact
     """Return what a fact was about: the field, step, device or refusal, or the staff's reason."""
     match fact:
         case f.CommandRefused():
             return fact.code.value
+        case f.StepPassed():
+            step = flow.steps[fact.step_index]
+            return step.title or step.step_id
+        case f.SelfPacedSet():
+            return {None: "as the form says", True: "on", False: "off"}[fact.self_paced]
+        case f.HelpSent():
+            return fact.staff_name or ""
         case f.Navigated():
             step = flow.steps[fact.step_index]
             return ": ".join(filter(None, (step.title or step.step_id, fact.override_reason)))
@@ -178,6 +185,8 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911 - one case
             return "covered" if fact.covered else "shown"
         case f.IdleReported():
             return "idle" if fact.idle else "attended"
+        case f.ScreenReported():
+            return f"{fact.language or '-'} {fact.text_percent}%"
         case f.PatientIdentified():
             return ", ".join(_stated(fact))
         case f.DocumentReviewed():

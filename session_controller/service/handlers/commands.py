@@ -205,6 +205,7 @@ def _context(
     device = sent.device
     stored = candidate = room = expires_at = None
     identity: tuple[str, ...] = ()
+    signed_in = work.desk(device.device).signed_in
     if command.type == "BEGIN_UPLOAD":
         room = _room(work, store, command.upload)
     elif command.type == "FINISH_UPLOAD":
@@ -224,6 +225,7 @@ def _context(
         candidate=candidate,
         box_room=room,
         identity=identity,
+        person_name=signed_in.name if signed_in else None,
     )
 
 

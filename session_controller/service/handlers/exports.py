@@ -1,12 +1,13 @@
-"""Facility IT's requests for records, documents, keys and signatures of the log."""
+"""Requests for records, documents, keys and signatures of the log."""
 
+from schemas.base import Role
 from schemas.topics import MAX_CHUNK, DocumentTopic
 from schemas.wire import exports as g
 from schemas.wire.destinations import format_of
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import SessionStatus
 from session_controller.engine.refusal import UNKNOWN_SESSION, Refusal
-from session_controller.engine.state import Document
+from session_controller.engine.state import Document, SessionState
 from session_controller.export.order import ExportOrder
 from session_controller.service.unit_of_work import UnitOfWork
 from session_controller.storage.entities import Device
@@ -16,12 +17,22 @@ _CHUNKS = 16
 """Of one READ_EXPORT: a megabyte, which any queue of a broker takes."""
 
 
+_ONLY_RECORDS = Refusal(
+    RejectionCode.NOT_ALLOWED_FOR_ROLE,
+    "A front-desk screen reads the PDF of completed sessions only.",
+)
+
+
 def export_session(
     work: UnitOfWork, store: Store, device: Device, request: g.ExportSession
 ) -> Refusal | None:
     """Order a record; the answer comes when it is ready."""
-    if not store.knows(request.session):
+    live = work.session(request.session)
+    state = live.state if live else store.state(request.session)
+    if state is None:
         return UNKNOWN_SESSION
+    if device.role is Role.FACILITY and not _is_record(request, state):
+        return _ONLY_RECORDS
     work.exports.append(
         ExportOrder(
             device=device.device,
@@ -35,6 +46,11 @@ def export_session(
         )
     )
     return None
+
+
+def _is_record(request: g.ExportSession, state: SessionState) -> bool:
+    """Return whether it is what staff may print: the whole record, once it is submitted."""
+    return request.format == "pdf" and state.status is SessionStatus.COMPLETED
 
 
 def export_delivery(

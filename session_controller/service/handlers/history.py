@@ -1,4 +1,4 @@
-"""What was changed in a session's fields, for its staff and for facility IT."""
+"""What was changed in a session's fields, for its staff and facility IT; masked values."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from schemas.base import Role
 from schemas.questionnaire.model import Flow
 from schemas.wire import requests as r
 from schemas.wire.rejections import RejectionCode
-from session_controller.audit.events import FieldHistorySeen
+from session_controller.audit.events import FieldHistorySeen, FieldRevealed
 from session_controller.engine.field_history import FieldChange, field_changes
 from session_controller.engine.limits import size_of
 from session_controller.engine.refusal import UNKNOWN_SESSION, Refusal
@@ -23,6 +23,9 @@ _PAGE_BYTES = 256 * 1024
 """Of the values of a page: keeps an answer below the broker's packet limit, as a view is."""
 
 
+_NOT_A_PARTICIPANT = Refusal(RejectionCode.NOT_A_PARTICIPANT, "This screen is not in that session.")
+
+
 def field_history(
     work: UnitOfWork, store: Store, device: Device, request: r.FieldHistory
 ) -> r.Answer | Refusal:
@@ -31,7 +34,7 @@ def field_history(
     if session is None:
         return UNKNOWN_SESSION
     if device.role is Role.FACILITY and device.device not in session.state.participants:
-        return Refusal(RejectionCode.NOT_A_PARTICIPANT, "This screen is not in that session.")
+        return _NOT_A_PARTICIPANT
     work.note(
         FieldHistorySeen(field_id=request.field_id), device=device.device, session=request.session
     )
@@ -46,6 +49,28 @@ def field_history(
         session=request.session,
         changes=tuple(_line(session.flow, one) for one in page),
         more=len(page) < len(found),
+    )
+
+
+def reveal_field(
+    work: UnitOfWork, store: Store, device: Device, request: r.RevealField
+) -> r.Answer | Refusal:
+    """Return a field's value unmasked, to a staff screen of the session; logged first."""
+    session = stored_session(work, store, request.session)
+    if session is None:
+        return UNKNOWN_SESSION
+    if device.device not in session.state.participants:
+        return _NOT_A_PARTICIPANT
+    if request.field_id not in session.assessment.enabled_ids:
+        return Refusal(RejectionCode.UNKNOWN_FIELD, "This session has no such field.")
+    work.note(
+        FieldRevealed(field_id=request.field_id), device=device.device, session=request.session
+    )
+    return r.FieldRevealed(
+        request_id=request.request_id,
+        session=request.session,
+        field_id=request.field_id,
+        value=session.state.answers.get(request.field_id),
     )
 
 

@@ -70,6 +70,7 @@ _ACTS: Mapping[type[Any], _Kind] = {
     b.SessionSeen: _Kind("session viewed", level=logging.DEBUG),
     b.TimelineSeen: _Kind("timeline viewed", level=logging.DEBUG),
     b.FieldHistorySeen: _Kind("field history viewed", level=logging.DEBUG),
+    b.FieldRevealed: _Kind("masked field viewed"),
     b.DeliverySeen: _Kind("deliveries viewed", level=logging.DEBUG),
     b.SessionExported: _Kind(
         "session exported", lambda act: {"format": act.format, "bytes": act.size}

@@ -1,16 +1,23 @@
-// What the host can do now. What cannot be done is grey, with the controller's reason.
+// What can be done: the next action at one place, then the step's own, then what is seldom needed.
 import { useEffect, useState } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
-import { allOf, type Flow, type Item, itemOf, stepOf } from "../lib/flow.ts";
+import { allOf, type Flow, itemOf, type Step } from "../lib/flow.ts";
+import { labelOf } from "../lib/review.ts";
 import { present } from "../lib/present.ts";
 import type { Intent } from "../lib/session.ts";
 import * as app from "./app.ts";
-import { Action, Dialog } from "./parts.tsx";
-import { Review } from "./review.tsx";
-import { Changes } from "./changes.tsx";
+import { ChangeDevice } from "./change-device.tsx";
 import { DeclinedReason, onlyDeclined, orReason, type Overridable } from "./declined.tsx";
-import { ChangedElsewhere, Signatures } from "./signatures.tsx";
+import * as desk from "./desk.ts";
+import { DonePanel } from "./done.tsx";
+import { FieldPanel } from "./field-panel.tsx";
+import { clock, language, t } from "./messages.ts";
+import { Action, ReasonDialog } from "./parts.tsx";
+import { Review } from "./review.tsx";
+import { ChangedElsewhere, Signatures, signIntent } from "./signatures.tsx";
 import { isOver } from "./status.ts";
+import { EndDialog } from "./stranded.tsx";
+import { Documents, documentsOf } from "./documents.tsx";
 
 interface Props {
   room: app.Room;
@@ -19,242 +26,217 @@ interface Props {
 }
 
 export function Actions({ room, view, flow }: Props) {
-  const [asking, setAsking] = useState<"cancel" | "device" | "skip" | null>(null);
-  const [unsigned, setUnsigned] = useState<Overridable | null>(null);
-  useEffect(() => setUnsigned(null), [view.step_id, view.missing_reason]);
-  const give = (intent: Intent) => () => app.command(room, intent);
-  const blocked = (command: string) => view.blocked?.[command];
-  const index = view.step_index;
-  const [before, after] = [flow.steps[index - 1], flow.steps[index + 1]];
-  const here = flow.steps[index];
-  if (isOver(view)) {
-    return (
-      <button type="button" class="primary" onClick={() => app.go(null)}>
-        Back to all check-ins
-      </button>
-    );
-  }
-  const wanted = flow.steps.find((one) => one.id === view.help_step);
-  const paused = view.status === "paused";
-  const hidden = view.covered || (view.locked ?? false);
-  const move = (intent: Overridable) => app.command(room, intent).catch(orReason(intent, setUnsigned));
-  const finish = () => move({ type: "COMPLETE" });
-  const last = after === undefined;
-  return (
-    <>
-      {wanted && (
-        <Action
-          label={`Open “${wanted.title(null)}”`}
-          kind="primary"
-          reason={blocked("NAVIGATE")}
-          run={() => app.command(room, { type: "NAVIGATE", step_id: wanted.id })}
-        />
-      )}
-      {view.help_requested && <Action label="Help is on its way" kind="primary" hotkey="h" reason={blocked("ANSWER_HELP")} run={give({ type: "ANSWER_HELP" })} />}
-      {paused && <Action label="Resume" kind="primary" hotkey="p" reason={blocked("RESUME")} run={give({ type: "RESUME" })} />}
-      <div class="pair">
-        <Action
-          label="Back"
-          hotkey="b"
-          silent={blocked("NAVIGATE") !== undefined || !before}
-          reason={blocked("NAVIGATE") ?? (before ? null : "This is the first step.")}
-          run={() => app.command(room, { type: "NAVIGATE", step_id: present(before).id })}
-        />
-        {last ? (
-          <Action label="Finish" kind="primary" hotkey="n" reason={blocked("COMPLETE")} run={finish} />
-        ) : (
-          <Action
-            label="Next"
-            kind="primary"
-            hotkey="n"
-            reason={blocked("NAVIGATE") ?? (onlyDeclined(view) ? null : view.missing_reason)}
-            run={() => move({ type: "NAVIGATE", step_id: after.id })}
-          />
-        )}
-      </div>
-      {unsigned && <DeclinedReason room={room} intent={unsigned} onClose={() => setUnsigned(null)} />}
-      {!last && here?.skippable && view.missing_reason && !blocked("NAVIGATE") && (
-        <button type="button" class="quiet small" onClick={() => setAsking("skip")}>
-          Skip this step…
-        </button>
-      )}
-      <FieldActions room={room} view={view} flow={flow} />
-      <section class="action-group" aria-labelledby="screen-actions">
-        <h2 id="screen-actions">The patient's screen</h2>
-        <Action
-          label={hidden ? "Show again" : "Cover"}
-          hotkey="c"
-          pressed={hidden}
-          reason={blocked("COVER_SCREEN")}
-          run={give({ type: "COVER_SCREEN", covered: !hidden })}
-        />
-        {!paused && <Action label="Pause" hotkey="p" reason={blocked("PAUSE")} run={give({ type: "PAUSE" })} />}
-        <Action label="Change the tablet…" reason={blocked("REPLACE_PATIENT_DEVICE")} run={() => setAsking("device")} />
-      </section>
-      <section class="action-group" aria-labelledby="end-actions">
-        <h2 id="end-actions">Ending</h2>
-        {!last && <Action label="Finish" reason={blocked("COMPLETE")} run={finish} />}
-        <Action label="Cancel the check-in…" kind="danger" reason={blocked("CANCEL")} run={() => setAsking("cancel")} />
-      </section>
-      {asking === "cancel" && (
-        <Reason
-          title="Cancel the check-in"
-          ask="Why? The time line shows it."
-          confirm="Cancel the check-in"
-          danger
-          onClose={() => setAsking(null)}
-          run={(reason) => app.command(room, { type: "CANCEL", reason })}
-        />
-      )}
-      {asking === "skip" && after && (
-        <Reason
-          title="Skip this step"
-          ask="Why is it left incomplete? The time line shows it."
-          confirm="Skip"
-          onClose={() => setAsking(null)}
-          run={(override_reason) => app.command(room, { type: "NAVIGATE", step_id: after.id, override_reason })}
-        />
-      )}
-      {asking === "device" && <ChangeDevice room={room} view={view} onClose={() => setAsking(null)} />}
-    </>
-  );
-}
-
-// -- the field that was clicked ----------------------------------------------------------------
-
-function FieldActions({ room, view, flow }: Props) {
-  const selected = room.selected.value ?? null;
-  const wanted = selected ?? view.highlight ?? view.signature?.field_id ?? null;
-  const here = flow.steps[view.step_index];
-  const signatures = here ? allOf(here.items).filter((one) => one.signature && view.enabled.includes(one.linkId)).map((one) => one.linkId) : [];
-  const documents = view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id)?.id === here?.id);
-  const item = wanted ? itemOf(flow, wanted) : undefined;
   const [reviewing, setReviewing] = useState<string | null>(null);
+  if (isOver(view)) return <DonePanel view={view} />;
+  const here = flow.steps[view.step_index];
+  const signatures = here ? signaturesOf(here, view) : [];
+  const documents = here ? documentsOf(flow, here, view) : [];
   return (
     <>
+      <Next room={room} view={view} flow={flow} signatures={signatures} documents={documents} onReview={setReviewing} />
       <ChangedElsewhere room={room} view={view} flow={flow} />
-      {signatures.length > 0 && <Signatures room={room} view={view} ids={signatures} />}
-      {documents.length > 0 && (
-        <section class="action-group" aria-labelledby="doc-actions">
-          <h2 id="doc-actions">Documents</h2>
-          {documents.map((id) => (
-            <DocumentLine key={id} view={view} item={present(itemOf(flow, id))} id={id} onReview={() => setReviewing(id)} />
-          ))}
-        </section>
-      )}
-      <section class="action-group" aria-labelledby="field-actions">
-        <h2 id="field-actions">Field</h2>
-        {wanted && item ? (
-          <Selected room={room} view={view} item={item} id={wanted} />
-        ) : (
-          <p class="hint">Click a field in the patient's screen to point the patient to it.</p>
-        )}
-      </section>
+      {signatures.length > 0 && <Signatures room={room} view={view} ids={signatures} next={toSign(view, signatures)} />}
+      {documents.length > 0 && <Documents view={view} flow={flow} ids={documents} onReview={setReviewing} />}
+      <FieldPanel room={room} view={view} flow={flow} />
+      <Aside room={room} view={view} flow={flow} />
       {reviewing && <Review room={room} view={view} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
     </>
   );
 }
 
-const DOCUMENT = {
-  missing: "not there yet",
-  receiving: "arriving…",
-  received: "to be reviewed",
-  accepted: "accepted",
-  rejected: "sent back",
-} as const;
+const signaturesOf = (step: Step, view: FacilityView): string[] =>
+  allOf(step.items).filter((one) => one.signature && view.enabled.includes(one.linkId)).map((one) => one.linkId);
 
-function DocumentLine({ view, item, id, onReview }: { view: FacilityView; item: Item; id: string; onReview: () => void }) {
-  const document = view.documents[id];
-  const status = document?.status ?? "missing";
-  const there = ["received", "accepted", "rejected"].includes(status);
+/** The signature to ask for now: nothing else of the step is missing. */
+function toSign(view: FacilityView, signatures: string[]): string | null {
+  const missing = view.missing ?? [];
+  const open = missing.filter((id) => signatures.includes(id) && view.signatures[id]?.status !== "declined");
+  return open.length > 0 && missing.every((id) => signatures.includes(id)) ? (open[0] ?? null) : null;
+}
+
+// -- the next action ---------------------------------------------------------------------------
+
+interface NextProps extends Props {
+  signatures: string[];
+  documents: string[];
+  onReview: (id: string) => void;
+}
+
+interface Doing {
+  label: string;
+  identity: string;
+  reason: string | null | undefined;
+  run: () => unknown;
+}
+
+function Next({ room, view, flow, signatures, documents, onReview }: NextProps) {
+  const [unsigned, setUnsigned] = useState<Overridable | null>(null);
+  const [skipping, setSkipping] = useState(false);
+  useEffect(() => setUnsigned(null), [view.step_id, view.missing_reason]);
+  const blocked = (command: string) => view.blocked?.[command];
+  const give = (intent: Intent) => () => app.command(room, intent);
+  const move = (intent: Overridable) => app.command(room, intent).catch(orReason(intent, setUnsigned));
+  const [before, here, after] = [flow.steps[view.step_index - 1], flow.steps[view.step_index], flow.steps[view.step_index + 1]];
+  const leads = view.participants[app.me()]?.host === true;
+  const sign = toSign(view, signatures);
+  const received = documents.find((id) => view.documents[id]?.status === "received");
+  const signing = view.signature?.status === "requested";
+  const on: Doing =
+    after === undefined
+      ? { label: t("next.finish"), identity: "finish", reason: blocked("COMPLETE"), run: () => move({ type: "COMPLETE" }) }
+      : {
+          label: t("next.next"),
+          identity: `next ${after.id}`,
+          reason: blocked("NAVIGATE") ?? (onlyDeclined(view) ? null : view.missing_reason),
+          run: () => move({ type: "NAVIGATE", step_id: after.id }),
+        };
+  const doing = ((): Doing => {
+    if (!leads) return { label: t("next.take_over"), identity: "take-over", reason: blocked("TAKE_OVER"), run: give({ type: "TAKE_OVER" }) };
+    if (view.status === "paused") return { label: t("next.resume"), identity: "resume", reason: blocked("RESUME"), run: give({ type: "RESUME" }) };
+    if (received !== undefined) {
+      const label = t("next.review", { document: labelOf(flow, received, language.value) });
+      return { label, identity: `review ${received}`, reason: blocked("FETCH_DOCUMENT"), run: () => onReview(received) };
+    }
+    if (sign !== null && !signing) {
+      const label = view.signatures[sign]?.status === "signed" ? t("sign.again") : t("sign.ask");
+      return { label, identity: `sign ${sign}`, reason: blocked("REQUEST_SIGNATURE"), run: () => app.command(room, signIntent(sign)) };
+    }
+    return on;
+  })();
+  const skippable = after !== undefined && here?.skippable === true && Boolean(view.missing_reason) && !blocked("NAVIGATE");
   return (
-    <div class="document-line">
-      <p dir="auto">
-        {item.text(null)} <span class={`chip ${status}`}>{DOCUMENT[status]}</span>
-      </p>
-      {there && <Action label="Look at it…" kind={status === "received" ? "primary" : "secondary"} reason={view.blocked?.["FETCH_DOCUMENT"]} run={onReview} />}
+    <section class="next" aria-label={t("next.title")}>
+      <Action label={doing.label} identity={doing.identity} kind="primary" hotkey="n" reason={doing.reason} run={doing.run} />
+      <Missing room={room} view={view} flow={flow} />
+      <div class="pair">
+        <Action
+          label={t("next.back")}
+          identity={`back ${before?.id ?? ""}`}
+          kind="quiet"
+          hotkey="b"
+          silent
+          reason={blocked("NAVIGATE") ?? (before ? null : t("next.first"))}
+          run={() => app.command(room, { type: "NAVIGATE", step_id: present(before).id })}
+        />
+        {signing ? (
+          <Action label={t("sign.cancel")} kind="quiet" hotkey="s" reason={blocked("CANCEL_SIGNATURE")} run={give({ type: "CANCEL_SIGNATURE" })} />
+        ) : doing !== on && !on.reason ? (
+          <Action label={on.label} identity={on.identity} kind="quiet" run={on.run} />
+        ) : (
+          <Action
+            label={t("next.skip")}
+            kind="quiet"
+            silent
+            reason={skippable ? null : t("next.skip_not")}
+            run={() => setSkipping(true)}
+          />
+        )}
+      </div>
+      {unsigned && <DeclinedReason room={room} intent={unsigned} onClose={() => setUnsigned(null)} />}
+      {skipping && after && (
+        <ReasonDialog
+          title={t("next.skip_title")}
+          ask={t("next.skip_why")}
+          confirm={t("next.skip_confirm")}
+          onClose={() => setSkipping(false)}
+          run={(override_reason) => app.command(room, { type: "NAVIGATE", step_id: after.id, override_reason })}
+        />
+      )}
+    </section>
+  );
+}
+
+/** How many of what is missing are named. */
+const NAMED = 6;
+
+/** What is missing on the step; a press points the patient to it. */
+function Missing({ room, view, flow }: Props) {
+  const missing = (view.missing ?? []).filter((id) => view.signatures[id]?.status !== "declined");
+  if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
+  if (missing.length === 0) return <p class="missing none">{t("missing.none")}</p>;
+  const point = (id: string) => () => {
+    room.selected.value = id;
+    return app.command(room, { type: "HIGHLIGHT_FIELD", field_id: id });
+  };
+  return (
+    <div class="missing">
+      <p id="missing-title">{t("missing.title", { n: missing.length })}</p>
+      <ul aria-labelledby="missing-title">
+        {missing.slice(0, NAMED).map((id) => (
+          <li key={id}>
+            <button
+              type="button"
+              class="quiet"
+              aria-disabled={view.blocked?.["HIGHLIGHT_FIELD"] ? true : undefined}
+              onClick={() => void (view.blocked?.["HIGHLIGHT_FIELD"] ? null : point(id)().catch(() => undefined))}
+              dir="auto"
+            >
+              {labelOf(flow, id, language.value).slice(0, 80)}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {missing.length > NAMED && <p class="hint">{t("missing.more", { n: missing.length - NAMED })}</p>}
     </div>
   );
 }
 
-function Selected({ room, view, item, id }: { room: app.Room; view: FacilityView; item: Item; id: string }) {
-  const [message, setMessage] = useState("");
-  const [correcting, setCorrecting] = useState(false);
-  useEffect(() => {
-    setMessage("");
-    setCorrecting(false);
-  }, [id]);
-  const lit = view.highlight === id;
-  const enters = !item.signature && !["attachment", "display", "group"].includes(item.type);
-  const field = view.fields[id];
+// -- what is seldom needed ---------------------------------------------------------------------
+
+function Aside({ room, view, flow }: Props) {
+  const [asking, setAsking] = useState<"cancel" | "end" | "device" | null>(null);
+  const blocked = (command: string) => view.blocked?.[command];
+  const give = (intent: Intent) => () => app.command(room, intent);
+  const hidden = view.covered || (view.locked ?? false);
+  const leads = view.participants[app.me()]?.host === true;
+  const last = view.step_index === flow.steps.length - 1;
+  const paused = view.status === "paused";
   return (
-    <>
-      <p class="selected-name" dir="auto">{item.text(null).slice(0, 160) || id}</p>
-      {field?.error && <p class="reason">{field.error}</p>}
-      {field?.correction && <p class="reason">To be corrected: {field.correction}</p>}
-      <Action
-        label={lit ? "Stop pointing" : "Point to it"}
-        pressed={lit}
-        reason={view.blocked?.["HIGHLIGHT_FIELD"]}
-        run={() => app.command(room, { type: "HIGHLIGHT_FIELD", field_id: lit ? null : id })}
-      />
-      {enters && <Changes key={id} room={room} item={item} id={id} />}
-      {enters && !correcting && (
-        <Action label="Ask for a correction…" reason={view.blocked?.["REQUEST_CORRECTION"]} run={() => setCorrecting(true)} />
-      )}
-      {enters && correcting && (
-        <div class="stack">
-          <label for="correction">What is to be corrected?</label>
-          <textarea id="correction" rows={2} dir="auto" maxLength={500} autocomplete="off" value={message} onInput={({ currentTarget }) => setMessage(currentTarget.value)} />
-          <Action
-            label="Send to the patient"
-            kind="primary"
-            reason={view.blocked?.["REQUEST_CORRECTION"] ?? (message.trim() ? null : "Write a message first.")}
-            run={() => app.command(room, { type: "REQUEST_CORRECTION", field_id: id, message: message.trim() }).then(() => setCorrecting(false))}
-          />
-        </div>
-      )}
-    </>
-  );
-}
-
-// -- what asks back ----------------------------------------------------------------------------
-
-interface ReasonProps {
-  title: string;
-  ask: string;
-  confirm: string;
-  danger?: boolean;
-  onClose: () => void;
-  run: (reason: string) => Promise<void>;
-}
-
-function Reason({ title, ask, confirm, danger, onClose, run }: ReasonProps) {
-  const [reason, setReason] = useState("");
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <div class="stack">
-        <label for="reason">{ask}</label>
-        <textarea id="reason" rows={3} dir="auto" maxLength={500} autocomplete="off" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
-        <Action label={confirm} kind={danger ? "danger" : "primary"} reason={reason.trim() ? null : "Write a reason first."} run={() => run(reason.trim()).then(onClose)} />
+    <section class="aside" aria-labelledby="screen-actions">
+      <h2 id="screen-actions">{t("aside.title")}</h2>
+      <div class="aside-buttons">
+        <Action
+          small
+          kind="quiet"
+          silent
+          label={hidden ? t("aside.show") : t("aside.cover")}
+          hotkey="c"
+          pressed={hidden}
+          reason={blocked("COVER_SCREEN")}
+          run={give({ type: "COVER_SCREEN", covered: !hidden })}
+        />
+        <Action small kind="quiet" silent label={t("aside.pause")} hotkey="p" reason={paused ? t("state.paused") : blocked("PAUSE")} run={give({ type: "PAUSE" })} />
+        <Action small kind="quiet" silent label={t("aside.change")} reason={blocked("REPLACE_PATIENT_DEVICE")} run={() => setAsking("device")} />
+        {!last && <Action small kind="quiet" silent label={t("next.finish")} reason={blocked("COMPLETE")} run={give({ type: "COMPLETE" })} />}
+        {!leads && desk.isSupervisor.value ? (
+          <Action small kind="danger" label={t("end.button")} run={() => setAsking("end")} />
+        ) : (
+          <Action small kind="danger" silent label={t("cancel.button")} reason={blocked("CANCEL")} run={() => setAsking("cancel")} />
+        )}
       </div>
-    </Dialog>
-  );
-}
-
-function ChangeDevice({ room, view, onClose }: { room: app.Room; view: FacilityView; onClose: () => void }) {
-  useEffect(() => void app.refresh(), []);
-  const kiosks = app.kiosks.value.filter((one) => !(one.device in view.participants));
-  const move = (device: string | null) => () => app.command(room, { type: "REPLACE_PATIENT_DEVICE", device }).then(onClose);
-  return (
-    <Dialog title="Change the patient's screen" onClose={onClose}>
-      <div class="stack">
-        <p>The check-in goes on on the other screen, with all answers. The old one shows nothing more, once it is connected.</p>
-        <Action label="Show a new code" kind="primary" run={move(null)} />
-        {kiosks.map((one) => (
-          <Action key={one.device} label={`Move to ${app.nameAndRoom(one)}`} reason={one.session ? "This tablet is in a check-in." : one.online ? null : "This tablet is switched off."} run={move(one.device)} />
-        ))}
-      </div>
-    </Dialog>
+      <label class="self-paced">
+        <input
+          type="checkbox"
+          checked={view.self_paced === true}
+          disabled={Boolean(blocked("SET_SELF_PACED"))}
+          onChange={({ currentTarget: { checked } }) =>
+            void app.command(room, { type: "SET_SELF_PACED", self_paced: checked ? true : null }).catch(() => undefined)
+          }
+        />
+        <span>{t("next.self_paced")}</span>
+      </label>
+      {asking === "cancel" && (
+        <ReasonDialog
+          title={t("cancel.title")}
+          ask={t("cancel.why")}
+          confirm={t("cancel.confirm")}
+          danger
+          onClose={() => setAsking(null)}
+          run={(reason) => app.command(room, { type: "CANCEL", reason })}
+        />
+      )}
+      {asking === "end" && <EndDialog session={view.session} onClose={() => setAsking(null)} />}
+      {asking === "device" && <ChangeDevice room={room} view={view} onClose={() => setAsking(null)} />}
+    </section>
   );
 }

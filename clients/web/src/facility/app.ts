@@ -1,15 +1,17 @@
 // What the staff's page is in the middle of: the lobby, or one session; and what moves it on.
 import { computed, effect, signal } from "@preact/signals";
-import { type FacilityView, type FieldChange, type FlowLine, type HeldLine, type IdentifyPatient, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../../generated/wire.ts";
+import { type Answer, type FacilityView, type FieldChange, type FlowLine, type HeldLine, type IdentifyPatient, type KioskLine, type Lobby, type LobbyLine, type TimelineLine, topics } from "../../generated/wire.ts";
 import { Connection } from "../lib/connection.ts";
 import { type Flow, readFlow } from "../lib/flow.ts";
 import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts";
 import { decode } from "../lib/payload.ts";
 import { present } from "../lib/present.ts";
-import { messageOf, Refused, Requests } from "../lib/requests.ts";
+import { type AnswerOf, type Asked, messageOf, Refused, Requests } from "../lib/requests.ts";
 import { type Intent, Session } from "../lib/session.ts";
 import { type Credential, deviceStorage } from "../lib/storage.ts";
 import * as desk from "./desk.ts";
+import { box, type Message, t } from "./messages.ts";
+import { withKnown } from "./queue.ts";
 
 export const connection = signal<Connection | null>(null);
 export const lobby = signal<LobbyLine[] | null>(null);
@@ -20,7 +22,8 @@ export const stuck = signal(0);
 export const flows = signal<FlowLine[]>([]);
 export const kiosks = signal<KioskLine[]>([]);
 export const known = signal<ReadonlyMap<string, Flow>>(new Map());
-export const fault = signal<string | null>(null);
+/** Why this screen could not be enrolled. */
+export const fault = signal<Message | null>(null);
 export const pairing = signal(false);
 export const room = signal<Room | null>(null);
 export const showHelp = signal(false);
@@ -32,10 +35,12 @@ export const actingName = computed(() => {
   const who = desk.signedIn.value;
   return who?.name ?? staffName.value.trim();
 });
-export const sound = signal(deviceStorage.setting<boolean>("sound") ?? true);
 export const online = computed(() => connection.value?.online.value ?? false);
 
 let requests: Requests | null = null;
+
+/** Ask the box. Raises `Refused`. */
+export const ask = <T extends Answer["type"]>(asked: Asked, answer: T): Promise<AnswerOf<T>> => present(requests).ask(asked, answer);
 const followed = new Map<string, () => void>();
 
 export interface Moment {
@@ -59,6 +64,8 @@ export interface Fetched {
   upload: string;
   size: number;
   got: number;
+  blob: Blob | null;
+  /** Where a picture is shown from. */
   url: string | null;
   mediaType: string;
 }
@@ -68,6 +75,12 @@ export const me = () => connection.peek()?.me.device ?? "";
 /** A kiosk's name, with the room that it is in. */
 export function nameAndRoom(kiosk: KioskLine): string {
   return kiosk.room ? `${kiosk.name}, ${kiosk.room}` : kiosk.name;
+}
+
+/** Where a patient's screen is, shortly: its tablet with the room, or a phone of their own. */
+export function placeOf(device: string): string {
+  const kiosk = kiosks.value.find((one) => one.device === device);
+  return kiosk ? nameAndRoom(kiosk) : t("own_screen");
 }
 
 /** What people call a screen: a tablet's name, or what its id was made from. */
@@ -88,7 +101,7 @@ export function start(): void {
 export async function enterCode(text: string): Promise<void> {
   fault.value = null;
   if (plainCode(text).length !== CODE_LENGTH) {
-    fault.value = "A code has eight letters.";
+    fault.value = "enrol.short";
     return;
   }
   pairing.value = true;
@@ -106,8 +119,8 @@ export async function enterCode(text: string): Promise<void> {
   } catch (error) {
     fault.value =
       error instanceof PairingRefused
-        ? "This code does not enrol a staff screen. Ask whoever looks after the box for a new one."
-        : "The box cannot be reached.";
+        ? "enrol.refused"
+        : "enrol.unreachable";
   } finally {
     pairing.value = false;
   }
@@ -121,8 +134,8 @@ function connect(credential: Credential): void {
     const heard = decode<Lobby>(payload);
     if (!heard) return;
     desk.heard(heard.desk ?? null);
-    lobby.value = heard.sessions;
-    held.value = heard.held ?? [];
+    lobby.value = withKnown(heard.sessions, lobby.peek() ?? []);
+    held.value = withKnown(heard.held ?? [], held.peek());
     stuck.value = heard.stuck ?? 0;
     for (const line of [...heard.sessions, ...held.value]) followFlow(line.flow_ref);
   });
@@ -143,7 +156,7 @@ function connect(credential: Credential): void {
     if (!made.refused.value) return;
     deviceStorage.enrol("facility", null);
     connection.value = null;
-    fault.value = "This screen is not known here any more. Enter a new code.";
+    fault.value = "enrol.forgotten";
   });
   follow();
 }
@@ -198,6 +211,7 @@ async function enter(id: string): Promise<void> {
   const stops = [
     made.on(`${base}/#`, (topic, payload) => {
       const [upload = "", offset = "0"] = topic.slice(base.length + 1).split("/");
+      if (![...pictures.peek().values()].some((one) => one.upload === upload)) return;
       const pieces = parts.get(upload) ?? new Map<number, Uint8Array>();
       parts.set(upload, pieces.set(Number(offset), payload.slice()));
       assemble(pictures, upload, pieces);
@@ -235,13 +249,14 @@ async function enter(id: string): Promise<void> {
 
 function assemble(pictures: Room["pictures"], upload: string, pieces: Map<number, Uint8Array>): void {
   for (const [id, one] of pictures.value ?? []) {
-    if (one.upload !== upload || one.url !== null) continue;
+    if (one.upload !== upload || one.blob !== null) continue;
     const ordered = [...pieces].sort(([a], [b]) => a - b);
     let got = 0;
     for (const [offset, bytes] of ordered) if (offset === got) got += bytes.length;
     const whole = got >= one.size;
     const blob = whole ? new Blob(ordered.map(([, bytes]) => bytes as BlobPart), { type: one.mediaType }) : null;
-    const next = { ...one, got, url: blob ? URL.createObjectURL(blob) : null };
+    const isPicture = blob?.type.startsWith("image/") === true;
+    const next = { ...one, got, blob, url: isPicture ? URL.createObjectURL(blob) : null };
     pictures.value = new Map(pictures.value).set(id, next);
   }
 }
@@ -250,7 +265,7 @@ function assemble(pictures: Room["pictures"], upload: string, pieces: Map<number
 export async function fetchDocument(current: Room, id: string): Promise<void> {
   const document = current.session.view.peek()?.documents[id];
   if (!document?.upload || current.pictures.peek()?.get(id)?.upload === document.upload) return;
-  const waiting = { upload: document.upload, size: document.size ?? 0, got: 0, url: null, mediaType: document.media_type ?? "" };
+  const waiting = { upload: document.upload, size: document.size ?? 0, got: 0, blob: null, url: null, mediaType: document.media_type ?? "" };
   current.pictures.value = new Map(current.pictures.peek()).set(id, waiting);
   try {
     await current.session.send({ type: "FETCH_DOCUMENT", field_id: id });
@@ -279,12 +294,22 @@ export async function identify(stated: Omit<IdentifyPatient, "v" | "type" | "req
   await present(requests).ask({ type: "IDENTIFY_PATIENT", ...stated }, "PATIENT_IDENTIFIED");
 }
 
+/** End a check-in that another screen leads, or nobody; for supervisors. Raises `Refused`. */
+export async function cancelSession(session: string, reason: string): Promise<void> {
+  await ask({ type: "CANCEL_SESSION", session, reason }, "SESSION_CANCELLED");
+}
+
+/** The value of a field that is masked; the box notes who saw it. Raises `Refused`. */
+export async function reveal(current: Room, field_id: string): Promise<unknown> {
+  return (await ask({ type: "REVEAL_FIELD", session: current.session.id, field_id }, "FIELD_REVEALED")).value;
+}
+
 export function command(current: Room, intent: Intent): Promise<void> {
   return current.session.send(intent);
 }
 
 export const wordsOf = (error: unknown): string =>
-  error instanceof Refused ? error.message : "This did not work. Please try again.";
+  error instanceof Refused ? box(error.message) : t("failed");
 
 // -- time line ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import { asText } from "../fields/said.ts";
 import { isMasked } from "../fields/sheet.ts";
 import { type Item, isEmpty, listOf } from "../lib/flow.ts";
 import * as app from "./app.ts";
+import { exactly, language, t } from "./messages.ts";
 import { Action } from "./parts.tsx";
 
 /** Asked for only when staff want it: the box notes that it was seen. */
@@ -12,14 +13,14 @@ export function Changes({ room, item, id }: { room: app.Room; item: Item; id: st
   const [changes, setChanges] = useState<FieldChange[] | null>(null);
   useEffect(() => setChanges(null), [id]);
   if (changes === null) {
-    return <Action label="What was changed" kind="quiet" run={() => app.fieldHistory(room, id).then(setChanges)} />;
+    return <Action small label={t("changes.button")} kind="quiet" run={() => app.fieldHistory(room, id).then(setChanges)} />;
   }
-  if (changes.length === 0) return <p class="hint">Nothing was entered here yet.</p>;
+  if (changes.length === 0) return <p class="hint">{t("changes.none")}</p>;
   return (
-    <ol class="changes" aria-label={`What was changed: ${item.text(null).slice(0, 80)}`}>
+    <ol class="changes" aria-label={t("changes.of", { field: item.text(language.value).slice(0, 80) })}>
       {changes.map((one) => (
         <li key={one.revision}>
-          <time dateTime={one.at}>{new Date(one.at).toLocaleTimeString()}</time> {one.device && app.nameOf(one.device)}:{" "}
+          <time dateTime={one.at}>{exactly(one.at)}</time> {one.device && app.nameOf(one.device)}:{" "}
           <span dir="auto">{shown(one.before)}</span> → <span dir="auto">{shown(one.after)}</span>
         </li>
       ))}
@@ -28,7 +29,7 @@ export function Changes({ room, item, id }: { room: app.Room; item: Item; id: st
 }
 
 function shown(value: unknown): string {
-  if (isMasked(value)) return `hidden, ${value.length} characters`;
-  if (isEmpty(value)) return "empty";
+  if (isMasked(value)) return t("hidden", { n: value.length });
+  if (isEmpty(value)) return t("empty");
   return listOf(value).map(asText).join(", ");
 }

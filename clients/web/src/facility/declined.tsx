@@ -4,6 +4,7 @@ import type { FacilityView } from "../../generated/wire.ts";
 import { Refused } from "../lib/requests.ts";
 import type { Intent } from "../lib/session.ts";
 import * as app from "./app.ts";
+import { t } from "./messages.ts";
 import { Action } from "./parts.tsx";
 
 export type Overridable = Extract<Intent, { type: "NAVIGATE" | "COMPLETE" }>;
@@ -37,7 +38,7 @@ export function DeclinedReason({ room, intent, onClose }: Props) {
   const override_reason = reason.trim();
   return (
     <div class="stack declined-reason">
-      <label for={id}>The patient declined to sign. Why does the check-in go on? The record keeps your reason.</label>
+      <label for={id}>{t("declined.why")}</label>
       <textarea
         ref={field}
         id={id}
@@ -49,12 +50,12 @@ export function DeclinedReason({ room, intent, onClose }: Props) {
         onInput={({ currentTarget }) => setReason(currentTarget.value)}
       />
       <Action
-        label={intent.type === "COMPLETE" ? "Finish without the signature" : "Go on without the signature"}
+        label={t(intent.type === "COMPLETE" ? "declined.finish" : "declined.go_on")}
         kind="primary"
-        reason={override_reason ? null : "Write a reason first."}
+        reason={override_reason ? null : t("reason.first")}
         run={() => app.command(room, { ...intent, override_reason }).then(onClose)}
       />
-      <button type="button" class="quiet small" onClick={onClose}>Cancel</button>
+      <button type="button" class="quiet small" onClick={onClose}>{t("cancel")}</button>
     </div>
   );
 }

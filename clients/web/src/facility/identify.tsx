@@ -2,34 +2,12 @@
 import { useState } from "preact/hooks";
 import type { HeldLine } from "../../generated/wire.ts";
 import * as app from "./app.ts";
-import { Action, ago, Dialog, useNow } from "./parts.tsx";
+import { listed, type Message, months, t } from "./messages.ts";
+import { Action, Dialog } from "./parts.tsx";
 
-const LACKS: Record<string, string> = { name: "name", birthDate: "birth date" };
+const LACKS: Record<string, Message> = { name: "held.name", birthDate: "held.birth_date" };
 
-const lackOf = (line: HeldLine) => line.missing.map((one) => LACKS[one] ?? one).join(" and ");
-
-/** All of them, in the lobby. */
-export function HeldList() {
-  const now = useNow(15_000);
-  if (app.held.value.length === 0) return null;
-  return (
-    <section class="held" aria-labelledby="held-title">
-      <h2 id="held-title">Complete, but not delivered</h2>
-      <ul>
-        {app.held.value.map((line) => (
-          <li key={line.session}>
-            <a href={`#session=${line.session}`} dir="auto">{line.label ?? "No name given"}</a>
-            <span class="hint" dir="auto">
-              {app.known.value.get(line.flow_ref)?.title(null) ?? line.flow_ref}, completed {ago(line.completed_at, now)}
-              {" ago"}
-            </span>
-            <HeldNote line={line} />
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
+const lackOf = (line: HeldLine) => listed(line.missing.map((one) => (LACKS[one] ? t(LACKS[one]) : one)));
 
 /** Why one is held, and what to do. */
 export function HeldNote({ line }: { line: HeldLine }) {
@@ -37,19 +15,23 @@ export function HeldNote({ line }: { line: HeldLine }) {
   return (
     <div class="held-note">
       <p class="reason">
-        Not delivered to {line.destinations.join(", ")}: the patient is not identified. The answers do not say the{" "}
-        {lackOf(line)}.
+        {t("held.why", { destinations: listed(line.destinations), lacks: lackOf(line) })}
       </p>
       <button type="button" class="primary small" onClick={() => setAsking(true)}>
-        Say who the patient is…
+        {t("held.button")}
       </button>
       {asking && <Identify line={line} onClose={() => setAsking(false)} />}
     </div>
   );
 }
 
-const MONTHS = Array.from({ length: 12 }, (_, n) => new Date(2000, n, 1).toLocaleString("en", { month: "long" }));
-const SEXES = [["", "Not stated"], ["female", "Female"], ["male", "Male"], ["other", "Other"], ["unknown", "Unknown"]] as const;
+const SEXES = [
+  ["", "sex.none"],
+  ["female", "sex.female"],
+  ["male", "sex.male"],
+  ["other", "sex.other"],
+  ["unknown", "sex.unknown"],
+] as const satisfies readonly (readonly [string, Message])[];
 type Sex = (typeof SEXES)[number][0];
 
 /** A day as FHIR has it, or why it is none. */
@@ -58,7 +40,7 @@ export function dayOf(day: string, month: string, year: string): { date: string 
   const [y = 0, m = 0, d = 0] = parts;
   const made = new Date(Date.UTC(y, m - 1, d));
   const isDay = /^\d{4}$/.test(year.trim()) && /^\d{1,2}$/.test(day.trim()) && made.getUTCMonth() === m - 1 && made.getUTCDate() === d;
-  if (!isDay) return { problem: "Enter day, month and a year of four digits." };
+  if (!isDay) return { problem: t("held.bad_day") };
   return { date: made.toISOString().slice(0, 10) };
 }
 
@@ -70,7 +52,7 @@ function Identify({ line, onClose }: { line: HeldLine; onClose: () => void }) {
   const lacks = (element: string) => line.missing.includes(element);
   const born = lacks("birthDate") ? dayOf(day, month, year) : { date: null };
   const nameless = lacks("name") && !family.trim() && !given.trim();
-  const reason = nameless ? "Enter a family name or a given name." : "problem" in born ? born.problem : null;
+  const reason = nameless ? t("held.nameless") : "problem" in born ? born.problem : null;
   const send = () =>
     app
       .identify({
@@ -83,42 +65,42 @@ function Identify({ line, onClose }: { line: HeldLine; onClose: () => void }) {
       })
       .then(onClose);
   return (
-    <Dialog title="Who is the patient?" onClose={onClose}>
+    <Dialog title={t("held.title")} onClose={onClose}>
       <div class="stack">
-        <p class="hint">The record says that staff stated this, and on which screen. Check an identity document.</p>
+        <p class="hint">{t("held.hint")}</p>
         {lacks("name") && (
           <>
-            <Text id="held-family" label="Family name" value={family} onValue={setFamily} />
-            <Text id="held-given" label="Given names" value={given} onValue={setGiven} />
+            <Text id="held-family" label={t("held.family")} value={family} onValue={setFamily} />
+            <Text id="held-given" label={t("held.given")} value={given} onValue={setGiven} />
           </>
         )}
         {lacks("birthDate") && (
           <fieldset class="field born">
-            <legend>Birth date</legend>
-            <Text id="held-day" label="Day" value={day} onValue={(text) => setBorn([text, month, year])} />
+            <legend>{t("held.born")}</legend>
+            <Text id="held-day" label={t("held.day")} value={day} onValue={(text) => setBorn([text, month, year])} />
             <div class="field">
-              <label for="held-month">Month</label>
+              <label for="held-month">{t("held.month")}</label>
               <select id="held-month" value={month} onChange={({ currentTarget }) => setBorn([day, currentTarget.value, year])}>
-                <option value="">Choose…</option>
-                {MONTHS.map((name, n) => (
+                <option value="">{t("choose")}</option>
+                {months().map((name, n) => (
                   <option value={String(n + 1)}>{name}</option>
                 ))}
               </select>
             </div>
-            <Text id="held-year" label="Year" value={year} onValue={(text) => setBorn([day, month, text])} />
+            <Text id="held-year" label={t("held.year")} value={year} onValue={(text) => setBorn([day, month, text])} />
           </fieldset>
         )}
         <div class="field">
           <label for="held-sex">
-            Sex <span class="optional">(optional)</span>
+            {t("held.sex")} <span class="optional">{t("optional")}</span>
           </label>
           <select id="held-sex" value={sex} onChange={({ currentTarget }) => setSex(currentTarget.value as Sex)}>
             {SEXES.map(([code, name]) => (
-              <option value={code}>{name}</option>
+              <option value={code}>{t(name)}</option>
             ))}
           </select>
         </div>
-        <Action label="Record and deliver" kind="primary" reason={reason} run={send} />
+        <Action label={t("held.send")} kind="primary" reason={reason} run={send} />
       </div>
     </Dialog>
   );

@@ -1,25 +1,31 @@
 // Small parts of the staff's page.
+import { effect, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { encode } from "uqr";
 import { present } from "../lib/present.ts";
 import * as app from "./app.ts";
+import { ago, box, t } from "./messages.ts";
 
-/** A number of seconds as a person says it. */
-export function ago(since: string, now: number): string {
-  const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000));
-  if (seconds < 60) return "just now";
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+/** The time, to the quarter of a minute: what reads it is drawn again by itself. */
+export const now = signal(Date.now());
+effect(() => {
+  const timer = setInterval(() => (now.value = Date.now()), 15_000);
+  return () => clearInterval(timer);
+});
+
+/** How long ago, kept up to date. */
+export function Since({ at }: { at: string }) {
+  return <time dateTime={at}>{ago(at, now.value)}</time>;
 }
 
 export function useNow(everyMs: number): number {
-  const [now, setNow] = useState(Date.now());
+  const [time, setTime] = useState(Date.now());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    const timer = setInterval(() => setTime(Date.now()), everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
-  return now;
+  return time;
 }
 
 export function QrCode({ text, label }: { text: string; label: string }) {
@@ -35,25 +41,43 @@ export function QrCode({ text, label }: { text: string; label: string }) {
 
 interface ActionProps {
   label: string;
-  /** Why it cannot be done now, as the controller says; null: it can. */
+  /** Why it cannot be done now, as the box says; null: it can. */
   reason?: string | null | undefined;
   run: () => unknown;
   kind?: "primary" | "secondary" | "quiet" | "danger";
   hotkey?: string | undefined;
   pressed?: boolean | undefined;
-  /** The reason stands beside another button already. */
+  /** The reason stands elsewhere already. */
   silent?: boolean | undefined;
+  small?: boolean | undefined;
+  /** What the button does, where its label alone does not tell one action from the next. */
+  identity?: string | undefined;
+}
+
+/** Longer than a double click takes: its second half must not land on the action that came instead. */
+const SETTLING_MS = 500;
+
+/** Whether a button does something else than a moment ago. */
+function useSettling(identity: string): boolean {
+  const [settled, setSettled] = useState(identity);
+  useEffect(() => {
+    if (settled === identity) return;
+    const timer = setTimeout(() => setSettled(identity), SETTLING_MS);
+    return () => clearTimeout(timer);
+  }, [identity, settled]);
+  return settled !== identity;
 }
 
 /** A button that says why it is grey, and what was refused right below itself. */
-export function Action({ label, reason, run, kind = "secondary", hotkey, pressed, silent }: ActionProps) {
+export function Action({ label, reason, run, kind = "secondary", hotkey, pressed, silent, small, identity }: ActionProps) {
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
+  const settling = useSettling(identity ?? label);
   const mounted = useRef(true);
   useEffect(() => () => void (mounted.current = false), []);
-  useEffect(() => setRefusal(null), [reason]);
+  useEffect(() => setRefusal(null), [reason, identity]);
   const press = async () => {
-    if (reason) return;
+    if (reason || settling) return;
     setRefusal(null);
     setBusy(true);
     try {
@@ -68,17 +92,18 @@ export function Action({ label, reason, run, kind = "secondary", hotkey, pressed
     <div class="action">
       <button
         type="button"
-        class={kind}
+        class={small ? `${kind} small` : kind}
         aria-disabled={Boolean(reason) || undefined}
         aria-busy={busy || undefined}
         aria-pressed={pressed}
         aria-keyshortcuts={hotkey}
+        data-settling={settling || undefined}
         onClick={() => void press()}
       >
-        <span>{label}</span>
+        <span dir="auto">{label}</span>
         {hotkey && app.shortcuts.value && <kbd aria-hidden="true">{hotkey}</kbd>}
       </button>
-      {reason && <p class={silent ? "visually-hidden" : "reason"}>{reason}</p>}
+      {reason && <p class={silent ? "visually-hidden" : "reason"}>{box(reason)}</p>}
       <p class="refusal" role="alert">{refusal}</p>
     </div>
   );
@@ -92,17 +117,17 @@ interface DialogProps {
 }
 
 export function Dialog({ title, onClose, children, wide }: DialogProps) {
-  const box = useRef<HTMLDialogElement>(null);
+  const frame = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const dialog = present(box.current);
+    const dialog = present(frame.current);
     if (!dialog.open) dialog.showModal();
     return () => dialog.close();
   }, []);
   return (
-    <dialog ref={box} class={wide ? "wide" : ""} aria-labelledby="dialog-title" onClose={onClose}>
+    <dialog ref={frame} class={wide ? "wide" : ""} aria-labelledby="dialog-title" onClose={onClose}>
       <div class="dialog-head">
-        <h2 id="dialog-title">{title}</h2>
-        <button type="button" class="quiet small" aria-label="Close" onClick={() => box.current?.close()}>
+        <h2 id="dialog-title" dir="auto">{title}</h2>
+        <button type="button" class="quiet small" aria-label={t("close")} onClick={() => frame.current?.close()}>
           ✕
         </button>
       </div>
@@ -111,25 +136,25 @@ export function Dialog({ title, onClose, children, wide }: DialogProps) {
   );
 }
 
-let audio: AudioContext | null = null;
+interface ReasonProps {
+  title: string;
+  ask: string;
+  confirm: string;
+  danger?: boolean;
+  onClose: () => void;
+  run: (reason: string) => Promise<unknown>;
+}
 
-/** Two soft tones. Browsers allow sound only after a first touch. */
-export function chime(): void {
-  if (!app.sound.peek()) return;
-  try {
-    audio ??= new AudioContext();
-    const start = audio.currentTime;
-    for (const [n, pitch] of [660, 880].entries()) {
-      const [tone, volume] = [audio.createOscillator(), audio.createGain()];
-      tone.frequency.value = pitch;
-      volume.gain.setValueAtTime(0, start + n * 0.18);
-      volume.gain.linearRampToValueAtTime(0.15, start + n * 0.18 + 0.02);
-      volume.gain.exponentialRampToValueAtTime(0.001, start + n * 0.18 + 0.4);
-      tone.connect(volume).connect(audio.destination);
-      tone.start(start + n * 0.18);
-      tone.stop(start + n * 0.18 + 0.45);
-    }
-  } catch {
-    // No sound on this machine: the alert is seen.
-  }
+/** Asks for a reason before something is done. */
+export function ReasonDialog({ title, ask, confirm, danger, onClose, run }: ReasonProps) {
+  const [reason, setReason] = useState("");
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div class="stack">
+        <label for="reason">{ask}</label>
+        <textarea id="reason" rows={3} dir="auto" maxLength={500} autocomplete="off" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
+        <Action label={confirm} kind={danger ? "danger" : "primary"} reason={reason.trim() ? null : t("reason.first")} run={() => run(reason.trim()).then(onClose)} />
+      </div>
+    </Dialog>
+  );
 }

@@ -5,24 +5,31 @@ import { deviceStorage } from "../lib/storage.ts";
 import { nameOf as languageName } from "../words.ts";
 import * as app from "./app.ts";
 import * as desk from "./desk.ts";
+import { clock, language, type Message, t } from "./messages.ts";
 import { Action } from "./parts.tsx";
 
 interface Props {
   room: app.Room;
   view: FacilityView;
   ids: string[];
+  /** The one that the next action asks for. */
+  next: string | null;
 }
 
-export function Signatures({ room, view, ids }: Props) {
+/** The command that asks for a signature, in the name of who works at this screen. */
+export const signIntent = (field_id: string) =>
+  ({ type: "REQUEST_SIGNATURE", field_id, staff_name: app.actingName.peek() || null }) as const;
+
+export function Signatures({ room, view, ids, next }: Props) {
   const asked = view.signature?.status === "requested";
   return (
     <section class="action-group" aria-labelledby="sign-actions">
-      <h2 id="sign-actions">Signature</h2>
+      <h2 id="sign-actions">{t("sign.title")}</h2>
       {!asked && <StaffName />}
       {ids.map((id) => (
         <div class="signature-line" key={id}>
           <Outcome signature={view.signatures[id]} />
-          <Ask room={room} view={view} id={id} asked={asked} />
+          {!asked && id !== next && <Ask room={room} view={view} id={id} />}
         </div>
       ))}
     </section>
@@ -36,14 +43,15 @@ export function ChangedElsewhere({ room, view, flow }: { room: app.Room; view: F
   if (places.length === 0) return null;
   return (
     <section class="action-group" aria-labelledby="changed-actions">
-      <h2 id="changed-actions">Changed after signing</h2>
+      <h2 id="changed-actions">{t("sign.changed_elsewhere")}</h2>
       {places.map(({ id, step }) => (
         <div class="signature-line" key={id}>
-          <p dir="auto">{itemOf(flow, id)?.text(null).slice(0, 160) ?? id}</p>
-          <p class="chip changed">{CHANGED[status]}</p>
+          <p dir="auto">{itemOf(flow, id)?.text(language.value).slice(0, 160) ?? id}</p>
+          <p class="chip changed">{t(changedWords(view.signatures[id]))}</p>
           {step && (
             <Action
-              label={`Go to “${step.title(null)}”`}
+              small
+              label={t("sign.go_to", { step: step.title(language.value) })}
               reason={view.blocked?.["NAVIGATE"]}
               run={() => app.command(room, { type: "NAVIGATE", step_id: step.id })}
             />
@@ -58,7 +66,7 @@ function StaffName() {
   if (desk.signedIn.value !== null) return null;
   return (
     <div class="stack staff-name">
-      <label for="staff-name">Your name (optional)</label>
+      <label for="staff-name">{t("staff_name.label")}</label>
       <input
         id="staff-name"
         type="text"
@@ -72,44 +80,38 @@ function StaffName() {
           deviceStorage.set("staffName", value.trim() || null);
         }}
       />
-      <p class="hint" id="staff-name-hint">Stands in the record as who asked. This screen remembers it.</p>
+      <p class="hint" id="staff-name-hint">{t("staff_name.hint")}</p>
     </div>
   );
 }
 
-function Ask({ room, view, id, asked }: { room: app.Room; view: FacilityView; id: string; asked: boolean }) {
-  if (asked) {
-    return <Action label="Cancel signing" reason={view.blocked?.["CANCEL_SIGNATURE"]} run={() => app.command(room, { type: "CANCEL_SIGNATURE" })} />;
-  }
+function Ask({ room, view, id }: { room: app.Room; view: FacilityView; id: string }) {
   const given = view.signatures[id];
-  const signed = given?.status === "signed";
-  const staff_name = app.actingName.value || null;
   return (
     <Action
-      label={signed ? "Ask to sign again" : "Ask to sign"}
-      kind={signed && !given.changed ? "secondary" : "primary"}
+      small
+      label={given?.status === "signed" ? t("sign.again") : t("sign.ask")}
       hotkey="s"
       reason={view.blocked?.["REQUEST_SIGNATURE"]}
-      run={() => app.command(room, { type: "REQUEST_SIGNATURE", field_id: id, staff_name })}
+      run={() => app.command(room, signIntent(id))}
     />
   );
 }
 
-const CHANGED: Record<string, string> = {
-  signed: "Signed, but what was signed has changed: ask again",
-  declined: "Declined, but the text or the patient has changed: ask again",
-};
-const OUTCOMES: Record<string, string> = { signed: "Signed", declined: "Declined", withdrawn: "Withdrawn" };
+const changedWords = (signature: SignatureView | undefined): Message =>
+  signature?.status === "declined" ? "sign.changed_declined" : "sign.changed_signed";
+
+const OUTCOMES: Partial<Record<SignatureView["status"], Message>> = { signed: "sign.signed", declined: "sign.declined", withdrawn: "sign.withdrawn" };
 
 function Outcome({ signature }: { signature: SignatureView | undefined }) {
-  const outcome = OUTCOMES[signature?.status ?? ""];
-  if (signature === undefined || outcome === undefined) return null;
+  const outcome = signature && OUTCOMES[signature.status];
+  if (!outcome) return null;
   const { status, at, printed_name: name, relationship, language, reason, staff_name: staff } = signature;
   return (
     <div class="outcome">
-      {signature.changed && <p class="chip changed">{CHANGED[signature.status]}</p>}
+      {signature.changed && <p class="chip changed">{t(changedWords(signature))}</p>}
       <p>
-        <span class={`chip ${status}`}>{outcome}</span> {at && <time dateTime={at}>{new Date(at).toLocaleTimeString()}</time>}
+        <span class={`chip ${status}`}>{t(outcome)}</span> {at && <time dateTime={at}>{clock(at)}</time>}
       </p>
       {name && (
         <p dir="auto">
@@ -118,8 +120,8 @@ function Outcome({ signature }: { signature: SignatureView | undefined }) {
         </p>
       )}
       {reason && <p class="reason" dir="auto">“{reason}”</p>}
-      {language && <p class="hint">Read in: {languageName(language)}</p>}
-      {staff && <p class="hint" dir="auto">Asked by {staff}</p>}
+      {language && <p class="hint">{t("sign.read_in", { language: languageName(language) })}</p>}
+      {staff && <p class="hint" dir="auto">{t("sign.asked_by", { name: staff })}</p>}
     </div>
   );
 }

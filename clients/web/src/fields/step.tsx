@@ -1,6 +1,7 @@
 // One step: its groups, texts and fields, as the flow has them and the controller says they are on.
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { cannedIn } from "../canned.ts";
 import { isEmpty, type Item, type Step } from "../lib/flow.ts";
 import { LAPSED, sentenceIn } from "../words.ts";
 import { Choice, choiceStyle, YesNo } from "./choices.tsx";
@@ -245,7 +246,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
       )}
       {(problem || correction) && (
         <div class="error" id={errorId}>
-          {correction && <p>{correction === LAPSED ? sentenceIn(language, LAPSED) : say("correction", { message: correction })}</p>}
+          {correction && <p>{field.correction_code ? say("correction", { message: cannedIn(language ?? sheet.flow.language, field.correction_code) }) : <Asked words={correction} language={field.correction_language} />}</p>}
           {problem && <p>{problem}</p>}
         </div>
       )}
@@ -264,6 +265,18 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
         />
       )}
     </div>
+  );
+}
+
+/** What staff ask for in their own words, and in their language. */
+function Asked({ words, language: written }: { words: string; language: string | null | undefined }) {
+  const { language, say } = useSheet();
+  if (words === LAPSED) return <>{sentenceIn(language, LAPSED)}</>;
+  return (
+    <>
+      {say("correction", { message: "" })}
+      <q lang={written ?? undefined} dir="auto">{words}</q>
+    </>
   );
 }
 

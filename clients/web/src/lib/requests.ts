@@ -4,8 +4,8 @@ import type { Connection } from "./connection.ts";
 import { uuid } from "./ids.ts";
 import { decode } from "./payload.ts";
 
-type Asked = Request extends infer R ? (R extends Request ? Omit<R, "v" | "request_id"> : never) : never;
-type AnswerOf<T extends Answer["type"]> = Extract<Answer, { type: T }>;
+export type Asked = Request extends infer R ? (R extends Request ? Omit<R, "v" | "request_id"> : never) : never;
+export type AnswerOf<T extends Answer["type"]> = Extract<Answer, { type: T }>;
 
 /** A refusal, in words for a person. */
 export class Refused extends Error {

@@ -12,6 +12,7 @@ import { Session } from "../lib/session.ts";
 import { type Credential, deviceStorage, tabStorage } from "../lib/storage.ts";
 import { directionOf, PAGE_LANGUAGES, type Word, wordsIn } from "../words.ts";
 import { Entries } from "./entries.ts";
+import { reportScreen } from "./screen-report.ts";
 import { Uploads } from "./uploads.ts";
 
 export type Ending = "completed" | "ended" | "moved";
@@ -174,6 +175,7 @@ function enter(id: string): void {
     entries.fault(field, rejection ? whyUnfit(say.peek(), rejection) : "");
   });
   const stops = [
+    reportScreen(session, () => language.value, () => 1),
     effect(() => {
       const ref = session.view.value?.flow_ref;
       if (ref && flow.peek()?.ref !== ref) followFlow(made, ref);
