@@ -395,7 +395,7 @@ def test_on_a_phone_the_actions_come_first(screens: Screens) -> None:
     page = desk.page
     for size in (PHONE, TABLET):
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
+        page.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     action = page.locator(".next .primary").bounding_box()
     mirror = page.locator(".mirror").bounding_box()

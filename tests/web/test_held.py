@@ -19,7 +19,7 @@ def test_the_desk_says_who_the_patient_is(screens: Screens, fhir_server: FhirSer
     session = _complete(clinic)
     clinic.admin.deliver_now(session)
     page = desk.page
-    held = page.get_by_role("region", name="Complete, but not delivered")
+    held = page.get_by_role("region", name="Needs you")
     held.get_by_text("the patient is not identified").wait_for()
     assert "name and birth date" in held.inner_text()
     assert NAMELESS["id"] in held.inner_text()

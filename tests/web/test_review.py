@@ -81,7 +81,7 @@ def test_check_change_and_attest(screens: Screens) -> None:
     review.get_by_role("button", name="Ask to change").click()
     review.get_by_role("button", name="You asked to change this").wait_for()
     desk.page.get_by_role("alert").get_by_text("The patient asks to change “About you”.").wait_for()
-    desk.press("Open “About you”")
+    desk.page.get_by_role("button", name="Open “About you”").click()
     patient.title("About you")
     patient.page.get_by_role("button", name="Ask for help").wait_for()
     patient.fill("name", "Augusta Ada King")
