@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { messageOf } from "../lib/requests.ts";
 import { Mark } from "../mark.tsx";
 import * as desk from "./desk.ts";
+import { language, t } from "./messages.ts";
 import { Action, Dialog } from "./parts.tsx";
 
 const LONGEST_PIN = 12;
@@ -20,7 +21,7 @@ export function SignInSheet() {
   useEffect(() => void desk.load(), []);
   useEffect(() => chooser.current?.focus(), [onlyIt]);
   const send = async () => {
-    const missing = person ? (pin ? null : "Enter your PIN.") : "Choose your name.";
+    const missing = person ? (pin ? null : t("signin.no_pin")) : t("signin.no_name");
     setRefusal(missing);
     if (missing) return (person ? field : chooser).current?.focus();
     setBusy(true);
@@ -38,7 +39,7 @@ export function SignInSheet() {
   return (
     <main class="calm" aria-labelledby="sign-in-title">
       <Mark />
-      <h1 id="sign-in-title">Sign in</h1>
+      <h1 id="sign-in-title">{t("signin.title")}</h1>
       <p class="hint" role="status">{noteOf(onlyIt)}</p>
       <WithProvider />
       <form
@@ -49,9 +50,9 @@ export function SignInSheet() {
           void send();
         }}
       >
-        <label for="person">Your name</label>
+        <label for="person">{t("signin.name")}</label>
         <select id="person" ref={chooser} value={person} onChange={({ currentTarget }) => setPerson(currentTarget.value)}>
-          <option value="">Choose…</option>
+          <option value="">{t("choose")}</option>
           {desk.persons.value.map((one) => (
             <option value={one.person}>{one.name}</option>
           ))}
@@ -68,20 +69,20 @@ export function SignInSheet() {
           value={pin}
           onInput={({ currentTarget }) => setPin(currentTarget.value.replace(/\D/g, ""))}
         />
-        <div class="pin-pad" role="group" aria-label="Digits of the PIN">
+        <div class="pin-pad" role="group" aria-label={t("signin.digits")}>
           {PAD.map((digit) => (
             <button type="button" class="secondary" onClick={() => press(digit)}>{digit}</button>
           ))}
-          <button type="button" class="quiet" onClick={() => setPin("")}>Clear</button>
+          <button type="button" class="quiet" onClick={() => setPin("")}>{t("signin.clear")}</button>
           <button type="button" class="secondary" onClick={() => press("0")}>0</button>
-          <button type="button" class="quiet" aria-label="Delete the last digit" onClick={() => setPin(pin.slice(0, -1))}>⌫</button>
+          <button type="button" class="quiet" aria-label={t("signin.delete")} onClick={() => setPin(pin.slice(0, -1))}>⌫</button>
         </div>
         <p class="error" id="pin-fault" role="alert">{refusal}</p>
         <button type="submit" class="primary large" aria-disabled={busy || undefined} disabled={busy}>
-          {busy ? "One moment…" : "Sign in"}
+          {busy ? t("moment") : t("signin.title")}
         </button>
       </form>
-      <button type="button" class="quiet" onClick={() => setEmergency(true)}>Emergency access…</button>
+      <button type="button" class="quiet" onClick={() => setEmergency(true)}>{t("emergency.open")}</button>
       {emergency && <Emergency onClose={() => setEmergency(false)} />}
     </main>
   );
@@ -91,40 +92,38 @@ export function SignInSheet() {
 function WithProvider() {
   const name = desk.provider.value;
   if (name === null) return null;
-  const action = <Action label={`Sign in with ${name}`} kind="secondary" run={() => desk.goToProvider()} />;
+  const action = <Action label={t("signin.provider", { name })} kind="secondary" run={() => desk.goToProvider()} />;
   return (
     <div class="with-provider">
-      {desk.returning.value ? <p role="status">One moment: the box asks {name} who you are…</p> : action}
+      {desk.returning.value ? <p role="status">{t("signin.returning", { name })}</p> : action}
       <p class="error" role="alert">{desk.notReturned.value}</p>
     </div>
   );
 }
 
 function noteOf(onlyIt: boolean): string {
-  if (onlyIt) return `${desk.signedIn.value?.name ?? ""} is signed in; the role IT shows no check-ins.`;
-  if (desk.leaving.value) return "Signed out here. The box is told as soon as it can be reached.";
-  return desk.wasLoggedOff.value || desk.secondsLeft.value === 0 ? "Signed out, because nobody did anything here for a while." : "Check-ins go on meanwhile.";
+  if (onlyIt) return t("signin.only_it", { name: desk.signedIn.value?.name ?? "" });
+  if (desk.leaving.value) return t("signin.leaving");
+  return desk.wasLoggedOff.value || desk.secondsLeft.value === 0 ? t("signin.logged_off") : t("signin.go_on");
 }
 
 function Emergency({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState("");
   const [why, setWhy] = useState("");
-  const reason = !name.trim() ? "Enter your name." : why.trim().length < 3 ? "Say why." : null;
+  const reason = !name.trim() ? t("emergency.no_name") : why.trim().length < 3 ? t("emergency.no_why") : null;
   return (
-    <Dialog title="Emergency access" onClose={onClose}>
+    <Dialog title={t("emergency.title")} onClose={onClose}>
       <div class="stack">
-        <p class="hint">
-          For 30 minutes, without a PIN. It is recorded at once, and a supervisor reviews it. Do not name a patient here.
-        </p>
+        <p class="hint">{t("emergency.hint")}</p>
         <div class="field">
-          <label for="emergency-name">Your name</label>
+          <label for="emergency-name">{t("signin.name")}</label>
           <input id="emergency-name" type="text" autocomplete="off" maxLength={64} value={name} onInput={({ currentTarget }) => setName(currentTarget.value)} />
         </div>
         <div class="field">
-          <label for="emergency-why">Why is it needed?</label>
+          <label for="emergency-why">{t("emergency.why")}</label>
           <input id="emergency-why" type="text" autocomplete="off" maxLength={300} value={why} onInput={({ currentTarget }) => setWhy(currentTarget.value)} />
         </div>
-        <Action label="Begin emergency access" kind="danger" reason={reason} run={() => desk.beginEmergency(name.trim(), why.trim())} />
+        <Action label={t("emergency.begin")} kind="danger" reason={reason} run={() => desk.beginEmergency(name.trim(), why.trim())} />
       </div>
     </Dialog>
   );
@@ -138,9 +137,9 @@ export function Who() {
   return (
     <>
       <span class={until ? "badge alert" : "state"} dir="auto">
-        {until ? `Emergency access until ${new Date(until).toLocaleTimeString()}: ${who.name}` : `Signed in: ${who.name}`}
+        {until ? t("emergency.until", { time: new Date(until).toLocaleTimeString(language.value), name: who.name }) : t("signin.who", { name: who.name })}
       </span>
-      <button type="button" class="quiet" onClick={() => void desk.signOut()}>Sign out</button>
+      <button type="button" class="quiet" onClick={() => void desk.signOut()}>{t("signin.out")}</button>
     </>
   );
 }
@@ -156,10 +155,10 @@ export function LogOffWarning() {
   if (!due || dismissed) return null;
   const ends = desk.signedIn.value?.emergency_until != null;
   return (
-    <Dialog title={ends ? "You will be signed out soon" : "Are you still there?"} onClose={() => setDismissed(true)}>
+    <Dialog title={ends ? t("logoff.soon") : t("logoff.there")} onClose={() => setDismissed(true)}>
       <div class="stack">
-        <p role="alert">This screen signs you out in less than a minute. Check-ins go on.</p>
-        <Action label="Stay signed in" kind="primary" run={() => desk.stay()} />
+        <p role="alert">{t("logoff.warning")}</p>
+        <Action label={t("logoff.stay")} kind="primary" run={() => desk.stay()} />
       </div>
     </Dialog>
   );
@@ -171,16 +170,16 @@ export function Reviews() {
   if (!desk.isSupervisor.value || open.length === 0) return null;
   return (
     <section class="held" aria-labelledby="reviews-title">
-      <h2 id="reviews-title">Emergency access to review</h2>
+      <h2 id="reviews-title">{t("emergency.review")}</h2>
       <ul>
         {open.map((one) => (
           <li key={one.access}>
             <strong dir="auto">{one.name}</strong>
             <span class="hint">
-              {one.device}, {new Date(one.begun_at).toLocaleString()}
+              {one.device}, {new Date(one.begun_at).toLocaleString(language.value)}
             </span>
-            <p class="reason" dir="auto">“{one.reason ?? "cannot be read"}”</p>
-            <Action label="I have reviewed this" kind="primary" run={() => desk.review(one.access)} />
+            <p class="reason" dir="auto">“{one.reason ?? t("emergency.unread")}”</p>
+            <Action label={t("emergency.reviewed")} kind="primary" run={() => desk.review(one.access)} />
           </li>
         ))}
       </ul>
