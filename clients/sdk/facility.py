@@ -14,6 +14,7 @@ from schemas.wire.commands import (
     Complete,
     CorrectionFault,
     CoverScreen,
+    DocumentFault,
     FetchDocument,
     HighlightField,
     Navigate,
@@ -282,11 +283,25 @@ class FacilityClient(Client[FacilityView]):
         )
 
     def review_document(
-        self, session: str, field_id: str, *, accepted: bool, reason: str | None = None
+        self,
+        session: str,
+        field_id: str,
+        *,
+        accepted: bool,
+        reason: str | None = None,
+        reason_code: DocumentFault | None = None,
     ) -> Pending[FacilityView]:
-        """Accept an uploaded document, or reject it with a reason."""
+        """Accept an uploaded document, or reject it with a reason.
+
+        The patient reads a `reason_code` in their own language, and a `reason` as it was written.
+        """
         return self._command(
-            session, ReviewDocument, field_id=field_id, accepted=accepted, reason=reason
+            session,
+            ReviewDocument,
+            field_id=field_id,
+            accepted=accepted,
+            reason_code=reason_code,
+            reason=reason,
         )
 
     def send_help(self, session: str, staff_name: str | None = None) -> Pending[FacilityView]:

@@ -107,13 +107,26 @@ class RequestCorrection(CommandBase):
     """A BCP 47 tag of `message`; absent: unknown."""
 
 
+class DocumentFault(StrEnum):
+    """Why a document is rejected; the patient screen says it in the patient's language."""
+
+    GLARE = "glare"
+    BLURRED = "blurred"
+    CUT_OFF = "cut_off"
+    WRONG_SIDE = "wrong_side"
+    WRONG_DOCUMENT = "wrong_document"
+    EXPIRED = "expired"
+
+
 class ReviewDocument(CommandBase):
     """Accept or reject an uploaded document."""
 
     type: Literal["REVIEW_DOCUMENT"] = "REVIEW_DOCUMENT"
     field_id: FieldId
     accepted: bool
+    reason_code: Annotated[DocumentFault | None, Field(exclude_if=absent)] = None
     reason: OptionalReason = None
+    """In staff's own words."""
 
 
 class FetchDocument(CommandBase):

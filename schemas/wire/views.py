@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from schemas.base import FieldId, Identifier, Role, Sha256, Timestamp, Versioned, Wire, absent
-from schemas.wire.commands import CorrectionFault
+from schemas.wire.commands import CorrectionFault, DocumentFault
 from schemas.wire.rejections import RejectionCode
 
 
@@ -97,6 +97,8 @@ class DocumentView(Wire):
     size: Annotated[int | None, Field(exclude_if=absent)] = None
     sha256: Annotated[Sha256 | None, Field(exclude_if=absent)] = None
     media_type: Annotated[str | None, Field(exclude_if=absent)] = None
+    reason_code: Annotated[DocumentFault | None, Field(exclude_if=absent)] = None
+    """Why it was rejected, if staff chose a reason; `reason` is what they wrote."""
     reason: Annotated[str | None, Field(exclude_if=absent)] = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, TypeAdapter
 
 from schemas.base import DEFERRED, Role
-from schemas.wire.commands import CorrectionFault, Strokes
+from schemas.wire.commands import CorrectionFault, DocumentFault, Strokes
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine.state import Covers, StoredDocument
 
@@ -179,6 +179,7 @@ class DocumentReviewed(FactBase):
     type: Literal["DocumentReviewed"] = "DocumentReviewed"
     field_id: str
     accepted: bool
+    reason_code: DocumentFault | None = None
     reason: str | None = None
 
 

@@ -335,8 +335,12 @@ def _read(state: SessionState, fact: f.ReadingReported) -> SessionState:
 
 def _reviewed(state: SessionState, fact: f.DocumentReviewed) -> SessionState:
     status = DocumentStatus.ACCEPTED if fact.accepted else DocumentStatus.REJECTED
-    reason = None if fact.accepted else fact.reason
-    document = replace(state.documents[fact.field_id], status=status, reason=reason)
+    document = replace(
+        state.documents[fact.field_id],
+        status=status,
+        reason_code=None if fact.accepted else fact.reason_code,
+        reason=None if fact.accepted else fact.reason,
+    )
     return _with_document(state, fact.field_id, document)
 
 

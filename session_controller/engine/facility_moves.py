@@ -82,7 +82,10 @@ def review_document(session: Session, command: c.ReviewDocument, _: Context) -> 
     if isinstance(document, Refusal):
         return document
     return f.DocumentReviewed(
-        field_id=command.field_id, accepted=command.accepted, reason=command.reason
+        field_id=command.field_id,
+        accepted=command.accepted,
+        reason_code=command.reason_code,
+        reason=command.reason,
     )
 
 

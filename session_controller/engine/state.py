@@ -8,7 +8,7 @@ from typing import ClassVar, TypedDict, Unpack
 from pydantic import JsonValue, SerializeAsAny
 
 from schemas.base import DEFERRED, Role
-from schemas.wire.commands import CorrectionFault
+from schemas.wire.commands import CorrectionFault, DocumentFault
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import CoversScope, DocumentStatus, SessionStatus, SignatureStatus
 
@@ -51,6 +51,7 @@ class Document:
     media_type: str
     received: int = 0
     status: DocumentStatus = DocumentStatus.RECEIVING
+    reason_code: DocumentFault | None = None
     reason: str | None = None
     stored: StoredDocument | None = None
     received_at: datetime | None = None

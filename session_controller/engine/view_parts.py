@@ -392,6 +392,7 @@ def _document(document: Document | None) -> Members:
         size=kept.size if kept else document.size,
         sha256=kept.sha256 if kept else document.sha256,
         media_type=kept.media_type if kept else document.media_type,
+        reason_code=document.reason_code,
         reason=document.reason,
     )
 

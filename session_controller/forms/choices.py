@@ -13,7 +13,7 @@ from session_controller.forms.verdicts import (
     is_number,
 )
 
-_NOT_LISTED = Problem("not_an_option", "Choose one of the answers offered.")
+_NOT_LISTED = Problem("not_an_option", "Please choose one of the answers in the list.")
 _CODING_PARTS = {"code", "system", "display", "version", "userSelected"}
 
 

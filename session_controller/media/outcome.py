@@ -17,13 +17,17 @@ REASONS: frozenset[str] = frozenset(get_args(Reason))
 
 _SENTENCES: dict[Reason, str] = {
     "empty": "This file is empty. Please choose another one.",
-    "pretends": "This file does not match its type. Please take a picture instead.",
+    "pretends": (
+        "We can't use this file: its contents do not match its type. Please take a photo instead."
+    ),
     "damaged": "This file cannot be opened. Please take the picture again or choose another file.",
-    "too_large": "This file is too large to open. Please take a smaller picture.",
-    "not_allowed": "This kind of file is not accepted here. Please take a picture instead.",
-    "unsupported": "This kind of file cannot be checked here. Please take a picture instead.",
-    "active_content": "This file contains a program or other files. Please take a picture instead.",
-    "encrypted": "This file needs a password. Please choose another one, or take a picture.",
+    "too_large": "This file is too big for us to open. Please take a new photo.",
+    "not_allowed": "We can't accept this kind of file here. Please take a photo instead.",
+    "unsupported": "We can't check this kind of file here. Please take a photo instead.",
+    "active_content": "We can't accept this file for safety reasons. Please take a photo instead.",
+    "encrypted": (
+        "This file has a password. Please choose a file without a password, or take a photo."
+    ),
 }
 
 

@@ -298,8 +298,10 @@ def test_a_document_from_start_to_review(play: Play) -> None:
     assert play.patient("FINISH_UPLOAD", upload="u1") is Code.UPLOAD_CORRUPT
     play.stored = StoredUpload(3, SHA)
     assert isinstance(play.patient("FINISH_UPLOAD", upload="u1"), f.UploadFinished)
-    play.host("REVIEW_DOCUMENT", field_id="photo", accepted=False, reason="blurred")
-    assert play.patient_view.documents["photo"].reason == "blurred"
+    rejected = {"accepted": False, "reason_code": "blurred", "reason": "take it again"}
+    play.host("REVIEW_DOCUMENT", field_id="photo", **rejected)
+    shown = play.patient_view.documents["photo"]
+    assert (shown.reason_code, shown.reason) == ("blurred", "take it again")
     assert play.host("NAVIGATE", step_id="meds") is Code.STEP_INCOMPLETE
     assert play.patient("BEGIN_UPLOAD", upload="u1", **upload) is Code.UPLOAD_CORRUPT
     play.patient("BEGIN_UPLOAD", upload="u2", **upload)

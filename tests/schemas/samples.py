@@ -24,7 +24,12 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "message_code": commands.CorrectionFault.CHECK,
         "language": "en",
     },
-    "ReviewDocument": {"field_id": "card", "accepted": False, "reason": "blurred"},
+    "ReviewDocument": {
+        "field_id": "card",
+        "accepted": False,
+        "reason_code": commands.DocumentFault.GLARE,
+        "reason": "blurred",
+    },
     "FetchDocument": {"field_id": "card"},
     "CoverScreen": {"covered": True},
     "ReportIdle": {"idle": True},

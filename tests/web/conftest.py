@@ -217,7 +217,7 @@ class Patient:
         """Scroll a text to its end."""
         box = self.field(field_id).locator(".reading-text")
         box.evaluate("box => box.scrollTo(0, box.scrollHeight)")
-        self.field(field_id).get_by_text("Read to its end").wait_for()
+        self.field(field_id).get_by_text("Read to the end").wait_for()
 
     def photograph(self, field_id: str, picture: Any) -> None:
         """Attach a picture, and wait until the box has it."""

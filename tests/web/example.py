@@ -84,4 +84,4 @@ def sign(desk: Desk, patient: Patient) -> None:
     patient.draw()
     patient.page.get_by_role("button", name="Sign", exact=True).click()
     patient.title("Your consent")
-    patient.page.get_by_text("Signed. Thank you.").wait_for()
+    patient.page.locator(".signature-state", has_text="Signed. Thank you.").wait_for()

@@ -75,7 +75,7 @@ def _sign(desk: Desk, patient: Patient, title: str = "Please sign") -> None:
     patient.title(title)
     patient.draw()
     patient.page.get_by_role("button", name="Sign", exact=True).click()
-    patient.page.get_by_text("Signed. Thank you.").wait_for()
+    patient.page.locator(".signature-state", has_text="Signed. Thank you.").wait_for()
 
 
 def test_the_screen_says_what_the_signature_is_for(pair: tuple[Desk, Patient]) -> None:
@@ -168,12 +168,12 @@ def test_a_tap_is_asked_back(screens: Screens, pair: tuple[Desk, Patient]) -> No
     page.get_by_role("button", name="Sign again").click()
     page.get_by_text("Is this your signature?").wait_for(state="detached")
     submit.click()
-    page.get_by_text("Please sign in the box first.").wait_for()
+    page.locator(".sign-sheet .error", has_text="Please sign first.").wait_for()
     assert _shown(screens, desk).signatures["here"].status is SignatureStatus.REQUESTED
     pad.click(position={"x": 80, "y": 60})
     submit.click()
     page.get_by_role("button", name="Yes", exact=True).click()
-    page.get_by_text("Signed. Thank you.").wait_for()
+    page.locator(".signature-state", has_text="Signed. Thank you.").wait_for()
 
 
 def test_the_staff_goes_on_without_a_declined_signature(
@@ -184,9 +184,9 @@ def test_the_staff_goes_on_without_a_declined_signature(
     for _ in ("here", "all"):
         desk.press("Ask to sign")
         patient.title("Please sign")
-        patient.page.get_by_role("button", name="I do not want to sign").click()
+        patient.page.get_by_role("button", name="I don't want to sign").click()
         patient.page.get_by_role("button", name="Do not sign").click()
-        patient.page.get_by_text("You chose not to sign.").wait_for()
+        patient.page.locator(".signature-state", has_text="You chose not to sign.").wait_for()
         if _ == "here":
             desk.press("Next")
             desk.page.get_by_label("The patient declined to sign.").fill("Asked twice.")

@@ -71,11 +71,11 @@ def test_a_refused_document_says_why_and_can_be_taken_again(
     with monkeypatch.context() as patched:
         _refuse(patched, "encrypted")
         _send(patient, picture)
-        field.get_by_text("This file needs a password.").wait_for()
+        field.get_by_text("This file has a password.").wait_for()
         field.get_by_text("Please take it again.", exact=True).wait_for()
     _send(patient, picture)
     field.get_by_text("Received. Thank you.").wait_for()
-    assert field.get_by_text("This file needs a password.").count() == 0
+    assert field.get_by_text("This file has a password.").count() == 0
 
 
 def test_a_photograph_leaves_the_phone_without_its_metadata(
@@ -124,4 +124,4 @@ def test_a_refused_document_says_why_in_spanish(
     patient.page.locator(".language-buttons").get_by_role("button", name="Español").click()
     _refuse(monkeypatch, "active_content")
     _send(patient, picture, "Usar esta imagen")
-    patient.field("card").get_by_text("Este archivo contiene un programa").wait_for()
+    patient.field("card").get_by_text("Por seguridad, no podemos aceptar este archivo.").wait_for()

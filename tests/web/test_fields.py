@@ -125,7 +125,7 @@ def test_what_is_wrong_is_said_once_the_field_is_left(screens: Screens) -> None:
     expect(control).to_have_attribute("aria-invalid", "true")
     identity = error.get_attribute("id") or ""
     expect(control).to_have_attribute("aria-describedby", identity)
-    spoken = patient.page.locator('[role="status"][aria-live="polite"]')
+    spoken = patient.page.locator("#announcer")
     expect(spoken.filter(has_text="ZIP code This is not in the expected format.")).to_have_count(1)
     control.fill("9720")
     expect(error).to_have_count(0)
@@ -150,7 +150,7 @@ def test_a_click_elsewhere_leaves_the_field(screens: Screens) -> None:
     """Where nothing takes the focus, the pointer tells that the person went on."""
     _, patient = begin(screens)
     patient.field("zip").locator("input").press_sequentially("97")
-    patient.page.locator(".step-foot").click()
+    patient.page.locator(".done-hint").click()
     patient.field("zip").get_by_text("This is not in the expected format.").wait_for()
 
 
@@ -165,7 +165,7 @@ def test_a_number_is_said_back_as_it_was_read(screens: Screens) -> None:
     expect(back).to_have_text("12,000 dollars a year")
     expect(control).to_have_value("12,000")
     expect(control).to_have_attribute("aria-describedby", back.get_attribute("id") or "")
-    spoken = patient.page.locator('[role="status"][aria-live="polite"]')
+    spoken = patient.page.locator("#announcer")
     expect(spoken.filter(has_text="Income 12,000 dollars a year")).to_have_count(1)
     expect(desk.page.locator('.mirror [data-field="income"] .said-back')).to_have_text(
         "12,000 dollars a year"
@@ -256,7 +256,9 @@ def test_a_click_that_leaves_a_field_meets_what_it_was_aimed_at(screens: Screens
     _, patient = begin(screens)
     patient.fill("zip", "97")
     patient.fill("zip", "972")
-    area = patient.field("ill").get_by_role("checkbox").bounding_box()
+    box = patient.field("ill").get_by_role("checkbox")
+    box.scroll_into_view_if_needed()
+    area = box.bounding_box()
     mouse = patient.page.mouse
     mouse.move(area["x"] + 3, area["y"] + 3)
     mouse.down()
@@ -398,7 +400,7 @@ def test_what_is_in_no_list_is_kept(screens: Screens) -> None:
     control = patient.field("county").locator("input")
     control.fill("Multnoma")
     leave(patient)
-    sentence = "Choose one of the answers offered."
+    sentence = "Please choose one of the answers in the list."
     expect(patient.field("county").locator(".error")).to_have_text(sentence)
     expect(desk.page.locator('.mirror [data-field="county"] .error')).to_have_text(sentence)
     patient.page.reload()

@@ -119,8 +119,8 @@ def test_back_after_the_cable(screens: Screens) -> None:
     times = []
     for _ in range(8 if _MEASURED else 1):
         cable.pull()
-        patient.page.get_by_text("Connection lost").wait_for()
-        patient.page.evaluate(_WATCH, ".bar [role=status]:empty")
+        patient.page.locator(".banner", has_text="Connection lost").wait_for()
+        patient.page.evaluate(_WATCH, ".bar:not(:has(.banner))")
         back = time.time() * 1000
         cable.plug()
         patient.page.wait_for_function("() => window.__seen !== null")

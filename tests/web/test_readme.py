@@ -51,7 +51,7 @@ def check_in(desk: Desk, patient: Patient) -> None:
     patient.page.get_by_label("Your full name").fill("Ana Roe")
     patient.draw()
     patient.page.get_by_role("button", name="Sign", exact=True).click()
-    patient.page.get_by_text("Signed. Thank you.").wait_for()
+    patient.page.locator(".signature-state", has_text="Signed. Thank you.").wait_for()
     desk.page.wait_for_function(
         "() => !document.querySelector('.actions .primary').hasAttribute('aria-disabled')"
     )

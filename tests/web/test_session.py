@@ -23,7 +23,7 @@ def test_a_whole_session_with_photo_and_signature(screens: Screens, picture: Any
     desk.press("Look at it")
     desk.page.get_by_alt_text("The patient's document").wait_for()
     desk.page.locator("dialog").get_by_role("button", name="Accept").click()
-    patient.page.get_by_text("Accepted. Thank you.").wait_for()
+    patient.page.locator(".document-state", has_text="Accepted. Thank you.").wait_for()
     desk.next("Insurance")
     example.insurance(patient, picture)
     desk.next("Your health")

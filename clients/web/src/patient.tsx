@@ -1,5 +1,5 @@
 // The patient's page.
-import { render } from "preact";
+import { type ComponentChildren, render } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { StepScreen } from "./fields/step.tsx";
 import { asText, saidBack } from "./fields/said.ts";
@@ -10,17 +10,31 @@ import { type Flow, itemOf, listOf, type Step } from "./lib/flow.ts";
 import { present } from "./lib/present.ts";
 import { messageOf } from "./lib/requests.ts";
 import { tabStorage } from "./lib/storage.ts";
+import { announce, Announcer, useAnnounced } from "./lib/announcer.tsx";
 import * as app from "./patient/app.ts";
+import { Done } from "./patient/done.tsx";
+import { useFocusKept } from "./patient/focus.ts";
+import { HelpButton, HelpLine, useHelpAnnounced } from "./patient/help.tsx";
 import { Mark } from "./mark.tsx";
 import { fieldAt, useLeaving } from "./patient/leaving.ts";
-import { Calm, LanguageButtons, LanguageChoice, Pairing, Waiting } from "./patient/screens.tsx";
+import { Calm, LanguageButtons, LanguageChoice, Pairing, SizeChoice, useTitle, Waiting } from "./patient/screens.tsx";
 import { Signing } from "./patient/signing.tsx";
-import { sentenceIn, wordsIn } from "./words.ts";
+import { LAPSED, sentenceIn, wordsIn } from "./words.ts";
 
 /** Without touch for so long, the answers are hidden: the chair may be empty. */
 const IDLE_MS = 120_000;
 
 function Page() {
+  useFocusKept();
+  return (
+    <>
+      <Screen />
+      <Announcer />
+    </>
+  );
+}
+
+function Screen() {
   const say = app.say.value;
   const { value: connection } = app.connection;
   const { value: room } = app.room;
@@ -31,15 +45,7 @@ function Page() {
   if (room === null) return app.kiosk.value ? <Waiting /> : <Pairing />;
   const view = room.session.view.value;
   const flow = app.flow.value;
-  if (view === null || flow === null) {
-    return (
-      <main class="calm">
-        <Mark />
-        <h1>{say("welcome")}</h1>
-        <p class="lead" role="status">{say(app.online.value || view === null ? "waitingFlow" : "reconnecting")}</p>
-      </main>
-    );
-  }
+  if (view === null || flow === null) return <Calm title="welcome" why={app.lost.value ? "reconnecting" : "waitingFlow"} say={say} />;
   return <InSession room={room} view={view} flow={flow} />;
 }
 
@@ -102,7 +108,9 @@ function useLock(room: app.Room, view: PatientView, idle: boolean): boolean {
   }, [opened]);
   const locked = view.locked || alone;
   useEffect(() => {
-    if (locked) room.entries.forgetAll();
+    if (!locked) return;
+    room.entries.forgetAll();
+    room.uploads.forgetPictures();
   }, [locked]);
   return locked;
 }
@@ -117,14 +125,77 @@ function InSession({ room, view, flow }: { room: app.Room; view: PatientView; fl
     wasLocked.current = view.locked;
   }, [view.locked]);
   // Taken away, not hidden: no value stays on the page.
-  if (locked) return <Calm title="locked" why="lockedWhy" say={say} />;
+  useHelpAnnounced(room, view);
+  if (locked) {
+    return (
+      <Calm title="locked" why="lockedWhy" say={say}>
+        <CalmHelp room={room} view={view} />
+      </Calm>
+    );
+  }
   const cover = view.covered ? "covered" : view.status === "paused" ? "paused" : idle ? "idle" : null;
+  return <Unlocked room={room} view={view} flow={flow} cover={cover} wake={wake} />;
+}
+
+/** The end of signing: it is signed, declined, or no longer asked for. Its beginning takes the focus. */
+function useSigningAnnounced(view: PatientView): void {
+  const say = app.say.value;
+  const status = view.signature?.status ?? "none";
+  const before = useRef(status);
+  useEffect(() => {
+    if (before.current === "requested" && status !== "requested") {
+      announce(say(status === "signed" ? "signed" : status === "declined" ? "declined" : "signCancelled"));
+    }
+    before.current = status;
+  }, [status]);
+}
+
+type CoverKind = "covered" | "paused" | "idle";
+
+interface UnlockedProps {
+  room: app.Room;
+  view: PatientView;
+  flow: Flow;
+  cover: CoverKind | null;
+  wake: () => void;
+}
+
+/** What was in use before a cover is in use again after it. */
+function useBack(cover: CoverKind | null) {
+  const area = useRef<HTMLDivElement>(null);
+  const last = useRef<HTMLElement | null>(null);
+  const kept = useRef<HTMLElement | null>(null);
+  const isCovered = cover !== null;
+  useEffect(() => {
+    if (!isCovered) return;
+    kept.current = last.current;
+    return () => {
+      if (!area.current?.isConnected) return;
+      const back = kept.current?.isConnected ? kept.current : area.current.querySelector<HTMLElement>("main h1");
+      back?.focus({ preventScroll: true });
+      announce(app.say.peek()("uncovered"));
+    };
+  }, [isCovered]);
+  const onFocusCapture = ({ target }: FocusEvent) => {
+    if (target instanceof HTMLElement) last.current = target;
+  };
+  return { ref: area, onFocusCapture };
+}
+
+function Unlocked({ room, view, flow, cover, wake }: UnlockedProps) {
+  const say = app.say.value;
+  const back = useBack(cover);
   const signing = view.signature?.status === "requested";
+  useSigningAnnounced(view);
   return (
     <>
-      {cover !== null && <Cover why={cover} wake={wake} />}
+      {cover !== null && (
+        <Cover why={cover} wake={wake}>
+          <CalmHelp room={room} view={view} />
+        </Cover>
+      )}
       {/* Hidden, not taken away: what was begun is still there afterwards. */}
-      <div class="session" hidden={cover !== null}>
+      <div class="session" data-signing={signing || undefined} hidden={cover !== null} {...back}>
         <Header room={room} view={view} />
         <main>
           {signing ? (
@@ -148,48 +219,56 @@ function InSession({ room, view, flow }: { room: app.Room; view: PatientView; fl
   );
 }
 
-function Cover({ why, wake }: { why: "covered" | "paused" | "idle"; wake: () => void }) {
+function Cover({ why, wake, children }: { why: CoverKind; wake: () => void; children: ComponentChildren }) {
   const say = app.say.value;
   const action = why === "idle" ? { word: "idleGo" as const, run: wake } : undefined;
-  return <Calm title={why} why={`${why}Why`} say={say} action={action} />;
+  return (
+    <Calm title={why} why={`${why}Why`} say={say} action={action}>
+      {children}
+    </Calm>
+  );
+}
+
+/** The call for help where nothing else is shown. */
+function CalmHelp({ room, view }: { room: app.Room; view: PatientView }) {
+  return (
+    <>
+      <HelpLine room={room} view={view} />
+      <HelpButton room={room} view={view} />
+    </>
+  );
 }
 
 function Header({ room, view }: { room: app.Room; view: PatientView }) {
   const say = app.say.value;
-  const online = app.online.value;
+  const lost = app.lost.value;
   const unsent = room.session.waiting.value;
+  const trouble = lost ? say("reconnecting") : app.online.value && !view.host_online ? say("hostAway") : "";
+  useAnnounced(trouble || (lost ? "" : say("reconnected")));
   const part = ((view.step_index + 1) / view.steps_total) * 100;
   return (
     <header class="bar">
       <div class="bar-row">
         <Mark />
-        <p class="check-words" title={say("checkWordsHint")}>
-          <span class="visually-hidden">{say("checkWords")}: </span>
+        <p class="check-words">
+          <span class="check-label">{say("checkWords")}: </span>
           <strong>{view.check_words.join(" · ")}</strong>
         </p>
         {view.test && <span class="badge">{say("test")}</span>}
         <span class="grow" />
+        <SizeChoice />
         <LanguageChoice />
-        <button
-          type="button"
-          class="help"
-          disabled={view.help_requested}
-          onClick={() => void room.session.send({ type: "ASK_FOR_HELP" }).catch(() => undefined)}
-        >
-          {say(view.help_requested ? "helpAsked" : "help")}
-        </button>
+        <HelpButton room={room} view={view} />
       </div>
       <div class="bar-progress">
         <span style={{ width: `${part}%` }} />
       </div>
-      <div role="status" aria-live="polite">
-        {!online && (
-          <p class="banner warn">
-            {say("reconnecting")} {unsent > 0 && say("unsent", { n: unsent })}
-          </p>
-        )}
-        {online && !view.host_online && <p class="banner">{say("hostAway")}</p>}
-      </div>
+      {trouble && (
+        <p class={`banner ${lost ? "warn" : ""}`}>
+          {trouble} {lost && unsent > 0 && say(unsent === 1 ? "unsentOne" : "unsent", { n: unsent })}
+        </p>
+      )}
+      <HelpLine room={room} view={view} />
     </header>
   );
 }
@@ -212,6 +291,7 @@ function handsOf(room: app.Room): Hands {
       uploads.begin(id, bytes, mediaType);
     },
     uploading: (id) => uploads.progress.value.get(id),
+    picture: (id) => uploads.pictures.value.get(id),
     askToChange: (step_id) => void session.send({ type: "ASK_FOR_HELP", step_id }).catch(() => undefined),
   };
 }
@@ -226,6 +306,7 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
   const problems = room.entries.problems.value;
   const editing = room.entries.editing.value;
   const sending = room.uploads.progress.value;
+  const pictures = room.uploads.pictures.value;
   const sheet = useMemo(
     (): Sheet => ({
       flow,
@@ -237,17 +318,26 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
       hands,
       pointing: null,
     }),
-    [flow, language, view, hands, drafts, problems, editing, sending],
+    [flow, language, view, hands, drafts, problems, editing, sending, pictures],
   );
   return (
     <>
       <StepHead view={view} step={step} />
-      {view.step_index === 0 && <LanguageButtons />}
-      <Announcer view={view} flow={flow} />
+      {view.step_index === 0 && (
+        <>
+          <LanguageButtons />
+          <p class="check-note">
+            {say("checkWordsHint")} <strong>{view.check_words.join(" · ")}</strong>
+          </p>
+        </>
+      )}
+      <Pointed view={view} flow={flow} />
+      <Corrections view={view} flow={flow} />
       <Outcome room={room} sheet={sheet} />
       <NotTaken room={room} view={view} flow={flow} />
       <form
         autocomplete="off"
+        noValidate
         onSubmit={(event) => event.preventDefault()}
         onFocusCapture={({ target }) => {
           const id = fieldAt(target);
@@ -257,7 +347,7 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
       >
         <StepScreen sheet={sheet} step={step} />
       </form>
-      <p class="step-foot">{say("stepDone")}</p>
+      <Done room={room} view={view} flow={flow} />
     </>
   );
 }
@@ -267,9 +357,10 @@ function NotTaken({ room, view, flow }: { room: app.Room; view: PatientView; flo
   const say = app.say.value;
   const language = app.language.value;
   const kept = room.entries.notTaken(view.enabled);
+  useAnnounced(kept.length > 0 ? `${say("notTaken")}. ${say("notTakenWhy")}` : "", { atFirst: true });
   if (kept.length === 0) return null;
   return (
-    <section class="not-taken" role="alert" aria-labelledby="not-taken">
+    <section class="not-taken" aria-labelledby="not-taken">
       <h2 id="not-taken">{say("notTaken")}</h2>
       <p>{say("notTakenWhy")}</p>
       <ul>
@@ -290,43 +381,56 @@ function StepHead({ view, step }: { view: PatientView; step: Step }) {
   const say = app.say.value;
   const title = useRef<HTMLHeadingElement>(null);
   const first = useRef(true);
+  const count = say("stepOf", { n: view.step_index + 1, total: view.steps_total });
+  useTitle(`${view.ready_since ? `${say("doneReady")} · ` : ""}${count}: ${step.title(app.language.value)}`);
   useEffect(() => {
     // Taken to another step: begin at its top. On arrival, the page is where it should be.
-    if (!first.current) {
-      scrollTo({ top: 0 });
-      title.current?.focus({ preventScroll: true });
-    }
+    if (!first.current) scrollTo({ top: 0 });
+    title.current?.focus({ preventScroll: true });
     first.current = false;
   }, [step.id]);
   return (
     <div class="step-head">
-      <p class="step-count">{say("stepOf", { n: view.step_index + 1, total: view.steps_total })}</p>
-      <h1 ref={title} tabIndex={-1} dir="auto">{step.title(app.language.value)}</h1>
+      <p class="step-count" id="step-count">{count}</p>
+      <h1 aria-describedby="step-count" ref={title} tabIndex={-1} dir="auto">{step.title(app.language.value)}</h1>
     </div>
   );
 }
 
-/** Announces to a screen reader where the staff points. */
-function Announcer({ view, flow }: { view: PatientView; flow: Flow }) {
+/** Announces where the staff points. */
+function Pointed({ view, flow }: { view: PatientView; flow: Flow }) {
   const item = view.highlight ? itemOf(flow, view.highlight) : undefined;
   const label = item?.text(app.language.value).slice(0, 120) ?? "";
-  return (
-    <p class="visually-hidden" role="status" aria-live="assertive">
-      {item && app.say.value("pointedAt", { label })}
-    </p>
-  );
+  useAnnounced(item ? app.say.value("pointedAt", { label }) : "", { atFirst: true });
+  return null;
 }
 
-/** Announces to a screen reader what is wrong with the field that was left, or what was understood. */
+/** Announces what staff ask to be corrected, each request once. */
+function Corrections({ view, flow }: { view: PatientView; flow: Flow }) {
+  const say = app.say.value;
+  const language = app.language.value;
+  const known = useRef<Record<string, string>>({});
+  useEffect(() => {
+    const now: Record<string, string> = {};
+    for (const [id, { correction }] of Object.entries(view.fields)) {
+      if (!correction) continue;
+      now[id] = correction;
+      if (known.current[id] === correction) continue;
+      const said = correction === LAPSED ? sentenceIn(language, LAPSED) : say("correction", { message: correction });
+      announce(`${itemOf(flow, id)?.text(language) ?? ""} ${said}`);
+    }
+    known.current = now;
+  }, [view.fields]);
+  return null;
+}
+
+/** Announces what is wrong with the field that was left, or what was understood. */
 function Outcome({ room, sheet }: { room: app.Room; sheet: Sheet }) {
   const id = room.entries.left.value;
   const item = id === null ? undefined : itemOf(sheet.flow, id);
   const said = id === null || item === undefined ? "" : (problemOf(sheet, item, id) ?? saidBack(sheet, item, valueOf(sheet, id)));
-  return (
-    <p class="visually-hidden" role="status" aria-live="polite">
-      {said && `${item?.text(sheet.language)} ${said}`}
-    </p>
-  );
+  useAnnounced(said ? `${item?.text(sheet.language)} ${said}` : "");
+  return null;
 }
 
 app.start();

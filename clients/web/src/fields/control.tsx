@@ -1,4 +1,5 @@
 // What all controls have in common.
+import { tokenOf } from "./autofill.ts";
 import { type Control, type How, off, useSheet } from "./sheet.ts";
 
 export interface ScalarProps extends Control {
@@ -10,7 +11,7 @@ export interface ScalarProps extends Control {
 }
 
 /**
- * Nothing is filled in, corrected or kept by the browser.
+ * Nothing is filled in, corrected or kept by the browser; but for what it knows of its own owner.
  *
  * `autocorrect` is written with a capital because that is no property: as a property it takes a
  * boolean, so that Preact would turn it on with the text "off". As an attribute, HTML reads it alike.
@@ -23,15 +24,17 @@ export const QUIET = {
   "data-lpignore": "true",
 } as const;
 
-export function useCommon({ inputId, describedBy, invalid, disabled, label }: Omit<ScalarProps, "onValue">) {
+export function useCommon({ item, inputId, describedBy, invalid, disabled, label }: Omit<ScalarProps, "onValue">) {
   const sheet = useSheet();
   return {
     id: inputId,
     "aria-describedby": describedBy,
     "aria-invalid": invalid || undefined,
+    "aria-required": item.required || undefined,
     "aria-label": label,
     ...off(disabled, sheet),
     ...QUIET,
+    ...(sheet.hands?.personal ? { autocomplete: tokenOf(item) ?? "off" } : {}),
   };
 }
 

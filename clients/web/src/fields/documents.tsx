@@ -1,15 +1,16 @@
 // A document: taken or chosen, turned and cropped, sent; and how far it is.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DocumentView } from "../../generated/wire.ts";
+import type { DocumentFault, DocumentView } from "../../generated/wire.ts";
 import type { Item } from "../lib/flow.ts";
-import type { Say } from "../words.ts";
+import { useAnnounced } from "../lib/announcer.tsx";
+import type { Say, Word } from "../words.ts";
 import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture.ts";
 import { domId, type Progress, useSheet } from "./sheet.ts";
 
 const PREVIEW = 900;
 
 export function Document({ item, id, inputId }: { item: Item; id: string; inputId: string }) {
-  const { hands, say, shown } = useSheet();
+  const { hands, say, shown, language } = useSheet();
   const document = shown.documents[id] ?? { status: "missing" };
   const [picture, setPicture] = useState<HTMLImageElement | null>(null);
   const [fault, setFault] = useState<string | null>(null);
@@ -35,8 +36,10 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
       try {
         setPicture(await loadPicture(file));
       } catch {
-        setFault(say("docUnreadable"));
+        setFault(say(isHeic(file) ? "docHeic" : "docUnreadable"));
       }
+    } else if (isHeic(file)) {
+      setFault(say("docHeic"));
     } else if (accepts(item.mediaTypes, file.type)) {
       send(new Uint8Array(await file.arrayBuffer()), file.type || "application/octet-stream");
     } else {
@@ -54,15 +57,20 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   };
   const busy = progress !== undefined;
   const done = document.status === "received" || document.status === "accepted";
+  const label = item.text(language) || item.linkId;
+  const sent = document.status === "missing" && !busy ? undefined : hands?.picture(id);
+  const said = stateOf(document, progress, hands && { refused: Boolean(hands.problem(id)) }, say);
+  // How far it is stands there to be read; a screen reader is told that it began, and what came of it.
+  useAnnounced(hands && !busy ? `${label}: ${said}` : "");
+  useAnnounced(fault ? `${label}: ${fault}` : "");
   return (
     <div class="document" data-status={document.status}>
-      <p class="document-state" role="status">
-        {stateOf(document, progress, hands && { refused: Boolean(hands.problem(id)) }, say)}
-      </p>
+      {hands && sent && !picture && <img class="thumbnail" src={sent} alt={say("docPicture", { label })} />}
+      <p class="document-state">{said}</p>
       {(busy || (document.status === "receiving" && hands === null)) && (
         <progress max={progress?.size ?? document.size ?? 1} value={progress?.sent ?? document.received ?? 0} aria-label={say("docSending", { percent: "" })} />
       )}
-      {fault && <p class="error" role="alert">{fault}</p>}
+      {fault && <p class="error">{fault}</p>}
       {hands && picture && (
         <Adjust
           picture={picture}
@@ -73,10 +81,11 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
       )}
       {hands && !picture && (
         <div class="buttons">
-          <FileButton id={inputId} label={say(done ? "retake" : "takePhoto")} accept="image/*" camera primary={!done} onFile={(file) => void chosen(file)} />
+          <FileButton id={inputId} label={say(done ? "retake" : "takePhoto")} of={label} accept="image/*" camera primary={!done} onFile={(file) => void chosen(file)} />
           <FileButton
             id={`${inputId}-file`}
             label={say("chooseFile")}
+            of={label}
             accept={item.mediaTypes.join(",") || "image/*,application/pdf"}
             onFile={(file) => void chosen(file)}
           />
@@ -102,25 +111,47 @@ function stateOf(
       return say("docReceived");
     case "accepted":
       return say("docAccepted");
-    case "rejected":
-      return document.reason ? say("docRejectedReason", { reason: document.reason }) : say("docRejected");
+    case "rejected": {
+      const reason = reasonOf(document, say);
+      return reason ? say("docRejectedReason", { reason }) : say("docRejected");
+    }
     default:
       return say("docMissing");
   }
 }
+
+/** What iPhones keep photos in: Safari shows it, and it leaves the page as JPEG; others cannot. */
+const isHeic = (file: File) => /^image\/hei[cf]/.test(file.type) || /\.hei[cf]$/i.test(file.name);
+
+/** Why staff sent it back: in the patient's language where they chose a reason, then as they wrote it. */
+function reasonOf(document: DocumentView, say: Say): string {
+  const word = document.reason_code && REASONS[document.reason_code];
+  return [word && say(word), document.reason].filter(Boolean).join(" ");
+}
+
+const REASONS: Record<DocumentFault, Word> = {
+  glare: "docGlare",
+  blurred: "docBlurred",
+  cut_off: "docCutOff",
+  wrong_side: "docWrongSide",
+  wrong_document: "docWrongDocument",
+  expired: "docExpired",
+};
 
 const inMegabytes = (bytes: number) => `${Math.round(bytes / 104_857.6) / 10} MB`;
 
 interface FileButtonProps {
   id: string;
   label: string;
+  /** The document that it is for. */
+  of: string;
   accept: string;
   camera?: boolean;
   primary?: boolean;
   onFile: (file: File | undefined) => void;
 }
 
-function FileButton({ id, label, accept, camera, primary, onFile }: FileButtonProps) {
+function FileButton({ id, label, of, accept, camera, primary, onFile }: FileButtonProps) {
   return (
     <label class={`file ${primary ? "primary" : "secondary"}`} for={id}>
       <input
@@ -134,6 +165,7 @@ function FileButton({ id, label, accept, camera, primary, onFile }: FileButtonPr
         }}
       />
       {label}
+      <span class="visually-hidden">: {of}</span>
     </label>
   );
 }

@@ -59,6 +59,8 @@ export interface Hands {
   withdraw: (id: string, reason: string | null) => Promise<void>;
   upload: (id: string, bytes: Uint8Array, mediaType: string) => void;
   uploading: (id: string) => Progress | undefined;
+  /** Where what was sent can be looked at, in this page alone. */
+  picture: (id: string) => string | undefined;
   /** Ask the staff to open a step again. */
   askToChange: (stepId: string) => void;
 }

@@ -1,5 +1,6 @@
 // A signature on its step, once it was asked for: how it stands, and the way to take it back.
 import { useState } from "preact/hooks";
+import { useAnnounced } from "../lib/announcer.tsx";
 import { messageOf } from "../lib/requests.ts";
 import { WithReason } from "./why.tsx";
 import type { Say, Word } from "../words.ts";
@@ -18,7 +19,7 @@ export function SignatureState({ id }: { id: string }) {
   const status = !mine?.changed ? (mine?.status ?? "none") : mine.status === "declined" ? "none" : "changed";
   return (
     <>
-      <p class="signature-state" data-status={status} role={hands ? "status" : undefined}>
+      <p class="signature-state" data-status={status}>
         {say(WORDS[status] ?? "signSoon")}
       </p>
       {hands && mine?.status === "signed" && <Withdraw id={id} say={say} withdraw={hands.withdraw} />}
@@ -36,6 +37,7 @@ function Withdraw({ id, say, withdraw }: Props) {
   const [asking, setAsking] = useState(false);
   const [sending, setSending] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
+  useAnnounced(refusal ?? "");
   const run = (reason: string | null) => {
     setSending(true);
     withdraw(id, reason)
@@ -48,7 +50,7 @@ function Withdraw({ id, say, withdraw }: Props) {
         {say("withdraw")}
       </button>
       {asking && <WithReason id={domId(id, "withdraw")} say={say} confirm="withdrawConfirm" disabled={sending} run={run} />}
-      {refusal && <p class="error" role="alert">{refusal}</p>}
+      {refusal && <p class="error">{refusal}</p>}
     </div>
   );
 }

@@ -233,7 +233,12 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
         </>
       ) : grouped ? (
         <fieldset aria-describedby={described || undefined}>
-          {label && <legend>{name}</legend>}
+          {label && (
+            <legend>
+              {name}
+              {item.required && <span class="visually-hidden"> ({say("required")})</span>}
+            </legend>
+          )}
           {help}
           {body}
         </fieldset>

@@ -15,22 +15,36 @@ export function keyOf(text: string | null | undefined): Uint8Array | null {
   return bytes?.length === 32 ? bytes : null;
 }
 
-/** AES-256-GCM (NIST SP 800-38D): a random nonce, then the ciphertext, bound to `name`; in base64. */
-export function seal(key: Uint8Array, name: string, value: unknown): string {
+/** AES-256-GCM (NIST SP 800-38D): a random nonce, then the ciphertext, bound to `name`. */
+export function sealBytes(key: Uint8Array, name: string, bytes: Uint8Array): Uint8Array {
   const nonce = crypto.getRandomValues(new Uint8Array(NONCE));
-  const sealed = gcm(key, nonce, about(name)).encrypt(new TextEncoder().encode(JSON.stringify(value)));
+  const sealed = gcm(key, nonce, about(name)).encrypt(bytes);
   const whole = new Uint8Array(NONCE + sealed.length);
   whole.set(nonce);
   whole.set(sealed, NONCE);
-  return toBase64(whole);
+  return whole;
+}
+
+/** What `sealBytes` was given for the same name and key; null where it was changed, or is another's. */
+export function unsealBytes(key: Uint8Array, name: string, sealed: Uint8Array): Uint8Array | null {
+  try {
+    return gcm(key, sealed.subarray(0, NONCE), about(name)).decrypt(sealed.subarray(NONCE));
+  } catch {
+    return null;
+  }
+}
+
+/** The same of any value as JSON, in base64. */
+export function seal(key: Uint8Array, name: string, value: unknown): string {
+  return toBase64(sealBytes(key, name, new TextEncoder().encode(JSON.stringify(value))));
 }
 
 /** What `seal` was given for the same name and key; null where it was changed, or is another's. */
 export function unseal<T>(key: Uint8Array, name: string, text: string): T | null {
   const bytes = fromBase64(text);
-  if (bytes === null) return null;
+  const plain = bytes && unsealBytes(key, name, bytes);
+  if (!plain) return null;
   try {
-    const plain = gcm(key, bytes.subarray(0, NONCE), about(name)).decrypt(bytes.subarray(NONCE));
     return JSON.parse(new TextDecoder().decode(plain)) as T;
   } catch {
     return null;

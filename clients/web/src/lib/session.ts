@@ -12,7 +12,7 @@ import type { Connection } from "./connection.ts";
 import { uuid } from "./ids.ts";
 import { decode } from "./payload.ts";
 import { Refused } from "./requests.ts";
-import { keyOf, seal, unseal } from "./sealed.ts";
+import { keyOf, seal, sealBytes, unseal, unsealBytes } from "./sealed.ts";
 import { tabStorage } from "./storage.ts";
 
 type Head = "v" | "command_id" | "seq" | "sent_at" | "expected_revision";
@@ -158,6 +158,21 @@ export class Session<V extends PatientView | FacilityView> {
   get undecided(): number {
     const entries = [...this.healing, ...this.held].map((one) => entryOf(one.command));
     return new Set(entries.filter((one) => one?.startsWith("field "))).size;
+  }
+
+  /** Encrypt a document of a field for this browser's storage; null before the first view. */
+  sealDocument(field: string, bytes: Uint8Array): Uint8Array | null {
+    return this.storageKey && sealBytes(this.storageKey, `unsent ${this.id} ${field}`, bytes);
+  }
+
+  /** What `sealDocument` was given; null for what is not readable with the key of this session. */
+  unsealDocument(field: string, sealed: Uint8Array): Uint8Array | null {
+    return this.storageKey && unsealBytes(this.storageKey, `unsent ${this.id} ${field}`, sealed);
+  }
+
+  /** Whether a command of a type is not decided yet. */
+  holds(type: Command["type"]): boolean {
+    return [...this.healing, ...this.held].some((one) => one.command.type === type);
   }
 
   /** Where a document's bytes go. */

@@ -6,6 +6,7 @@ import { Connection } from "../lib/connection.ts";
 import { type Flow, readFlow } from "../lib/flow.ts";
 import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts";
 import { decode } from "../lib/payload.ts";
+import { forgetUnsent } from "../lib/photo-store.ts";
 import { present } from "../lib/present.ts";
 import { Refused, Requests } from "../lib/requests.ts";
 import { Session } from "../lib/session.ts";
@@ -47,6 +48,10 @@ export const languages = computed(() => {
   const offered = flow.value?.languages ?? [];
   return offered.length > 0 ? offered : PAGE_LANGUAGES;
 });
+/** The text size that the patient chose, on a kiosk alone. */
+export const large = signal(tabStorage.get<boolean>("large") ?? false);
+/** Without a connection for so long that it is worth a word: at load, none is expected at once. */
+export const lost = signal(false);
 export const online = computed(() => connection.value?.online.value ?? false);
 
 let requests: Requests | null = null;
@@ -57,6 +62,15 @@ export function start(): void {
     document.documentElement.lang = language.value ?? navigator.language;
     document.documentElement.dir = directionOf(language.value ?? navigator.language);
   });
+  effect(() => {
+    document.documentElement.dataset["text"] = !kiosk.value ? "" : large.value ? "larger" : "large";
+  });
+  effect(() => {
+    const isOnline = online.value;
+    const timer = isOnline ? undefined : setTimeout(() => (lost.value = true), beenOnline ? LOST_AFTER_MS : LOST_AT_LOAD_MS);
+    if (isOnline) [lost.value, beenOnline] = [false, true];
+    return () => clearTimeout(timer);
+  });
   const guest = tabStorage.get<Credential>("guest");
   const enrolled = deviceStorage.enrolled("patient");
   const code = codeOfLink();
@@ -64,6 +78,15 @@ export function start(): void {
   else if (enrolled) connectKiosk(enrolled);
   if (code && !guest) void enterCode(code);
   addEventListener("pagehide", () => room.value?.entries.flush());
+}
+
+const LOST_AFTER_MS = 600;
+const LOST_AT_LOAD_MS = 4_000;
+let beenOnline = false;
+
+export function chooseSize(isLarge: boolean): void {
+  large.value = isLarge;
+  tabStorage.put("large", isLarge);
 }
 
 export function chooseLanguage(chosen: string): void {
@@ -191,6 +214,14 @@ function enter(id: string): void {
       if (now) queueMicrotask(() => stepChanged(now));
     }),
   ];
+  let isTakenUp = false;
+  stops.push(
+    effect(() => {
+      if (isTakenUp || session.view.value === null) return;
+      isTakenUp = true;
+      queueMicrotask(() => void uploads.takeUp());
+    }),
+  );
   let step: string | null = null;
   const stepChanged = (now: string) => {
     if (step !== null && step !== now) entries.leave();
@@ -250,7 +281,9 @@ function leave(): void {
 
 function clear(): void {
   tabStorage.forget();
+  forgetUnsent();
   language.value = null;
+  large.value = false;
   (document.activeElement as HTMLElement | null)?.blur();
 }
 

@@ -1,8 +1,10 @@
 // The patient's screens beside the form: pairing, waiting, covers, the end.
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { CODE_LENGTH, plainCode, shownCode } from "../lib/pairing.ts";
 import { Mark } from "../mark.tsx";
 import { nameOf, type Say, type Word } from "../words.ts";
+import { useAnnounced } from "../lib/announcer.tsx";
 import * as app from "./app.ts";
 
 export function LanguageChoice() {
@@ -79,6 +81,7 @@ export function CodeForm() {
 
 export function Pairing() {
   const say = app.say.value;
+  useTitle(say("welcome"));
   return (
     <main class="calm">
       <Mark />
@@ -92,12 +95,14 @@ export function Pairing() {
 export function Waiting() {
   const say = app.say.value;
   const [asked, setAsked] = useState(false);
+  useTitle(say("kioskReady"));
+  useAnnounced(app.lost.value ? say("noBox") : "");
   return (
     <main class="calm">
       <Mark />
       <h1>{say("kioskReady")}</h1>
       <p class="lead">{say("kioskWait")}</p>
-      {!app.online.value && <p class="notice" role="status">{say("noBox")}</p>}
+      {app.lost.value && <p class="notice">{say("noBox")}</p>}
       {asked ? (
         <CodeForm />
       ) : (
@@ -106,6 +111,7 @@ export function Waiting() {
         </button>
       )}
       <LanguageButtons />
+      <SizeChoice />
     </main>
   );
 }
@@ -117,23 +123,56 @@ interface CalmProps {
   /** How many answers the session had not taken when it ended. */
   left?: number;
   action?: { word: Word; run: () => void } | undefined;
+  children?: ComponentChildren;
+}
+
+/** The title says where the patient is: a screen reader reads it first. */
+export function useTitle(text: string): void {
+  const name = app.say.value("appName");
+  useEffect(() => {
+    document.title = `${text} · ${name}`;
+  }, [text, name]);
+}
+
+/** A and A+, where the screen is the clinic's: on their own phone people have set it themselves. */
+export function SizeChoice() {
+  const say = app.say.value;
+  if (!app.kiosk.value) return null;
+  return (
+    <div class="sizes" role="group" aria-label={say("textSize")}>
+      {[false, true].map((isLarge) => (
+        <button
+          type="button"
+          class="secondary"
+          aria-label={say(isLarge ? "textLarger" : "textLarge")}
+          aria-pressed={app.large.value === isLarge}
+          onClick={() => app.chooseSize(isLarge)}
+        >
+          <span aria-hidden="true">{isLarge ? "A+" : "A"}</span>
+        </button>
+      ))}
+    </div>
+  );
 }
 
 /** A page with one thing to say. */
-export function Calm({ title, why, say, left = 0, action }: CalmProps) {
+export function Calm({ title, why, say, left = 0, action, children }: CalmProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), [title]);
+  useTitle(say(title));
+  useAnnounced(left > 0 ? say(left === 1 ? "answerLeft" : "answersLeft", { n: left }) : "", { atFirst: true });
   return (
     <main class="calm">
       <Mark />
       <h1 ref={heading} tabIndex={-1}>{say(title)}</h1>
       <p class="lead">{say(why)}</p>
-      {left > 0 && <p class="notice" role="alert">{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
+      {left > 0 && <p class="notice" >{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
       {action && (
         <button type="button" class="primary large" onClick={action.run}>
           {say(action.word)}
         </button>
       )}
+      {children}
     </main>
   );
 }

@@ -10,6 +10,8 @@ import type { Say } from "../words.ts";
 import { Pad, Typed } from "./pad.tsx";
 import { type Faults, faultsOf, relationshipOf, stillOf, useSigner, WhoSigns } from "./signer.tsx";
 import { isTap, type Stroke, strokesOfName } from "./strokes.ts";
+import { useAnnounced } from "../lib/announcer.tsx";
+import { useTitle } from "./screens.tsx";
 import { GivenFor } from "./given-for.tsx";
 import { WithReason } from "../fields/why.tsx";
 
@@ -88,53 +90,67 @@ export function Signing(props: Props) {
     setDrawn(strokes);
     setDoubted(false);
   };
+  const count = say("stepOf", { n: view.step_index + 1, total: view.steps_total });
+  useTitle(`${say("signHere")} · ${count}`);
+  useAnnounced(faults.pad ? say(faults.pad) : "");
+  useAnnounced(refusal ?? "");
+  useAnnounced(bound.same ? "" : say("signChanged"));
   return (
     <div class="signing" ref={screen}>
-      <h1 tabIndex={-1}>{say("signHere")}</h1>
-      <section>
-        <h2 id="sign-text">{say("signText")}</h2>
-        <div class="reading-text" role="region" aria-labelledby="sign-text" tabIndex={0} dir="auto" lang={bound.spoken ?? flow.language ?? language ?? undefined}>
-          {bound.text}
+      <div class="sign-side">
+        <div class="step-head">
+          <p class="step-count" id="step-count">{count}</p>
+          <h1 tabIndex={-1} aria-describedby="step-count">{say("signHere")}</h1>
         </div>
-      </section>
-      <GivenFor flow={flow} view={view} language={language} say={say} />
-      {!bound.same && <p class="notice" role="status">{say("signChanged")}</p>}
-      <WhoSigns say={say} signer={signer} faults={faults} change={change} />
-      {typing ? <Typed say={say} name={name} /> : <Pad key={pad} say={say} onStrokes={draw} />}
-      {faults.pad && <p class="error" role="alert">{say(faults.pad)}</p>}
-      {doubted && (
-        <AskBack
-          say={say}
-          yes={() => sign(true)}
-          again={() => {
-            draw([]);
-            setPad(pad + 1);
-          }}
-        />
-      )}
-      <div class="buttons">
-        <button type="button" class="primary large" disabled={!bound.same || sending} onClick={() => sign(false)}>
-          {say("signSubmit")}
-        </button>
-        <button
-          type="button"
-          class="secondary"
-          onClick={() => {
-            draw([]);
-            setFaults({});
-            setTyping(!typing);
-          }}
-        >
-          {say(typing ? "signDraw" : "signTyped")}
-        </button>
-        <button type="button" class="quiet" aria-expanded={declining} onClick={() => setDeclining(!declining)}>
-          {say("decline")}
-        </button>
+        <section>
+          <h2 id="sign-text">{say("signText")}</h2>
+          <div class="reading-text" role="region" aria-labelledby="sign-text" tabIndex={0} dir="auto" lang={bound.spoken ?? flow.language ?? language ?? undefined}>
+            {bound.text}
+          </div>
+        </section>
+        <GivenFor flow={flow} view={view} language={language} say={say} />
+        <WhoSigns say={say} signer={signer} faults={faults} change={change} />
+        <div class="decline">
+          <button type="button" class="quiet" aria-expanded={declining} onClick={() => setDeclining(!declining)}>
+            {say("decline")}
+          </button>
+          {declining && (
+            <WithReason id="decline" say={say} confirm="declineConfirm" disabled={sending} run={(reason) => void give({ type: "DECLINE_SIGNATURE", reason })} />
+          )}
+        </div>
       </div>
-      {refusal && <p class="error" role="alert">{refusal}</p>}
-      {declining && (
-        <WithReason id="decline" say={say} confirm="declineConfirm" disabled={sending} run={(reason) => void give({ type: "DECLINE_SIGNATURE", reason })} />
-      )}
+      <section class="sign-sheet" aria-label={say("signature")}>
+        {!bound.same && <p class="notice">{say("signChanged")}</p>}
+        {typing ? <Typed say={say} name={name} /> : <Pad key={pad} say={say} onStrokes={draw} />}
+        {faults.pad && <p class="error">{say(faults.pad)}</p>}
+        {doubted && (
+          <AskBack
+            say={say}
+            yes={() => sign(true)}
+            again={() => {
+              draw([]);
+              setPad(pad + 1);
+            }}
+          />
+        )}
+        <div class="buttons">
+          <button type="button" class="primary large" disabled={!bound.same || sending} onClick={() => sign(false)}>
+            {say("signSubmit")}
+          </button>
+          <button
+            type="button"
+            class="secondary"
+            onClick={() => {
+              draw([]);
+              setFaults({});
+              setTyping(!typing);
+            }}
+          >
+            {say(typing ? "signDraw" : "signTyped")}
+          </button>
+        </div>
+        {refusal && <p class="error">{refusal}</p>}
+      </section>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 // A document on its way to the box: in pieces, a few in flight, resumed where the box has it.
 import { signal } from "@preact/signals";
 import type { PatientView, Rejection } from "../../generated/wire.ts";
+import { dropUnsent, keepUnsent, unsentOf } from "../lib/photo-store.ts";
 import { Refused } from "../lib/requests.ts";
 import type { Connection } from "../lib/connection.ts";
 import { sha256Hex, uuid } from "../lib/ids.ts";
@@ -18,6 +19,8 @@ type Failed = (id: string, rejection: Rejection | null) => void;
 
 export class Uploads {
   readonly progress = signal<ReadonlyMap<string, Progress>>(new Map());
+  /** What was sent from here, to be looked at: object URLs, by field. */
+  readonly pictures = signal<ReadonlyMap<string, string>>(new Map());
   private readonly running = new Map<string, Upload>();
   private readonly connection: Connection;
   private readonly session: Session<PatientView>;
@@ -29,8 +32,19 @@ export class Uploads {
     this.failed = failed;
   }
 
+  /** Take up what the page before a reload had not sent. */
+  async takeUp(): Promise<void> {
+    for (const { field, mediaType, sealed } of await unsentOf(this.session.id)) {
+      const bytes = this.session.unsealDocument(field, sealed);
+      if (bytes && !this.running.has(field)) this.begin(field, bytes, mediaType);
+    }
+  }
+
   begin(id: string, bytes: Uint8Array, mediaType: string): void {
     this.running.get(id)?.stop();
+    const sealed = this.session.sealDocument(id, bytes);
+    if (sealed) void keepUnsent({ session: this.session.id, field: id, mediaType, sealed });
+    this.show(id, mediaType.startsWith("image/") ? URL.createObjectURL(new Blob([bytes.slice()], { type: mediaType })) : null);
     const upload = new Upload(this.connection, this.session, { id, bytes, mediaType }, (sent) => {
       if (this.running.get(id) === upload) this.note(id, { sent, size: bytes.length });
     });
@@ -44,7 +58,22 @@ export class Uploads {
     );
   }
 
+  /** Nothing that was sent stays on the page. */
+  forgetPictures(): void {
+    [...this.pictures.value.keys()].forEach((id) => this.show(id, null));
+  }
+
+  private show(id: string, url: string | null): void {
+    const known = this.pictures.value.get(id);
+    if (known) URL.revokeObjectURL(known);
+    const next = new Map(this.pictures.value);
+    if (url) next.set(id, url);
+    else next.delete(id);
+    this.pictures.value = next;
+  }
+
   stop(): void {
+    this.forgetPictures();
     this.running.forEach((upload) => upload.stop());
     this.running.clear();
     this.progress.value = new Map();
@@ -53,6 +82,7 @@ export class Uploads {
   private over(id: string, upload: Upload): boolean {
     if (this.running.get(id) !== upload) return false;
     this.running.delete(id);
+    void dropUnsent(this.session.id, id);
     this.note(id, null);
     return true;
   }
