@@ -313,6 +313,26 @@ def test_a_pdf_is_reviewed_in_the_page(screens: Screens) -> None:
     assert downloads == []
 
 
+def test_a_document_is_sent_back_with_a_reason(screens: Screens, picture: Any) -> None:
+    """Ready-made in the patient's language, with what the staff add; said before it is sent."""
+    screens.clinic.admin.add_flow(CARD)
+    desk, patient = screens.pair("A card")
+    patient.photograph("card", picture)
+    patient.page.locator(".language-buttons").get_by_role("button", name="Español").click()
+    desk.press("Review: Your card")
+    dialog = desk.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Send back…").click()
+    send = dialog.get_by_role("button", name="Send back", exact=True)
+    assert send.get_attribute("aria-disabled") == "true"
+    dialog.get_by_label("Light reflects on it.").check()
+    dialog.locator("[data-canned]", has_text="Tiene un reflejo de luz.").wait_for()
+    dialog.get_by_label("More, in your own words").fill("The number cannot be read.")
+    send.click()
+    state = patient.field("card").locator(".document-state")
+    state.filter(has_text="Tiene un reflejo de luz.").wait_for()
+    assert "The number cannot be read." in state.inner_text()
+
+
 # --- sound, time line, languages, phone ----------------------------------------------------------
 
 _HEARD = """() => {

@@ -1,5 +1,7 @@
-// Ready-made corrections: staff choose one, and the patient reads it in the patient's own language.
-import type { CorrectionFault } from "../generated/wire.ts";
+// Ready-made corrections and reasons to send a document back: staff choose one, and the patient reads
+// it in the patient's own language.
+import type { CorrectionFault, DocumentFault } from "../generated/wire.ts";
+import type { Word } from "./words.ts";
 
 type Words = Record<CorrectionFault, string>;
 
@@ -25,3 +27,14 @@ export const READY_IN = ["en", "es"];
 export function cannedIn(language: string | null, fault: CorrectionFault): string {
   return (language?.split("-")[0] === "es" ? ES : EN)[fault];
 }
+
+export const DOCUMENT_REASONS: Record<DocumentFault, Word> = {
+  glare: "docGlare",
+  blurred: "docBlurred",
+  cut_off: "docCutOff",
+  wrong_side: "docWrongSide",
+  wrong_document: "docWrongDocument",
+  expired: "docExpired",
+};
+
+export const DOCUMENT_FAULTS = Object.keys(DOCUMENT_REASONS) as DocumentFault[];

@@ -39,7 +39,7 @@ export function Actions({ room, view, flow }: Props) {
       {documents.length > 0 && <Documents view={view} flow={flow} ids={documents} onReview={setReviewing} />}
       <FieldPanel room={room} view={view} flow={flow} />
       <Aside room={room} view={view} flow={flow} />
-      {reviewing && <Review room={room} view={view} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
+      {reviewing && <Review room={room} view={view} flow={flow} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
     </>
   );
 }

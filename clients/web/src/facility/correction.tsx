@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** The patient's language, as far as what is ready-made comes in it. */
-function theirs(view: FacilityView, flow: Flow): string {
+export function theirs(view: FacilityView, flow: Flow): string {
   const chosen = view.patient_screen?.language ?? flow.language ?? "en";
   return READY_IN.includes(chosen.split("-")[0] ?? "") ? chosen : "en";
 }

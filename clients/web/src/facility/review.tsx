@@ -1,8 +1,11 @@
 // A document, large: accept it, or send it back with a reason.
 import { useState } from "preact/hooks";
-import type { FacilityView } from "../../generated/wire.ts";
-import type { Item } from "../lib/flow.ts";
+import type { DocumentFault, FacilityView } from "../../generated/wire.ts";
+import { DOCUMENT_FAULTS, DOCUMENT_REASONS } from "../canned.ts";
+import type { Flow, Item } from "../lib/flow.ts";
+import { nameOf as languageName, wordsIn } from "../words.ts";
 import * as app from "./app.ts";
+import { theirs } from "./correction.tsx";
 import { language, t } from "./messages.ts";
 import { Action, Dialog } from "./parts.tsx";
 import { Viewer } from "./viewer.tsx";
@@ -10,31 +13,76 @@ import { Viewer } from "./viewer.tsx";
 interface Props {
   room: app.Room;
   view: FacilityView;
+  flow: Flow;
   item: Item;
   id: string;
   onClose: () => void;
 }
 
-export function Review({ room, view, item, id, onClose }: Props) {
+export function Review({ room, view, flow, item, id, onClose }: Props) {
   const [sending, setSending] = useState(false);
-  const [reason, setReason] = useState("");
-  const review = (accepted: boolean) =>
-    app.command(room, { type: "REVIEW_DOCUMENT", field_id: id, accepted, reason: accepted ? null : reason.trim() }).then(onClose);
+  const refused = view.blocked?.["REVIEW_DOCUMENT"];
+  const accept = () => app.command(room, { type: "REVIEW_DOCUMENT", field_id: id, accepted: true, reason: null }).then(onClose);
   return (
     <Dialog title={item.text(language.value)} onClose={onClose} wide>
       <Viewer room={room} id={id} label={item.text(language.value)} />
       <div class="buttons verdict">
         <span class="grow" />
-        <Action label={t("review.send_back")} reason={view.blocked?.["REVIEW_DOCUMENT"]} run={() => setSending(!sending)} />
-        <Action label={t("review.accept")} kind="primary" reason={view.blocked?.["REVIEW_DOCUMENT"]} run={() => review(true)} />
+        <Action label={t("review.send_back")} reason={refused} run={() => setSending(!sending)} />
+        <Action label={t("review.accept")} kind="primary" reason={refused} run={accept} />
       </div>
-      {sending && (
-        <div class="stack">
-          <label for="review-reason">{t("review.what")}</label>
-          <textarea id="review-reason" rows={2} dir="auto" maxLength={500} autocomplete="off" value={reason} onInput={({ currentTarget }) => setReason(currentTarget.value)} />
-          <Action label={t("review.send")} kind="primary" reason={reason.trim() ? null : t("review.first")} run={() => review(false)} />
-        </div>
-      )}
+      {sending && <SendBack room={room} view={view} flow={flow} id={id} onDone={onClose} />}
     </Dialog>
+  );
+}
+
+interface SendBackProps {
+  room: app.Room;
+  view: FacilityView;
+  flow: Flow;
+  id: string;
+  onDone: () => void;
+}
+
+/** Why it is sent back: ready-made in the patient's language, in the staff's own words, or both. */
+function SendBack({ room, view, flow, id, onDone }: SendBackProps) {
+  const [code, setCode] = useState<DocumentFault | null>(null);
+  const [typed, setTyped] = useState("");
+  const reason = typed.trim();
+  const patients = theirs(view, flow);
+  const send = () =>
+    app
+      .command(room, {
+        type: "REVIEW_DOCUMENT",
+        field_id: id,
+        accepted: false,
+        ...(code && { reason_code: code }),
+        reason: reason || null,
+      })
+      .then(onDone);
+  return (
+    <div class="stack">
+      <fieldset class="field ready-made">
+        <legend>{t("review.what")}</legend>
+        {DOCUMENT_FAULTS.map((one) => (
+          <label class="pick" key={one}>
+            <input type="radio" name="ready-made" checked={code === one} onChange={() => setCode(one)} />
+            <span>{wordsIn(language.value)(DOCUMENT_REASONS[one])}</span>
+          </label>
+        ))}
+        <label class="pick">
+          <input type="radio" name="ready-made" checked={code === null} onChange={() => setCode(null)} />
+          <span>{t("correct.own")}</span>
+        </label>
+      </fieldset>
+      {code && (
+        <p class="travels" data-canned>
+          {t("canned.goes_as", { words: wordsIn(patients)(DOCUMENT_REASONS[code]), language: languageName(patients) })}
+        </p>
+      )}
+      <label for="review-reason">{t(code ? "review.more" : "correct.own")}</label>
+      <textarea id="review-reason" rows={2} dir="auto" maxLength={500} autocomplete="off" value={typed} onInput={({ currentTarget }) => setTyped(currentTarget.value)} />
+      <Action label={t("review.send")} kind="primary" reason={code || reason ? null : t("review.first")} run={send} />
+    </div>
   );
 }

@@ -1,9 +1,10 @@
 // A document: taken or chosen, turned and cropped, sent; and how far it is.
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DocumentFault, DocumentView } from "../../generated/wire.ts";
+import type { DocumentView } from "../../generated/wire.ts";
+import { DOCUMENT_REASONS } from "../canned.ts";
 import type { Item } from "../lib/flow.ts";
 import { useAnnounced } from "../lib/announcer.tsx";
-import type { Say, Word } from "../words.ts";
+import type { Say } from "../words.ts";
 import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture.ts";
 import { domId, type Progress, useSheet } from "./sheet.ts";
 
@@ -125,18 +126,9 @@ const isHeic = (file: File) => /^image\/hei[cf]/.test(file.type) || /\.hei[cf]$/
 
 /** Why staff sent it back: in the patient's language where they chose a reason, then as they wrote it. */
 function reasonOf(document: DocumentView, say: Say): string {
-  const word = document.reason_code && REASONS[document.reason_code];
+  const word = document.reason_code && DOCUMENT_REASONS[document.reason_code];
   return [word && say(word), document.reason].filter(Boolean).join(" ");
 }
-
-const REASONS: Record<DocumentFault, Word> = {
-  glare: "docGlare",
-  blurred: "docBlurred",
-  cut_off: "docCutOff",
-  wrong_side: "docWrongSide",
-  wrong_document: "docWrongDocument",
-  expired: "docExpired",
-};
 
 const inMegabytes = (bytes: number) => `${Math.round(bytes / 104_857.6) / 10} MB`;
 

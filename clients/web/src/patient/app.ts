@@ -48,6 +48,8 @@ export const languages = computed(() => {
   const offered = flow.value?.languages ?? [];
   return offered.length > 0 ? offered : PAGE_LANGUAGES;
 });
+/** By how much A+ is larger than A. */
+const LARGER = 1.25;
 /** The text size that the patient chose, on a kiosk alone. */
 export const large = signal(tabStorage.get<boolean>("large") ?? false);
 /** Without a connection for so long that it is worth a word: at load, none is expected at once. */
@@ -198,7 +200,7 @@ function enter(id: string): void {
     entries.fault(field, rejection ? whyUnfit(say.peek(), rejection) : "");
   });
   const stops = [
-    reportScreen(session, () => language.value, () => 1),
+    reportScreen(session, () => language.value, () => (kiosk.value && large.value ? LARGER : 1)),
     effect(() => {
       const ref = session.view.value?.flow_ref;
       if (ref && flow.peek()?.ref !== ref) followFlow(made, ref);
