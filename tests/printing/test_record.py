@@ -10,6 +10,7 @@ import pytest
 
 from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import FieldKind
+from schemas.wire.commands import DocumentFault
 from schemas.wire.views import DocumentStatus, SessionStatus
 from session_controller.engine.session import Session
 from session_controller.engine.state import Document, Identification
@@ -269,9 +270,13 @@ def test_a_document_that_was_sent_back_says_so():
     """Where a document is missing, the record says what became of it."""
     flow = flow_of({"linkId": "card", "type": "attachment", "text": "Card", "required": True})
     record = record_of(flow)
-    gone = Document("u", 9, sha256("x"), "image/png", 9, DocumentStatus.REJECTED, "too dark")
-    text = text_of(replace(record, state=record.state.but(documents={"card": gone})))
-    assert "Not accepted by staff: too dark" in text
+    gone = Document(
+        "u", 9, sha256("x"), "image/png", 9, DocumentStatus.REJECTED, DocumentFault.GLARE
+    )
+    for reason, told in ((None, "light reflects on it"), ("dark", "light reflects on it; dark")):
+        documents = {"card": replace(gone, reason=reason)}
+        text = text_of(replace(record, state=record.state.but(documents=documents)))
+        assert f"Not accepted by staff: {told}" in text
 
 
 def test_each_page_bears_session_number_and_chain(example):

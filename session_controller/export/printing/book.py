@@ -131,6 +131,7 @@ class Book:
         if known is None:
             return None
         if known.status is DocumentStatus.REJECTED:
-            sent_back = self.words.sent_back
-            return f"{sent_back}: {known.reason}" if known.reason else sent_back
+            chosen = known.reason_code and self.words.document_faults[known.reason_code]
+            why = "; ".join(filter(None, (chosen, known.reason)))
+            return f"{self.words.sent_back}: {why}" if why else self.words.sent_back
         return self.words.incomplete

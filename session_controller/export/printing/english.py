@@ -1,5 +1,6 @@
 """The wording of the record in English."""
 
+from schemas.wire.commands import DocumentFault
 from session_controller.export.printing.words import Words
 
 ENGLISH = Words(
@@ -55,6 +56,14 @@ ENGLISH = Words(
     invalid="Breaks a rule of the form",
     correction="Still to be corrected: {message}",
     sent_back="Not accepted by staff",
+    document_faults={
+        DocumentFault.GLARE: "light reflects on it",
+        DocumentFault.BLURRED: "it is blurred",
+        DocumentFault.CUT_OFF: "a part of it is missing",
+        DocumentFault.WRONG_SIDE: "it is the other side",
+        DocumentFault.WRONG_DOCUMENT: "it is another document",
+        DocumentFault.EXPIRED: "it has expired",
+    },
     incomplete="Did not arrive completely",
     document="Document {n}",
     document_at="Document {n}, page {page}",

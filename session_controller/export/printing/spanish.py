@@ -1,5 +1,6 @@
 """The wording of the record in Spanish, as on the box's pages."""
 
+from schemas.wire.commands import DocumentFault
 from session_controller.export.printing.words import Words
 
 SPANISH = Words(
@@ -60,6 +61,14 @@ SPANISH = Words(
     invalid="No cumple las reglas del formulario",
     correction="Por corregir: {message}",
     sent_back="Devuelto por el personal",
+    document_faults={
+        DocumentFault.GLARE: "tiene un reflejo de luz",
+        DocumentFault.BLURRED: "está borroso",
+        DocumentFault.CUT_OFF: "falta una parte",
+        DocumentFault.WRONG_SIDE: "es el otro lado",
+        DocumentFault.WRONG_DOCUMENT: "es otro documento",
+        DocumentFault.EXPIRED: "está vencido",
+    },
     incomplete="No llegó completo",
     document="Documento {n}",
     document_at="Documento {n}, página {page}",

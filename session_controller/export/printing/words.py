@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from schemas.wire.commands import DocumentFault
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -39,6 +41,7 @@ class Words:
     invalid: str
     correction: str
     sent_back: str
+    document_faults: dict[DocumentFault, str]
     incomplete: str
     document: str
     document_at: str
