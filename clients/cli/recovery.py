@@ -112,15 +112,18 @@ def _former(data: Path, *, force: bool) -> str | None:
 
 def fingerprint_of(data: Path) -> str | None:
     """Return the fingerprint of the key that a box signs with, or None if it has none yet."""
-    from session_controller.security.encryption import required_box_keys
+    from session_controller.security.encryption import BoxKeyError, required_box_keys
     from session_controller.security.signer import signer_fingerprint
     from session_controller.storage.database import DATABASE
     from session_controller.storage.reader import Reader
 
     if not (data / DATABASE).exists():
         return None
-    with explaining(data), Reader.of(data / DATABASE, required_box_keys(data)) as reader:
-        public = reader.log_key
+    try:
+        with explaining(data), Reader.of(data / DATABASE, required_box_keys(data)) as reader:
+            public = reader.log_key
+    except BoxKeyError as error:
+        raise Failure(f"{error}; `handrail doctor --data {data}` says what mends it") from None
     return signer_fingerprint(public) if public else None
 
 

@@ -20,6 +20,8 @@ from session_controller.storage.database import connect_to_read
 
 CHECK = "rows"
 _NAMED = 3
+_NAMED_ELSEWHERE = (sqlite3.Error, StoreError, BoxKeyError, LookupError)
+"""Of what other checks name: a database that cannot be read, or that lacks a column."""
 _LOG_READ_UP_TO = 2_000_000
 """Of the log, in which a start of each row is looked for: in about a second."""
 _SESSIONS_READ = 1_000
@@ -60,7 +62,7 @@ def row_findings(subject: Subject) -> Iterator[Finding]:
     """Yield which rows of the database are missing; nothing if it cannot be read."""
     if not subject.database.exists():
         return
-    with suppress(sqlite3.Error, StoreError, BoxKeyError):  # named by the other checks
+    with suppress(*_NAMED_ELSEWHERE):
         with closing(connect_to_read(subject.database)) as connection:
             lost = dict(_lost(connection))
         lost |= _needed(subject)
@@ -70,7 +72,7 @@ def row_findings(subject: Subject) -> Iterator[Finding]:
 def needed_row_findings(subject: Subject) -> Iterator[Finding]:
     """Yield the same of what a box needs for the sessions that it serves as it starts."""
     if subject.database.exists():
-        with suppress(sqlite3.Error, StoreError, BoxKeyError):
+        with suppress(*_NAMED_ELSEWHERE):
             found = _finding(subject, _needed(subject))
             yield from [found] if found else []
 

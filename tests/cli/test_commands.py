@@ -385,7 +385,7 @@ def test_doctor_finds_what_is_ill(tmp_path: Path, handrail: Handrail) -> None:
     """A folder that others may read or is not there, a wrong key or none, no database at all."""
     assert handrail("doctor", "--data", tmp_path / "none").code == 2
     data = tmp_path / "data"
-    handrail("flow", "list", "--data", data)
+    handrail("device", "enrol", "Desk", "--role", "facility", "--data", data)
     before = (data / "handrail.sqlite").read_bytes()
     assert handrail("doctor", "--data", data).code == 0
     assert (data / "handrail.sqlite").read_bytes() == before
