@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def _round(checkout: Path, folders: Mapping[str, Path]) -> Iterator[tuple[str, C
         yield START, cost
 
 
+@contextmanager
+def _folders(checkout: Path) -> Iterator[Mapping[str, Path]]:
+    """Yield a checkout's data folders, one with a running box: each has a schema of its own."""
+    with tempfile.TemporaryDirectory(prefix="handrail-command-line-") as folder:
+        folders = {"data": Path(folder) / "data", "running": Path(folder) / "running"}
+        with box(checkout, folders["data"]):
+            pass
+        with box(checkout, folders["running"]):
+            yield folders
+
+
 def _name(line: str) -> str:
     """Return a command line without what it is about."""
     return f"`{line.partition(' {')[0].removesuffix(' --data')}`"
@@ -69,17 +81,14 @@ def _name(line: str) -> str:
 def measured(checkouts: Sequence[Path], rounds: int) -> list[Costs]:
     """Return what each checkout took, in each round."""
     found: list[dict[str, list[Cost]]] = [defaultdict(list) for _ in checkouts]
-    with tempfile.TemporaryDirectory(prefix="handrail-command-line-") as folder:
-        folders = {"data": Path(folder) / "data", "running": Path(folder) / "running"}
-        with box(HERE, folders["data"]):
-            pass
-        with box(HERE, folders["running"]):
-            for number in range(1, rounds + 1):
-                print(f"round {number}", file=sys.stderr, flush=True)
-                for checkout, costs in zip(checkouts, found, strict=True):
-                    costs[PYTHON].append(python())
-                    for name, cost in _round(checkout, folders):
-                        costs[name].append(cost)
+    with ExitStack() as stack:
+        folders = [stack.enter_context(_folders(checkout)) for checkout in checkouts]
+        for number in range(1, rounds + 1):
+            print(f"round {number}", file=sys.stderr, flush=True)
+            for checkout, own, costs in zip(checkouts, folders, found, strict=True):
+                costs[PYTHON].append(python())
+                for name, cost in _round(checkout, own):
+                    costs[name].append(cost)
     return [dict(costs) for costs in found]
 
 

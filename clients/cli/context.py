@@ -111,11 +111,13 @@ class Program:
 
 def refuse_missing(data: Path) -> None:
     """Raise `Failure` if no box was ever started on a folder."""
-    from session_controller.data_folder import ADMINS_FILE
-    from session_controller.security.encryption import KEY_FILE
-    from session_controller.storage.database import DATABASE
+    from session_controller.data_folder import ADMINS_FILE, DATABASE_FILE
 
-    if not any((data / name).exists() for name in (DATABASE, KEY_FILE, ADMINS_FILE)):
+    if any((data / name).exists() for name in (DATABASE_FILE, ADMINS_FILE)):
+        return
+    from session_controller.security.encryption import KEY_FILE
+
+    if not (data / KEY_FILE).exists():
         raise Failure(
             f"{data} is not the data folder of a box; name it with --data, or make one with "
             f"`handrail setup --data {data}` or `handrail serve --data {data}`",

@@ -69,8 +69,8 @@ def make_recovery_key(
 
     Raises `Failure`.
     """
+    from session_controller.data_folder import DATABASE_FILE
     from session_controller.security.recovery import Recovery, RecoveryKey
-    from session_controller.storage.database import DATABASE
 
     key, now = RecoveryKey.create(), datetime.now(UTC)
     if sheet is not None:
@@ -83,7 +83,7 @@ def make_recovery_key(
             f"cannot write {error.filename or data}: {error.strerror}; destroy the key that was "
             "printed, it is not in use"
         ) from None
-    if not (data / DATABASE).exists():
+    if not (data / DATABASE_FILE).exists():
         say("the first backup will be encrypted for it")
         return
     with program(context).reach(data) as admin:
@@ -112,15 +112,15 @@ def _former(data: Path, *, force: bool) -> str | None:
 
 def fingerprint_of(data: Path) -> str | None:
     """Return the fingerprint of the key that a box signs with, or None if it has none yet."""
+    from session_controller.data_folder import DATABASE_FILE
     from session_controller.security.encryption import BoxKeyError, required_box_keys
     from session_controller.security.signer import signer_fingerprint
-    from session_controller.storage.database import DATABASE
     from session_controller.storage.reader import Reader
 
-    if not (data / DATABASE).exists():
+    if not (data / DATABASE_FILE).exists():
         return None
     try:
-        with explaining(data), Reader.of(data / DATABASE, required_box_keys(data)) as reader:
+        with explaining(data), Reader.of(data / DATABASE_FILE, required_box_keys(data)) as reader:
             public = reader.log_key
     except BoxKeyError as error:
         raise Failure(f"{error}; `handrail doctor --data {data}` says what mends it") from None

@@ -72,12 +72,12 @@ def _stored(data: Path) -> tuple[str | None, set[str], dict[str, str]]:
 
     Opened by root, files beside the database are made for its owner: SQLite sees to that.
     """
-    from session_controller.storage.database import DATABASE
+    from session_controller.data_folder import DATABASE_FILE
     from session_controller.storage.reader import Reader
 
-    if not (data / DATABASE).exists():
+    if not (data / DATABASE_FILE).exists():
         return None, set(), {}
-    with Reader.without_keys(data / DATABASE) as reader:
+    with Reader.without_keys(data / DATABASE_FILE) as reader:
         there = [one for one in reader.devices() if not one.revoked_at and not one.guest_of]
         usable = [one for one in there if one.seen_at or one.secret_sha256]
         seen = {one.role.value for one in usable}

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from sqlite_utils import Database
 
+from session_controller.data_folder import DATABASE_FILE
 from session_controller.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -44,7 +45,7 @@ _PRAGMAS = {
     "wal_autocheckpoint": 0,  # the service checkpoints while idle
     "journal_size_limit": 16 << 20,  # bytes kept by the write-ahead log when it restarts
 }
-DATABASE = "handrail.sqlite"
+DATABASE = DATABASE_FILE
 LOCK = "lock"
 RESTORING = "restoring"
 """A file that marks a data folder while a backup is restored into it."""
