@@ -177,7 +177,7 @@ def test_a_lost_destination_is_shouted_about(
     assert "not configured any more" in handrail("deliver", "status", later).out
     assert "not configured any more" in handrail("deliver", "show", later).out
     doctor = handrail("doctor")
-    assert doctor.code == 1
+    assert doctor.code == 2
     assert "2 sessions are not delivered to ehr" in doctor.out
     purged = handrail("session", "purge", "--older-than", "0s", "--json")
     assert (purged.json["purged"], purged.json["kept_count"]) == (0, 2)

@@ -213,6 +213,10 @@ class Patient:
         """Wait for a step, or another screen, by its heading."""
         self.page.get_by_role("heading", level=1, name=text).wait_for()
 
+    def says(self, words: str | re.Pattern[str]) -> Any:
+        """Find what can be read; not what a screen reader is told of it as well."""
+        return self.page.get_by_text(words).and_(self.page.locator(":not(#announcer)"))
+
     def read(self, field_id: str) -> None:
         """Scroll a text to its end."""
         box = self.field(field_id).locator(".reading-text")

@@ -30,7 +30,7 @@ def test_unplugged_and_back(screens: Screens) -> None:
     patient.fill("first-name", "María")
     patient.fill("last-name", "González")
     patient.choose("sex", "Female")
-    patient.page.get_by_text("waiting to be sent").wait_for()
+    patient.says("waiting to be sent").wait_for()
     desk.page.get_by_text("The patient's screen is away.").wait_for()
     cable.plug()
     desk.page.wait_for_function(_shows("first-name", "María"))
@@ -52,7 +52,7 @@ def test_what_is_typed_while_the_staff_go_back_is_taken(screens: Screens) -> Non
     patient.page.locator(".banner", has_text="Connection lost").wait_for()
     for n in range(4):
         patient.fill(f"answer-{n}", f"typed {n}")
-    patient.page.get_by_text("waiting to be sent").wait_for()
+    patient.says("waiting to be sent").wait_for()
     desk.press("Back")
     cable.plug()
     patient.title("First")
@@ -126,7 +126,7 @@ def test_what_the_end_of_a_session_leaves_is_said(screens: Screens) -> None:
     desk.page.get_by_text("The check-in was cancelled.").wait_for()
     desk.page.get_by_text("The patient's screen was away when this session ended.").wait_for()
     cable.plug()
-    patient.page.get_by_text("2 of your answers did not reach us in time.").wait_for()
+    patient.says("2 of your answers did not reach us in time.").wait_for()
 
 
 def test_a_kiosk_hands_in_what_it_holds_of_a_session_that_ended(screens: Screens) -> None:
@@ -193,7 +193,7 @@ def test_a_reload_while_unplugged_loses_nothing(screens: Screens) -> None:
     cable.pull()
     patient.page.locator(".banner", has_text="Connection lost").wait_for()
     patient.fill("first-name", "María")
-    patient.page.get_by_text("1 answer waiting to be sent").wait_for()
+    patient.says("1 answer waiting to be sent").wait_for()
     cable.plug()
     patient.page.reload()
     desk.page.wait_for_function(_shows("first-name", "María"))
@@ -493,7 +493,7 @@ def test_a_long_form_from_start_to_end(screens: Screens, picture: Any, name: str
     desk, patient = screens.pair(flow.title)
     session = desk.page.url.rpartition("=")[2]
     for number, step in enumerate(flow.steps):
-        patient.page.get_by_text(f"Step {number + 1} of {len(flow.steps)}").first.wait_for()
+        patient.says(f"Step {number + 1} of {len(flow.steps)}").first.wait_for()
         _fill_until_complete(screens, patient, session, picture)
         if number + 1 < len(flow.steps):
             desk.page.wait_for_function(_NEXT_IS_FREE)

@@ -124,7 +124,7 @@ def test_both_screens_say_that_what_was_signed_has_changed(pair: tuple[Desk, Pat
     patient.title("You")
     patient.fill("wish", "none")
     patient.page.keyboard.press("Tab")
-    patient.page.get_by_text("What you signed has changed since.").wait_for()
+    patient.says("What you signed has changed since.").wait_for()
     said = "Signed, but what was signed has changed: ask again"
     desk.page.locator(".outcome").get_by_text(said).wait_for()
     elsewhere = desk.page.get_by_role("region", name="Changed after signing")
@@ -133,7 +133,7 @@ def test_both_screens_say_that_what_was_signed_has_changed(pair: tuple[Desk, Pat
     desk.page.locator(".outcome").get_by_text(said).wait_for(state="detached")
     elsewhere.get_by_role("button", name="Go to “Care”").click()
     patient.title("Care")
-    patient.page.get_by_text("What you signed has changed since.").wait_for()
+    patient.says("What you signed has changed since.").wait_for()
     _sign(desk, patient)
     desk.next("End")
 

@@ -309,7 +309,7 @@ def test_a_pdf_is_reviewed_in_the_page(screens: Screens) -> None:
         arg=wide["width"] if wide else 0,
     )
     page.get_by_role("dialog").get_by_role("button", name="Accept").click()
-    patient.page.get_by_text("Accepted. Thank you.").wait_for()
+    patient.says("Accepted. Thank you.").wait_for()
     assert downloads == []
 
 

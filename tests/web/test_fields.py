@@ -190,7 +190,7 @@ def test_a_number_that_could_be_two_is_taken_for_none(screens: Screens) -> None:
     _expect_answers(screens, desk, {})
     desk.next("End")
     patient.title("End")
-    patient.page.get_by_text("12,00").wait_for()
+    patient.says("12,00").wait_for()
     desk.press("Back")
     patient.title("Page")
     expect(control).to_have_value("12,00")

@@ -42,7 +42,7 @@ def test_a_whole_session_with_photo_and_signature(screens: Screens, picture: Any
     desk.press("Finish")
     patient.title("Thank you!")
     words = "We have received your form. Your answers are no longer on this screen."
-    patient.page.get_by_text(words).wait_for()
+    patient.says(words).wait_for()
     desk.page.get_by_text("The check-in is complete and submitted.").wait_for()
     answers = json.dumps(screens.clinic.admin.response(session), ensure_ascii=False)
     assert "González" in answers

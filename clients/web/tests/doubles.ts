@@ -115,6 +115,11 @@ export class Desk {
     return this as unknown as Session<PatientView>;
   }
 
+  /** This screen has no key, and keeps nothing. */
+  sealDocument(): null {
+    return null;
+  }
+
   send(intent: Intent): Promise<void> {
     this.waiting.value += 1;
     return new Promise((resolve, reject) => {
