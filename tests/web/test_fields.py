@@ -212,7 +212,7 @@ def test_numbers_are_read_in_the_forms_language(screens: Screens) -> None:
     )
     control.fill("1,5")
     leave(patient)
-    desk.page.wait_for_function(_shows("dose", "1.5"))
+    desk.page.wait_for_function(_shows("dose", "1,5"))
     _expect_answers(screens, desk, {"dose": 1.5})
     patient.fill("income", "1,5")
     leave(patient)
