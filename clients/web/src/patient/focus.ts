@@ -30,7 +30,13 @@ export function useFocusKept(): void {
       const next = (near && !near.matches("main") ? firstIn(near) : null) ?? document.querySelector<HTMLElement>("main h1");
       next?.focus({ preventScroll: next.matches("h1") });
     };
-    const watching = new MutationObserver(() => setTimeout(check));
+    /** What has left the page holds what was entered there: it must not stay in memory. */
+    const forget = () => {
+      if (last === null || last.isConnected) return;
+      last = null;
+      around = [];
+    };
+    const watching = new MutationObserver(() => setTimeout(() => (check(), forget())));
     watching.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["hidden", "disabled"] });
     addEventListener("focusin", taken);
     return () => {
