@@ -14,7 +14,6 @@ from typing import Any
 
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.options import Options
@@ -149,22 +148,6 @@ class Webkit:
             label,
             what=f"{css}: {label}",
         )
-
-    def attach(self, field: str, file: Path) -> None:
-        """Attach a file."""
-        css = f'[data-field="{field}"] input[type=file]'
-        self.found("return document.querySelector(arguments[0])", css, what=css)
-        self.driver.find_element(By.CSS_SELECTOR, css).send_keys(str(file))
-
-    def draw(self, css: str) -> None:
-        """Draw a line with the mouse."""
-        area = self.element(css)
-        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", area)
-        hand = ActionChains(self.driver, duration=20)
-        hand.move_to_element_with_offset(area, -120, 20).click_and_hold()
-        for n in range(1, 25):
-            hand.move_by_offset(8, -30 if n % 2 else 32)
-        hand.release().perform()
 
 
 @contextmanager
