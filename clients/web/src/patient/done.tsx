@@ -39,7 +39,7 @@ function missingAt(item: Item | undefined): string {
   return item?.type === "attachment" ? UNSENT : UNANSWERED;
 }
 
-/** Take away what was said at fields that are no longer missing. */
+/** Remove what was said at fields that are no longer missing. */
 function tidy(room: app.Room, left: readonly string[]): void {
   for (const [id, said] of room.entries.problems.peek()) {
     if ([UNREAD, UNSENT, UNANSWERED].includes(said) && !left.includes(id)) room.entries.fault(id);

@@ -32,7 +32,7 @@ export class Uploads {
     this.failed = failed;
   }
 
-  /** Take up what the page before a reload had not sent. */
+  /** Resume what the page before a reload had not sent. */
   async takeUp(): Promise<void> {
     for (const { field, mediaType, sealed } of await unsentOf(this.session.id)) {
       const bytes = this.session.unsealDocument(field, sealed);
