@@ -1,12 +1,13 @@
 // Asking the patient to correct an answer: ready-made, or in the staff's own words.
 import { useState } from "preact/hooks";
 import type { CorrectionFault, FacilityView } from "../../generated/wire.ts";
-import { cannedIn, CORRECTIONS, READY_IN } from "../canned.ts";
+import { cannedIn, CORRECTIONS } from "../canned.ts";
 import type { Flow } from "../lib/flow.ts";
 import { nameOf as languageName } from "../words.ts";
 import * as app from "./app.ts";
 import { language, t } from "./messages.ts";
 import { Action } from "./parts.tsx";
+import { ReadyMade, theirs } from "./ready-made.tsx";
 
 interface Props {
   room: app.Room;
@@ -14,12 +15,6 @@ interface Props {
   flow: Flow;
   id: string;
   onDone: () => void;
-}
-
-/** The patient's language, as far as what is ready-made comes in it. */
-export function theirs(view: FacilityView, flow: Flow): string {
-  const chosen = view.patient_screen?.language ?? flow.language ?? "en";
-  return READY_IN.includes(chosen.split("-")[0] ?? "") ? chosen : "en";
 }
 
 export function Correction({ room, view, flow, id, onDone }: Props) {
@@ -37,22 +32,8 @@ export function Correction({ room, view, flow, id, onDone }: Props) {
       .then(onDone);
   return (
     <div class="stack">
-      <fieldset class="field ready-made">
-        <legend>{t("correct.ready")}</legend>
-        {CORRECTIONS.map((one) => (
-          <label class="pick" key={one}>
-            <input type="radio" name="ready-made" checked={code === one} onChange={() => setCode(one)} />
-            <span>{cannedIn(language.value, one)}</span>
-          </label>
-        ))}
-        <label class="pick">
-          <input type="radio" name="ready-made" checked={code === null} onChange={() => setCode(null)} />
-          <span>{t("correct.own")}</span>
-        </label>
-      </fieldset>
-      {code ? (
-        <p class="travels" data-canned>{t("canned.goes_as", { words: cannedIn(patients, code), language: languageName(patients) })}</p>
-      ) : (
+      <ReadyMade legend={t("correct.ready")} codes={CORRECTIONS} chosen={code} choose={setCode} wordsIn={cannedIn} patients={patients} />
+      {code === null && (
         <>
           <label for="correction">{t("correct.what")}</label>
           <textarea id="correction" rows={2} dir="auto" maxLength={500} autocomplete="off" value={message} onInput={({ currentTarget }) => setMessage(currentTarget.value)} />

@@ -3,11 +3,11 @@ import { useState } from "preact/hooks";
 import type { DocumentFault, FacilityView } from "../../generated/wire.ts";
 import { DOCUMENT_FAULTS, DOCUMENT_REASONS } from "../canned.ts";
 import type { Flow, Item } from "../lib/flow.ts";
-import { nameOf as languageName, wordsIn } from "../words.ts";
+import { wordsIn } from "../words.ts";
 import * as app from "./app.ts";
-import { theirs } from "./correction.tsx";
 import { language, t } from "./messages.ts";
 import { Action, Dialog } from "./parts.tsx";
+import { ReadyMade, theirs } from "./ready-made.tsx";
 import { Viewer } from "./viewer.tsx";
 
 interface Props {
@@ -36,6 +36,8 @@ export function Review({ room, view, flow, item, id, onClose }: Props) {
   );
 }
 
+const wordsOf = (tag: string, fault: DocumentFault) => wordsIn(tag)(DOCUMENT_REASONS[fault]);
+
 interface SendBackProps {
   room: app.Room;
   view: FacilityView;
@@ -49,7 +51,6 @@ function SendBack({ room, view, flow, id, onDone }: SendBackProps) {
   const [code, setCode] = useState<DocumentFault | null>(null);
   const [typed, setTyped] = useState("");
   const reason = typed.trim();
-  const patients = theirs(view, flow);
   const send = () =>
     app
       .command(room, {
@@ -62,24 +63,7 @@ function SendBack({ room, view, flow, id, onDone }: SendBackProps) {
       .then(onDone);
   return (
     <div class="stack">
-      <fieldset class="field ready-made">
-        <legend>{t("review.what")}</legend>
-        {DOCUMENT_FAULTS.map((one) => (
-          <label class="pick" key={one}>
-            <input type="radio" name="ready-made" checked={code === one} onChange={() => setCode(one)} />
-            <span>{wordsIn(language.value)(DOCUMENT_REASONS[one])}</span>
-          </label>
-        ))}
-        <label class="pick">
-          <input type="radio" name="ready-made" checked={code === null} onChange={() => setCode(null)} />
-          <span>{t("correct.own")}</span>
-        </label>
-      </fieldset>
-      {code && (
-        <p class="travels" data-canned>
-          {t("canned.goes_as", { words: wordsIn(patients)(DOCUMENT_REASONS[code]), language: languageName(patients) })}
-        </p>
-      )}
+      <ReadyMade legend={t("review.what")} codes={DOCUMENT_FAULTS} chosen={code} choose={setCode} wordsIn={wordsOf} patients={theirs(view, flow)} />
       <label for="review-reason">{t(code ? "review.more" : "correct.own")}</label>
       <textarea id="review-reason" rows={2} dir="auto" maxLength={500} autocomplete="off" value={typed} onInput={({ currentTarget }) => setTyped(currentTarget.value)} />
       <Action label={t("review.send")} kind="primary" reason={code || reason ? null : t("review.first")} run={send} />

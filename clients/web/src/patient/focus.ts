@@ -36,7 +36,11 @@ export function useFocusKept(): void {
       last = null;
       around = [];
     };
-    const watching = new MutationObserver(() => setTimeout(() => (check(), forget())));
+    const changed = () => {
+      check();
+      forget();
+    };
+    const watching = new MutationObserver(() => setTimeout(changed));
     watching.observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["hidden", "disabled"] });
     addEventListener("focusin", taken);
     return () => {
