@@ -128,10 +128,11 @@ function Repeating({ item, prefix, depth }: { item: Item; prefix: string; depth:
           <div class="instance" role="group" aria-label={say("nth", { label: title, n: n + 1 })} key={n} ref={last}>
             <div class="instance-head">
               <span class="instance-number">{n + 1}</span>
-              {hands && (isDraft || n > 0 || filled(n)) && (
+              {hands && (
                 <button
                   type="button"
-                  class="quiet small"
+                  // What is below must not move once something is entered.
+                  class={`quiet small${isDraft || n > 0 || filled(n) ? "" : " unseen"}`}
                   onClick={() => (isDraft ? setAdding(false) : hands.clear(`${group}[${n}]`))}
                 >
                   {say("removeNth", { n: n + 1 })}
@@ -142,12 +143,12 @@ function Repeating({ item, prefix, depth }: { item: Item; prefix: string; depth:
           </div>
         );
       })}
-      {hands && opened && !adding && (count > 1 || filled(count - 1)) && (
+      {hands && (opened || count === 1) && (
         <button
           type="button"
           class="secondary"
           onClick={() => {
-            setAdding(true);
+            if (count > 1 || filled(0)) setAdding(true); // else the first one is still free
             setTimeout(() => last.current?.querySelector<HTMLElement>("input, select, textarea")?.focus(), 0);
           }}
         >
