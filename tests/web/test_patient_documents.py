@@ -71,3 +71,42 @@ def test_a_heic_photo_says_what_to_do(screens: Screens, card: Staff) -> None:
     field = patient.field(_FIELD)
     field.locator("input[type=file]").last.set_input_files(heic)  # type: ignore[arg-type]
     expect(field.locator(".error")).to_contain_text("This browser can't open HEIC photos.")
+
+
+def test_a_photo_that_is_not_sent_survives_a_reload(
+    screens: Screens, card: Staff, picture: Any
+) -> None:
+    """It is kept encrypted, taken up by the new page, and deleted once it has arrived."""
+    cable = screens.cable()
+    patient = screens.patient(card.code, url=cable.url)
+    page = patient.page
+    cable.pull()
+    page.locator(".banner", has_text="Connection lost").wait_for()
+    field = patient.field(_FIELD)
+    field.locator("input[type=file]").first.set_input_files(picture)
+    page.get_by_role("button", name="Use this picture").click()
+    kept = page.evaluate(_UNTIL, 1)
+    assert kept != [0xFF, 0xD8, 0xFF], "a JPEG that anybody can open"
+    cable.plug()
+    page.reload()
+    expect(patient.field(_FIELD).locator(".document-state")).to_have_text("Received. Thank you.")
+    assert page.evaluate(_UNTIL, 0) == []
+    assert card.sees(lambda view: view.documents[_FIELD].status == "received")
+
+
+_ALL = """new Promise((done, failed) => {
+  const opened = indexedDB.open("handrail", 1);
+  opened.onerror = () => failed(opened.error);
+  opened.onsuccess = () => {
+    const all = opened.result.transaction("unsent").objectStore("unsent").getAll();
+    all.onsuccess = () => { opened.result.close(); done(all.result); };
+  };
+})"""
+_UNTIL = f"""async count => {{
+  for (;;) {{
+    const all = await {_ALL};
+    if (all.length === count) return count ? [...all[0].sealed.slice(12, 15)] : [];
+    await new Promise(requestAnimationFrame);
+  }}
+}}"""
+"""Wait until so many documents are kept; return the first bytes of one behind its nonce."""

@@ -14,7 +14,7 @@ import { announce, Announcer, useAnnounced } from "./lib/announcer.tsx";
 import * as app from "./patient/app.ts";
 import { Done } from "./patient/done.tsx";
 import { useFocusKept } from "./patient/focus.ts";
-import { HelpButton, HelpLine, useHelpAnnounced } from "./patient/help.tsx";
+import { callForHelp, HelpButton, HelpLine, useHelpAnnounced } from "./patient/help.tsx";
 import { Mark } from "./mark.tsx";
 import { fieldAt, useLeaving } from "./patient/leaving.ts";
 import { Calm, LanguageButtons, LanguageChoice, Pairing, SizeChoice, useTitle, Waiting } from "./patient/screens.tsx";
@@ -242,7 +242,7 @@ function CalmHelp({ room, view }: { room: app.Room; view: PatientView }) {
 function Header({ room, view }: { room: app.Room; view: PatientView }) {
   const say = app.say.value;
   const lost = app.lost.value;
-  const unsent = room.session.waiting.value;
+  const unsent = room.session.unsent.value;
   const trouble = lost ? say("reconnecting") : app.online.value && !view.host_online ? say("hostAway") : "";
   useAnnounced(trouble || (lost ? "" : say("reconnected")));
   const part = ((view.step_index + 1) / view.steps_total) * 100;
@@ -292,7 +292,7 @@ function handsOf(room: app.Room): Hands {
     },
     uploading: (id) => uploads.progress.value.get(id),
     picture: (id) => uploads.pictures.value.get(id),
-    askToChange: (step_id) => void session.send({ type: "ASK_FOR_HELP", step_id }).catch(() => undefined),
+    askToChange: (step_id) => callForHelp(room, step_id),
   };
 }
 

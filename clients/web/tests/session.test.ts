@@ -37,6 +37,17 @@ test("commands go on from what was acknowledged", () => {
   assert.equal(session.waiting.value, 2);
 });
 
+test("what the patient reads as waiting are answers, and nothing else", () => {
+  const session = open();
+  view(1, 0);
+  line.lose();
+  void help(session);
+  void session.send({ type: "FOCUS_FIELD", field_id: "name" });
+  assert.equal(session.unsent.value, 0);
+  void enter(session, "Ada");
+  assert.deepEqual([session.unsent.value, session.waiting.value], [1, 3]);
+});
+
 test("a command is decided by the view that acknowledges it", async () => {
   const session = open();
   view(1, 0);

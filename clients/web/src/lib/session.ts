@@ -77,12 +77,16 @@ export function isOlder(one: { epoch: number; revision: number; acknowledged_seq
   return one.acknowledged_seq < than.acknowledged_seq;
 }
 
+const isAnswer = ({ type }: Command) => type === "ENTER_FIELD" || type === "CLEAR_FIELD";
+
 export class Session<V extends PatientView | FacilityView> {
   readonly view: Signal<V | null> = signal(null);
   /** The view was taken away: this device is out of the session. */
   readonly departed = signal(false);
-  /** Commands that nothing has decided yet. */
+  /** How many commands nothing has decided yet. */
   readonly waiting = signal(0);
+  /** How many of them are answers: the number that the patient reads. */
+  readonly unsent = signal(0);
 
   private held: Held[] = [];
   /** Refused for a time, and sent again after it. */
@@ -113,6 +117,7 @@ export class Session<V extends PatientView | FacilityView> {
       this.sealed = memory.sealed ?? null;
       this.sealedCount = this.sealed === null ? 0 : memory.waiting;
       this.waiting.value = this.sealedCount;
+      this.unsent.value = this.sealedCount;
     }
     this.undo = [
       connection.on(topics.state(site, id, device), (_, payload) => this.seen(payload)),
@@ -346,8 +351,9 @@ export class Session<V extends PatientView | FacilityView> {
   private remember(): void {
     if (this.closed) return;
     const held = [...this.healing, ...this.held].map((one) => one.command);
-    const waiting = held.length + this.sealedCount;
-    this.waiting.value = waiting;
+    const waiting = held.filter(isAnswer).length + this.sealedCount;
+    this.waiting.value = held.length + this.sealedCount;
+    this.unsent.value = waiting;
     const { epoch, next } = this;
     const sealed = this.storageKey && held.length > 0 ? seal(this.storageKey, this.key, held) : this.sealed;
     tabStorage.put(this.key, { epoch, next, waiting, sealed } satisfies Memory);

@@ -4,8 +4,8 @@ import { useEffect } from "preact/hooks";
 import type { PatientView } from "../../generated/wire.ts";
 import { domId } from "../fields/sheet.ts";
 import { type Flow, isEmpty, type Item, itemOf } from "../lib/flow.ts";
-import { Refused } from "../lib/requests.ts";
-import type { Say } from "../words.ts";
+import { messageOf, Refused } from "../lib/requests.ts";
+import { type Say, sentenceIn } from "../words.ts";
 import { announce, useAnnounced } from "../lib/announcer.tsx";
 import * as app from "./app.ts";
 import { goToField } from "./focus.ts";
@@ -13,6 +13,8 @@ import { goToField } from "./focus.ts";
 /** The step whose missing answers were asked for, and whether the word is on its way. */
 const asked = signal<string | null>(null);
 const sending = signal(false);
+/** Why the box did not take it, in its words. */
+const refusal = signal("");
 
 interface Props {
   room: app.Room;
@@ -57,14 +59,17 @@ export function Done({ room, view, flow }: Props) {
     if (left.length === 0) asked.value = null;
     tidy(room, left);
   }, [left.join(" ")]);
+  useEffect(() => () => void (refusal.value = ""), [view.step_id]);
   const run = () => {
     if (ready || sending.value) return;
+    refusal.value = "";
     room.entries.done();
     const now = leftToDo(room, view);
     if (now.length > 0) refuse(room, view, flow, now);
     else void send(room, view, flow);
   };
-  const words = ready ? said(view, say, last) : sending.value && !online ? say("doneWaiting") : "";
+  const waits = sending.value && !online ? say("doneWaiting") : sentenceIn(app.language.value ?? flow.language, refusal.value);
+  const words = ready ? said(view, say, last) : waits;
   useAnnounced(words);
   return (
     <section class="done" aria-label={say("done")}>
@@ -149,7 +154,9 @@ async function send(room: app.Room, view: PatientView, flow: Flow): Promise<void
     const fields = error instanceof Refused ? error.rejection.details?.["fields"] : null;
     const now = room.session.view.peek();
     // Of a step that is no longer shown, nothing is left to say.
-    if (now?.step_id === view.step_id && Array.isArray(fields)) refuse(room, now, flow, fields.map(String));
+    if (now?.step_id !== view.step_id) return;
+    if (Array.isArray(fields)) refuse(room, now, flow, fields.map(String));
+    else refusal.value = messageOf(error);
   } finally {
     sending.value = false;
   }

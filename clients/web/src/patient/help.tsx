@@ -1,10 +1,16 @@
 // The call for help, from the tap until staff say that it is done.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { PatientView } from "../../generated/wire.ts";
-import type { Say } from "../words.ts";
+import { messageOf } from "../lib/requests.ts";
+import { type Say, sentenceIn } from "../words.ts";
 import { useAnnounced } from "../lib/announcer.tsx";
 import * as app from "./app.ts";
 
 export type HelpState = "none" | "waiting" | "asked" | "coming";
+
+/** Why the box did not take the last call, in its words. */
+const refusal = signal("");
 
 /** `waiting`: the call has not reached the box yet. */
 export function helpState(room: app.Room, view: PatientView): HelpState {
@@ -18,7 +24,16 @@ export function helpSaid(view: PatientView, state: HelpState, say: Say, online: 
   const name = view.help?.staff_name;
   if (state === "coming") return name ? say("helpComingBy", { name }) : say("helpComing");
   if (state === "waiting") return say(online ? "helpAsked" : "helpWaiting");
-  return state === "asked" ? say("helpAsked") : "";
+  if (state === "asked") return say("helpAsked");
+  return sentenceIn(app.language.value, refusal.value);
+}
+
+/** Call for help, or ask that the answers of a step are changed; a refusal is said. */
+export function callForHelp({ session }: app.Room, step_id?: string): void {
+  refusal.value = "";
+  session
+    .send({ type: "ASK_FOR_HELP", ...(step_id === undefined ? {} : { step_id }) })
+    .catch((error: unknown) => (refusal.value = messageOf(error)));
 }
 
 export function HelpButton({ room, view }: { room: app.Room; view: PatientView }) {
@@ -32,9 +47,7 @@ export function HelpButton({ room, view }: { room: app.Room; view: PatientView }
       data-help={state}
       // Not switched off: the focus stays, and a screen reader finds it where it was.
       aria-disabled={called || undefined}
-      onClick={() => {
-        if (!called) void room.session.send({ type: "ASK_FOR_HELP" }).catch(() => undefined);
-      }}
+      onClick={() => !called && callForHelp(room)}
     >
       {say(called ? "helpCalled" : state === "coming" ? "helpAgain" : "help")}
     </button>
@@ -50,6 +63,7 @@ export function HelpLine({ room, view }: { room: app.Room; view: PatientView }) 
 
 /** Told to a screen reader wherever the call was made; its end too. */
 export function useHelpAnnounced(room: app.Room, view: PatientView): void {
+  useEffect(() => () => void (refusal.value = ""), [room]);
   const state = helpState(room, view);
   const said = helpSaid(view, state, app.say.value, app.online.value);
   useAnnounced(said || app.say.value("helpDone"));

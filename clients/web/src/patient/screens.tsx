@@ -166,7 +166,7 @@ export function Calm({ title, why, say, left = 0, action, children }: CalmProps)
       <Mark />
       <h1 ref={heading} tabIndex={-1}>{say(title)}</h1>
       <p class="lead">{say(why)}</p>
-      {left > 0 && <p class="notice" >{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
+      {left > 0 && <p class="notice">{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
       {action && (
         <button type="button" class="primary large" onClick={action.run}>
           {say(action.word)}
