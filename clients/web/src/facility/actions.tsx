@@ -151,12 +151,15 @@ const NAMED = 6;
 
 /** What is missing on the step; a press points the patient to it. */
 function Missing({ room, view, flow }: Props) {
+  const [refusal, setRefusal] = useState<string | null>(null);
   const missing = (view.missing ?? []).filter((id) => view.signatures[id]?.status !== "declined");
   if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
   if (missing.length === 0) return <p class="missing none">{t("missing.none")}</p>;
-  const point = (id: string) => () => {
+  const point = (id: string) => {
+    if (view.blocked?.["HIGHLIGHT_FIELD"]) return;
+    setRefusal(null);
     room.selected.value = id;
-    return app.command(room, { type: "HIGHLIGHT_FIELD", field_id: id });
+    app.command(room, { type: "HIGHLIGHT_FIELD", field_id: id }).catch((error: unknown) => setRefusal(app.wordsOf(error)));
   };
   return (
     <div class="missing">
@@ -168,7 +171,7 @@ function Missing({ room, view, flow }: Props) {
               type="button"
               class="quiet"
               aria-disabled={view.blocked?.["HIGHLIGHT_FIELD"] ? true : undefined}
-              onClick={() => void (view.blocked?.["HIGHLIGHT_FIELD"] ? null : point(id)().catch(() => undefined))}
+              onClick={() => point(id)}
               dir="auto"
             >
               {labelOf(flow, id, language.value).slice(0, 80)}
@@ -177,6 +180,7 @@ function Missing({ room, view, flow }: Props) {
         ))}
       </ul>
       {missing.length > NAMED && <p class="hint">{t("missing.more", { n: missing.length - NAMED })}</p>}
+      <p class="refusal" role="alert">{refusal}</p>
     </div>
   );
 }
@@ -185,6 +189,7 @@ function Missing({ room, view, flow }: Props) {
 
 function Aside({ room, view, flow }: Props) {
   const [asking, setAsking] = useState<"cancel" | "end" | "device" | null>(null);
+  const [refusal, setRefusal] = useState<string | null>(null);
   const blocked = (command: string) => view.blocked?.[command];
   const give = (intent: Intent) => () => app.command(room, intent);
   const hidden = view.covered || (view.locked ?? false);
@@ -219,12 +224,16 @@ function Aside({ room, view, flow }: Props) {
           type="checkbox"
           checked={view.self_paced === true}
           disabled={Boolean(blocked("SET_SELF_PACED"))}
-          onChange={({ currentTarget: { checked } }) =>
-            void app.command(room, { type: "SET_SELF_PACED", self_paced: checked ? true : null }).catch(() => undefined)
-          }
+          onChange={({ currentTarget: { checked } }) => {
+            setRefusal(null);
+            app
+              .command(room, { type: "SET_SELF_PACED", self_paced: checked ? true : null })
+              .catch((error: unknown) => setRefusal(app.wordsOf(error)));
+          }}
         />
         <span>{t("next.self_paced")}</span>
       </label>
+      <p class="refusal" role="alert">{refusal}</p>
       {asking === "cancel" && (
         <ReasonDialog
           title={t("cancel.title")}

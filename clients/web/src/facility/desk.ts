@@ -28,6 +28,8 @@ export const provider = signal<string | null>(null);
 export const returning = signal(false);
 /** Why whoever came back from the provider is not signed in. */
 export const notReturned = signal<string | null>(null);
+/** Why the box did not sign the person out. */
+export const notSignedOut = signal<string | null>(null);
 export const accesses = signal<EmergencyAccessLine[]>([]);
 
 /** How long before the log-off this screen warns. */
@@ -136,11 +138,15 @@ function begun(answer: SignedIn): void {
   if (isSupervisor.peek()) void loadAccesses();
 }
 
-/** Shows nothing from now on, whether or not the box can be reached. */
+/** Shows nothing from now on, whether or not the box can be reached; a refusal is said where it was asked. */
 export async function signOut(): Promise<void> {
+  notSignedOut.value = null;
   leaving.value = true;
   try {
     await present(requests).ask({ type: "SIGN_OUT" }, "SIGNED_OUT");
+  } catch (error) {
+    notSignedOut.value = messageOf(error);
+    return;
   } finally {
     leaving.value = false;
   }

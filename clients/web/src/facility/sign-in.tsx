@@ -140,6 +140,7 @@ export function Who() {
         {until ? t("emergency.until", { time: new Date(until).toLocaleTimeString(language.value), name: who.name }) : t("signin.who", { name: who.name })}
       </span>
       <button type="button" class="quiet" onClick={() => void desk.signOut()}>{t("signin.out")}</button>
+      <span class="refusal" role="alert">{desk.notSignedOut.value}</span>
     </>
   );
 }
