@@ -198,9 +198,9 @@ def _refused(code: int) -> Cause:
 
 
 def _failed(error: Exception) -> Cause:
-    if isinstance(error, ValueError):
-        return cause_of(Reason.NO_SECRET)
-    return cause_of(reason_of(error) if isinstance(error, OSError) else Reason.CUT)
+    if isinstance(error, OSError):  # an error of a certificate is a ValueError as well
+        return cause_of(reason_of(error))
+    return cause_of(Reason.NO_SECRET if isinstance(error, ValueError) else Reason.CUT)
 
 
 class Webhook:
