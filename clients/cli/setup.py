@@ -99,7 +99,7 @@ def setup(
         wanted = ask_all(Asker(interactive=not yes), given, there)
         _show_plan(there, wanted, recovery)
         agreed = yes or typer.confirm("Do this?", default=True, err=True)
-    except typer.Abort:  # Ctrl-C
+    except (KeyboardInterrupt, typer.Abort):  # Ctrl-C between questions, and at one
         say("\nnothing was changed")
         raise KeyboardInterrupt from None
     if not agreed:
