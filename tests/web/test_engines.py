@@ -4,11 +4,13 @@ Firefox is led by Playwright as Chromium is, and does what is tested there. WebK
 driver.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from schemas.base import Role
@@ -64,9 +66,12 @@ def two(tmp_path: Path) -> Iterator[tuple[Webkit, Webkit]]:
 
 
 @pytest.mark.timeout(300)
-def test_a_step_in_webkit(box: RunningBox, two: tuple[Webkit, Webkit]) -> None:
-    """Both pages pair, and the first step is filled in, with an outage and a reload."""
+def test_a_whole_session_in_webkit(
+    box: RunningBox, two: tuple[Webkit, Webkit], tmp_path: Path
+) -> None:
+    """Both pages do the example, with an outage, a reload, pictures and a signature."""
     desk, patient = two
+    card = _card(tmp_path / "card.jpg")
     with clinic_at(box) as clinic, ExitStack() as stack:
         cable = cable_to(box.http, stack)
         enrolled = clinic.admin.enrol_device("Desk", Role.FACILITY, by="code")
@@ -79,12 +84,18 @@ def test_a_step_in_webkit(box: RunningBox, two: tuple[Webkit, Webkit]) -> None:
         code = desk.element(".big-code").text
         patient.open(f"{cable.url}/patient#code={code}")
         patient.element(".session")
-        _first_step(patient, cable)
-        seen = "return document.querySelector(`.mirror [data-field='last-name'] input`)?.value"
-        desk.found(f"{seen} === 'González'", what="the answer in the mirror")
+        _first_steps(desk, patient, cable, card)
+        _last_steps(desk, patient, card)
+        patient.says("Thank you!")
+        session = desk.driver.current_url.rpartition("=")[2]
+        answers = json.dumps(clinic.admin.response(session), ensure_ascii=False)
+        assert "González" in answers
+        assert "Ibuprofen" in answers
+        assert "1980-02-03" in answers
+        assert patient.js("return Object.keys(localStorage).length") == 0
 
 
-def _first_step(patient: Webkit, cable: Cable) -> None:
+def _first_steps(desk: Webkit, patient: Webkit, cable: Cable, card: Path) -> None:
     shown = "return [...document.querySelectorAll('[data-part]')].map((one) => one.value).join('')"
     assert patient.js(shown) == "", "an empty date shows one"
     patient.fill("first-name", "María")
@@ -102,3 +113,96 @@ def _first_step(patient: Webkit, cable: Cable) -> None:
     patient.choose("sex", "Female")
     patient.choose("language", "Spanish")
     patient.fill("social-security-number", "123-45-6789")
+    _next(desk, patient, "How we reach you")
+    for field, text in {
+        "street": "12 Harbor Street",
+        "city": "Portland",
+        "zip": "97201",
+        "mobile-phone": "(555) 555-0123",
+        "emergency-name": "Ana González",
+        "emergency-phone": "(555) 555-0124",
+    }.items():
+        patient.fill(field, text)
+    patient.select('[data-field="state"] select', "Oregon")
+    patient.choose("no-email", "I have no e-mail address")
+    patient.select('[data-field="emergency-relationship"] select', "Parent")
+    _next(desk, patient, "Your identity document")
+    patient.choose("id-kind", "Passport")
+    patient.fill("id-number", "X1234567")
+    _photograph(patient, "id-front", card)
+    desk.press("Review", ".actions")
+    desk.press("Accept", "dialog")
+    patient.says("Accepted. Thank you.")
+    _next(desk, patient, "Insurance")
+
+
+def _last_steps(desk: Webkit, patient: Webkit, card: Path) -> None:
+    patient.choose("payment", "With insurance")
+    patient.choose("payer", "Aetna")
+    patient.fill("member-id", "W123456789")
+    _pick_first(patient, "subscriber-relationship")
+    _photograph(patient, "card-front", card)
+    _photograph(patient, "card-back", card)
+    _next(desk, patient, "Your health")
+    patient.fill("reason", "A cough that does not go away")
+    _pick_first(patient, "conditions")
+    _pick_first(patient, "smoking")
+    patient.choose("takes-medicines", "Yes")
+    patient.fill("medicines[0].medicine-name", "Ibuprofen")
+    patient.choose("has-allergies", "No")
+    _next(desk, patient, "Your privacy")
+    _read(patient, "privacy-notice")
+    patient.choose("privacy-acknowledged", "Yes")
+    _next(desk, patient, "Your consent")
+    _read(patient, "consent-text")
+    desk.press("Ask to sign")
+    patient.says("Please sign")
+    patient.type(".signing input:not([type=radio])", "María González")
+    patient.draw(".pad canvas")
+    patient.press("Sign", ".signing")
+    patient.says("Signed. Thank you.")
+    _next(desk, patient, "Review")
+    patient.choose("answers-correct", "Yes")
+    desk.press("Finish")
+
+
+def _next(desk: Webkit, patient: Webkit, title: str) -> None:
+    """Go to the next step as soon as nothing is missing."""
+    desk.press("Next", ".actions")
+    patient.found(
+        "return document.querySelector('h1')?.innerText === arguments[0]", title, what=title
+    )
+
+
+def _photograph(patient: Webkit, field: str, card: Path) -> None:
+    patient.attach(field, card)
+    patient.press("Use this picture")
+    patient.found(
+        "return document.querySelector(`[data-field='${arguments[0]}']`)?.innerText"
+        ".includes('Received. Thank you.')",
+        field,
+        what=f"{field} is received",
+    )
+
+
+def _pick_first(patient: Webkit, field: str) -> None:
+    css = f'[data-field="{field}"]'
+    patient.element(f"{css} :is(select, input)")
+    first = f"return document.querySelector('{css} select')?.options[1].label"
+    option = patient.js(first)
+    if option:
+        patient.select(f"{css} select", option)
+    else:
+        name = f"return document.querySelector('{css} input').labels[0].innerText.trim()"
+        patient.choose(field, patient.js(name))
+
+
+def _read(patient: Webkit, field: str) -> None:
+    css = f'[data-field="{field}"] .reading-text'
+    patient.js("arguments[0].scrollTo(0, arguments[0].scrollHeight)", patient.element(css))
+    patient.says("Read to the end")
+
+
+def _card(path: Path) -> Path:
+    Image.effect_noise((1600, 1000), 60).convert("RGB").save(path, "JPEG")
+    return path

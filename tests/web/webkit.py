@@ -14,6 +14,7 @@ from typing import Any
 
 from selenium.webdriver import WebKitGTK
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 from selenium.webdriver.webkitgtk.options import Options
@@ -30,7 +31,7 @@ const name_of = (one) => one.getAttribute('aria-label') ?? one.innerText;
 const said = (one) => name_of(one).replace(/\\s+/g, ' ').trim();
 return [...document.querySelectorAll(`${within} button, ${within} a.button`)].find(
   (one) => said(one).startsWith(name) && one.checkVisibility()
-    && !one.disabled && !one.hasAttribute('aria-disabled')
+    && !['disabled', 'aria-disabled', 'data-settling'].some((why) => one.hasAttribute(why))
 ) ?? null;
 """
 _CHOICE = """
@@ -40,9 +41,9 @@ return [...of].find((one) => one.innerText.trim() === name) ?? null;
 """
 
 _STANDS_STILL = """
-const one = arguments[0], place = () => JSON.stringify(one.getBoundingClientRect());
-const before = one.standing;
-one.standing = place();
+const one = arguments[0], before = one.standing;
+one.scrollIntoView({block: 'center', behavior: 'instant'});
+one.standing = JSON.stringify(one.getBoundingClientRect());
 return before === one.standing;
 """
 
@@ -117,7 +118,6 @@ class Webkit:
         self._hit(self.found(_CHOICE, field, name, what=f"{field}: {name}"))
 
     def _hit(self, element: WebElement) -> None:
-        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
         self.found(_STANDS_STILL, element, what="an element that does not move")
         ActionChains(self.driver, duration=0).move_to_element(element).click().perform()
 
@@ -148,6 +148,22 @@ class Webkit:
             label,
             what=f"{css}: {label}",
         )
+
+    def attach(self, field: str, file: Path) -> None:
+        """Attach a file."""
+        css = f'[data-field="{field}"] input[type=file]'
+        self.found("return document.querySelector(arguments[0])", css, what=css)
+        self.driver.find_element(By.CSS_SELECTOR, css).send_keys(str(file))
+
+    def draw(self, css: str) -> None:
+        """Draw a line with the mouse."""
+        area = self.element(css)
+        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", area)
+        hand = ActionChains(self.driver, duration=20)
+        hand.move_to_element_with_offset(area, -120, 20).click_and_hold()
+        for n in range(1, 25):
+            hand.move_by_offset(8, -30 if n % 2 else 32)
+        hand.release().perform()
 
 
 @contextmanager
