@@ -1,8 +1,10 @@
-"""What tests use of the machine: its programs and IPv6. Where it is missing they are skipped."""
+"""What tests use of the machine: programs, ports, IPv6. Where one is missing they are skipped."""
 
 import os
+import random
 import shutil
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -35,6 +37,7 @@ _PACKAGES = {
     "zsh": "zsh",
 }
 """Debian's packages, by program."""
+_BELOW_EPHEMERAL = (10_000, 32_000)
 
 
 def search_path() -> str:
@@ -75,6 +78,19 @@ def require(*programs: str) -> list[str]:
     if reason is not None:
         pytest.skip(reason)
     return [found for found in map(find, programs) if found is not None]
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on, and that no client is given as its own.
+
+    Below Linux's ephemeral ports: a client that tries again and again to reach one of those on
+    loopback is in the end connected to itself, and the box cannot bind it any more.
+    """
+    while True:
+        port = random.randint(*_BELOW_EPHEMERAL)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def _has_ipv6() -> bool:

@@ -43,8 +43,8 @@ from tests.acceptance.test_seen import METRICS_TOKEN, Seen, watched
 from tests.cli import conftest
 from tests.cli.conftest import Handrail, Serving
 from tests.contract.forms import SENSITIVE, SIGNATURE, STROKES, extension, form, item, options
-from tests.delivery.faults import free_port
 from tests.delivery.fhir_server import FhirServer, Trouble
+from tests.machine import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from clients import Credential, FacilityClient, PatientClient
 from schemas.base import Role
 from schemas.topics import CommandTopic, StateTopic
-from tests.machine import find, needs
+from tests.machine import find, free_port, needs
 from tests.waiting import wait_until
 
 from .conftest import Handrail, Serving
@@ -27,17 +27,11 @@ CONTROLLER = "a-secret-of-the-controller"
 pytestmark = needs("mosquitto", "mosquitto_passwd")
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextmanager
 def _mosquitto(folder: Path, acl: str, users: dict[str, str]) -> Iterator[int]:
     """Run Mosquitto with the rules and users, as its documentation has it."""
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     (folder / "handrail.acl").write_text(acl)
     (folder / "handrail.passwords").write_text("".join(f"{u}:{p}\n" for u, p in users.items()))
     subprocess.run([str(PASSWD), "-U", str(folder / "handrail.passwords")], check=True)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.conftest import Handrail, Serving
 from tests.delivery.conftest import fhir_server
-from tests.delivery.faults import free_port
 from tests.delivery.fhir_server import FhirServer, Trouble
+from tests.machine import free_port
 
 __all__ = ["fhir_server"]
 

@@ -13,6 +13,7 @@ from session_controller.security.own_tls import OwnTls, WantedHosts
 from tests.cli.conftest import Handrail, Ran
 from tests.cli.test_docs import commands_of
 from tests.conftest import ROOT
+from tests.machine import free_port
 
 HOW_TO = ROOT / "docs" / "how-to"
 PAGES = ("bad-day.md", "day-and-week.md")
@@ -62,7 +63,7 @@ def box(handrail: Handrail, tmp_path: Path) -> Typist:
     data, key = tmp_path / "data", tmp_path / "key.txt"
     made = handrail(
         *("setup", "--yes", "--name", "clinic-a", "--host", "127.0.0.1", "--data", data),
-        *("--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--http-redirect", "127.0.0.1:0"),
+        *(f"--{name}=127.0.0.1:{free_port()}" for name in ("mqtt", "http", "http-redirect")),
     )
     assert made.code == 0, made.err
     found = re.search(r"AGE-SECRET-KEY-1[\sA-Z0-9]+?\n\n", made.out + made.err)

@@ -13,7 +13,8 @@ from schemas.base import Role
 from schemas.topics import ControllerStatusTopic
 from tests.cli.conftest import Handrail
 from tests.conftest import RunningBox
-from tests.contract.serving import free_port, mosquitto
+from tests.contract.serving import mosquitto
+from tests.machine import free_port
 
 
 def test_a_box_refuses_each(box: RunningBox) -> None:

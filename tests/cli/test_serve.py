@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import free_port
-from tests.machine import needs_ipv6
+from tests.machine import free_port, needs_ipv6
 
 from .conftest import PROGRAM, Handrail, Serving
 

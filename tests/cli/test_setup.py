@@ -19,7 +19,7 @@ from session_controller.configuration.reading import read
 from session_controller.security.own_tls import OwnTls
 from session_controller.security.recovery import read_recovery
 from session_controller.storage.site import site_of
-from tests.faults.processes import free_port
+from tests.machine import free_port
 
 from .conftest import INTERRUPTIBLE, READY_WITHIN_S, Handrail, Serving
 from .test_owner import NOBODY, _run, needs_root, program, shared

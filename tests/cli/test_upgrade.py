@@ -43,23 +43,13 @@ cli.main()
 """The program of a later version, with a migration more."""
 
 _EARLIER = """
-DROP INDEX deliveries_open;
-DELETE FROM _sqlite_migrations
-    WHERE name IN ('device details', 'parts of documents are files', 'test sessions',
-                   'accounts of a provider');
+DELETE FROM _sqlite_migrations WHERE name IN ('test sessions', 'accounts of a provider');
+ALTER TABLE sessions DROP COLUMN test;
 ALTER TABLE persons DROP COLUMN issuer;
 ALTER TABLE persons DROP COLUMN claim;
 ALTER TABLE persons DROP COLUMN account;
-ALTER TABLE sessions DROP COLUMN test;
-CREATE TABLE chunks (session, upload, offset, bytes);
-ALTER TABLE devices DROP COLUMN room;
-ALTER TABLE devices DROP COLUMN retired_at;
-ALTER TABLE devices DROP COLUMN seen_at;
-ALTER TABLE devices DROP COLUMN address;
-ALTER TABLE devices DROP COLUMN software;
-ALTER TABLE devices DROP COLUMN code_serial;
 """
-_DUE = ("parts of documents are files", "device details", "test sessions", "accounts of a provider")
+_DUE = ("test sessions", "accounts of a provider")
 
 
 class Usage(NamedTuple):
@@ -103,8 +93,8 @@ def test_a_start_backs_up_before_it_migrates(handrail: Handrail, earlier: Path) 
     """By itself, and once; the backup has the earlier schema, and is marked as the way back."""
     assert schema_of(earlier).pending == _DUE
     ran = handrail("session", "list", "--data", earlier)
-    (backup,) = existing(earlier)
     assert ran.code == 0, ran.err
+    (backup,) = existing(earlier)
     assert "Before" in ran.out
     assert backup.name in "".join(ran.err.split())
     assert read_header(backup).before_upgrade
@@ -194,7 +184,7 @@ def test_there_and_back(handrail: Handrail, folder: Path) -> None:
     for line in ASKED:
         said = handrail(*line, "--data", folder)
         text = " ".join((said.out + said.err).split())
-        assert said.code == 1, line
+        assert said.code == (4 if line == ("serve",) else 1), line
         assert "newer or unreleased version" in text, line
         assert line == ("serve",) or str(backup) in text.replace(" ", ""), line
     doctor = handrail("doctor", "--data", folder)

@@ -31,6 +31,7 @@ from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.requests import OpenSession
 from schemas.wire.views import DocumentStatus, Masked, SessionStatus, SignatureStatus
 from tests.clients.conftest import prompt
+from tests.machine import free_port
 from tests.pictures import png
 
 pytestmark = pytest.mark.timeout(60)
@@ -100,19 +101,11 @@ def test_a_device_that_goes_on_trying_is_let_in_at_last(clinic):
     patient.close()
 
 
-def test_a_box_that_is_not_there_is_told(unused_port):
+def test_a_box_that_is_not_there_is_told():
     """`start` says so after its timeout; with None it goes on trying instead."""
     credential = Credential("main", "d-1", Role.PATIENT, "secret")
     with pytest.raises(ConnectFailed, match="cannot connect"):
-        PatientClient(f"mqtt://127.0.0.1:{unused_port}", credential).start(timeout=2)
-
-
-@pytest.fixture
-def unused_port():
-    """Find a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        PatientClient(f"mqtt://127.0.0.1:{free_port()}", credential).start(timeout=2)
 
 
 @pytest.mark.parametrize("transport", ["mqtt", "ws"])

@@ -35,14 +35,6 @@ class Serving:
         return self.process.wait(WAIT_S)
 
 
-def free_port() -> int:
-    """Find a port of this machine that nobody uses."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 def admins_of(data: Path) -> dict[str, str]:
     """Read the secrets of facility IT's devices."""
     found: dict[str, str] = json.loads((data / "admin.json").read_text())

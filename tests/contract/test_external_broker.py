@@ -13,11 +13,12 @@ from cli import embedded_broker
 from session_controller.box import Box, BoxSettings
 from session_controller.settings import Settings
 from tests.conftest import StartBox
+from tests.machine import free_port
 from tests.waiting import wait_until
 
 from .forms import PERSON, PNG, VISIT, complete, reach, upload
 from .raw import ROOT, Device, Pair, Room, on, room
-from .serving import admins_of, free_port, handrail_serve, mosquitto
+from .serving import admins_of, handrail_serve, mosquitto
 
 pytestmark = pytest.mark.timeout(90)
 

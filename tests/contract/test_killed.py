@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import free_port
+
 from .forms import VISIT
 from .raw import Device, Json, Pair, acknowledges, room
-from .serving import admins_of, free_port, handrail_serve
+from .serving import admins_of, handrail_serve
 
 KILLS = 2
 COMMANDS = 400

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import free_port
+
 from .forms import VISIT
 from .raw import Pair, room
-from .serving import admins_of, free_port, handrail_serve, mosquitto
+from .serving import admins_of, handrail_serve, mosquitto
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -29,8 +29,9 @@ from session_controller.service.monitoring.alerts import Alerts
 from session_controller.service.monitoring.watch import Watch, unclean_stop
 from session_controller.storage.entities import Person
 from tests.broker.support import Peer, running
-from tests.delivery.faults import Authority, free_port
+from tests.delivery.faults import Authority
 from tests.faults.loopback import staged
+from tests.machine import free_port
 
 DISK = Finding("disk", Level.CRITICAL, "the disk is full", "make room")
 BACKUP = Finding("backups", Level.WARNING, "the newest backup is old", "`handrail backup`")

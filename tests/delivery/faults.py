@@ -97,13 +97,6 @@ def refusing(context: ssl.SSLContext) -> Iterator[int]:
     thread.join(10)
 
 
-def free_port() -> int:
-    """Return a port at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 @asynccontextmanager
 async def silent(context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Accept connections, and never say anything; gives the port."""

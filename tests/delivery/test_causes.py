@@ -14,16 +14,9 @@ from session_controller.delivery import mqtt_sender, route
 from session_controller.delivery.causes import cause_of, in_words, reason_of
 from session_controller.delivery.outcomes import Reason
 from session_controller.storage.deliveries import Delivery, DeliveryStatus
-from tests.delivery.faults import (
-    DAY,
-    Authority,
-    free_port,
-    old_tls,
-    refusing,
-    silent,
-    swallowing_broker,
-)
+from tests.delivery.faults import DAY, Authority, old_tls, refusing, silent, swallowing_broker
 from tests.delivery.parcels import Office, ehr
+from tests.machine import free_port
 from tests.waiting import until
 
 

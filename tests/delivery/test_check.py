@@ -12,9 +12,9 @@ from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.stuck import span_in_words, stuck_findings
 from tests.cli.conftest import Handrail, handrail
 from tests.delivery.conftest import fhir_server
-from tests.delivery.faults import free_port
 from tests.delivery.fhir_server import FhirServer, Trouble
 from tests.delivery.test_commands import session
+from tests.machine import free_port
 
 __all__ = ["fhir_server", "handrail", "session"]
 

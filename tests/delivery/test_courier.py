@@ -14,14 +14,8 @@ from session_controller.delivery.delays import FIRST_S, LONGEST_S, delay_s, is_d
 from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.fhir_server import FhirServer, Trouble, serving
 from tests.delivery.parcels import SECRET, START, Office, ehr
+from tests.machine import free_port
 from tests.waiting import turns
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_delays_grow_up_to_half_an_hour() -> None:

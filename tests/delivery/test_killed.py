@@ -11,9 +11,10 @@ import pytest
 from schemas.wire.destinations import DESTINATION
 from tests.clients.conftest import clinic_at
 from tests.conftest import StartBox
-from tests.contract.serving import Serving, free_port, handrail_serve
+from tests.contract.serving import Serving, handrail_serve
 from tests.delivery.fhir_server import FhirServer
 from tests.delivery.test_in_a_box import _complete
+from tests.machine import free_port
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.broker.certificates import Certificates
 from tests.broker.conftest import certs  # noqa: F401 - a fixture
 from tests.broker.support import Peer, by_password, running
 from tests.delivery.parcels import FakeRecord, Office, bundle_of
+from tests.machine import free_port
 
 
 @pytest.fixture
@@ -76,10 +76,8 @@ async def test_over_tls_with_a_password(
 
 async def test_a_broker_that_is_away(office: Office) -> None:
     """A broker that cannot be reached, or a password that cannot be read, is tried again."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert await _once(office, _central(port)) == "connection_refused"
-    missing = _central(port, username="u", password_file="missing")
+    assert await _once(office, _central(free_port())) == "connection_refused"
+    missing = _central(free_port(), username="u", password_file="missing")
     assert await _once(office, missing) == "no_secret"
 
 

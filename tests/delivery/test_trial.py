@@ -16,17 +16,10 @@ from session_controller.delivery.senders import Senders
 from tests.broker.support import Peer, running
 from tests.cli.conftest import Handrail, handrail
 from tests.delivery.conftest import fhir_server
-from tests.delivery.faults import (
-    DAY,
-    Authority,
-    free_port,
-    old_tls,
-    refusing,
-    silent,
-    swallowing_broker,
-)
+from tests.delivery.faults import DAY, Authority, old_tls, refusing, silent, swallowing_broker
 from tests.delivery.fhir_server import FhirServer, Trouble, serving
 from tests.delivery.parcels import FORMATS, START, ehr
+from tests.machine import free_port
 
 __all__ = ["fhir_server", "handrail"]
 

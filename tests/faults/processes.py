@@ -1,14 +1,12 @@
 """Boxes and brokers as processes of their own, which tests kill: only those that they started."""
 
 import os
-import random
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -17,20 +15,6 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 60.0
-_BELOW_EPHEMERAL = (10_000, 32_000)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on, and that no client is given as its own.
-
-    Below Linux's ephemeral ports: a client that tries again and again to reach one of those on
-    loopback is in the end connected to itself, and the box cannot bind it any more.
-    """
-    while True:
-        port = random.randint(*_BELOW_EPHEMERAL)
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 class BoxProcess:

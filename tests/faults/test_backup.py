@@ -19,7 +19,7 @@ from session_controller.backup.checking import faults
 from session_controller.backup.keeping import Keep
 from session_controller.backup.manifest import existing, read_header, read_manifest
 from session_controller.backup.packs import pack_path
-from session_controller.backup.restore import restore
+from session_controller.backup.restore import ANY_SIGNER, restore
 from session_controller.errors import StoreBusyError, StoreDamagedError, StoreError
 from session_controller.failpoints import OF_A_BACKUP, Point
 from session_controller.integrity.data_folder import verify
@@ -311,7 +311,7 @@ async def test_a_copy_of_a_document_that_cannot_be_read_is_made_again(
             patch.setattr(Path, "read_bytes", broken)
             assert list(faults(backup)) == [f"{document} cannot be read: Input/output error"]
             with pytest.raises(StoreError, match=f"{document} cannot be read"):
-                restore(tmp_path / "other", backup, _now())
+                restore(tmp_path / "other", backup, _now(), signed_by=ANY_SIGNER)
             assert document.exists()
             assert list(faults(backup, discard=True)) != []
         assert not document.exists()

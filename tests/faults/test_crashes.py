@@ -11,13 +11,14 @@ from session_controller.backup.checking import faults
 from session_controller.backup.manifest import existing
 from session_controller.failpoints import OF_A_BACKUP, OF_A_DOCUMENT, Point
 from session_controller.integrity.data_folder import verify
+from tests.machine import free_port
 from tests.waiting import wait_until
 
 from .checks import check
 from .conftest import FULL, Note, Rounds, spread
 from .crew import Crew, admin_of, crew
 from .log import Log
-from .processes import BoxProcess, Mosquitto, free_port
+from .processes import BoxProcess, Mosquitto
 
 _COUPLES = 3
 _DIES_WITHIN_S = 60.0

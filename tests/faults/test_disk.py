@@ -35,6 +35,7 @@ from tests.controller.entering import (
     take_as_it_is,
     upload,
 )
+from tests.machine import free_port
 from tests.pictures import png
 from tests.waiting import until, wait_until
 
@@ -45,7 +46,7 @@ from .history import Refused
 from .log import Log
 from .loopback import Stage, staged
 from .mounts import needs_root, needs_strace, tmpfs
-from .processes import BoxProcess, free_port
+from .processes import BoxProcess
 from .test_checker import _screens
 from .test_crashes import conclude, hire, until_decided
 

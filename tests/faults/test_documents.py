@@ -10,11 +10,12 @@ from clients.sdk.pending import Pending
 from schemas.wire.views import DocumentStatus, PatientView
 from session_controller.failpoints import OF_A_DOCUMENT, Point
 from session_controller.integrity.data_folder import reading, verify
+from tests.machine import free_port
 from tests.media.samples import exif, noise, written
 from tests.pictures import png
 
 from .crew import Couple, crew
-from .processes import BoxProcess, free_port
+from .processes import BoxProcess
 
 _DIES_WITHIN_S = 60.0
 DOCUMENT = "new-card"

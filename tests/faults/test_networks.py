@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartBox
+from tests.machine import free_port
 from tests.waiting import wait_until
 
 from .checks import check
 from .conftest import FULL, Note, Rounds
 from .crew import Crew, crew
 from .log import Log
-from .processes import free_port
 from .proxy import Proxy, Weather, proxied
 from .test_crashes import until_decided
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import free_port
 from tests.waiting import wait_until
 
 from .checks import check
@@ -12,7 +13,7 @@ from .conftest import FULL, Note, Rounds
 from .crew import Crew, crew
 from .log import Log
 from .namespaces import Network, needs_namespaces, network
-from .processes import BoxProcess, free_port
+from .processes import BoxProcess
 from .test_crashes import until_decided
 from .test_networks import AGREE_WITHIN_S, back
 

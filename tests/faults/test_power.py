@@ -9,7 +9,7 @@ import pytest
 
 from session_controller.integrity.data_folder import reading, verify
 from session_controller.storage.documents import DocumentStore
-from tests.machine import needs
+from tests.machine import free_port, needs
 from tests.pictures import png
 from tests.waiting import wait_until
 
@@ -18,7 +18,7 @@ from .conftest import FULL, Note, Rounds
 from .crew import Couple, Crew, crew
 from .log import Log
 from .mounts import Disk, disk, needs_root
-from .processes import BoxProcess, free_port
+from .processes import BoxProcess
 from .test_crashes import conclude, hire, until_decided
 from .test_documents import DOCUMENT, couple_at_a_document, taken_after_a_start
 from .victim import UNSYNCED

@@ -15,8 +15,9 @@ from session_controller.storage.transaction import Transaction
 from tests.conftest import StartBox
 from tests.contract.forms import VISIT
 from tests.contract.raw import ROOT, Device, Pair, on, room
-from tests.contract.serving import admins_of, free_port, mosquitto
+from tests.contract.serving import admins_of, mosquitto
 from tests.contract.test_external_broker import controller
+from tests.machine import free_port
 
 _IMPATIENT = Settings(commit_patience=timedelta(seconds=2))
 

@@ -14,12 +14,13 @@ import pytest
 
 from benchmarks.command_round_trip.enrolling import MqttEnrolment
 from clients import Backoff
+from tests.machine import free_port
 
 from .checks import check
 from .conftest import Note, Rounds, spread
 from .crew import crew
 from .log import Log
-from .processes import ROOT, BoxProcess, free_port
+from .processes import ROOT, BoxProcess
 
 _BACK_WITHIN_S = 5.0
 """From the moment that the box serves again: how long Python takes to start is the machine's. So is

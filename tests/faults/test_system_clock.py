@@ -7,12 +7,13 @@ import pytest
 
 from clients import Credential, PatientClient
 from schemas.base import Role
+from tests.machine import free_port
 
 from .checks import check
 from .conftest import FULL, Note, Rounds
 from .crew import FLOW, Crew, admin_of, crew, quick
 from .log import Log
-from .processes import BoxProcess, free_port
+from .processes import BoxProcess
 from .test_crashes import hire, until_decided
 
 _LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

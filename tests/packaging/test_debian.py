@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.machine import find, require
+from tests.machine import find, free_port, require
 
 from .conftest import MINUTES, environment, find_uv, runner
 
@@ -65,8 +65,8 @@ handrail --version
 say unconfigured
 setpriv --reuid handrail --regid handrail --init-groups handrail serve 2>&1 || echo "exit code $?"
 say configured
-handrail setup --yes --name clinic-a --host 127.0.0.1 --http 127.0.0.1:0 --mqtt 127.0.0.1:0 \
-    --http-redirect 127.0.0.1:0 --json
+handrail setup --yes --name clinic-a --host 127.0.0.1 --http 127.0.0.1:PORT --mqtt 127.0.0.1:PORT \
+    --http-redirect 127.0.0.1:PORT --json
 stat -c '%a %U %G' /etc/handrail/handrail.toml
 handrail config show
 say serve
@@ -175,7 +175,7 @@ def test_the_unit_is_valid(package: Path, tmp_path: Path) -> None:
 def test_a_box_from_install_to_purge(package: Path, tmp_path: Path) -> None:
     """A check-in as the unit's user, with commands of root; a purge keeps what was entered."""
     unshare, _, _ = require("unshare", "mount", "setpriv")
-    (package.parent / "try").write_text(_TRY)
+    (package.parent / "try").write_text(re.sub("PORT", lambda _: str(free_port()), _TRY))
     ran = subprocess.run(
         [unshare, "--mount", "sh", "-c", _IN_A_COPY_OF_THE_SYSTEM, "sh", tmp_path, package.parent],
         env=environment(),
@@ -195,7 +195,7 @@ def test_a_box_from_install_to_purge(package: Path, tmp_path: Path) -> None:
     assert "/etc/handrail/handrail.toml does not exist" in did["unconfigured"]
     assert "exit code 2" in did["unconfigured"]
     assert "640 root handrail" in did["configured"]
-    assert re.search("listen.mqtt +127.0.0.1:0 +file", did["configured"])
+    assert re.search(r"listen.mqtt +127.0.0.1:\d+ +file", did["configured"])
     assert did["configured"].count('"code": ') == 2
     assert "https://127.0.0.1:" in did["serve"]
     assert "handrail ready: " in did["serve"]

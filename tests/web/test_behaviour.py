@@ -143,7 +143,7 @@ def test_a_kiosk_hands_in_what_it_holds_of_a_session_that_ended(screens: Screens
     desk.cancel("called away")
     desk.page.get_by_text("The check-in was cancelled.").wait_for()
     cable.plug()
-    kiosk.page.get_by_text("2 of your answers did not reach us in time.").wait_for()
+    kiosk.says("2 of your answers did not reach us in time.").wait_for()
     late = desk.page.locator(".not-taken")
     late.get_by_text("Name").wait_for()
     late.get_by_text("More?").wait_for()

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from clients.web.health import add_health, health_site
 from tests.conftest import RunningBox
-from tests.faults.processes import free_port
+from tests.machine import free_port
 
 TOKEN = "t" * 32
 

@@ -107,7 +107,7 @@ def test_a_cancelled_check_in_leaves_nothing_on_the_screen(screens: Screens) -> 
     _type_the_marker(kiosk)
     desk.page.locator('.mirror [data-field="name"] input').wait_for()
     desk.cancel("gone")
-    kiosk.page.get_by_text("Your answers are no longer on this screen.").wait_for()
+    kiosk.says("Your answers are no longer on this screen.").wait_for()
     assert MARKER not in kiosk.page.content()
     assert MARKER not in _stored(kiosk.page)
     assert MARKER not in _memory(kiosk.page.context, kiosk.page)
