@@ -107,6 +107,8 @@ def _by_section(text: str) -> Iterator[tuple[int, str, str]]:
 
 def read_text(file: Path) -> str:
     """Return the text of a configuration file. Raises `ConfigurationError`."""
+    if file.is_fifo() and not file.is_relative_to("/dev"):  # as a shell's <(…) is
+        raise ConfigurationError(f"{file}: is a pipe, which nothing may ever write to, and no file")
     try:
         return file.read_text("utf-8")
     except FileNotFoundError as error:

@@ -236,6 +236,8 @@ def _contradiction(reader: Reader, point: VerifiedPoint) -> str | None:
         return f"the log ends before entry {point.entry}, which was verified at {point.at}"
     if chain != point.head.chain:
         return f"the log up to entry {point.entry} differs from what was verified at {point.at}"
+    if reader.signed() < point.entry:  # a point is a signed entry
+        return f"signatures of the log were removed: entry {point.entry} was signed at {point.at}"
     return None
 
 

@@ -1,5 +1,6 @@
 """`handrail config`, and the configuration of a box: from a file, the environment and options."""
 
+import os
 import re
 import signal
 import subprocess
@@ -114,6 +115,16 @@ def test_a_fault_is_named_with_its_place(text: str, file: Path, handrail: Handra
         assert "Traceback" not in ran.err
         assert "sesame" not in ran.err
     assert [path.name for path in file.parent.iterdir()] == ["handrail.toml"]
+
+
+def test_a_pipe_is_refused(file: Path, handrail: Handrail) -> None:
+    """To read it would wait for who writes to it, for ever; by `doctor` too."""
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    for command in (("serve",), ("config", "check"), ("doctor",)):
+        ran = handrail(*command, "--data", file.parent)
+        assert ran.code == 2
+        assert "handrail.toml: is a pipe" in " ".join((ran.out + ran.err).split())
 
 
 def test_all_faults_are_named_at_once(file: Path, handrail: Handrail) -> None:

@@ -169,6 +169,18 @@ def test_an_end_that_was_cut_off_with_its_signatures_is_found(data: Path) -> Non
         assert any(f"ends before entry {entry}, which was verified" in fault for fault in faults)
 
 
+@pytest.mark.parametrize("which", ["entry>4", "1"], ids=["the newest", "all"])
+def test_signatures_that_were_removed_are_missed(data: Path, which: str) -> None:
+    """The entries alone, which anybody can chain, are not enough."""
+    log(data, 5)
+    assert audited(data).remembered
+    change(data / "handrail.sqlite", f"DELETE FROM checkpoints WHERE {which}")
+    for extent in (Extent.NEW, Extent.ALL):
+        assert any(
+            "signatures of the log were removed" in one for one in audited(data, extent).faults
+        )
+
+
 def test_a_log_that_was_chained_again_differs_from_the_point(data: Path) -> None:
     """Also where the signatures after the change were removed."""
     database = data / "handrail.sqlite"
