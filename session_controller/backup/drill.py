@@ -30,7 +30,7 @@ _TRIES = 3
 class Drill(BaseModel):
     """The result of a drill."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later program may add to it
 
     v: int = 1
     at: datetime

@@ -43,7 +43,7 @@ class CopyPlan:
 class Copied(BaseModel):
     """The last copy that was complete."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later program may add to it
 
     backup: str
     at: datetime
@@ -52,7 +52,7 @@ class Copied(BaseModel):
 class NotCopied(BaseModel):
     """Failures since the last copy."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later program may add to it
 
     since: datetime
     at: datetime
@@ -64,7 +64,7 @@ class NotCopied(BaseModel):
 class CopyState(BaseModel):
     """What a box remembers of its copies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later program may add to it
 
     v: int = 1
     to: str

@@ -42,7 +42,7 @@ _DIGEST = 32
 class Recovery(BaseModel):
     """What the box remembers of its recovery key; nothing of it is secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")  # a later program may add to it
 
     v: int = 1
     recipient: str
