@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clients.cli.context import DATA, USAGE, AsJson, Data, Failure, UnownedData
-from clients.cli.serve_options import Config, named
+from clients.cli.context import DATA, USAGE, AsJson, Config, Data, Failure, UnownedData, named
 
 if TYPE_CHECKING:
     from session_controller.configuration.reading import Configured

@@ -1,5 +1,6 @@
 """What all commands share: common options, access to a box, exit codes and failures."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,15 @@ Data = Annotated[Path, _data_option(callback=act_as_owner)]
 UnownedData = Annotated[Path, _data_option()]
 """For a command that writes outside the folder too, as root: it becomes the owner by itself."""
 DATA = Path("data")
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        envvar="HANDRAIL_CONFIG",
+        help="The configuration file; by default handrail.toml in the data folder, if it exists.",
+    ),
+]
 Unused = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Accepted for consistency; not used here."),
@@ -85,6 +95,10 @@ class Program:
     """The same, but raises `Failure` if none runs."""
     command: tuple[str, ...]
     """The command that runs this program in a separate process."""
+    broker: Callable[..., Any]
+    """Create a box's own broker."""
+    examples: Path
+    """The example questionnaires of a new box."""
 
     def runs(self, data: Path) -> bool:
         """Return whether a box runs on a data folder."""
@@ -107,6 +121,18 @@ class Program:
             refuse_missing(data)
         with self.visit(data) as place, AdminClient(place.url, place.credential) as admin:
             yield admin
+
+
+def named(context: typer.Context) -> Path | None:
+    """Return the configuration file that a command or the environment names.
+
+    HANDRAIL_CONFIG is of the box in HANDRAIL_DATA: it does not count for another data folder.
+    """
+    file: Path | None = context.params["config"]
+    source, data = context.get_parameter_source("config"), os.environ.get("HANDRAIL_DATA")
+    if source is None or source.name != "ENVIRONMENT" or data is None:
+        return file
+    return file if Path(data) == context.params["data"] else None
 
 
 def refuse_missing(data: Path) -> None:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli.context import DATA, AsJson, Data, Failure, Program, bare, program
+from clients.cli.context import DATA, AsJson, Config, Data, Failure, Program, bare, named, program
 from clients.cli.output import out, print_json, printable_lines
-from clients.cli.serve_options import Config, named
 from session_controller.data_folder import BOX_FILE
 from session_controller.preflight.finding import Finding, Level, critical, ok, warning
 

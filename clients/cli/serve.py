@@ -1,162 +1,144 @@
-"""Run a box in this process: until a signal stops it, or for the duration of a command."""
+"""`handrail serve`: the box of a data folder, until a signal stops it."""
 
-import asyncio
-import gc
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    AsyncExitStack,
-    ExitStack,
-    contextmanager,
-    suppress,
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import astuple
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from clients.cli import serve_options as o
+from clients.cli.context import DATA, FAILED, UNUSABLE, USAGE, Config, Data, Failure, Program, named
+from clients.cli.explaining import explaining
+from clients.cli.logs import log_to_stderr
+
+if TYPE_CHECKING:
+    from session_controller.configuration.reading import Configured
+    from session_controller.preflight.finding import Finding
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Example: handrail serve --mqtt 0.0.0.0:8883 --http 0.0.0.0:443 "
+    "--http-redirect 0.0.0.0:80"
 )
-from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
-
-from clients.cli.context import bare
-from clients.cli.logs import log_unhandled
-from clients.cli.systemd import feed_watchdog, notify
-
-_Box = TypeVar("_Box", bound="Box")
-
-
-class Box(Protocol):
-    """The part of a box that is used here."""
-
-    @property
-    def stores(self) -> bool:
-        """Whether it runs and commits."""
-
-    def where(self) -> dict[str, Any]:
-        """Return the addresses where it is reached."""
-
-    async def displaced(self) -> None:
-        """Wait until another controller serves the site; raise an error with the reason."""
-
-
-_STOP_WITHIN = 30.0
-_HOLD_WITHIN = 15.0
-MakeBox: TypeAlias = Callable[[], AbstractAsyncContextManager[_Box]]
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the uvloop factory, or None if uvloop is not installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
-def run_until_told(make_box: MakeBox[_Box], data: Path, reload: Callable[[_Box], None]) -> None:
-    """Serve until SIGTERM or SIGINT; print a line with `ready` and the addresses once ready.
-
-    SIGHUP calls `reload` then.
-    """
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        runner.run(_serve(make_box, data, reload))
-
-
-async def _serve(make_box: MakeBox[_Box], data: Path, reload: Callable[[_Box], None]) -> None:
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(log_unhandled)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # nothing to reload before it is ready
-    async with AsyncExitStack() as stack:
-        waiting = asyncio.create_task(told.wait())
-        starting = asyncio.create_task(stack.enter_async_context(make_box()))
-        await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():  # stopped while, say, waiting for its broker
-            starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await starting
-            return
-        box = await starting
-        loop.add_signal_handler(signal.SIGHUP, reload, box)
-        _calm_collector()
-        _announce(box.where(), data)
-        notify("READY=1")
-        feeding = asyncio.create_task(feed_watchdog(lambda: box.stores))
-        displaced = asyncio.create_task(box.displaced())
-        await asyncio.wait((waiting, displaced), return_when=asyncio.FIRST_COMPLETED)
-        feeding.cancel()
-        notify("STOPPING=1")
-        if displaced.done():
-            await displaced
-        displaced.cancel()
-
-
-def _calm_collector() -> None:
-    """Run the cyclic garbage collector rarely, and exclude all objects created at start.
-
-    A full collection pauses the box for about 100 ms per 100 MB; nearly all of our objects are
-    freed by reference counting.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _announce(where: dict[str, Any], data: Path) -> None:
-    addresses = " ".join(filter(None, (where.get("mqtts") or bare(where["mqtt"]), where["http"])))
-    found = where.get("mdns") and where.get("pages") not in (None, where["http"])
-    pages = f", pages for screens: {where['pages']}" if found else ""
-    trust = f", TLS with its own CA: {where['trust']}" if where.get("trust") else ""
-    about = f"site {where['site']}, data {data}{pages}{trust}"
-    sys.stdout.write(f"handrail ready: {addresses} ({about})\n")
-    sys.stdout.flush()
-
-
-@contextmanager
-def in_a_thread(make_box: MakeBox[Box]) -> Iterator[None]:
-    """Run a box in a thread for the duration of the `with`. Raises the error that prevents it."""
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-    async def serve() -> None:
-        told = asyncio.Event()
-        async with make_box():
-            started.set_result((asyncio.get_running_loop(), told))
-            await told.wait()
-
-    def run() -> None:
-        try:
-            with asyncio.Runner(loop_factory=fast_loop()) as runner:
-                runner.run(serve())
-        except BaseException as error:  # raised in the thread that started it
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    thread = threading.Thread(target=run, name="handrail-box", daemon=True)
-    thread.start()
-    loop, told = started.result()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(told.set)
-        thread.join(_STOP_WITHIN)
-
-
-def hold_all(
-    take: Callable[[], AbstractContextManager[object]],
-    count: int,
-    busy: type[Exception],
-    held: ExitStack,
+def serve(
+    context: typer.Context,
+    *,
+    data: Data = DATA,
+    config: Config = None,
+    site: o.Site = None,
+    host: o.Host = None,
+    mqtt: o.Mqtt = o.DEFAULTS["--mqtt"],
+    http: o.Http = o.DEFAULTS["--http"],
+    http_redirect: o.HttpRedirect = None,
+    tls_cert: o.TlsCert = None,
+    tls_key: o.TlsKey = None,
+    tls_client_ca: o.TlsClientCa = None,
+    no_tls: o.NoTls = False,
+    no_mdns: o.NoMdns = False,
+    broker: o.BrokerUrl = None,
+    idle_limit: o.IdleLimit = o.DEFAULTS["--idle-limit"],
+    screen_lock: o.ScreenLock = o.DEFAULTS["--screen-lock"],
+    staff_log_off: o.StaffLogOff = o.DEFAULTS["--staff-log-off"],
+    purge_completed: o.PurgeCompleted = o.DEFAULTS["--purge-completed"],
+    purge_cancelled: o.PurgeCancelled = o.DEFAULTS["--purge-cancelled"],
+    backup_every: o.BackupEvery = o.DEFAULTS["--backup-every"],
+    keep_backups: o.KeepBackups = o.DEFAULTS["--keep-backups"],
+    backup_to: o.BackupTo = None,
+    backup_to_every: o.BackupToEvery = o.DEFAULTS["--backup-to-every"],
+    log_level: o.LogLevelOption = o.DEFAULTS["--log-level"],
+    log_format: o.LogFormatOption = o.DEFAULTS["--log-format"],
+    metrics_token_file: o.MetricsTokenFile = None,
 ) -> None:
-    """Acquire `count` resources as they become free, until `held` is closed."""
-    deadline, taken = time.monotonic() + _HOLD_WITHIN, 0
-    while taken < count and time.monotonic() < deadline:
-        try:
-            held.enter_context(take())
-            taken += 1
-        except busy:
-            time.sleep(0.05)
+    """Start the box: broker, controller and store in one process. Stop it with Ctrl-C or SIGTERM.
+
+    An option comes before the environment, and that before the configuration file. Once the box
+    accepts connections, it prints a line with `ready` and its addresses. If `handrail tls create`
+    made a certificate, it accepts TLS only. SIGHUP reads the configuration and certificates again.
+    """
+    from clients.cli.configured import (
+        Reloader,
+        alerts_of,
+        check,
+        configured,
+        copies_of,
+        metrics_token,
+        openid_of,
+        plan_of,
+        settings_of,
+        tls_files,
+    )
+    from clients.cli.running import run_until_told, upgrade_first
+    from session_controller.backup.off_box import forget_copies
+    from session_controller.box import Box, BoxSettings
+    from session_controller.preflight.checks import refusals, subject_of
+    from session_controller.preflight.start_options import start_options
+    from session_controller.storage.site import settle
+
+    def read() -> "Configured":
+        found = configured(data, named(context), passed)
+        check(found, data)
+        return found
+
+    program: Program = context.obj
+    passed = o.passed(context)
+    found = read()
+    given = found.sections
+    log_to_stderr(given.log.format, given.log.level)
+    start = start_options(given)
+    _refuse(refusals(subject_of(data, datetime.now(UTC), start)))
+    with explaining(data):
+        upgrade_first(data)
+        settled = settle(data, given.site.name, settings_of(given), found.chosen())
+        if given.backup.to is None:
+            forget_copies(data)
+    redirect = given.listen.http_redirect
+    settings = BoxSettings(
+        data,
+        astuple(given.listen.mqtt),
+        astuple(given.listen.http),
+        given.broker.url,
+        settled.settings,
+        plan_of(given),
+        tls_files(given, data),
+        astuple(redirect) if redirect else None,
+        given.site.host,
+        copies_of(given),
+        alerts=alerts_of(given),
+        openid=openid_of(given),
+        start=start,
+        deliver=True,
+        examples=program.examples if settled.fresh else None,
+        mdns=not given.mdns.off,
+    )
+
+    @asynccontextmanager
+    async def box() -> AsyncIterator[Box]:
+        token = metrics_token(given.metrics.token_file)
+        async with AsyncExitStack() as stack:
+            made = Box(settings, partial(program.broker, metrics_token=token))
+            if given.broker.url is not None and "listen.http" in found.sources:
+                from clients.web.health import health_site  # another broker serves no pages
+
+                where = given.listen.http.host, given.listen.http.port
+                site = health_site(*where, made.failing, made.metrics, token)
+                await stack.enter_async_context(site)
+            yield await stack.enter_async_context(made)
+
+    with explaining(data):
+        run_until_told(box, data, Reloader(data, found, read).reload)
+
+
+def _refuse(findings: "list[Finding]") -> None:
+    """Raise `Failure` with all that keeps a box from starting, and what mends each."""
+    if findings:
+        from session_controller.preflight.checks import MAY_PASS
+
+        lines = (f"{each.text}; {each.mend}" for each in findings)
+        checks = {each.check for each in findings}
+        code = USAGE if checks == {"site"} else UNUSABLE if checks - MAY_PASS else FAILED
+        raise Failure("\n".join(("the box cannot start:", *lines)), code)

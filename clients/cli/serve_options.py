@@ -1,6 +1,5 @@
 """The options of `serve`: each sets a key of the configuration for one run."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,15 +29,6 @@ def _shown(value: Any) -> Any:
 DEFAULTS = {name: _shown(one.default) for name, one in _KEYS.items()}
 """The defaults of the options."""
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        envvar="HANDRAIL_CONFIG",
-        help="The configuration file; by default handrail.toml in the data folder, if it exists.",
-    ),
-]
 Site = Annotated[str | None, _option("--site", metavar="NAME")]
 Host = Annotated[str | None, _option("--host", metavar="HOST")]
 Mqtt = Annotated[HostPort, _option("--mqtt", parser=host_port, metavar="HOST:PORT")]
@@ -66,18 +56,6 @@ BackupToEvery = Annotated[timedelta, _option("--backup-to-every", parser=span, m
 LogLevelOption = Annotated[LogLevel, _option("--log-level")]
 LogFormatOption = Annotated[LogFormat, _option("--log-format")]
 MetricsTokenFile = Annotated[Path | None, _option("--metrics-token-file", metavar="FILE")]
-
-
-def named(context: typer.Context) -> Path | None:
-    """Return the configuration file that a command or the environment names.
-
-    HANDRAIL_CONFIG is of the box in HANDRAIL_DATA: it does not count for another data folder.
-    """
-    file: Path | None = context.params["config"]
-    source, data = context.get_parameter_source("config"), os.environ.get("HANDRAIL_DATA")
-    if source is None or source.name != "ENVIRONMENT" or data is None:
-        return file
-    return file if Path(data) == context.params["data"] else None
 
 
 def passed(context: typer.Context) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clients.cli.context import DATA, USAGE, AsJson, Failure, UnownedData, program
-from clients.cli.serve_options import Config, named
+from clients.cli.context import DATA, USAGE, AsJson, Config, Failure, UnownedData, named, program
 
 if TYPE_CHECKING:
     from clients.cli.setup_questions import Wanted

@@ -262,7 +262,7 @@ def test_serve_copies_by_itself(
     """To the folder that `--backup-to` names; without the option, what was copied is forgotten."""
     copy, made = box.with_name("copy"), list[Callable[[], AbstractAsyncContextManager[Any]]]()
     assert handrail("backup", "--to", copy, "--data", box).code == 0
-    monkeypatch.setattr("clients.cli.serve.run_until_told", lambda make, *_: made.append(make))
+    monkeypatch.setattr("clients.cli.running.run_until_told", lambda make, *_: made.append(make))
     monkeypatch.setattr(off_box, "_LOOK_EVERY_S", 0.01)
     free = ("--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", box)
     assert handrail("serve", "--backup-to", copy, *free).code == 0

@@ -86,7 +86,7 @@ def typed(handrail: Handrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "junk").write_bytes(b"\x00\xff{ not: json, nor CSV\n")
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
-    monkeypatch.setattr("clients.cli.serve.run_until_told", lambda *_: None)
+    monkeypatch.setattr("clients.cli.running.run_until_told", lambda *_: None)
     return handrail
 
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import pytest
 
-from clients.cli import serve
+from clients.cli import running
 from clients.cli.logs import ForJournal, ForPeople, JsonLines, LogFormat, LogLevel, log_unhandled
 from session_controller.service.log_line import LogLine
 
@@ -97,8 +97,8 @@ def test_a_box_logs_failed_tasks_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop of `serve` has that handler."""
-    monkeypatch.setattr(serve, "_calm_collector", lambda: None)
-    serve.run_until_told(_Failing, tmp_path, lambda _: None)
+    monkeypatch.setattr(running, "_calm_collector", lambda: None)
+    running.run_until_told(_Failing, tmp_path, lambda _: None)
     assert "a task failed: ValueError at" in caplog.text
 
 
