@@ -43,6 +43,11 @@ deleted. In the project's folder, run</p>
 </html>
 """
 
+_BROTLI = ".br"
+_CODING = re.compile(r"([\w-]+)(?:\s*;\s*q=([01](?:\.\d{0,3})?))?")
+"""A content coding and its weight (RFC 9110, 12.5.3)."""
+_Versions = Mapping[str, bytes]
+"""A file by content coding (RFC 9110, 8.4.1)."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -108,40 +113,54 @@ def _policy(host: str) -> str:
 
 
 class _Shelf:
-    """The built files, each with its compressed version."""
+    """The built files, each with its compressed versions."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._assets: dict[str, tuple[bytes, bytes]] = {}
+        self._assets: dict[str, _Versions] = {}
 
     def page(self, name: str, request: web.Request) -> web.Response:
         path = self._folder / name
         if not path.is_file():
             return web.Response(status=503, text=_MISSING, content_type="text/html")
-        content = path.read_bytes()
-        return _answer(request, content, gzip.compress(content), "text/html", {})
+        return _answer(request, _versions(path), "text/html", {})
 
     def asset(self, name: str, request: web.Request) -> web.Response:
         known = self._known()
         if name not in known:
             raise web.HTTPNotFound(text="File not found.")
         if name not in self._assets:
-            content = known[name].read_bytes()
-            self._assets[name] = (content, gzip.compress(content))
+            self._assets[name] = _versions(known[name])
         kind = guess_type(name)[0] or "application/octet-stream"
-        return _answer(request, *self._assets[name], kind, {"Cache-Control": _FOR_EVER})
+        return _answer(request, self._assets[name], kind, {"Cache-Control": _FOR_EVER})
 
     def _known(self) -> Mapping[str, Path]:
         """Return the existing files: a request's name is never used as a path."""
-        return {path.name: path for path in (self._folder / "assets").glob("*") if path.is_file()}
+        found = (self._folder / "assets").glob("*")
+        return {path.name: path for path in found if path.is_file() and path.suffix != _BROTLI}
+
+
+def _versions(path: Path) -> _Versions:
+    """Return the content of a file by its encoding, the smallest first.
+
+    Browsers accept Brotli over TLS only. It is compressed when the pages are built, since it takes
+    seconds.
+    """
+    plain, packed = path.read_bytes(), path.with_name(path.name + _BROTLI)
+    every = {"br": packed.read_bytes()} if packed.is_file() else {}
+    every |= {"gzip": gzip.compress(plain), "identity": plain}
+    return {name: body for name, body in every.items() if len(body) <= len(plain)}
 
 
 def _answer(
-    request: web.Request, plain: bytes, packed: bytes, kind: str, headers: Mapping[str, str]
+    request: web.Request, versions: _Versions, kind: str, headers: Mapping[str, str]
 ) -> web.Response:
+    asked = _CODING.findall(request.headers.get("Accept-Encoding", "").lower())
+    accepted = {name for name, weight in asked if not weight or float(weight)}
+    encoding = next((name for name in versions if name in accepted), "identity")
     headers = {**headers, "Vary": "Accept-Encoding"}
-    body = plain
-    if "gzip" in request.headers.get("Accept-Encoding", "") and len(packed) < len(plain):
-        body, headers = packed, {**headers, "Content-Encoding": "gzip"}
+    if encoding != "identity":
+        headers["Content-Encoding"] = encoding
+    body = versions[encoding]
     charset = "utf-8" if kind.startswith("text/") else None
     return web.Response(body=body, headers=headers, content_type=kind, charset=charset)

@@ -1,9 +1,11 @@
 """The pages' own application, without a browser."""
 
+import gzip
 import hashlib
 import plistlib
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -55,6 +57,33 @@ async def test_a_built_page_and_its_assets(tmp_path: Path) -> None:
         assert "immutable" in asset.headers["Cache-Control"]
         assert asset.headers["Content-Encoding"] == "gzip"
         assert asset.content_type in {"text/javascript", "application/javascript"}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br", "br"),
+        ("gzip;q=1.0, br;q=0", "gzip"),
+        ("deflate", None),
+        ("", None),
+    ],
+)
+async def test_the_smallest_version_that_is_accepted(
+    accepted: str, coding: str | None, tmp_path: Path
+) -> None:
+    """Brotli's is made when the pages are built, and is no file of its own."""
+    (tmp_path / "assets").mkdir()
+    content = b"export {};" * 50
+    (tmp_path / "assets" / "a-1.js").write_bytes(content)
+    (tmp_path / "assets" / "a-1.js.br").write_bytes(b"packed")
+    app = TestServer(pages("main", tmp_path))
+    async with TestClient(app, auto_decompress=False) as client:
+        asked = {"Accept-Encoding": accepted}
+        answer = await client.get("/assets/a-1.js", headers=asked)
+        assert answer.headers.get("Content-Encoding") == coding
+        body = await answer.read()
+        assert {"br": b"packed", "gzip": gzip.compress(content), None: content}[coding] == body
+        assert (await client.get("/assets/a-1.js.br")).status == 404
 
 
 async def test_a_device_learns_to_trust_the_ca(tmp_path: Path) -> None:
