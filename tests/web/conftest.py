@@ -166,12 +166,13 @@ class Desk:
         return "" if kiosk else page.locator(".big-code").inner_text()
 
     def press(self, name: str) -> None:
-        """Press one of the actions."""
-        self.page.locator(".actions").get_by_role("button", name=name, exact=False).first.click()
+        """Press one of the actions, once it may be pressed."""
+        button = self.page.locator(".actions").get_by_role("button", name=name, exact=False)
+        button.and_(self.page.locator(":not([data-settling])")).first.click()
 
     def next(self, title: str) -> None:
         """Go to the next step, and see that it is shown."""
-        buttons = self.page.locator(".actions button:not([aria-disabled])")
+        buttons = self.page.locator(".actions button:not([aria-disabled], [data-settling])")
         buttons.filter(has_text="Next").first.click()
         self.page.locator(".mirror h2", has_text=title).first.wait_for()
 

@@ -142,7 +142,7 @@ def test_somebody_signs_for_the_patient(screens: Screens, pair: tuple[Desk, Pati
     submit = page.get_by_role("button", name="Sign", exact=True)
     submit.click()
     page.get_by_text("Please enter your full name.").wait_for()
-    page.wait_for_function("document.activeElement.id === 'sign-name'")
+    page.wait_for_function("() => document.activeElement.id === 'sign-name'")
     page.get_by_label("Your full name").fill("Ana Roe")
     page.get_by_text("Please enter your full name.").wait_for(state="detached")
     submit.click()
