@@ -53,6 +53,7 @@ from session_controller.service.inbox import (
     sign_out_of,
 )
 from session_controller.service.jobs.background import BackgroundJobs
+from session_controller.service.jobs.copies import Copies
 from session_controller.service.jobs.delivery import make_delivery_service
 from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
@@ -131,10 +132,12 @@ class Service:
         broker: BrokerProbe | None = None,
         alerts: AlertSettings | None = None,
         openid: OpenId | None = None,
+        serves_pages: bool = False,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
         self.registry.openid = openid
+        self.registry.serves_pages = serves_pages
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link
@@ -337,6 +340,13 @@ class Service:
         self.registry.settings = settings
         self._background.use(settings, remember)
         self.submit(self._publisher.say_status)
+
+    async def take_copy(self, token: str) -> bytes | str | None:
+        """Return the PDF of a link for a patient; as `Copies.take` says."""
+        copies = Copies(
+            self.registry, self._background.exporter, self._clock, self._steady, self.submit
+        )
+        return await copies.take(token)
 
     def reload(self) -> None:
         """Read the file of the destinations again; the log says what is wrong with it."""
