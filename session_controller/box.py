@@ -161,6 +161,12 @@ class BoxSettings:
     mdns: bool = False
     """Whether the box announces itself on the networks on which it listens."""
 
+    @property
+    def serves_phones(self) -> bool:
+        """Whether it serves pages to a patient's phone, which has no certificate of the clinic."""
+        needs_certificate = self.tls is not None and self.tls.client_ca is not None
+        return self.http is not None and self.broker_url is None and not needs_certificate
+
 
 class Box:
     """A box that serves within `async with Box(settings, make_broker) as box:`."""
@@ -218,7 +224,7 @@ class Box:
             alerts=self.settings.alerts,
             openid=None if openid is None else OpenId(openid, self._pages),
             broker=self._probe(),
-            serves_pages=self._broker is not None and self.settings.http is not None,
+            serves_phones=self.settings.serves_phones,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))

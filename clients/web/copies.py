@@ -26,7 +26,7 @@ _FILE = {"Content-Disposition": 'attachment; filename="check-in.pdf"'}
 
 MOST_WRONG = 30
 """Tokens that do not work, by address and window; all phones of a clinic may share an address."""
-_WINDOW_S = 600.0
+WINDOW_S = 600.0
 _MOST_ADDRESSES = 1_000
 
 
@@ -41,7 +41,7 @@ class WrongTokens:
     def too_many(self, address: str) -> bool:
         """Return whether no further token of an address is tried now."""
         now_s = self.steady()
-        if now_s - self._since_s >= _WINDOW_S or len(self._counts) > _MOST_ADDRESSES:
+        if now_s - self._since_s >= WINDOW_S or len(self._counts) > _MOST_ADDRESSES:
             self._since_s = now_s
             self._counts.clear()
         return self._counts.get(address, 0) >= MOST_WRONG
@@ -63,7 +63,7 @@ def add_copies(
             return web.Response(status=400, text=_UNREADABLE)
         address = request.remote or ""
         if wrong.too_many(address):
-            return web.Response(status=429, text=_WAIT, headers={"Retry-After": "600"})
+            return web.Response(status=429, text=_WAIT, headers={"Retry-After": f"{WINDOW_S:.0f}"})
         found = await take(token)
         if found is None:
             wrong.count(address)

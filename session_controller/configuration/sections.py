@@ -286,7 +286,7 @@ class Sessions:
     patient_copies: bool = setting(
         _DEFAULTS.patient_copies,
         "Offer patients a copy of their completed record, as PDF on their own phone.",
-        why="what was signed belongs to who signed it",
+        why="a patient who signed something is given a copy of it",
         live=True,
     )
 

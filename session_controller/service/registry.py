@@ -234,8 +234,8 @@ class Registry:
     """When the clocks were last compared, by both."""
     exports: ExportCache = field(default_factory=ExportCache)
     copy_links: CopyLinks = field(default_factory=CopyLinks)
-    serves_pages: bool = False
-    """Whether this box serves the pages, and so the one that a link to a copy opens."""
+    serves_phones: bool = False
+    """Whether a patient's phone can open the page of a link to a copy."""
     rate_limit: CodeRateLimit = field(default_factory=CodeRateLimit)
     destinations: Destinations = field(default_factory=Destinations)
     """Where completed sessions are delivered to."""
@@ -346,7 +346,7 @@ class Registry:
     @property
     def offers_copies(self) -> bool:
         """Whether patients can take a copy of their record along."""
-        return self.serves_pages and self.settings.patient_copies
+        return self.serves_phones and self.settings.patient_copies
 
     @property
     def has_persons(self) -> bool:

@@ -132,12 +132,12 @@ class Service:
         broker: BrokerProbe | None = None,
         alerts: AlertSettings | None = None,
         openid: OpenId | None = None,
-        serves_pages: bool = False,
+        serves_phones: bool = False,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
         self.registry.openid = openid
-        self.registry.serves_pages = serves_pages
+        self.registry.serves_phones = serves_phones
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link

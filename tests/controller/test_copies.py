@@ -14,8 +14,10 @@ import pytest
 
 from schemas.base import Role
 from schemas.topics import InboxTopic, RejectionTopic, StateTopic
+from session_controller.box import BoxSettings
 from session_controller.integrity.data_folder import told_entries
 from session_controller.security.codes import secret_hash
+from session_controller.security.tls_files import TlsFiles
 from session_controller.service.copy_links import LASTS, CopyLink, CopyLinks, hash_of
 from session_controller.service.handlers.timers import run_timers
 from session_controller.service.jobs import export
@@ -50,7 +52,7 @@ class Copying(Stage):
         return str(token)
 
     async def take(self, token: str) -> bytes | str | None:
-        """Take a copy."""
+        """Use a link."""
         return await self.service.take_copy(token)
 
     def view(self) -> dict[str, Any]:
@@ -71,7 +73,7 @@ class Copying(Stage):
 
 @asynccontextmanager
 async def before_the_end(
-    data: Path, *, serves_pages: bool = True, **settings: Any
+    data: Path, *, serves_phones: bool = True, **settings: Any
 ) -> AsyncIterator[Copying]:
     """Yield a service with a session that only has to be submitted."""
     clock = Clock()
@@ -82,7 +84,7 @@ async def before_the_end(
         "settings": chosen,
         "inspect": take_as_it_is,
     }
-    async with staged(data, serves_pages=serves_pages, **options) as stage:
+    async with staged(data, serves_phones=serves_phones, **options) as stage:
         stage.__class__ = Copying
         assert isinstance(stage, Copying)
         stage.clock = clock
@@ -209,7 +211,7 @@ async def test_a_screen_that_has_gone_on_gets_no_link_to_the_last_patients_recor
 
 
 @pytest.mark.parametrize(
-    "options", [{"patient_copies": False}, {"serves_pages": False}], ids=["off", "no-pages"]
+    "options", [{"patient_copies": False}, {"serves_phones": False}], ids=["off", "no-pages"]
 )
 async def test_where_a_site_offers_none_there_is_none(
     options: dict[str, bool], tmp_path: Path
@@ -339,6 +341,16 @@ async def test_the_token_is_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 def _files(folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
+def test_a_box_offers_copies_where_a_phone_can_open_its_pages(tmp_path: Path) -> None:
+    """Not without pages, with another broker, or where only the clinic's own devices get in."""
+    file = tmp_path / "x.pem"
+    assert BoxSettings(tmp_path).serves_phones
+    assert BoxSettings(tmp_path, tls=TlsFiles(file, file, None)).serves_phones
+    assert not BoxSettings(tmp_path, tls=TlsFiles(file, file, client_ca=file)).serves_phones
+    assert not BoxSettings(tmp_path, broker_url="mqtt://broker.example").serves_phones
+    assert not BoxSettings(tmp_path, http=None).serves_phones
 
 
 # --- links alone ----------------------------------------------------------------------------------

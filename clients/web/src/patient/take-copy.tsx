@@ -61,7 +61,7 @@ function Scan({ link }: { link: app.AskForCopy }) {
   const run = async () => {
     if (said === "making") return;
     setSaid("making");
-    app.stay(ANSWER_MS);
+    app.stay(2 * ANSWER_MS);
     try {
       setPath(await pathOf(link));
       app.stay(SCAN_MS);
