@@ -53,7 +53,6 @@ from session_controller.service.inbox import (
     sign_out_of,
 )
 from session_controller.service.jobs.background import BackgroundJobs
-from session_controller.service.jobs.copies import Copies
 from session_controller.service.jobs.delivery import make_delivery_service
 from session_controller.service.jobs.inspection import Inspect, Inspections
 from session_controller.service.jobs.maintenance import Maintenance
@@ -343,6 +342,9 @@ class Service:
 
     async def take_copy(self, token: str) -> bytes | str | None:
         """Return the PDF of a link for a patient; as `Copies.take` says."""
+        # Imported here: a box waits for its first patient without it.
+        from session_controller.service.jobs.copies import Copies  # noqa: PLC0415
+
         copies = Copies(
             self.registry, self._background.exporter, self._clock, self._steady, self.submit
         )

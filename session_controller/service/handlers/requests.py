@@ -27,7 +27,6 @@ from session_controller.service.duties import (
 )
 from session_controller.service.handlers import (
     administration,
-    copies,
     deliveries,
     desks,
     devices,
@@ -67,7 +66,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     g.ExportDelivery: (_ADMIN, exports.export_delivery),
     g.ReadExport: (_STAFF, exports.read_export),
     g.ListDocuments: (_ADMIN, exports.list_documents),
-    g.CreateCopyLink: (_SCREEN, copies.create_copy_link),
+    g.CreateCopyLink: (_SCREEN, exports.create_copy_link),
     g.RotateKey: (_ADMIN, exports.rotate_key),
     g.SignLog: (_ADMIN, exports.sign_log),
     r.EnrolDevice: (_ADMIN, devices.enrol_device),
