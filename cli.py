@@ -152,6 +152,7 @@ def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -
         Rules,
         Tls,
     )
+    from clients.web.copies import add_copies
     from clients.web.health import add_health
     from clients.web.pages import pages
     from clients.web.trust_page import PATHS
@@ -182,6 +183,7 @@ def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -
         listeners["redirect"] = Listener(*order.redirect, kind="redirect", served=served)
     web_app = pages(order.site, ca=order.ca)
     add_health(web_app, order.failing, order.metrics, metrics_token)
+    add_copies(web_app, order.take_copy)
     return Broker(
         BrokerSettings(listeners=listeners, limits=broker_limits()),
         authenticate=authenticate,

@@ -121,6 +121,9 @@ class BrokerOrder:
     """Returns the checks of `/readyz` that fail, by name, each with a sentence."""
     metrics: Callable[[], Awaitable[str]]
     """Returns the metrics in the text format of Prometheus."""
+    take_copy: Callable[[str], Awaitable[bytes | str | None]]
+    """Returns the PDF of a link for a patient by its token; a sentence if it cannot be made; None
+    if no link works so."""
 
 
 MakeBroker = Callable[[BrokerOrder], EmbeddedBroker]
@@ -157,6 +160,12 @@ class BoxSettings:
     """The same as checks know it."""
     mdns: bool = False
     """Whether the box announces itself on the networks on which it listens."""
+
+    @property
+    def serves_phones(self) -> bool:
+        """Whether it serves pages to a patient's phone, which has no certificate of the clinic."""
+        needs_certificate = self.tls is not None and self.tls.client_ca is not None
+        return self.http is not None and self.broker_url is None and not needs_certificate
 
 
 class Box:
@@ -215,6 +224,7 @@ class Box:
             alerts=self.settings.alerts,
             openid=None if openid is None else OpenId(openid, self._pages),
             broker=self._probe(),
+            serves_phones=self.settings.serves_phones,
         )
         admins = load_admins(data)
         self._service.submit(lambda work: enrol_admins(work, admins))
@@ -348,6 +358,7 @@ class Box:
                 self._left,
                 self.failing,
                 self.metrics,
+                self.take_copy,
             )
         )
         user = controller_user(site)
@@ -397,6 +408,10 @@ class Box:
     async def metrics(self) -> str:
         """Return the metrics in the text format of Prometheus; none of a box that stops."""
         return await self._service.monitor.metrics() if self._service is not None else ""
+
+    async def take_copy(self, token: str) -> bytes | str | None:
+        """Return the PDF of a link for a patient, as `BrokerOrder` says; None while it stops."""
+        return await self._service.take_copy(token) if self._service is not None else None
 
     async def displaced(self) -> None:
         """Wait until another controller serves the site. Raises `SiteTakenError` then."""

@@ -24,6 +24,8 @@ class Settings:
     """How long after the last act a person is signed out at a front-desk screen. Zero: never."""
     retention_of_topics: timedelta = timedelta(hours=1)
     """How long the last view of an ended session stays retained at the broker."""
+    patient_copies: bool = True
+    """Whether patients can take a copy of their record along."""
     purge_completed: timedelta = timedelta(days=1)
     """How long after its delivery a completed session is purged, and an expired one after its end.
     Zero: never by itself.

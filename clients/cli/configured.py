@@ -185,6 +185,7 @@ def settings_of(found: "Sections") -> "Settings":
         idle_limit=found.sessions.idle_limit,
         screen_lock=found.sessions.screen_lock,
         staff_log_off=found.sessions.staff_log_off,
+        patient_copies=found.sessions.patient_copies,
         purge_completed=found.retention.completed,
         purge_cancelled=found.retention.cancelled,
     )

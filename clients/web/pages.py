@@ -1,4 +1,4 @@
-"""The two web pages over HTTP: built files, page configuration, and security headers.
+"""The web pages over HTTP: built files, page configuration, and security headers.
 
 `pages(site)` returns the application that the box serves next to `/mqtt`. The files are built from
 `clients/web/` (`hatch_build.py`); if they are missing, every page says what to run.
@@ -16,7 +16,12 @@ from clients.web.trust_page import add_trust_page
 
 BUILT = Path(__file__).parent / "dist"
 
-_PAGES = {"/": "index.html", "/patient": "patient.html", "/facility": "facility.html"}
+_PAGES = {
+    "/": "index.html",
+    "/patient": "patient.html",
+    "/facility": "facility.html",
+    "/copy": "copy.html",
+}
 _FOR_EVER = "public, max-age=31536000, immutable"
 """Asset names contain a hash of their content."""
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")

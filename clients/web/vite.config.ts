@@ -42,6 +42,6 @@ export default defineConfig({
     // No data: URLs, which the Content Security Policy would have to allow.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
-    rolldownOptions: { input: ["index.html", "patient.html", "facility.html"] },
+    rolldownOptions: { input: ["index.html", "patient.html", "facility.html", "copy.html"] },
   },
 });

@@ -54,6 +54,17 @@ class ListDocuments(RequestBase):
     session: Identifier
 
 
+class CreateCopyLink(RequestBase):
+    """Create the link with which the patient takes a copy of the record along; it works once.
+
+    For the patient's screen of a completed session, where its view has `copy_offered`. A new link
+    replaces the session's earlier one; the same request, sent again, gets the same link.
+    """
+
+    type: Literal["CREATE_COPY_LINK"] = "CREATE_COPY_LINK"
+    session: Identifier
+
+
 class RotateKey(RequestBase):
     """Re-encrypt all keys with a new box key, or with the first configured one."""
 
@@ -106,6 +117,15 @@ class Documents(AnswerBase):
     documents: tuple[DocumentLine, ...]
 
 
+class CopyLink(AnswerBase):
+    """The link works once, until `expires_at`, and not after a restart of the box."""
+
+    type: Literal["COPY_LINK"] = "COPY_LINK"
+    path: Annotated[str, Field(pattern=r"^/copy#[A-Za-z0-9_-]{22}$", repr=False)]
+    """Below the address of the pages. The fragment is the token that the page POSTs to `/copy`."""
+    expires_at: Timestamp
+
+
 class KeyRotated(AnswerBase):
     """All keys were re-encrypted with another box key."""
 
@@ -120,5 +140,13 @@ class LogSigned(AnswerBase):
     receipt: dict[str, AnyJson]
 
 
-RecordRequest = ExportSession | ExportDelivery | ReadExport | ListDocuments | RotateKey | SignLog
-RecordAnswer = SessionExported | ExportRead | Documents | KeyRotated | LogSigned
+RecordRequest = (
+    ExportSession
+    | ExportDelivery
+    | ReadExport
+    | ListDocuments
+    | CreateCopyLink
+    | RotateKey
+    | SignLog
+)
+RecordAnswer = SessionExported | ExportRead | Documents | CopyLink | KeyRotated | LogSigned

@@ -308,6 +308,9 @@ class PatientView(View):
     host_online: bool
     host_name: Annotated[str | None, Field(exclude_if=absent)] = None
     """Who is signed in at the host's screen, if anybody."""
+    copy_offered: Annotated[Literal[True] | None, Field(exclude_if=absent)] = None
+    """True if the patient may take a copy of the record along (CREATE_COPY_LINK): the session is
+    completed and its screen neither covered nor locked. Otherwise absent."""
 
 
 class FacilityView(View):

@@ -112,6 +112,21 @@ class SessionExported(FactBase):
     field_id: str | None = None
 
 
+class CopyLinkCreated(FactBase):
+    """A link was created with which the patient can take a copy of the record along."""
+
+    type: Literal["CopyLinkCreated"] = "CopyLinkCreated"
+
+
+class CopyTaken(FactBase):
+    """The record was handed out to whoever had the link; the device is the one that created it."""
+
+    type: Literal["CopyTaken"] = "CopyTaken"
+    sha256: str
+    """SHA-256 of the PDF."""
+    size: int
+
+
 class SessionPurged(FactBase):
     """A session's content was destroyed; its log entries remain."""
 
@@ -251,6 +266,8 @@ BoxEvent = (
     | FieldHistorySeen
     | FieldRevealed
     | SessionExported
+    | CopyLinkCreated
+    | CopyTaken
     | SessionPurged
     | BackupTaken
     | Restored

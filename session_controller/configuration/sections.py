@@ -258,7 +258,7 @@ _DEFAULTS = Settings()
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """How long a session waits for people."""
+    """How long a session waits for people, and what they get at its end."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -281,6 +281,12 @@ class Sessions:
         "Sign a person out at a front-desk screen after no act for this long; 0s: never.",
         option="--staff-log-off",
         why="longer than a patient takes for a step; the next person sees nothing",
+        live=True,
+    )
+    patient_copies: bool = setting(
+        _DEFAULTS.patient_copies,
+        "Offer patients a copy of their completed record, as PDF on their own phone.",
+        why="a patient who signed something is given a copy of it",
         live=True,
     )
 

@@ -1,4 +1,7 @@
-"""Who may join a session, lead it, speak in it and leave it. Pure: screens are arguments."""
+"""Who may join a session, lead it, speak in it, leave it, and take a copy of it along.
+
+Pure: screens are arguments.
+"""
 
 from datetime import datetime
 from typing import Protocol
@@ -6,6 +9,7 @@ from typing import Protocol
 from schemas.base import Role
 from schemas.wire.commands import Command, TakeOver
 from schemas.wire.rejections import RejectionCode
+from schemas.wire.views import SessionStatus
 from session_controller.engine.limits import Limit
 from session_controller.engine.refusal import (
     NOT_A_PARTICIPANT,
@@ -15,6 +19,13 @@ from session_controller.engine.refusal import (
 )
 from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
+
+_NOT_COMPLETED = Refusal(
+    RejectionCode.UNAVAILABLE, "There is a copy once the check-in is complete and submitted."
+)
+_HIDDEN = Refusal(
+    RejectionCode.UNAVAILABLE, "This screen was hidden or locked; please ask our staff for a copy."
+)
 
 
 class Screen(Protocol):
@@ -136,3 +147,15 @@ def may_speak(state: SessionState, screen: Screen, command: Command | None) -> R
     if isinstance(command, TakeOver) and screen.role.leads:
         return None
     return NOT_A_PARTICIPANT
+
+
+def may_take_copy(state: SessionState, screen: Screen) -> Refusal | None:
+    """Return why no copy of the record may be taken along from a screen, or None."""
+    return NOT_A_PARTICIPANT if state.patient != screen.device else copy_refused(state)
+
+
+def copy_refused(state: SessionState) -> Refusal | None:
+    """Return why the patient of a session may take no copy of the record along, or None."""
+    if state.status is not SessionStatus.COMPLETED:
+        return _NOT_COMPLETED
+    return _HIDDEN if state.covered or state.locked else None

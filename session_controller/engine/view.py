@@ -29,12 +29,14 @@ def view(
     screen_key: ScreenKey | None = None,
     person_at: PersonAt | None = None,
     signed_out: bool = False,
+    offers_copies: bool = False,
 ) -> PatientView | FacilityView | None:
     """Return a participant's whole view, or None if the device takes no part.
 
     `code` is the open pairing code as displayed, `screen_key` the key of what a device stores; this
     function decides who may see them. `person_at` names who is at the host's screen. `signed_out`
-    says that nobody is signed in at a staff screen.
+    says that nobody is signed in at a staff screen, `offers_copies` that the box can hand patients
+    a copy of their record.
     """
     participant = session.state.participants.get(device)
     if participant is None:
@@ -43,7 +45,9 @@ def view(
         return PatientView.model_validate(
             parts.fixed(session, epoch)
             | parts.standing(session)
-            | parts.patient_standing(session, device, screen_key, person_at)
+            | parts.patient_standing(
+                session, device, screen_key, person_at, offers_copies=offers_copies
+            )
             | parts.entered_here(session)
         )
     if signed_out:
@@ -75,6 +79,7 @@ def written_views(
     screen_key: ScreenKey | None = None,
     person_at: PersonAt | None = None,
     is_signed_out: Callable[[str], bool] = lambda _: False,
+    offers_copies: bool = False,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield what `view` returns for each participating device, as JSON, at less cost.
 
@@ -88,7 +93,9 @@ def written_views(
         if participant is None:
             continue
         if participant.role is _PATIENT:
-            own = parts.patient_standing(session, device, screen_key, person_at)
+            own = parts.patient_standing(
+                session, device, screen_key, person_at, offers_copies=offers_copies
+            )
             others = _patient_parts(session, epoch)
         elif is_signed_out(device):
             yield device, written(parts.fixed(session, epoch) | parts.signed_out(session, device))

@@ -13,6 +13,7 @@ from schemas.base import VERSION
 from schemas.questionnaire.model import Flow
 from schemas.wire.views import DocumentStatus, HelpStatus, HelpView, SignatureStatus, StepStatus
 from session_controller.engine.fields import next_instances
+from session_controller.engine.membership import copy_refused
 from session_controller.engine.outlook import blocked, blocked_while_signed_out
 from session_controller.engine.session import Session, explain, fields_of
 from session_controller.engine.state import CorrectionWords, Document, SessionState, Signature
@@ -71,6 +72,8 @@ def patient_standing(
     device: str,
     screen_key: Callable[[str], str | None] | None,
     person_at: Callable[[str], str | None] | None,
+    *,
+    offers_copies: bool,
 ) -> Members:
     """Return what changes for the patient screen besides `standing`.
 
@@ -78,7 +81,11 @@ def patient_standing(
     """
     key = None if screen_key is None or session.state.status.ended else screen_key(device)
     standing: Members = {
-        **_those_there(storage_key=key, host_name=_host_name(session.state, person_at)),
+        **_those_there(
+            storage_key=key,
+            host_name=_host_name(session.state, person_at),
+            copy_offered=(offers_copies and copy_refused(session.state) is None) or None,
+        ),
         **_decided(session.state, device),
         "signature": _current_signature(session, for_staff=False),
         "host_online": session.state.is_led,

@@ -19,5 +19,7 @@ class ExportOrder:
     field_id: str | None
     paper: Paper
     at: datetime
+    language: str | None = None
+    """The language to write the record in (BCP 47); None: the one that the patient signed in."""
     delivered: bool = False
     """Whether to write the record as it is delivered, whoever asks and when."""

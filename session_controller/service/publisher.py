@@ -80,6 +80,7 @@ class Publisher:
             screen_key=partial(self._screen_key, name),
             person_at=registry.person_at,
             is_signed_out=registry.is_signed_out,
+            offers_copies=registry.offers_copies,
         ):
             self._send(_state_topic(name, device, registry.settings.site), shown, retain=True)
 

@@ -24,6 +24,7 @@ from session_controller.openid.settings import OpenId
 from session_controller.security.codes import Codes
 from session_controller.security.rate_limit import CodeRateLimit
 from session_controller.service.awaiting_staff import AwaitingStaff
+from session_controller.service.copy_links import CopyLinks
 from session_controller.service.desks import AT_START, Desk, desk_state
 from session_controller.service.export_cache import Export, ExportCache
 from session_controller.settings import Settings
@@ -48,6 +49,13 @@ class ReadableExports(Protocol):
 
     def get(self, device: str, name: str, now_s: float) -> Export | None:
         """Return an export that was made for this device, or None if absent or expired."""
+
+
+class ReadableCopyLinks(Protocol):
+    """Links to copies for patients, as handlers see them."""
+
+    def token(self, device: str, session: str, request_id: str) -> str:
+        """Return the token of the link that a request creates."""
 
 
 class ReadableRateLimit(Protocol):
@@ -153,6 +161,14 @@ class ReadOnlyRegistry(Protocol):
         """Exports that wait for their readers."""
 
     @property
+    def copy_links(self) -> ReadableCopyLinks:
+        """Links with which patients take a copy of their record along."""
+
+    @property
+    def offers_copies(self) -> bool:
+        """Whether patients can take a copy of their record along."""
+
+    @property
     def openid(self) -> OpenId | None:
         """The OpenID Connect provider of the site, if it has one."""
 
@@ -217,6 +233,9 @@ class Registry:
     clocks_compared: Now | None = None
     """When the clocks were last compared, by both."""
     exports: ExportCache = field(default_factory=ExportCache)
+    copy_links: CopyLinks = field(default_factory=CopyLinks)
+    serves_phones: bool = False
+    """Whether a patient's phone can open the page of a link to a copy."""
     rate_limit: CodeRateLimit = field(default_factory=CodeRateLimit)
     destinations: Destinations = field(default_factory=Destinations)
     """Where completed sessions are delivered to."""
@@ -323,6 +342,11 @@ class Registry:
             return True
         session = self.sessions.get(device.guest_of)
         return session is not None and not session.state.status.ended
+
+    @property
+    def offers_copies(self) -> bool:
+        """Whether patients can take a copy of their record along."""
+        return self.serves_phones and self.settings.patient_copies
 
     @property
     def has_persons(self) -> bool:

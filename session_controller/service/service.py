@@ -131,10 +131,12 @@ class Service:
         broker: BrokerProbe | None = None,
         alerts: AlertSettings | None = None,
         openid: OpenId | None = None,
+        serves_phones: bool = False,
     ) -> None:
         settings = settings or Settings()
         self.registry = Registry.load(store, settings, Codes(store.codes_key), clock())
         self.registry.openid = openid
+        self.registry.serves_phones = serves_phones
         self.counters: Counter[str] = Counter()
         self._store = store
         self._link = link
@@ -337,6 +339,16 @@ class Service:
         self.registry.settings = settings
         self._background.use(settings, remember)
         self.submit(self._publisher.say_status)
+
+    async def take_copy(self, token: str) -> bytes | str | None:
+        """Return the PDF of a link for a patient; as `Copies.take` says."""
+        # Imported here: a box waits for its first patient without it.
+        from session_controller.service.jobs.copies import Copies  # noqa: PLC0415
+
+        copies = Copies(
+            self.registry, self._background.exporter, self._clock, self._steady, self.submit
+        )
+        return await copies.take(token)
 
     def reload(self) -> None:
         """Read the file of the destinations again; the log says what is wrong with it."""

@@ -5,6 +5,7 @@ outside, and the registry stays as it was, until the commit has returned. Where 
 the whole of it is dropped, and the messages may be handled again.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -35,6 +36,7 @@ from session_controller.engine.state import Document, SessionState
 from session_controller.engine.timers import IdleSince, Now
 from session_controller.export.order import ExportOrder
 from session_controller.security.rate_limit import CodeRateLimit
+from session_controller.service.copy_links import CopyLink
 from session_controller.service.desks import AT_START, Desk, NewPin, PinCheck, ProviderOrder
 from session_controller.service.inbox import (
     Received,
@@ -189,6 +191,10 @@ class UnitOfWork:
     receipts: list[Asked] = field(default_factory=list)
     """Who asked for the log to be signed."""
     exports: list[ExportOrder] = field(default_factory=list)
+    copy_links: list[CopyLink] = field(default_factory=list)
+    """Links to copies for patients that this batch creates."""
+    copies_taken: list[asyncio.Future[None]] = field(default_factory=list)
+    """Who waits until the log says that a copy was handed out."""
     delivery_orders: list[DeliveryOrder] = field(default_factory=list)
     """Who asked for what about deliveries that takes longer."""
     awaiting_staff: dict[str, SessionState] = field(default_factory=dict)
@@ -506,13 +512,21 @@ class UnitOfWork:
             registry.forget(name)
         for flow_ref in self.unused_flows:
             registry.drop_flow(flow_ref)
-        for name in self.transaction.purged:
-            registry.exports.forget(name)
+        self._apply_exports(registry)
         self._apply_deliveries(registry)
         if self.idle_since is not None:
             registry.idle_since = self.idle_since
             registry.unattended_since = self.unattended_since
+
+    def _apply_exports(self, registry: Registry) -> None:
+        for link in self.copy_links:
+            registry.copy_links.put(link)
+        for name in self.transaction.purged:
+            registry.exports.forget(name)
+            registry.copy_links.forget(name)
+        if self.idle_since is not None:
             registry.exports.expire(self.steady_s)
+            registry.copy_links.expire(self.steady_s)
 
     def _apply_deliveries(self, registry: Registry) -> None:
         registry.stuck = registry.stuck if self.stuck is None else self.stuck

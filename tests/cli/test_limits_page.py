@@ -45,6 +45,9 @@ CONSTANTS = {
     "log_bytes_kept": "session_controller.storage.database._PRAGMAS.journal_size_limit",
     "exports_bytes": "session_controller.service.export_cache.KEPT_BYTES",
     "exports_kept": "session_controller.service.export_cache.KEPT_S",
+    "copy_link": "session_controller.service.copy_links.LASTS",
+    "wrong_copy_links": "clients.web.copies.MOST_WRONG",
+    "wrong_copy_links_window": "clients.web.copies.WINDOW_S",
     "waiting_messages": "session_controller.service.service.MAX_BATCH",
     "wrong_codes": "session_controller.security.rate_limit.FREE_TRIES",
     "wrong_codes_window": "session_controller.security.rate_limit._WINDOW_S",
@@ -202,6 +205,8 @@ NO_LIMITS = {
     "session_controller.storage.snapshots.MAX_BEHIND": "when a state is written",
 }
 """Constants that are named like limits, and at which nobody is refused anything."""
+SWITCHES = {"site", "patient_copies"}
+"""Settings that are no number."""
 _LIKE_A_LIMIT = re.compile(r"(^|_)(MAX|MOST|LIMIT|LONGEST|KEPT|RESERVE|WINDOW)(_|$)")
 _SCALES = {
     "KiB": 1 << 10,
@@ -285,7 +290,7 @@ def test_each_limit_of_the_broker_has_a_row(name: str) -> None:
     assert number(in_a_box or own) == getattr(broker_limits(), name)
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Settings) if each.name != "site"])
+@pytest.mark.parametrize("name", sorted({each.name for each in fields(Settings)} - SWITCHES))
 def test_each_setting_of_a_clinic_has_a_row(name: str) -> None:
     """With its default."""
     assert told(name) == plain(getattr(Settings(), name))

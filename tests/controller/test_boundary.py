@@ -321,6 +321,7 @@ def known(stage: Stage) -> dict[str, Any]:
     found["taking_part"] = {name: set(held) for name, held in registry.taking_part.items()}
     found["rate_limit"] = dataclasses.astuple(registry.rate_limit)
     found["exports"] = dict(registry.exports._exports)
+    found["copy_links"] = dict(registry.copy_links._links)
     found["held"] = dict(stage.service._inspections._held)
     found["found"] = dict(stage.service._inspections._found)
     return found
@@ -384,6 +385,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("kiosk", "LEAVE_SESSION", {"session": "SESSION"}),
     ("kiosk", "SYNC", {"session": "SESSION"}),
     ("kiosk", "PURGE_SESSIONS", {"older_than_s": 0}),
+    ("kiosk", "CREATE_COPY_LINK", {"session": "SESSION"}),
 ]
 
 
@@ -491,6 +493,7 @@ FOR_DESKS = {
     "BEGIN_EMERGENCY_ACCESS",
     "REVEAL_FIELD",
 }
+FOR_PATIENTS_ALONE = {"CREATE_COPY_LINK"}
 """Of the wire contract. All else is for facility IT alone."""
 
 ROWS = [(request, role) for request, (_, _) in HANDLERS.items() for role in Role]
@@ -504,9 +507,9 @@ async def test_a_role_outside_its_row_is_refused(
 ) -> None:
     """Each request is for the roles of the contract, and refused to every other."""
     name = request_type.model_fields["type"].default
-    allowed = set() if name in FOR_DESKS else {Role.ADMIN}
+    allowed = set() if name in FOR_DESKS | FOR_PATIENTS_ALONE else {Role.ADMIN}
     allowed |= {Role.FACILITY} if name in FOR_STAFF | FOR_DESKS else set()
-    allowed |= {Role.PATIENT} if name in FOR_PATIENTS else set()
+    allowed |= {Role.PATIENT} if name in FOR_PATIENTS | FOR_PATIENTS_ALONE else set()
     assert HANDLERS[request_type][0] == allowed
     if role in allowed:
         return

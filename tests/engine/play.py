@@ -89,9 +89,10 @@ class Play:
 
     def _check_what_is_written(self) -> None:
         """See that views written part by part, in part for earlier ones, say what a view says."""
-        all_written = dict(written_views(self.session, _ROLES, epoch=1, code="WDJB-MJHT"))
+        known = {"epoch": 1, "code": "WDJB-MJHT", "offers_copies": True}
+        all_written = dict(written_views(self.session, _ROLES, **known))
         for device in _ROLES:
-            shown = view(self.session, device, epoch=1, code="WDJB-MJHT")
+            shown = view(self.session, device, **known)
             written = all_written.get(device)
             assert (shown is None) == (written is None)
             if shown and written:

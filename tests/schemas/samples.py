@@ -7,6 +7,7 @@ from uuid import UUID
 from schemas.base import Role, Versioned
 from schemas.wire import commands, devices, requests, views
 from schemas.wire.destinations import ClientCredentials, FhirDestination
+from schemas.wire.exports import CopyLink
 from schemas.wire.rejections import Rejection, RejectionCode
 from schemas.wire.staff import StaffRole
 
@@ -78,6 +79,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "ExportDelivery": {"session": "s-1", "destination": "ehr"},
     "ReadExport": {"session": "s-1", "export": "export-1", "offset": 65_536},
     "ListDocuments": {"session": "s-1"},
+    "CreateCopyLink": {"session": "s-1"},
     "CancelSession": {"session": "s-1", "reason": "left over"},
     "IdentifyPatient": {
         "session": "s-1",
@@ -174,6 +176,7 @@ def patient_view(**changes: Any) -> views.PatientView:
         "to_do": ("member",),
         "host_online": True,
         "host_name": "Sam Poe",
+        "copy_offered": True,
     }
     return views.PatientView(**{**_HEAD, **parts, **changes})
 
@@ -247,6 +250,7 @@ def from_controller() -> list[Versioned]:
         devices.Lobby(sessions=(LINE,), held=(HELD,)),
         devices.PairingGrant(device="d-1", role=Role.PATIENT, secret="s" * 43, site="clinic"),
         requests.SessionOpened(request_id="r-1", session="s-1", flow_ref="f-1", code="WDJB-MJHT"),
+        CopyLink(request_id="r-1", path=f"/copy#{'t' * 22}", expires_at=NOW),
         requests.Sessions(request_id="r-1", sessions=(LINE,)),
         requests.SessionShown(
             request_id="r-1",

@@ -56,7 +56,19 @@ function End({ how }: { how: app.Ending }) {
     moved: ["moved", "movedWhy"],
   } as const;
   const [title, why] = words[how];
-  return <Calm title={title} why={why} say={app.say.value} left={app.left.value} action={{ word: "startAgain", run: app.again }} />;
+  const link = how === "completed" ? app.copyLink.value : null;
+  return (
+    <Calm title={title} why={why} say={app.say.value} left={app.left.value} action={link ? undefined : { word: "startAgain", run: app.again }}>
+      {link && <Copy link={link} />}
+    </Calm>
+  );
+}
+
+/** Loaded at the end: no check-in waits for what takes a copy along. */
+function Copy({ link }: { link: app.AskForCopy }) {
+  const [part, setPart] = useState<typeof import("./patient/take-copy.tsx") | null>(null);
+  useEffect(() => void import("./patient/take-copy.tsx").then(setPart, () => (app.copyLink.value = null)), []);
+  return part && <part.TakeCopy link={link} />;
 }
 
 function useIdle(): [boolean, () => void] {

@@ -47,7 +47,7 @@ Handler = Callable[[UnitOfWork, Store, Device, Any], r.Answer | Refusal | None]
 """Returns None if the answer comes later."""
 
 _PATIENT, _STAFF, _ADMIN = set(Role), {Role.FACILITY, Role.ADMIN}, {Role.ADMIN}
-_DESK = {Role.FACILITY}
+_DESK, _SCREEN = {Role.FACILITY}, {Role.PATIENT}
 
 HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     r.OpenSession: (_STAFF, sessions.open_session),
@@ -66,6 +66,7 @@ HANDLERS: Mapping[type[RequestBase], tuple[set[Role], Handler]] = {
     g.ExportDelivery: (_ADMIN, exports.export_delivery),
     g.ReadExport: (_STAFF, exports.read_export),
     g.ListDocuments: (_ADMIN, exports.list_documents),
+    g.CreateCopyLink: (_SCREEN, exports.create_copy_link),
     g.RotateKey: (_ADMIN, exports.rotate_key),
     g.SignLog: (_ADMIN, exports.sign_log),
     r.EnrolDevice: (_ADMIN, devices.enrol_device),
@@ -169,7 +170,7 @@ def _outcome(
         return Refusal(
             RejectionCode.NOT_ALLOWED_FOR_ROLE, f"{request.type} is not for this kind of screen."
         )
-    if device.revoked_at is not None and not isinstance(request, r.Sync | r.LeaveSession):
+    if device.revoked_at is not None and not isinstance(request, _OF_ENDED_GUESTS):
         return Refusal(RejectionCode.SESSION_ENDED, "The session of this guest has ended.")
     if refusal := request_refused(work, device, request):
         return refusal
@@ -186,6 +187,8 @@ def _outcome(
     return outcome
 
 
+_OF_ENDED_GUESTS = r.Sync | r.LeaveSession | g.CreateCopyLink
+"""What a guest may ask for in the moment between the end of its session and of its connection."""
 _REMEMBERED = (r.SessionOpened, r.SessionJoined, r.DeviceEnrolled, r.DevicesEnrolled)
 """Answers to what must not happen twice. All other requests may: doing them again is harmless."""
 

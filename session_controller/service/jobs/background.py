@@ -106,6 +106,9 @@ class BackgroundJobs:
                 self._do(self._purge(order))
         for preview in work.previews:
             self._do(self._preview(preview))
+        for taken in work.copies_taken:
+            if not taken.done():  # who waited for it may have given up
+                taken.set_result(None)
         self._begin_sign_ins(work)
 
     def _begin_sign_ins(self, work: UnitOfWork) -> None:

@@ -8,9 +8,8 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from schemas.base import Versioned
 from schemas.topics import InboxTopic
 from schemas.wire.exports import SessionExported
 from schemas.wire.rejections import Rejection, RejectionCode
@@ -63,21 +62,26 @@ class Exporter:
         if order.delivered:
             return gather_delivered(store, session, site=site, software=software)
         by, at = order.device, order.at
-        return gather(store, session, site=site, at=at, by=by, software=software)
+        found = gather(store, session, site=site, at=at, by=by, software=software)
+        return replace(found, language=order.language) if found and order.language else found
+
+    async def make(self, order: ExportOrder) -> tuple[Record, bytes, str]:
+        """Return a record, and the same written, with its media type. Raises `ExportError`."""
+        try:
+            record = await self.record(order)
+            return record, *await asyncio.to_thread(_written, record, order)
+        except ExportError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
+            _log.error("an export failed: %s", type(error).__name__)
+            raise ExportError("This record could not be written.") from None
 
     async def export(self, order: ExportOrder) -> None:
         """Make an export, and answer who ordered it."""
-        answer: Versioned
         try:
-            record = await self.record(order)
-            data, media_type = await asyncio.to_thread(_written, record, order)
+            record, data, media_type = await self.make(order)
         except ExportError as error:
             answer = _refused(order, str(error))
-            self.submit(lambda work: work.say(InboxTopic(order.device), answer))
-            return
-        except Exception as error:  # noqa: BLE001 - whoever asked hears of it
-            _log.error("an export failed: %s", type(error).__name__)
-            answer = _refused(order, "This record could not be written.")
             self.submit(lambda work: work.say(InboxTopic(order.device), answer))
             return
         seal = await asyncio.to_thread(

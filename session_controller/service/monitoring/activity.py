@@ -75,6 +75,8 @@ _ACTS: Mapping[type[Any], _Kind] = {
     b.SessionExported: _Kind(
         "session exported", lambda act: {"format": act.format, "bytes": act.size}
     ),
+    b.CopyLinkCreated: _Kind("link to a copy for the patient created"),
+    b.CopyTaken: _Kind("copy for the patient taken", lambda act: {"bytes": act.size}),
     b.SessionPurged: _Kind("session purged"),
     b.BackupTaken: _Kind("backup taken on request", lambda act: {"file": act.file}),
     b.BoxStarted: _Kind("start recorded", level=logging.DEBUG),  # `Box` logs that it serves

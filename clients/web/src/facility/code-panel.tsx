@@ -1,7 +1,8 @@
 // The code that brings a patient's screen in.
 import type { FacilityView } from "../../generated/wire.ts";
 import { t } from "./messages.ts";
-import { QrCode, useNow } from "./parts.tsx";
+import { QrCode } from "../qr-code.tsx";
+import { useNow } from "./parts.tsx";
 
 export function CodePanel({ view }: { view: FacilityView }) {
   const now = useNow(1_000);

@@ -8,7 +8,7 @@ import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts
 import { decode } from "../lib/payload.ts";
 import { forgetUnsent } from "../lib/photo-store.ts";
 import { present } from "../lib/present.ts";
-import { Refused, Requests } from "../lib/requests.ts";
+import { type AnswerOf, Refused, Requests } from "../lib/requests.ts";
 import { Session } from "../lib/session.ts";
 import { type Credential, deviceStorage, tabStorage } from "../lib/storage.ts";
 import { directionOf, PAGE_LANGUAGES, type Word, wordsIn } from "../words.ts";
@@ -17,6 +17,9 @@ import { reportScreen } from "./screen-report.ts";
 import { Uploads } from "./uploads.ts";
 
 export type Ending = "completed" | "ended" | "moved";
+
+/** Asks the box for a link to a copy of the record. */
+export type AskForCopy = () => Promise<AnswerOf<"COPY_LINK">>;
 
 /** A session as this page holds it. */
 export interface Room {
@@ -39,6 +42,8 @@ export const flow = signal<Flow | null>(null);
 export const ending = signal<Ending | null>(null);
 /** How many answers the session had not taken when it ended. */
 export const left = signal(0);
+/** Where the session that ended offers the patient a copy. */
+export const copyLink = signal<AskForCopy | null>(null);
 export const pairing = signal(false);
 export const fault = signal<Word | null>(null);
 /** Enrolled once, and waiting between sessions. */
@@ -192,7 +197,9 @@ function connectKiosk(credential: Credential): void {
 
 function enter(id: string): void {
   const made = present(connection.value);
-  ending.value = null;
+  // What the last patient chose holds to the end of the thank-you.
+  if (ending.peek() !== null) [language.value, large.value] = [null, false];
+  ending.value = copyLink.value = null;
   left.value = 0;
   const session = new Session<PatientView>(made, id);
   const entries = new Entries(session);
@@ -256,16 +263,34 @@ function closeRoom(): void {
 
 /** The end: nothing of the patient stays, in no storage and on no page that Back could show. */
 function finish(how: Ending): void {
-  if (room.peek() === null) return;
+  const session = room.peek()?.session;
+  if (!session) return;
   countLeft();
-  if (kiosk.peek()) {
-    closeRoom();
-    clear();
-    setTimeout(() => ending.peek() === how && again(), THANKS_MS);
-  } else {
-    leave();
-  }
+  copyLink.value = how === "completed" && session.view.peek()?.copy_offered ? offerCopy(session.id) : null;
   ending.value = how;
+  closeRoom();
+  clear();
+  if (kiosk.peek()) stay(THANKS_MS);
+  else if (copyLink.peek() === null) leave();
+}
+
+/** A guest asks at once, and leaves then: the box ends its connection some seconds after the session. */
+function offerCopy(session: string): AskForCopy {
+  const asking = present(requests);
+  const ask: AskForCopy = () => asking.ask({ type: "CREATE_COPY_LINK", session }, "COPY_LINK");
+  if (kiosk.peek()) return ask;
+  const asked = ask();
+  void asked.finally(leave).catch(() => undefined);
+  return () => asked;
+}
+
+let staying: ReturnType<typeof setTimeout> | undefined;
+
+/** Show the end on a kiosk for so long from now on, before it waits for the next patient. */
+export function stay(ms: number): void {
+  const how = ending.peek();
+  clearTimeout(staying);
+  if (how !== null) staying = setTimeout(() => ending.peek() === how && again(), ms);
 }
 
 function countLeft(): void {
@@ -284,8 +309,6 @@ function leave(): void {
 function clear(): void {
   tabStorage.forget();
   forgetUnsent();
-  language.value = null;
-  large.value = false;
   (document.activeElement as HTMLElement | null)?.blur();
 }
 
