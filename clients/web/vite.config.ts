@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
@@ -9,14 +10,13 @@ const mqtt = at("node_modules/mqtt/build/lib");
 
 const version = /^version = "(.*)"$/m.exec(readFileSync(at("../../pyproject.toml"), "utf8"))?.[1] ?? "";
 
-/** Beside each script and style sheet, what browsers are sent over TLS: a tenth less than gzip. */
+/** Beside each script and style sheet as it was written, what browsers are sent over TLS: a tenth less than gzip. */
 const brotli: Plugin = {
   name: "brotli",
-  generateBundle(_, bundle) {
-    for (const [fileName, file] of Object.entries(bundle)) {
-      if (!/\.(js|css)$/.test(fileName)) continue;
-      const content = file.type === "chunk" ? file.code : file.source;
-      this.emitFile({ type: "asset", fileName: `${fileName}.br`, source: brotliCompressSync(content) });
+  writeBundle({ dir = "" }, bundle) {
+    for (const name of Object.keys(bundle).filter((file) => /\.(js|css)$/.test(file))) {
+      const file = join(dir, name);
+      writeFileSync(`${file}.br`, brotliCompressSync(readFileSync(file)));
     }
   },
 };

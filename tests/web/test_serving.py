@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import plistlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from clients.web.pages import pages
+from clients.web.pages import BUILT, pages
 from clients.web.trust_page import PATHS
 from tests.broker.certificates import make
+from tests.machine import require
 
 
 async def test_pages_that_were_not_built_say_what_to_run(tmp_path: Path) -> None:
@@ -84,6 +86,22 @@ async def test_the_smallest_version_that_is_accepted(
         body = await answer.read()
         assert {"br": b"packed", "gzip": gzip.compress(content), None: content}[coding] == body
         assert (await client.get("/assets/a-1.js.br")).status == 404
+
+
+_UNPACKED = """
+const { readFileSync } = require("node:fs"), { brotliDecompressSync } = require("node:zlib");
+for (const name of process.argv.slice(1)) {
+  if (!readFileSync(name).equals(brotliDecompressSync(readFileSync(`${name}.br`)))) throw name;
+}
+"""
+
+
+def test_what_is_packed_is_what_was_built() -> None:
+    """Of each script and style sheet: a build writes some of them again after it made them."""
+    (node,) = require("node")
+    built = [path for path in (BUILT / "assets").glob("*") if path.suffix in {".js", ".css"}]
+    assert len(built) > 5
+    subprocess.run([node, "-e", _UNPACKED, *built], check=True)
 
 
 async def test_a_device_learns_to_trust_the_ca(tmp_path: Path) -> None:
