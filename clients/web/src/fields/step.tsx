@@ -252,7 +252,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
       )}
       {(problem || correction) && (
         <div class="error" id={errorId}>
-          {correction && <p>{field.correction_code ? say("correction", { message: cannedIn(language ?? sheet.flow.language, field.correction_code) }) : <Asked words={correction} language={field.correction_language} />}</p>}
+          {correction && <p>{field.correction_code ? cannedIn(language ?? sheet.flow.language, field.correction_code) : <Asked words={correction} language={field.correction_language} />}</p>}
           {problem && <p>{problem}</p>}
         </div>
       )}

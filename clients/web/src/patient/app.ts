@@ -192,6 +192,8 @@ function connectKiosk(credential: Credential): void {
 
 function enter(id: string): void {
   const made = present(connection.value);
+  // The thank-you was in the words and the size that the last patient chose.
+  if (ending.peek() !== null) [language.value, large.value] = [null, false];
   ending.value = null;
   left.value = 0;
   const session = new Session<PatientView>(made, id);
@@ -284,8 +286,6 @@ function leave(): void {
 function clear(): void {
   tabStorage.forget();
   forgetUnsent();
-  language.value = null;
-  large.value = false;
   (document.activeElement as HTMLElement | null)?.blur();
 }
 
