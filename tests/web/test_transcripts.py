@@ -1,7 +1,7 @@
 """What a screen reader is told on the patient's page, for a whole session, in each language.
 
 The golden files in `transcripts` are for readers too: one line for each thing that is heard.
-`HANDRAIL_TRANSCRIPTS=1 ./run test -n 0 tests/web/test_transcripts.py` writes them anew.
+`HANDRAIL_TRANSCRIPTS=1 ./run test -n 0 tests/web/test_transcripts.py` writes them again.
 """
 
 import os
@@ -53,7 +53,7 @@ class Visit:
         self.client.wait_for(self.session, wanted)
 
     def staff(self, what: str, command: Pending[FacilityView], shown: Locator) -> None:
-        """Let staff do something, and hear it once the patient's page shows it."""
+        """Wait for a command of staff, and hear it once the patient's page shows it."""
         with self.reader.act(f"Staff {what}"):
             command.result(10)
             shown.first.wait_for()

@@ -369,7 +369,7 @@ function NotTaken({ room, view, flow }: { room: app.Room; view: PatientView; flo
       <ul>
         {kept.map(({ id, value, why }) => (
           <li key={id}>
-            <strong dir="auto">{itemOf(flow, id)?.text(language) ?? id}</strong>
+            <strong dir="auto">{itemOf(flow, id)?.text(language) || say("unnamed")}</strong>
             <q dir="auto">{listOf(value).map(asText).join(", ")}</q>
             <p>{sentenceIn(language, why)}</p>
             <button type="button" class="secondary small" onClick={() => room.entries.letGo(id)}>{say("letGo")}</button>

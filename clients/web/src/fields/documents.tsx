@@ -58,7 +58,7 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   };
   const busy = progress !== undefined;
   const done = document.status === "received" || document.status === "accepted";
-  const label = item.text(language) || item.linkId;
+  const label = item.text(language) || say("unnamed");
   const sent = document.status === "missing" && !busy ? undefined : hands?.picture(id);
   const said = stateOf(document, progress, hands && { refused: Boolean(hands.problem(id)) }, say);
   // How far it is stands there to be read; a screen reader is told that it began, and what came of it.

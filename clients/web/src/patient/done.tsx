@@ -131,7 +131,7 @@ function Left({ ids, flow }: { ids: string[]; flow: Flow }) {
 const leftSaid = (n: number, say: Say) => say(n === 1 ? "leftOne" : "leftMany", { n });
 
 function labelOf(flow: Flow, id: string): string {
-  const text = itemOf(flow, id)?.text(app.language.value) || id;
+  const text = itemOf(flow, id)?.text(app.language.value) || app.say.value("unnamed");
   return text.length > 80 ? `${text.slice(0, 80).trimEnd()}…` : text;
 }
 
