@@ -3,14 +3,17 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
 
-from tests.web import example, test_fields
+from schemas.wire.staff import StaffRole
+from tests.web import example, test_desk, test_fields, test_sign_in
 from tests.web.conftest import DESKTOP, TABLET, Screens
 
 PHONE = {"width": 390, "height": 844}
@@ -37,12 +40,18 @@ class Looker:
             kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(
                 size["width"], "desktop"
             )
-            page.screenshot(path=self.folder / f"{name}-{kind}.png")
+            _keep(page.screenshot(), self.folder / f"{name}-{kind}.png")
         found = Axe().run(page, options=RULES)
         self.found += [
             f"{name}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]}"
             for one in found.response["violations"]
         ]
+
+
+def _keep(picture: bytes, path: Path) -> None:
+    """Write a picture with so many colours as are told apart: a third of the bytes."""
+    drawn = Image.open(BytesIO(picture)).convert("RGB")
+    drawn.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 @pytest.fixture
@@ -207,6 +216,69 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     look.at(kiosk.page, "patient-step")
     desk.page.set_viewport_size(PHONE)
     look.at(desk.page, "desk-session")
+
+
+def test_screens_of_what_happens(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing where somebody waits, is gone or comes, in light and dark."""
+    cable = screens.cable()
+    desk = screens.desk(name="Front desk")
+    patient = screens.patient(desk.open("Patient pre-registration"), url=cable.url)
+    page = patient.page
+    page.clock.install()
+    example.about_you(patient)
+    patient.page.locator(".done button").click()
+    patient.page.locator(".done .ready").wait_for()
+    desk.page.locator(".missing.none").wait_for()
+    look.at(page, "patient-ready")
+    look.at(desk.page, "desk-ready")
+    page.get_by_role("button", name="Ask for help").click()
+    desk.page.get_by_role("button", name="coming").click()
+    page.locator(".banner[data-help=coming]").wait_for()
+    look.at(page, "patient-help-coming")
+    desk.page.get_by_role("button", name="Done", exact=True).click()
+    page.locator(".banner").wait_for(state="detached")
+    page.emulate_media(color_scheme="dark")
+    desk.page.emulate_media(color_scheme="dark")
+    desk.point("birth-date")
+    page.locator("[data-highlight]").wait_for()
+    look.at(page, "patient-dark")
+    look.at(desk.page, "desk-dark")
+    page.emulate_media(color_scheme="light")
+    desk.page.emulate_media(color_scheme="light")
+    desk.press("Pause")
+    patient.title("We have paused")
+    look.at(page, "patient-paused")
+    look.at(desk.page, "desk-paused")
+    desk.press("Resume")
+    patient.title("About you")
+    page.clock.fast_forward(121_000)
+    patient.title("Are you still there?")
+    look.at(page, "patient-idle")
+    page.get_by_role("button", name="Go on").click()
+    cable.pull()
+    page.clock.fast_forward(1_000)
+    page.locator(".banner.warn").wait_for()
+    patient.fill("middle-name", "Isabel")
+    look.at(page, "patient-lost")
+    desk.page.locator(".mirror-bar .dot.off").wait_for()
+    look.at(desk.page, "desk-patient-lost")
+
+
+def test_screens_of_a_pdf_and_of_persons(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing where a PDF is reviewed, nor where persons sign in."""
+    screens.clinic.admin.add_flow(test_desk.CARD)
+    desk, patient = screens.pair("A card")
+    chosen = {"name": "card.pdf", "mimeType": "application/pdf", "buffer": test_desk.small_pdf()}
+    patient.field("card").locator("input[type=file]").last.set_input_files(chosen)
+    desk.press("Look at it")
+    desk.page.locator(".pdf-page[data-drawn]").first.wait_for()
+    look.at(desk.page, "desk-pdf")
+    desk.page.get_by_role("button", name="Close").click()
+    screens.clinic.admin.add_person("Ana Roe", (StaffRole.FRONT_DESK,), test_sign_in.PIN)
+    desk.page.get_by_role("heading", name="Sign in").wait_for()
+    look.at(desk.page, "desk-sign-in")
+    desk.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    look.at(desk.page, "desk-sign-in")
 
 
 def test_fields_and_what_is_said_of_them(screens: Screens, look: Looker) -> None:
