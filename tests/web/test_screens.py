@@ -21,8 +21,12 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 
 _NOTHING_MOVES = """() => new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))
-  .then(() => document.getAnimations().every(one => one.playState !== "running"))"""
-"""All that is known is drawn, and every transition and animation has ended."""
+  .then(() => {
+    const before = window.__scrolled;
+    window.__scrolled = scrollY;
+    return before === scrollY && document.getAnimations().every(one => one.playState !== "running");
+  })"""
+"""All that is known is drawn, and every scroll, transition and animation has ended."""
 
 
 @dataclass
@@ -197,15 +201,23 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     kiosk.title("About you")
     kiosk.page.get_by_role("button", name="Ask for help").click()
     desk.page.get_by_text("The patient asks for help.").wait_for()
+    codes = []
     for label in (
+        "K. Oyelaran, 10:15",
         "J. Smith, 10:45",
         "Wolfeschlegelsteinhausenbergerdorff, who comes with her daughter and an interpreter",
         "محمد عبد الله",
     ):
         desk.page.get_by_role("button", name="All check-ins", exact=True).click()
-        desk.open("Patient pre-registration", label)
+        codes.append(desk.open("Patient pre-registration", label))
+    screens.patient(codes[1])
     desk.page.get_by_role("button", name="All check-ins", exact=True).click()
-    desk.page.get_by_text("J. Smith").wait_for()
+    desk.page.locator(".row").get_by_text("K. Oyelaran").click()
+    desk.page.locator(".room").wait_for()
+    desk.cancel("Came twice.")
+    desk.page.get_by_role("button", name="All check-ins", exact=True).click()
+    for part in ("Needs you", "Filling in", "Waiting to be picked up", "Done today"):
+        desk.page.locator(".queue-parts h2", has_text=part).wait_for()
     look.at(desk.page, "desk-lobby")
     desk.page.set_viewport_size(TABLET)
     look.at(desk.page, "desk-lobby")

@@ -118,9 +118,13 @@ def test_the_focus_is_not_covered_by_the_bar(screens: Screens, staff: Staff, key
     """Wherever the keyboard goes, forwards or backwards, the field is in sight."""
     page = screens.patient(staff.code, {"width": 820, "height": 500}).page
     page.emulate_media(reduced_motion="reduce")
+    been = set()
     for _ in range(30):
         page.keyboard.press(key)
         assert page.evaluate(_HIDDEN_FOCUS) is None
+        been.add(page.evaluate("document.activeElement.outerHTML"))
+    for end in (".help", ".done button"):
+        assert page.locator(end).first.evaluate("one => one.outerHTML") in been
 
 
 def test_a_kiosk_has_large_text_and_larger(screens: Screens) -> None:
