@@ -282,7 +282,9 @@ def small_pdf() -> bytes:
     return text + b"startxref\n%d\n%%%%EOF\n" % start
 
 
-_DRAWN = "[...document.querySelectorAll('.pdf-page canvas')].every(c => c.width {sign} c.height)"
+_DRAWN = (
+    "() => [...document.querySelectorAll('.pdf-page canvas')].every(c => c.width {sign} c.height)"
+)
 
 
 def test_a_pdf_is_reviewed_in_the_page(screens: Screens) -> None:
