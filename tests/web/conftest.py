@@ -18,7 +18,7 @@ from tests.machine import find
 from tests.web.proxy import Cable, cable_to
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = (
+ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
@@ -48,19 +48,24 @@ def pages_are_built() -> bool:
     return (BUILT / "patient.html").is_file()
 
 
+def chromium() -> str | None:
+    """Return the Chromium of this machine, or None."""
+    return next(filter(None, map(find, _BROWSERS)), None)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Yield a headless Chromium.
 
     Of one module: while Playwright runs, no other event loop can run in this thread.
     """
-    program = next(filter(None, map(find, _BROWSERS)), None)
+    program = chromium()
     if program is None:
         missing("no Chromium on this machine; on Debian: apt-get install chromium")
     if not pages_are_built():
         missing(PAGES_MISSING)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        opened = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
         yield opened
         opened.close()
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from schemas.questionnaire.load import load_flow, parse_json
 from session_controller.settings import Settings
@@ -289,6 +290,19 @@ def test_two_languages(screens: Screens) -> None:
     error.get_by_text("No tiene el formato esperado").wait_for()
     desk.page.locator(".mirror-bar select").select_option(label="Español")
     desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
+
+
+def test_a_form_in_another_language_than_the_page_is_marked(screens: Screens) -> None:
+    """Until the patient chooses one: then both are in the same (WCAG 2.2, 3.1.2)."""
+    desk = screens.desk()
+    page = screens.patient(desk.open("Patient pre-registration"), locale="es-MX").page
+    expect(page.locator("html")).to_have_attribute("lang", "es-MX")
+    for part in (page.get_by_role("heading", level=1), page.locator("form")):
+        expect(part).to_have_attribute("lang", "en")
+    page.locator(".language-buttons").get_by_role("button", name="Español").click()
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    for part in (page.get_by_role("heading", level=1), page.locator("form")):
+        expect(part).not_to_have_attribute("lang", "en")
 
 
 def test_right_to_left(screens: Screens) -> None:

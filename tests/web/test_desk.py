@@ -259,7 +259,7 @@ CARD: dict[str, Any] = {
 }
 
 
-def _small_pdf() -> bytes:
+def small_pdf() -> bytes:
     """Return a PDF of one page with some words."""
     words = b"BT /F1 24 Tf 40 100 Td (Member 4711) Tj ET"
     objects = [
@@ -292,7 +292,7 @@ def test_a_pdf_is_reviewed_in_the_page(screens: Screens) -> None:
     screens.clinic.admin.add_flow(CARD)
     desk, patient = screens.pair("A card")
     downloads = _downloads(desk)
-    chosen = {"name": "card.pdf", "mimeType": "application/pdf", "buffer": _small_pdf()}
+    chosen = {"name": "card.pdf", "mimeType": "application/pdf", "buffer": small_pdf()}
     patient.field("card").locator("input[type=file]").last.set_input_files(chosen)
     desk.press("Review: Your card")
     page = desk.page

@@ -126,7 +126,7 @@ def test_what_is_wrong_is_said_once_the_field_is_left(screens: Screens) -> None:
     identity = error.get_attribute("id") or ""
     expect(control).to_have_attribute("aria-describedby", identity)
     spoken = patient.page.locator("#announcer")
-    expect(spoken.filter(has_text="ZIP code This is not in the expected format.")).to_have_count(1)
+    expect(spoken.filter(has_text="ZIP code: This is not in the expected format.")).to_have_count(1)
     control.fill("9720")
     expect(error).to_have_count(0)
     control.fill("97201 ")
@@ -166,7 +166,7 @@ def test_a_number_is_said_back_as_it_was_read(screens: Screens) -> None:
     expect(control).to_have_value("12,000")
     expect(control).to_have_attribute("aria-describedby", back.get_attribute("id") or "")
     spoken = patient.page.locator("#announcer")
-    expect(spoken.filter(has_text="Income 12,000 dollars a year")).to_have_count(1)
+    expect(spoken.filter(has_text="Income: 12,000 dollars a year")).to_have_count(1)
     expect(desk.page.locator('.mirror [data-field="income"] .said-back')).to_have_text(
         "12,000 dollars a year"
     )

@@ -1,4 +1,4 @@
-"""How fast the pages are, measured in the browser on loopback.
+"""How fast the pages are, measured in the browser on loopback; more by `./run bench --pages`.
 
 `HANDRAIL_FIGURES=docs/explanation/performance.md` measures often, has the rows of its table written
 anew, and holds the medians to what was promised: alone, on a machine that does nothing else.
@@ -17,7 +17,7 @@ from tests.web.conftest import TABLET, Screens
 
 _MEASURED = os.environ.get("HANDRAIL_FIGURES")
 _ROUNDS = 40 if _MEASURED else 2
-_PATIENT_KB, _PATIENT_KB_IN_CLEAR = 120, 128
+_PATIENT_KB, _PATIENT_KB_IN_CLEAR = 120, 130
 """Of what the patient's page loads: over TLS, with Brotli, and without, with gzip."""
 
 _WATCH = """selector => {
@@ -55,25 +55,6 @@ def _hold(times: list[float], most_ms: float) -> None:
 def _spread(times: list[float]) -> str:
     times.sort()
     return f"p50 {statistics.median(times):.0f} ms, p95 {times[int(len(times) * 0.95) - 1]:.0f} ms"
-
-
-def test_from_click_to_highlight(screens: Screens) -> None:
-    """The staff's click reaches the patient's eye within 50 ms at the median."""
-    desk, patient = screens.pair()
-    times = []
-    for n in range(_ROUNDS):
-        field = ("first-name", "last-name")[n % 2]
-        patient.page.evaluate(_WATCH, f'[data-field="{field}"][data-highlight]')
-        clicked: float = desk.page.evaluate(
-            """id => { const b = document.querySelector(`.mirror [data-field="${id}"] > .point`);
-            const at = performance.timeOrigin + performance.now(); b.click(); return at; }""",
-            field,
-        )
-        patient.page.wait_for_function("() => window.__seen !== null")
-        times.append(patient.page.evaluate("window.__seen") - clicked)
-        desk.page.locator(f'.mirror [data-field="{field}"][data-highlight]').wait_for()
-    _note("Click to highlight", f"{_spread(times)} (p50 ≤ 50 ms)")
-    _hold(times, 50)
 
 
 def test_from_key_to_mirror(screens: Screens) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page
 
 from tests.machine import find
-from tests.web.conftest import _ARGUMENTS, _BROWSERS, PATIENCE_MS, Patient, Screens
+from tests.web.conftest import _BROWSERS, ARGUMENTS, PATIENCE_MS, Patient, Screens
 
 MARKER = "Zyxquatermass"
 _STORED = "() => JSON.stringify([{...sessionStorage}, {...localStorage}])"
@@ -52,7 +52,7 @@ def test_nothing_is_on_the_disk_of_a_browser_that_was_closed(
     profile = tmp_path / "profile"
     program = next(filter(None, map(find, _BROWSERS)))
     context = screens.browser.browser_type.launch_persistent_context(
-        profile, executable_path=program, args=list(_ARGUMENTS)
+        profile, executable_path=program, args=list(ARGUMENTS)
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

@@ -82,7 +82,7 @@ def test_who_left_something_out_reads_what_and_is_taken_there(
     expect(page.locator(".left h2")).to_have_text("4 things are still missing:")
     expect(patient.field("last-name").locator("input")).to_be_focused()
     expect(patient.field("last-name")).to_contain_text("Please answer this question.")
-    heard(page, "4 things are still missing: Last name")
+    heard(page, "4 things are still missing:")
     page.locator(".left a").last.click()
     expect(patient.field("last-name").locator("input")).not_to_be_focused()
     has_focus(page)
@@ -213,7 +213,7 @@ def test_corrections_and_pointing_are_heard(screens: Screens, staff: Staff) -> N
     staff.client.highlight_field(staff.session, "last-name").result(10)
     heard(page, "Our staff would like you to look at: Last name")
     staff.client.request_correction(staff.session, "first-name", "as on your card").result(10)
-    heard(page, "First name Please change this: as on your card")
+    heard(page, "First name: Please change this: as on your card")
 
 
 def test_what_is_required_is_exposed(screens: Screens, staff: Staff) -> None:

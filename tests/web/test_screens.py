@@ -3,23 +3,35 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
 
-from tests.web import example, test_fields
+from schemas.wire.staff import StaffRole
+from tests.web import example, test_desk, test_fields, test_sign_in
 from tests.web.conftest import DESKTOP, TABLET, Screens
 
 PHONE = {"width": 390, "height": 844}
-_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 _NOTHING_MOVES = """() => new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)))
   .then(() => document.getAnimations().every(one => one.playState !== "running"))"""
 """All that is known is drawn, and every transition and animation has ended."""
+
+_CALM = "reduce"
+"""A page that scrolls smoothly is in no picture as it was at any time."""
+
+_POINTED = """() => {
+  const { x, y } = document.querySelector("[data-highlight] .flag")?.getBoundingClientRect() ?? {};
+  return y > 0 && document.elementFromPoint(x + 9, y + 9)?.closest("[data-highlight]");
+}"""
+"""What the staff point to is in sight, with its flag, and the bar is not over it."""
 
 
 @dataclass
@@ -37,12 +49,20 @@ class Looker:
             kind = {TABLET["width"]: "tablet", PHONE["width"]: "phone"}.get(
                 size["width"], "desktop"
             )
-            page.screenshot(path=self.folder / f"{name}-{kind}.png")
-        found = Axe().run(page, options=_RULES)
+            _keep(page.screenshot(), self.folder / f"{name}-{kind}.png")
+        found = Axe().run(page, options=RULES)
         self.found += [
             f"{name}: {one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]}"
             for one in found.response["violations"]
         ]
+
+
+def _keep(picture: bytes, path: Path) -> None:
+    """Write a picture with so many colours as are told apart: a third of the bytes."""
+    drawn = Image.open(BytesIO(picture)).convert("RGB")
+    drawn.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 @pytest.fixture
@@ -68,14 +88,14 @@ def test_screens_of_a_session(  # noqa: PLR0915 - a walk past every screen
     desk.page.get_by_role("button", name="Close").click()
     code = desk.open("Patient pre-registration")
     look.at(desk.page, "desk-code")
-    patient = screens.patient(code)
+    patient = screens.patient(code, reduced_motion=_CALM)
     look.at(patient.page, "patient-step")
     example.about_you(patient)
     patient.fill("social-security-number", "12")
     patient.field("social-security-number").locator("input").blur()
     patient.field("social-security-number").locator(".error").wait_for()
     desk.point("birth-date")
-    patient.page.locator("[data-highlight]").wait_for()
+    patient.page.wait_for_function(_POINTED)
     look.at(patient.page, "patient-highlight")
     look.at(desk.page, "desk-session")
     desk.press("Ask for a correction")
@@ -188,15 +208,23 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     kiosk.title("About you")
     kiosk.page.get_by_role("button", name="Ask for help").click()
     desk.page.get_by_text("The patient asks for help.").wait_for()
+    codes = []
     for label in (
+        "K. Oyelaran, 10:15",
         "J. Smith, 10:45",
         "Wolfeschlegelsteinhausenbergerdorff, who comes with her daughter and an interpreter",
         "محمد عبد الله",
     ):
         desk.page.get_by_role("button", name="All check-ins", exact=True).click()
-        desk.open("Patient pre-registration", label)
+        codes.append(desk.open("Patient pre-registration", label))
+    screens.patient(codes[1])
     desk.page.get_by_role("button", name="All check-ins", exact=True).click()
-    desk.page.get_by_text("J. Smith").wait_for()
+    desk.page.locator(".row").get_by_text("K. Oyelaran").click()
+    desk.page.locator(".room").wait_for()
+    desk.cancel("Came twice.")
+    desk.page.get_by_role("button", name="All check-ins", exact=True).click()
+    for part in ("Needs you", "Filling in", "Waiting to be picked up", "Done today"):
+        desk.page.locator(".queue-parts h2", has_text=part).wait_for()
     look.at(desk.page, "desk-lobby")
     desk.page.set_viewport_size(TABLET)
     look.at(desk.page, "desk-lobby")
@@ -207,6 +235,70 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     look.at(kiosk.page, "patient-step")
     desk.page.set_viewport_size(PHONE)
     look.at(desk.page, "desk-session")
+
+
+def test_screens_of_what_happens(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing where somebody waits, is gone or comes, in light and dark."""
+    cable = screens.cable()
+    desk = screens.desk(name="Front desk")
+    code = desk.open("Patient pre-registration")
+    patient = screens.patient(code, url=cable.url, reduced_motion=_CALM)
+    page = patient.page
+    page.clock.install()
+    example.about_you(patient)
+    patient.page.locator(".done button").click()
+    patient.page.locator(".done .ready").wait_for()
+    desk.page.locator(".missing.none").wait_for()
+    look.at(page, "patient-ready")
+    look.at(desk.page, "desk-ready")
+    page.get_by_role("button", name="Ask for help").click()
+    desk.page.get_by_role("button", name="coming").click()
+    page.locator(".banner[data-help=coming]").wait_for()
+    look.at(page, "patient-help-coming")
+    desk.page.get_by_role("button", name="Done", exact=True).click()
+    page.locator(".banner").wait_for(state="detached")
+    page.emulate_media(color_scheme="dark")
+    desk.page.emulate_media(color_scheme="dark")
+    desk.point("birth-date")
+    page.locator("[data-highlight]").wait_for()
+    look.at(page, "patient-dark")
+    look.at(desk.page, "desk-dark")
+    page.emulate_media(color_scheme="light")
+    desk.page.emulate_media(color_scheme="light")
+    desk.press("Pause")
+    patient.title("We have paused")
+    look.at(page, "patient-paused")
+    look.at(desk.page, "desk-paused")
+    desk.press("Resume")
+    patient.title("About you")
+    page.clock.fast_forward(121_000)
+    patient.title("Are you still there?")
+    look.at(page, "patient-idle")
+    page.get_by_role("button", name="Go on").click()
+    cable.pull()
+    page.clock.fast_forward(1_000)
+    page.locator(".banner.warn").wait_for()
+    patient.fill("middle-name", "Isabel")
+    look.at(page, "patient-lost")
+    desk.page.locator(".mirror-bar .dot.off").wait_for()
+    look.at(desk.page, "desk-patient-lost")
+
+
+def test_screens_of_a_pdf_and_of_persons(screens: Screens, look: Looker) -> None:
+    """Axe finds nothing where a PDF is reviewed, nor where persons sign in."""
+    screens.clinic.admin.add_flow(test_desk.CARD)
+    desk, patient = screens.pair("A card")
+    chosen = {"name": "card.pdf", "mimeType": "application/pdf", "buffer": test_desk.small_pdf()}
+    patient.field("card").locator("input[type=file]").last.set_input_files(chosen)
+    desk.press("Look at it")
+    desk.page.locator(".pdf-page[data-drawn]").first.wait_for()
+    look.at(desk.page, "desk-pdf")
+    desk.page.get_by_role("button", name="Close").click()
+    screens.clinic.admin.add_person("Ana Roe", (StaffRole.FRONT_DESK,), test_sign_in.PIN)
+    desk.page.get_by_role("heading", name="Sign in").wait_for()
+    look.at(desk.page, "desk-sign-in")
+    desk.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    look.at(desk.page, "desk-sign-in")
 
 
 def test_fields_and_what_is_said_of_them(screens: Screens, look: Looker) -> None:

@@ -80,6 +80,53 @@ def _long(form: dict[str, Any]) -> dict[str, Any]:
     return {**form, "item": [{**step, "item": [step["item"][0], sign]}]}
 
 
+_SPACED = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+  word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"""
+"""WCAG 2.2, 1.4.12."""
+
+_STYLED = """css => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  document.adoptedStyleSheets.push(sheet);
+}"""
+_CUT_OFF = """() => [...document.querySelectorAll("button, label, legend, h1, h2, p, a, strong")]
+  .filter(one => one.getClientRects().length && !one.closest(".visually-hidden, .unseen"))
+  .filter(one => getComputedStyle(one).overflowX !== "visible")
+  .filter(one => one.scrollWidth > one.clientWidth + 1)
+  .map(one => one.textContent.slice(0, 60))"""
+
+
+@pytest.mark.parametrize("width", [320, 820])
+def test_text_can_be_spaced(screens: Screens, staff: Staff, width: int) -> None:
+    """Nothing is cut off and nothing scrolls sideways where the patient spaces the text."""
+    page = screens.patient(staff.code, {"width": width, "height": 900}).page
+    page.evaluate(_STYLED, _SPACED)
+    no_sideways(page)
+    assert page.evaluate(_CUT_OFF) == []
+
+
+_HIDDEN_FOCUS = """() => {
+  const one = document.activeElement, { top, bottom } = one.getBoundingClientRect();
+  const bar = document.querySelector(".bar").getBoundingClientRect();
+  const under = !one.closest(".bar") && bottom <= bar.bottom;
+  return under || top >= innerHeight ? one.outerHTML.slice(0, 120) : null;
+}"""
+
+
+@pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+def test_the_focus_is_not_covered_by_the_bar(screens: Screens, staff: Staff, key: str) -> None:
+    """Wherever the keyboard goes, forwards or backwards, the field is in sight."""
+    page = screens.patient(staff.code, {"width": 820, "height": 500}).page
+    page.emulate_media(reduced_motion="reduce")
+    been = set()
+    for _ in range(30):
+        page.keyboard.press(key)
+        assert page.evaluate(_HIDDEN_FOCUS) is None
+        been.add(page.evaluate("document.activeElement.outerHTML"))
+    for end in (".help", ".done button"):
+        assert page.locator(end).first.evaluate("one => one.outerHTML") in been
+
+
 def test_a_kiosk_has_large_text_and_larger(screens: Screens) -> None:
     """20 px, and 25 px where the patient wants it; a phone of their own has 17 px."""
     page = screens.kiosk().page

@@ -21,7 +21,7 @@ def join(folder: Path) -> None:
     for screen in screens:
         joined.paste(screen, (left, _GAP))
         left += screen.width + _GAP
-    small = joined.quantize(256, dither=Image.Dither.NONE)
+    small = joined.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(folder / "two-screens.png", optimize=True)
 
 

@@ -63,8 +63,8 @@ function pressed(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   const typing = target.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.key === "?") app.showHelp.value = true;
   if (!app.shortcuts.peek() || event.repeat) return;
+  if (event.key === "?") app.showHelp.value = true;
   const known = KEYS[event.key];
   if (known) {
     event.preventDefault();

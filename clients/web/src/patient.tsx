@@ -1,6 +1,7 @@
 // The patient's page.
 import { type ComponentChildren, render } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { cannedIn } from "./canned.ts";
 import { StepScreen } from "./fields/step.tsx";
 import { asText, saidBack } from "./fields/said.ts";
 import { problemOf } from "./fields/problem.ts";
@@ -10,7 +11,7 @@ import { type Flow, itemOf, listOf, type Step } from "./lib/flow.ts";
 import { present } from "./lib/present.ts";
 import { messageOf } from "./lib/requests.ts";
 import { tabStorage } from "./lib/storage.ts";
-import { announce, Announcer, useAnnounced } from "./lib/announcer.tsx";
+import { announce, Announcer, saidOf, useAnnounced } from "./lib/announcer.tsx";
 import * as app from "./patient/app.ts";
 import { Done } from "./patient/done.tsx";
 import { useFocusKept } from "./patient/focus.ts";
@@ -178,7 +179,8 @@ function useBack(cover: CoverKind | null) {
   const last = useRef<HTMLElement | null>(null);
   const kept = useRef<HTMLElement | null>(null);
   const isCovered = cover !== null;
-  useEffect(() => {
+  // At once: who watches for a lost focus has no reason to move it first.
+  useLayoutEffect(() => {
     if (!isCovered) return;
     kept.current = last.current;
     return () => {
@@ -334,7 +336,7 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
   );
   return (
     <>
-      <StepHead view={view} step={step} />
+      <StepHead view={view} step={step} spoken={language === null ? (flow.language ?? undefined) : undefined} />
       {view.step_index === 0 && (
         <>
           <LanguageButtons />
@@ -349,6 +351,7 @@ function Form({ room, view, flow }: { room: app.Room; view: PatientView; flow: F
       <NotTaken room={room} view={view} flow={flow} />
       <form
         autocomplete="off"
+        lang={language === null ? (flow.language ?? undefined) : undefined}
         noValidate
         onSubmit={(event) => event.preventDefault()}
         onFocusCapture={({ target }) => {
@@ -378,7 +381,7 @@ function NotTaken({ room, view, flow }: { room: app.Room; view: PatientView; flo
       <ul>
         {kept.map(({ id, value, why }) => (
           <li key={id}>
-            <strong dir="auto">{itemOf(flow, id)?.text(language) ?? id}</strong>
+            <strong dir="auto">{itemOf(flow, id)?.text(language) || say("unnamed")}</strong>
             <q dir="auto">{listOf(value).map(asText).join(", ")}</q>
             <p>{sentenceIn(language, why)}</p>
             <button type="button" class="secondary small" onClick={() => room.entries.letGo(id)}>{say("letGo")}</button>
@@ -389,7 +392,7 @@ function NotTaken({ room, view, flow }: { room: app.Room; view: PatientView; flo
   );
 }
 
-function StepHead({ view, step }: { view: PatientView; step: Step }) {
+function StepHead({ view, step, spoken }: { view: PatientView; step: Step; spoken: string | undefined }) {
   const say = app.say.value;
   const title = useRef<HTMLHeadingElement>(null);
   const first = useRef(true);
@@ -404,7 +407,7 @@ function StepHead({ view, step }: { view: PatientView; step: Step }) {
   return (
     <div class="step-head">
       <p class="step-count" id="step-count">{count}</p>
-      <h1 aria-describedby="step-count" ref={title} tabIndex={-1} dir="auto">{step.title(app.language.value)}</h1>
+      <h1 aria-describedby="step-count" ref={title} tabIndex={-1} dir="auto" lang={spoken}>{step.title(app.language.value)}</h1>
     </div>
   );
 }
@@ -424,12 +427,13 @@ function Corrections({ view, flow }: { view: PatientView; flow: Flow }) {
   const known = useRef<Record<string, string>>({});
   useEffect(() => {
     const now: Record<string, string> = {};
-    for (const [id, { correction }] of Object.entries(view.fields)) {
+    for (const [id, { correction, correction_code: code }] of Object.entries(view.fields)) {
       if (!correction) continue;
       now[id] = correction;
       if (known.current[id] === correction) continue;
-      const said = correction === LAPSED ? sentenceIn(language, LAPSED) : say("correction", { message: correction });
-      announce(`${itemOf(flow, id)?.text(language) ?? ""} ${said}`);
+      const asked = correction === LAPSED ? sentenceIn(language, LAPSED) : say("correction", { message: correction });
+      const said = code ? cannedIn(language ?? flow.language, code) : asked;
+      announce(saidOf(itemOf(flow, id)?.text(language) ?? "", said));
     }
     known.current = now;
   }, [view.fields]);
@@ -441,7 +445,7 @@ function Outcome({ room, sheet }: { room: app.Room; sheet: Sheet }) {
   const id = room.entries.left.value;
   const item = id === null ? undefined : itemOf(sheet.flow, id);
   const said = id === null || item === undefined ? "" : (problemOf(sheet, item, id) ?? saidBack(sheet, item, valueOf(sheet, id)));
-  useAnnounced(said ? `${item?.text(sheet.language)} ${said}` : "");
+  useAnnounced(said && item ? saidOf(item.text(sheet.language), said) : "");
   return null;
 }
 

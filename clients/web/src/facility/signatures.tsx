@@ -22,6 +22,8 @@ export const signIntent = (field_id: string) =>
 
 export function Signatures({ room, view, ids, next }: Props) {
   const asked = view.signature?.status === "requested";
+  const isOver = (status: SignatureView["status"] = "requested") => status in OUTCOMES;
+  if (asked && !ids.some((id) => isOver(view.signatures[id]?.status))) return null;
   return (
     <section class="action-group" aria-labelledby="sign-actions">
       <h2 id="sign-actions">{t("sign.title")}</h2>

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { DocumentView } from "../../generated/wire.ts";
 import { DOCUMENT_REASONS } from "../canned.ts";
 import type { Item } from "../lib/flow.ts";
-import { useAnnounced } from "../lib/announcer.tsx";
+import { saidOf, useAnnounced } from "../lib/announcer.tsx";
 import type { Say } from "../words.ts";
 import { accepts, type Crop, drawTurned, dropPicture, loadPicture, toBytes, WHOLE, writableType } from "./picture.ts";
 import { domId, type Progress, useSheet } from "./sheet.ts";
@@ -58,12 +58,12 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   };
   const busy = progress !== undefined;
   const done = document.status === "received" || document.status === "accepted";
-  const label = item.text(language) || item.linkId;
+  const label = item.text(language) || say("unnamed");
   const sent = document.status === "missing" && !busy ? undefined : hands?.picture(id);
   const said = stateOf(document, progress, hands && { refused: Boolean(hands.problem(id)) }, say);
   // How far it is stands there to be read; a screen reader is told that it began, and what came of it.
-  useAnnounced(hands && !busy ? `${label}: ${said}` : "");
-  useAnnounced(fault ? `${label}: ${fault}` : "");
+  useAnnounced(hands && !busy ? saidOf(label, said) : "");
+  useAnnounced(fault ? saidOf(label, fault) : "");
   return (
     <div class="document" data-status={document.status}>
       {hands && sent && !picture && <img class="thumbnail" src={sent} alt={say("docPicture", { label })} />}

@@ -56,9 +56,9 @@ export function Reading({ item, id }: { item: Item; id: string }) {
       >
         {item.text(language)}
       </div>
-      <div class="reading-foot" id={title}>
+      <div class="reading-foot">
         <progress max={100} value={percent} aria-label={say("readThis")} />
-        <span>{percent >= 99 ? say("readDone") : percent > 0 ? say("readPart", { percent }) : say("readThis")}</span>
+        <span id={title}>{percent >= 99 ? say("readDone") : percent > 0 ? say("readPart", { percent }) : say("readThis")}</span>
         {hands === null && known >= 1 && <span>{say("readTime", { time: asMinutes(known) })}</span>}
       </div>
     </div>

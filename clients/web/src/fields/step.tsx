@@ -188,7 +188,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
   }
   const correction = field?.correction;
   const described = [hint.length > 0 && helpId, (problem || correction) && errorId].filter(Boolean).join(" ");
-  const label = item.consent ? "" : item.text(language) || item.linkId;
+  const label = item.consent ? "" : item.text(language) || say("unnamed");
   const grouped = isGrouped(item) && !isMasked(valueOf(sheet, id));
   const control = {
     item,
@@ -252,7 +252,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
       )}
       {(problem || correction) && (
         <div class="error" id={errorId}>
-          {correction && <p>{field.correction_code ? say("correction", { message: cannedIn(language ?? sheet.flow.language, field.correction_code) }) : <Asked words={correction} language={field.correction_language} />}</p>}
+          {correction && <p>{field.correction_code ? cannedIn(language ?? sheet.flow.language, field.correction_code) : <Asked words={correction} language={field.correction_language} />}</p>}
           {problem && <p>{problem}</p>}
         </div>
       )}
@@ -331,7 +331,7 @@ function Body(props: Control) {
 
 function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: ScalarProps) {
   const sheet = useSheet();
-  const { language } = sheet;
+  const { language, say } = sheet;
   return (
     <label class="choice">
       <input
@@ -344,7 +344,7 @@ function CheckBox({ item, inputId, describedBy, disabled, value, onValue }: Scal
       />
       <span>
         {item.prefix && <span class="prefix">{item.prefix} </span>}
-        <span dir="auto">{item.text(language) || item.linkId}</span>
+        <span dir="auto">{item.text(language) || say("unnamed")}</span>
       </span>
     </label>
   );

@@ -27,13 +27,18 @@ export function announce(text: string): void {
   }, TOGETHER_MS);
 }
 
-/** Announce a text whenever it becomes another one; not the one that is there at first. */
+/** What is said of a question: with its own mark where it ends in one. */
+export const saidOf = (label: string, text: string): string => `${label}${/[\p{L}\p{N})]$/u.test(label) ? ":" : ""} ${text}`;
+
+/** Announce a text whenever it becomes another one; not the one that is there at first, nor the same in
+ * another language. */
 export function useAnnounced(text: string, { atFirst = false } = {}): void {
-  const before = useRef(atFirst ? "" : text);
+  const { lang } = document.documentElement;
+  const before = useRef({ text: atFirst ? "" : text, lang });
   useEffect(() => {
-    if (text !== before.current) announce(text);
-    before.current = text;
-  }, [text]);
+    if (text !== before.current.text && lang === before.current.lang) announce(text);
+    before.current = { text, lang };
+  }, [text, lang]);
 }
 
 export function Announcer() {

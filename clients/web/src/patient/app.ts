@@ -197,7 +197,7 @@ function connectKiosk(credential: Credential): void {
 
 function enter(id: string): void {
   const made = present(connection.value);
-  // What the last patient chose holds to the end of the thank-you.
+  // The thank-you was in the words and the size that the last patient chose.
   if (ending.peek() !== null) [language.value, large.value] = [null, false];
   ending.value = copyLink.value = null;
   left.value = 0;

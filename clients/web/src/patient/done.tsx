@@ -72,7 +72,7 @@ export function Done({ room, view, flow }: Props) {
   const words = ready ? said(view, say, last) : waits;
   useAnnounced(words);
   return (
-    <section class="done" aria-label={say("done")}>
+    <div class="done">
       {shown.length > 0 && <Left ids={shown} flow={flow} />}
       <button
         type="button"
@@ -84,7 +84,7 @@ export function Done({ room, view, flow }: Props) {
         {say(ready ? "doneReady" : view.may_advance ? "doneNext" : "done")}
       </button>
       <p class="done-hint">{words || next(view, say, last)}</p>
-    </section>
+    </div>
   );
 }
 
@@ -131,7 +131,7 @@ function Left({ ids, flow }: { ids: string[]; flow: Flow }) {
 const leftSaid = (n: number, say: Say) => say(n === 1 ? "leftOne" : "leftMany", { n });
 
 function labelOf(flow: Flow, id: string): string {
-  const text = itemOf(flow, id)?.text(app.language.value) || id;
+  const text = itemOf(flow, id)?.text(app.language.value) || app.say.value("unnamed");
   return text.length > 80 ? `${text.slice(0, 80).trimEnd()}…` : text;
 }
 
@@ -141,7 +141,8 @@ function refuse(room: app.Room, view: PatientView, flow: Flow, ids: string[]): v
     if (!room.entries.problems.peek().has(id)) room.entries.fault(id, missingAt(itemOf(flow, id)));
   }
   const [first] = ids;
-  announce(`${leftSaid(ids.length, app.say.peek())} ${first ? labelOf(flow, first) : ""}`);
+  // Which is the first of them, the focus says.
+  announce(leftSaid(ids.length, app.say.peek()));
   // Once what is wrong stands at the field.
   if (first) requestAnimationFrame(() => goToField(first));
 }

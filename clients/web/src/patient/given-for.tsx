@@ -25,7 +25,7 @@ export function GivenFor({ flow, view, language, say }: Props) {
       <h2 id="given-for">{say("givenFor")}</h2>
       {covers.patient.length > 0 && (
         <p dir="auto">
-          {say("givenForPatient")}: {covers.patient.map((id) => named(flow, view, language, id)).join("; ")}
+          {say("givenForPatient")}: {covers.patient.map((id) => named(flow, view, language, say, id)).join("; ")}
         </p>
       )}
       <p>
@@ -36,8 +36,8 @@ export function GivenFor({ flow, view, language, say }: Props) {
 }
 
 /** A question and its answer; of another step, which the view has no values of, the question. */
-function named(flow: Flow, view: PatientView, language: string | null, id: string): string {
-  const label = itemOf(flow, id)?.text(language) || id;
+function named(flow: Flow, view: PatientView, language: string | null, say: Say, id: string): string {
+  const label = itemOf(flow, id)?.text(language) || say("unnamed");
   const value = view.fields[id]?.value;
   return isEmpty(value) ? label : `${label}: ${listOf(value).map(asText).join(", ")}`;
 }

@@ -126,11 +126,20 @@ interface CalmProps {
   children?: ComponentChildren;
 }
 
+/** What the page's title says of the page, and of what covers it. */
+const titles = { page: "", cover: "" };
+
 /** The title says where the patient is: a screen reader reads it first. */
-export function useTitle(text: string): void {
+export function useTitle(text: string, of: keyof typeof titles = "page"): void {
   const name = app.say.value("appName");
   useEffect(() => {
-    document.title = `${text} · ${name}`;
+    const show = (now: string) => {
+      titles[of] = now;
+      document.title = `${titles.cover || titles.page} · ${name}`;
+    };
+    show(text);
+    // What was covered is still there.
+    if (of === "cover") return () => titles.page && show("");
   }, [text, name]);
 }
 
@@ -159,13 +168,13 @@ export function SizeChoice() {
 export function Calm({ title, why, say, left = 0, action, children }: CalmProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), [title]);
-  useTitle(say(title));
+  useTitle(say(title), "cover");
   useAnnounced(left > 0 ? say(left === 1 ? "answerLeft" : "answersLeft", { n: left }) : "", { atFirst: true });
   return (
     <main class="calm">
       <Mark />
-      <h1 ref={heading} tabIndex={-1}>{say(title)}</h1>
-      <p class="lead">{say(why)}</p>
+      <h1 ref={heading} tabIndex={-1} aria-describedby="calm-why">{say(title)}</h1>
+      <p class="lead" id="calm-why">{say(why)}</p>
       {left > 0 && <p class="notice">{say(left === 1 ? "answerLeft" : "answersLeft", { n: left })}</p>}
       {action && (
         <button type="button" class="primary large" onClick={action.run}>

@@ -169,6 +169,7 @@ function Name({ say, signer, faults, change }: Props) {
         dir="auto"
         {...QUIET}
         maxLength={120}
+        aria-required
         aria-invalid={faults.name ? true : undefined}
         aria-describedby={faults.name ? "sign-name-hint name-error" : "sign-name-hint"}
         value={signer.name}

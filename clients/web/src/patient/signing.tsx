@@ -93,6 +93,7 @@ export function Signing(props: Props) {
   const count = say("stepOf", { n: view.step_index + 1, total: view.steps_total });
   useTitle(`${say("signHere")} · ${count}`);
   useAnnounced(faults.pad ? say(faults.pad) : "");
+  useAnnounced(typing ? say("typedHint") : "");
   useAnnounced(refusal ?? "");
   useAnnounced(bound.same ? "" : say("signChanged"));
   return (
