@@ -1,7 +1,7 @@
 """Measures the pages in a headless Chromium: `./run bench --pages`.
 
-How soon a click at the front desk shows on the patient's page, and how soon the pages can be used on
-a slow device: Chromium's main threads run so many times slower than this machine.
+How soon a click at the front desk shows on the patient's page, and how soon the pages can be used
+on a slow device: Chromium's main threads run so many times slower than this machine.
 """
 
 from __future__ import annotations
