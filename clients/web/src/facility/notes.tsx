@@ -107,7 +107,12 @@ export function NotTaken({ view, flow }: { view: FacilityView; flow: Flow }) {
       <ul>
         {all.map(([id, { message }]) => (
           <li key={id}>
-            <strong dir="auto">{itemOf(flow, id)?.text(language.value) ?? id}</strong> – {box(message)}
+            {!message.startsWith(`${itemOf(flow, id)?.text(null)}: `) && (
+              <>
+                <strong dir="auto">{itemOf(flow, id)?.text(language.value) ?? id}</strong> –{" "}
+              </>
+            )}
+            {box(message)}
           </li>
         ))}
       </ul>
