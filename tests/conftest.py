@@ -30,12 +30,6 @@ hypothesis_settings.register_profile("full", deadline=None, max_examples=500)
 hypothesis_settings.load_profile("full" if FULL else "quick")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long: at the end, no worker has one while others have none."""
-    long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long and item.path.parent.name != "web")
-
-
 @dataclass(frozen=True)
 class RunningBox:
     """A box that serves: where, and the secrets of its admin devices."""
