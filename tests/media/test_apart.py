@@ -21,8 +21,18 @@ from tests.media.test_pictures import NOTHING_TO_DROP, media_type
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
-def _children() -> list[psutil.Process]:
-    return psutil.Process().children()
+_BEFORE: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def _before() -> None:
+    """Other tests of this process may have left a helper of Python running."""
+    _BEFORE.clear()
+    _BEFORE.update(psutil.Process().children())
+
+
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children()) - _BEFORE
 
 
 @pytest.mark.parametrize(

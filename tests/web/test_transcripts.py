@@ -73,12 +73,13 @@ class Visit:
                 self.find(shown).first.wait_for()
 
     def type(self, what: str, css: str, text: str, field_id: str | None = None) -> None:
-        """Go to a text field, and type."""
+        """Go to a text field, and type what takes its fault away, if it has one."""
         with self.reader.act(f"The patient {what}"):
             self.find(css).first.focus()
             self.reader.hear()
             self.patient.page.keyboard.press("ControlOrMeta+a")
             self.patient.page.keyboard.insert_text(text)
+            self.find(css).and_(self.find(":not([aria-invalid='true'])")).first.wait_for()
             if field_id is not None:
                 self.sees(lambda view: field_id in view.fields)
 
