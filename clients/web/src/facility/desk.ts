@@ -130,7 +130,7 @@ export async function beginEmergency(name: string, reason: string): Promise<void
 }
 
 function begun(answer: SignedIn): void {
-  notReturned.value = null;
+  notReturned.value = notSignedOut.value = null;
   wasLoggedOff.value = leaving.value = false;
   toldAt = performance.now();
   state.value = { log_off_s: state.peek()?.log_off_s ?? 0, signed_in: answer.signed_in };

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { messageOf } from "../lib/requests.ts";
 import { Mark } from "../mark.tsx";
 import * as desk from "./desk.ts";
-import { language, t } from "./messages.ts";
+import { box, language, t } from "./messages.ts";
 import { Action, Dialog } from "./parts.tsx";
 
 const LONGEST_PIN = 12;
@@ -140,7 +140,7 @@ export function Who() {
         {until ? t("emergency.until", { time: new Date(until).toLocaleTimeString(language.value), name: who.name }) : t("signin.who", { name: who.name })}
       </span>
       <button type="button" class="quiet" onClick={() => void desk.signOut()}>{t("signin.out")}</button>
-      <span class="refusal" role="alert">{desk.notSignedOut.value}</span>
+      <span class="refusal" role="alert">{box(desk.notSignedOut.value ?? "")}</span>
     </>
   );
 }
