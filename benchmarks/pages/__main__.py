@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from tests.clients.conftest import clinic_at
 from tests.conftest import starting_box
-from tests.web.conftest import ARGUMENTS, TABLET, Screens, chromium
+from tests.web.conftest import ARGUMENTS, TABLET, WATCH, Screens, chromium
 
 CLICK = "click to highlight, ms"
 FIRST = "patient's page, first load until the first field can be used, s"
@@ -26,14 +26,6 @@ AGAIN = "front desk, loaded again until the check-ins can be used, s"
 GOALS: Mapping[str, float] = {CLICK: 50, FIRST: 5, AGAIN: 5}
 
 _FORM = "Patient pre-registration"
-_HIGHLIGHTED = """selector => {
-  window.__seen = null;
-  const look = () => { if (window.__seen === null && document.querySelector(selector)) {
-    window.__seen = performance.timeOrigin + performance.now(); } };
-  new MutationObserver(look).observe(document.body,
-    { subtree: true, childList: true, attributes: true });
-  look();
-}"""
 _CLICK = """id => {
   const button = document.querySelector(`.mirror [data-field="${id}"] > .point`);
   const at = performance.timeOrigin + performance.now();
@@ -81,7 +73,7 @@ def _clicks(screens: Screens, clicks: int) -> Iterator[float]:
     for n in range(clicks):
         field = ("first-name", "last-name")[n % 2]
         marked = f'[data-field="{field}"][data-highlight]'
-        patient.page.evaluate(_HIGHLIGHTED, marked)
+        patient.page.evaluate(WATCH, marked)
         clicked: float = desk.page.evaluate(_CLICK, field)
         patient.page.wait_for_function("() => window.__seen !== null")
         yield patient.page.evaluate("window.__seen") - clicked

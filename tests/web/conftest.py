@@ -32,6 +32,15 @@ _UNPLUGGED = re.compile(
 )
 """What a browser says of a box that cannot be reached; the page says it in its own words."""
 
+WATCH = """selector => {
+  window.__seen = null;
+  const look = () => { if (window.__seen === null && document.querySelector(selector)) {
+    window.__seen = performance.timeOrigin + performance.now(); } };
+  new MutationObserver(look).observe(document.body,
+    { subtree: true, childList: true, attributes: true });
+  look();
+}"""
+"""Sets `window.__seen` to when an element is first there, in ms since 1970."""
 
 PAGES_MISSING = "the pages are not built: ./run pages"
 

@@ -13,21 +13,12 @@ import time
 from pathlib import Path
 
 from clients.web.pages import BUILT
-from tests.web.conftest import TABLET, Screens
+from tests.web.conftest import TABLET, WATCH, Screens
 
 _MEASURED = os.environ.get("HANDRAIL_FIGURES")
 _ROUNDS = 40 if _MEASURED else 2
 _PATIENT_KB, _PATIENT_KB_IN_CLEAR = 120, 130
 """Of what the patient's page loads: over TLS, with Brotli, and without, with gzip."""
-
-_WATCH = """selector => {
-  window.__seen = null;
-  const look = () => { if (window.__seen === null && document.querySelector(selector)) {
-    window.__seen = performance.timeOrigin + performance.now(); } };
-  new MutationObserver(look).observe(document.body,
-    { subtree: true, childList: true, attributes: true });
-  look();
-}"""
 
 _WATCH_VALUE = """([selector, value]) => {
   window.__seen = null;
@@ -106,7 +97,7 @@ def test_back_after_the_cable(screens: Screens) -> None:
     for _ in range(8 if _MEASURED else 1):
         cable.pull()
         patient.page.locator(".banner", has_text="Connection lost").wait_for()
-        patient.page.evaluate(_WATCH, ".bar:not(:has(.banner))")
+        patient.page.evaluate(WATCH, ".bar:not(:has(.banner))")
         back = time.time() * 1000
         cable.plug()
         patient.page.wait_for_function("() => window.__seen !== null")
