@@ -29,7 +29,7 @@ def explaining(data: Path) -> Iterator[None]:
         yield
     except StoreBusyError as error:
         raise Failure(f"{error}, or choose another folder with --data", UNAVAILABLE) from None
-    except (SiteError, DestinationsError) as error:
+    except (SiteError, DestinationsError, BrokerUrlError, ReceiptError) as error:
         raise Failure(str(error), USAGE) from None
     except StoreDamagedError as error:
         from session_controller.backup.backups import advice
@@ -39,13 +39,13 @@ def explaining(data: Path) -> Iterator[None]:
         raise Failure(f"{error}{_way_back(data)}") from None
     except (StoreError, KeyringError, CertificateError) as error:
         raise Failure(str(error)) from None
-    except (BrokerUrlError, ReceiptError) as error:
-        raise Failure(str(error), USAGE) from None
     except (NoFreeSlotError, SiteTakenError) as error:
         raise Failure(str(error), UNAVAILABLE) from None
     except sqlite3.Error as error:
         text = f"the database of {data} cannot be used ({error})"
         raise Failure(f"{text}; `handrail doctor --data {data}` says what mends it") from None
+    except BrokenPipeError:  # of the output: whoever reads it has gone
+        raise
     except OSError as error:
         raise Failure(_inaccessible(error, data), UNAVAILABLE) from None
 

@@ -38,7 +38,10 @@ class LazyGroup(TyperGroup):
         """Run the command."""
         as_json = "--json" in (*ctx._protected_args, *ctx.args)  # noqa: SLF001 - also of a typo
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # at exit, nobody could handle that the reader has gone
         except BrokenPipeError:
             # The reader of our output has gone; Python would report the broken pipe again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

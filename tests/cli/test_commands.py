@@ -1,6 +1,8 @@
 """Each command, against a box that runs, and against a folder where none does."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from clients import AdminClient, Credential, FacilityClient, PatientClient, pair
 from schemas.base import Role
 from schemas.spec.json_schema import documents
 
-from .conftest import Handrail
+from .conftest import PROGRAM, Handrail
 
 ROOT = Path(__file__).parents[2]
 CHECK_IN = ROOT / "flows" / "quick-check-in.json"
@@ -18,6 +20,17 @@ CHECK_IN = ROOT / "flows" / "quick-check-in.json"
 def _url(data: Path) -> str:
     url: str = json.loads((data / "box.json").read_text())["mqtt"]
     return url
+
+
+@pytest.mark.parametrize("command", ["audit list", "config show", "doctor", "--help"])
+def test_a_reader_that_has_gone_is_no_fault(command: str, data: Path) -> None:
+    """As where a person pipes the output to `head`: nothing is said of it."""
+    words = [*PROGRAM, *command.split(), *(() if command == "--help" else ("--data", data))]
+    read, write = os.pipe()
+    os.close(read)
+    ran = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (1, "")
 
 
 def test_an_enrolled_screen_can_connect(data: Path, handrail: Handrail) -> None:
