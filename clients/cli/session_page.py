@@ -92,7 +92,7 @@ def _steps(view: FacilityView, flow: Flow) -> Table:
     table = Table("", "step", "filled", box=None, pad_edge=False, header_style="bold")
     for step_id, step in view.steps.items():
         known = flow.step_of.get(step_id)
-        name = known.title if known and known.title else step_id
+        name = known.title_in(shown=view.enabled) if known else step_id
         table.add_row(_MARKS[step.status], escape(name), f"{step.filled} ({step.required} needed)")
     return table
 

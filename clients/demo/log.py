@@ -20,8 +20,8 @@ def label_of(flow: Flow, field_id: str) -> str:
 
 def step_name(view: View, flow: Flow) -> str:
     """Return the title of a view's current step."""
-    step = flow.steps[view.step_index]
-    return f"step {view.step_index + 1}/{view.steps_total} “{step.title or step.step_id}”"
+    title = flow.step_of[view.step_id].title_in(shown=view.enabled)
+    return f"step {view.step_index + 1}/{view.steps_total} “{title}”"
 
 
 def changes(before: View | None, after: View, flow: Flow) -> Iterator[str]:

@@ -140,8 +140,9 @@ class Clerk:
 
     def navigate(self, to: str | None = None) -> Pending[FacilityView]:
         """Send the command to move."""
-        steps = self._flow.steps
-        step_id = to or steps[min(self.view.step_index + 1, len(steps) - 1)].step_id
+        view = self.view
+        steps = list(view.steps)
+        step_id = to or steps[min(view.step_index + 1, len(steps) - 1)]
         return self.client.navigate(self.session, step_id)
 
     def is_refused(self, pending: Pending[FacilityView], code: RejectionCode) -> str:

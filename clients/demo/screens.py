@@ -116,7 +116,7 @@ def _steps(view: FacilityView, flow: Flow) -> Table:
     for _ in range(3):
         grid.add_column(no_wrap=True, overflow="ellipsis")
     for step_id, step in view.steps.items():
-        title = flow.step_of[step_id].title or step_id
+        title = flow.step_of[step_id].title_in(shown=view.enabled)
         count = f"[dim]{step.filled} filled, {step.required} needed"
         grid.add_row(_MARKS[step.status], escape(title), count)
     return grid

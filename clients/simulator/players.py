@@ -274,6 +274,5 @@ class StaffPlayer:
         return None
 
     def _onward(self, view: FacilityView) -> GoTo | Submit:
-        following = view.step_index + 1
-        steps = self._flow.steps
-        return GoTo(steps[following].step_id) if following < len(steps) else Submit()
+        steps, following = list(view.steps), view.step_index + 1
+        return GoTo(steps[following]) if following < len(steps) else Submit()

@@ -9,7 +9,7 @@ from schemas.questionnaire.conditions import WrittenCondition, bind, components,
 from schemas.questionnaire.field_ids import LOOKS_LIKE_INSTANCE, has_repeating_groups
 from schemas.questionnaire.items import Around, Reading, read_item
 from schemas.questionnaire.json_path import Cursor
-from schemas.questionnaire.model import Condition, FieldKind, Item, Step
+from schemas.questionnaire.model import Condition, FieldKind, Item, Step, StepTitle
 
 MAX_CANONICAL = 512 * 1024
 """Bytes of canonical JSON: the protocol's limit for `flows/{flow_ref}`."""
@@ -52,15 +52,14 @@ def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
 
 
 def _step(index: int, page: list[str], reading: Reading) -> Step:
-    first = reading.items[page[0]]
+    first, items = reading.items[page[0]], [reading.items[link_id] for link_id in page]
     return Step(
         step_id=first.link_id,
         index=index,
-        title=first.label,
+        titles={i.link_id: StepTitle(i.label, i.hidden, i.translations) for i in items},
         item_ids=tuple(page),
         skippable=first.skippable,
         self_paced=first.self_paced,
-        translations=first.translations,
     )
 
 

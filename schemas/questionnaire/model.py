@@ -5,10 +5,11 @@ Loaded with `schemas.questionnaire.load.load_flow`; this module neither parses n
 children by `linkId`; a `Flow` contains all of them in document order. `Json` is any JSON value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 Json = Any
@@ -263,21 +264,41 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class StepTitle:
+    """What an item is called as the title of its step."""
+
+    text: str
+    hidden: bool
+    translations: Translations
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One page of the flow: a top-level group, or loose top-level items in a row."""
 
     step_id: str
     index: int
-    title: str
+    titles: Mapping[str, StepTitle]
+    """By linkId of each of its items; of loose ones, the first that is shown names the step."""
     item_ids: tuple[str, ...]
     skippable: bool
     self_paced: bool = False
     """Whether the patient may pass it alone once it is complete."""
-    translations: Translations = field(default_factory=dict)
 
-    def title_in(self, language: str | None = None) -> str:
-        """Return its title in a language, or else as written."""
-        return translated(self.title, self.translations, language)
+    @property
+    def title(self) -> str:
+        """Its title as written, while everything that is not hidden is on."""
+        return self.title_in()
+
+    def title_in(self, language: str | None = None, shown: Container[str] = ()) -> str:
+        """Return its title in a language, or else as written.
+
+        `shown` is what is on, by linkId: the first of its items there names the step.
+        """
+        of_shown = (self.titles[one] for one in self.item_ids if one in shown)
+        not_hidden = (one for one in self.titles.values() if not one.hidden)
+        first = next(chain(of_shown, not_hidden, self.titles.values()))
+        return translated(first.text, first.translations, language)
 
 
 @dataclass(frozen=True, eq=False)

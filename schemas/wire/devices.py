@@ -63,6 +63,7 @@ class LobbyLine(Wire):
     step_id: str
     step_index: int
     steps_total: int
+    """As in the view. Of an ended session: among all steps of its flow."""
     patient_online: bool
     patient_idle: bool = False
     patient_locked: bool = False

@@ -253,7 +253,9 @@ class View(Versioned):
     flow_ref: str
     step_id: str
     step_index: int
+    """From 0, among the steps of which anything is shown now."""
     steps_total: int
+    """How many those are; the current step is one of them in any case."""
     check_words: tuple[str, str]
     """Shown on both screens, so that people can check that the right ones are paired."""
     highlight: str | None

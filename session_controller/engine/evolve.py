@@ -78,8 +78,9 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
             return state
         case f.SessionOpened():
             host = Participant(fact.host_role, fact.host_online, event.at, event.at)
-            shown = {session.step.step_id: event.at}
-            return state.but(host=fact.host, participants={fact.host: host}, shown_steps=shown)
+            opened = state.but(host=fact.host, participants={fact.host: host})
+            first = session.nearest_shown(0) or 0
+            return _at_step(session.moved_to(opened), event, first)
         case f.DeviceJoined():
             return _joined(state, event, fact.device, fact.role, online=fact.online, name=fact.name)
         case f.DeviceLeft():

@@ -22,20 +22,26 @@ _REVIEWABLE = (DocumentStatus.RECEIVED, DocumentStatus.ACCEPTED, DocumentStatus.
 def navigate(session: Session, command: c.Navigate, _: Context) -> f.Fact | Refusal:
     """Move to a step: back freely, forward past steps that are complete.
 
-    With a reason, also past a step that may be skipped, or where the patient declined to sign.
+    With a reason, also past a step that may be skipped, or where the patient declined to sign. A
+    step that shows nothing is none: the next one beyond it is opened.
     """
-    target = session.flow.step_of.get(command.step_id)
-    if target is None:
+    named = session.flow.step_of.get(command.step_id)
+    if named is None:
         return Refusal(RejectionCode.UNKNOWN_STEP, "The flow has no such step.")
-    for step in session.flow.steps[session.state.step_index : target.index]:
+    target = session.nearest_shown(named.index)
+    if target is None:
+        return Refusal(
+            RejectionCode.UNKNOWN_STEP, "Nothing of that step, or beyond it, is to be shown now."
+        )
+    for step in session.flow.steps[session.state.step_index : target]:
         faults = _remaining(session.assessment.steps[step.index].faults, command.override_reason)
         if faults and not (step.skippable and command.override_reason):
             return Refusal(
                 RejectionCode.STEP_INCOMPLETE,
-                f"{step.title or step.step_id}: {explain(faults)}",
+                f"{session.title_of(step.index)}: {explain(faults)}",
                 {"step_id": step.step_id, **_details(faults)},
             )
-    return f.Navigated(step_index=target.index, override_reason=command.override_reason)
+    return f.Navigated(step_index=target, override_reason=command.override_reason)
 
 
 def _remaining(faults: Sequence[Fault], reason: str | None) -> Sequence[Fault]:

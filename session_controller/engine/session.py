@@ -82,10 +82,29 @@ class Session(NamedTuple):
         return allowed and self.next_shown is not None
 
     @property
+    def steps_on(self) -> Sequence[int]:
+        """The indices of the steps that there are now: each that shows anything, and this one."""
+        shown, here = self.assessment.steps_on, self.state.step_index
+        return shown if here in shown else sorted((*shown, here))
+
+    @property
     def next_shown(self) -> int | None:
         """The index of the next step that shows anything, or None if there is none."""
-        judged, here = self.assessment.steps, self.state.step_index
-        return next((i for i in range(here + 1, len(judged)) if judged[i].enabled), None)
+        return self.nearest_shown(self.state.step_index + 1)
+
+    def nearest_shown(self, index: int) -> int | None:
+        """Return the first step that shows anything, from `index` on; or None.
+
+        A step before the current one is looked for backwards.
+        """
+        shown, here = self.assessment.steps_on, self.state.step_index
+        if index < here:
+            return next((one for one in reversed(shown) if one <= index), None)
+        return next((one for one in shown if one >= index), None)
+
+    def title_of(self, index: int, language: str | None = None) -> str:
+        """Return a step's title, by what it shows."""
+        return self.flow.steps[index].title_in(language, self.assessment.enabled_ids)
 
     @property
     def shown_here(self) -> tuple[str, ...]:

@@ -30,7 +30,6 @@ def fixed(session: Session, epoch: int) -> Members:
         "session": state.session,
         "epoch": epoch,
         "flow_ref": state.flow_ref,
-        "steps_total": len(session.flow.steps),
         "check_words": state.check_words,
         **_those_there(test=state.test or None),
     }
@@ -38,13 +37,14 @@ def fixed(session: Session, epoch: int) -> Members:
 
 def standing(session: Session) -> Members:
     """Return what every screen sees and almost every event changes."""
-    state = session.state
+    state, steps = session.state, session.steps_on
     return {
         "revision": state.revision,
         "updated_at": state.updated_at,
         "status": state.shown_status,
         "step_id": session.step.step_id,
-        "step_index": state.step_index,
+        "step_index": steps.index(state.step_index),
+        "steps_total": len(steps),
         "highlight": state.highlight,
         "help_requested": state.help_requested,
         **_those_there(
@@ -405,13 +405,14 @@ def _document(document: Document | None) -> Members:
 
 
 def _steps(session: Session) -> Members:
+    judged = ((index, session.assessment.steps[index]) for index in session.steps_on)
     return {
         step.step_id: {
-            "status": _step_status(session, step.index),
-            "filled": judged.required_filled,
-            "required": judged.required,
+            "status": _step_status(session, index),
+            "filled": step.required_filled,
+            "required": step.required,
         }
-        for step, judged in zip(session.flow.steps, session.assessment.steps, strict=True)
+        for index, step in judged
     }
 
 

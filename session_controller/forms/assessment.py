@@ -39,7 +39,7 @@ class StepAssessment:
         return not self.faults
 
 
-_OF_WHAT_IS_ON = ("enabled_ids", "fields", "attachments")
+_OF_WHAT_IS_ON = ("enabled_ids", "fields", "attachments", "steps_on")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,11 @@ class Assessment:
     def enabled_ids(self) -> Mapping[str, None]:
         """Everything enabled and shown, in the flow's order, including groups and texts."""
         return dict.fromkeys(field_id for step in self.steps for field_id in step.enabled)
+
+    @cached_property
+    def steps_on(self) -> tuple[int, ...]:
+        """The indices of the steps that show anything, in order."""
+        return tuple(index for index, step in enumerate(self.steps) if step.enabled)
 
     @cached_property
     def errors(self) -> Mapping[str, str]:
@@ -206,16 +211,12 @@ class _Now:
 
 
 def _summary(flow: Flow, layout: Layout, number: int, now: _Now) -> StepAssessment:
-    shown: list[str] = []
+    shown = _shown(layout, number, now.on)
     fields: list[str] = []
     faults: list[Fault] = []
     filled = required = required_filled = 0
-    for index in layout.by_step[number]:
-        node = layout.nodes[index]
-        if node.hidden or not now.on[index]:
-            continue
-        state = now.states[index]
-        shown.append(node.field_id)
+    for node in shown:
+        state = now.states[node.index]
         if state.fault is not None:
             faults.append(state.fault)
         if not node.item.is_field:
@@ -230,13 +231,30 @@ def _summary(flow: Flow, layout: Layout, number: int, now: _Now) -> StepAssessme
             required_filled += state.filled and state.fault is None
     return StepAssessment(
         flow.steps[number].step_id,
-        tuple(shown),
+        tuple(node.field_id for node in shown),
         tuple(fields),
         filled,
         required,
         required_filled,
         tuple(faults),
     )
+
+
+def _shown(layout: Layout, number: int, on: list[bool]) -> list[Node]:
+    """Return what a step shows, in order. A group in which nothing is to be seen is not shown."""
+    shown = []
+    following = len(layout.nodes)
+    for index in reversed(layout.by_step[number]):
+        node = layout.nodes[index]
+        if node.hidden or not on[index]:
+            continue
+        if node.item.kind is not FieldKind.GROUP or node.item.review:
+            following = index
+        elif following >= node.end:
+            continue
+        shown.append(node)
+    shown.reverse()
+    return shown
 
 
 def _group_fault(layout: Layout, group: Node, now: _Now) -> Fault | None:

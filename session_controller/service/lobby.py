@@ -1,5 +1,6 @@
 """The lobby: a line for each open session."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.questionnaire.model import Flow
@@ -9,8 +10,12 @@ from session_controller.engine.state import SessionState
 from session_controller.engine.view_parts import help_view
 
 
-def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
-    """Put a session into a line."""
+def lobby_line(state: SessionState, flow: Flow, steps_on: Sequence[int] | None = None) -> LobbyLine:
+    """Put a session into a line.
+
+    `steps_on`: the indices of the steps that there are now; all of the flow's if it is not given.
+    """
+    steps = range(len(flow.steps)) if steps_on is None else steps_on
     patient = state.participants.get(state.patient) if state.patient else None
     received = _to_review(state)
     return LobbyLine(
@@ -19,8 +24,8 @@ def lobby_line(state: SessionState, flow: Flow) -> LobbyLine:
         flow_ref=state.flow_ref,
         status=state.shown_status,
         step_id=flow.steps[state.step_index].step_id,
-        step_index=state.step_index,
-        steps_total=len(flow.steps),
+        step_index=steps.index(state.step_index),
+        steps_total=len(steps),
         patient_online=patient is not None and patient.online,
         patient_idle=state.idle,
         patient_locked=state.locked,

@@ -162,7 +162,7 @@ class Publisher:
         return sent
 
     def _whole_lobby(self) -> Lobby:
-        lines = [lobby_line(s.state, s.flow) for s in self._registry.open_sessions()]
+        lines = [lobby_line(s.state, s.flow, s.steps_on) for s in self._registry.open_sessions()]
         return Lobby(
             sessions=tuple(lines),
             held=self._registry.awaiting_staff.lines,

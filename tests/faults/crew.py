@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 from .history import History, Told
 
 FLOW = Path(__file__).parents[2] / "flows" / "quick-check-in.json"
-STEPS = ("last-name", "changes", "agreement")
+STEPS = ("you", "changes", "agreement")
 _IN_FLIGHT = 3
 Choose = Callable[[], Future[Any]]
 

@@ -56,7 +56,13 @@ def naive(flow: Flow, answers, instances) -> list[str]:
     def flow_link(field_id: str) -> str:
         return next(one[1] for one in fields if one[0] == field_id)
 
-    return [field_id for field_id, *_ in fields if on(field_id)]
+    def to_be_seen(field_id: str) -> bool:
+        """Whether it is on, and more than a group of nothing."""
+        if flow.items[flow_link(field_id)].type is not FieldKind.GROUP:
+            return on(field_id)
+        return on(field_id) and any(to_be_seen(f) for f, *_, parent in fields if parent == field_id)
+
+    return [field_id for field_id, *_ in fields if to_be_seen(field_id)]
 
 
 def _places(flow: Flow, instances):

@@ -397,7 +397,7 @@ function StepHead({ view, step, spoken }: { view: PatientView; step: Step; spoke
   const title = useRef<HTMLHeadingElement>(null);
   const first = useRef(true);
   const count = say("stepOf", { n: view.step_index + 1, total: view.steps_total });
-  useTitle(`${view.ready_since ? `${say("doneReady")} · ` : ""}${count}: ${step.title(app.language.value)}`);
+  useTitle(`${view.ready_since ? `${say("doneReady")} · ` : ""}${count}: ${step.title(app.language.value, view.enabled)}`);
   useEffect(() => {
     // Taken to another step: begin at its top. On arrival, the page is where it should be.
     if (!first.current) scrollTo({ top: 0 });
@@ -407,7 +407,7 @@ function StepHead({ view, step, spoken }: { view: PatientView; step: Step; spoke
   return (
     <div class="step-head">
       <p class="step-count" id="step-count">{count}</p>
-      <h1 aria-describedby="step-count" ref={title} tabIndex={-1} dir="auto" lang={spoken}>{step.title(app.language.value)}</h1>
+      <h1 aria-describedby="step-count" ref={title} tabIndex={-1} dir="auto" lang={spoken}>{step.title(app.language.value, view.enabled)}</h1>
     </div>
   );
 }

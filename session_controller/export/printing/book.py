@@ -109,11 +109,11 @@ class Book:
 
     def step_title(self, field_id: str) -> str | None:
         """Return the title of a field's step."""
-        layout, flow = self.session.assessment.layout, self.record.flow
+        layout = self.session.assessment.layout
         index = layout.index.get(field_id)
         if index is None:
             return None
-        return flow.steps[layout.nodes[index].step].title_in(self.record.language) or None
+        return self.session.title_of(layout.nodes[index].step, self.record.language) or None
 
     def short_label(self, item: Item) -> str:
         """Return the first line of an item's text."""

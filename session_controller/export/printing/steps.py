@@ -16,8 +16,8 @@ _NOT_PRINTED = {"help", "flyover"}
 def step_parts(book: Book) -> tuple[StepPart, ...]:
     """Return each step that shows anything."""
     parts = []
-    for step, judged in zip(book.record.flow.steps, book.session.assessment.steps, strict=True):
-        title = step.title_in(book.record.language) or step.step_id
+    for index, judged in enumerate(book.session.assessment.steps):
+        title = book.session.title_of(index, book.record.language)
         rows = tuple(_rows(book, judged.enabled, title.strip()))
         if rows:
             parts.append(StepPart(title, rows))

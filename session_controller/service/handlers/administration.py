@@ -166,15 +166,14 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911, PLR0912 -
         case f.CommandRefused():
             return fact.code.value
         case f.StepPassed():
-            step = flow.steps[fact.step_index]
-            return step.title or step.step_id
+            return flow.steps[fact.step_index].title
         case f.SelfPacedSet():
             return {None: "as the form says", True: "on", False: "off"}[fact.self_paced]
         case f.HelpSent():
             return fact.staff_name or ""
         case f.Navigated():
-            step = flow.steps[fact.step_index]
-            return ": ".join(filter(None, (step.title or step.step_id, fact.override_reason)))
+            title = flow.steps[fact.step_index].title
+            return ": ".join(filter(None, (title, fact.override_reason)))
         case f.Cancelled():
             return fact.reason
         case f.PresenceChanged():

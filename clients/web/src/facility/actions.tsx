@@ -1,7 +1,7 @@
 // What can be done: the next action at one place, then the step's own, then what is seldom needed.
 import { useEffect, useState } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
-import { allOf, type Flow, itemOf, type Step } from "../lib/flow.ts";
+import { allOf, type Flow, itemOf, type Step, stepsOn } from "../lib/flow.ts";
 import { labelOf } from "../lib/review.ts";
 import { present } from "../lib/present.ts";
 import type { Intent } from "../lib/session.ts";
@@ -28,7 +28,7 @@ interface Props {
 export function Actions({ room, view, flow }: Props) {
   const [reviewing, setReviewing] = useState<string | null>(null);
   if (isOver(view)) return <DonePanel view={view} />;
-  const here = flow.steps[view.step_index];
+  const here = flow.steps.find((step) => step.id === view.step_id);
   const signatures = here ? signaturesOf(here, view) : [];
   const documents = here ? documentsOf(flow, here, view) : [];
   return (
@@ -38,7 +38,7 @@ export function Actions({ room, view, flow }: Props) {
       {signatures.length > 0 && <Signatures room={room} view={view} ids={signatures} next={toSign(view, signatures)} />}
       {documents.length > 0 && <Documents view={view} flow={flow} ids={documents} onReview={setReviewing} />}
       <FieldPanel room={room} view={view} flow={flow} />
-      <Aside room={room} view={view} flow={flow} />
+      <Aside room={room} view={view} />
       {reviewing && <Review room={room} view={view} flow={flow} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
     </>
   );
@@ -76,7 +76,7 @@ function Next({ room, view, flow, signatures, documents, onReview }: NextProps) 
   const blocked = (command: string) => view.blocked?.[command];
   const give = (intent: Intent) => () => app.command(room, intent);
   const move = (intent: Overridable) => app.command(room, intent).catch(orReason(intent, setUnsigned));
-  const [before, here, after] = [flow.steps[view.step_index - 1], flow.steps[view.step_index], flow.steps[view.step_index + 1]];
+  const [before, here, after] = [-1, 0, 1].map((way) => stepsOn(flow, view)[view.step_index + way]);
   const leads = view.participants[app.me()]?.host === true;
   const sign = toSign(view, signatures);
   const received = documents.find((id) => view.documents[id]?.status === "received");
@@ -187,14 +187,14 @@ function Missing({ room, view, flow }: Props) {
 
 // -- what is seldom needed ---------------------------------------------------------------------
 
-function Aside({ room, view, flow }: Props) {
+function Aside({ room, view }: Omit<Props, "flow">) {
   const [asking, setAsking] = useState<"cancel" | "end" | "device" | null>(null);
   const [refusal, setRefusal] = useState<string | null>(null);
   const blocked = (command: string) => view.blocked?.[command];
   const give = (intent: Intent) => () => app.command(room, intent);
   const hidden = view.covered || (view.locked ?? false);
   const leads = view.participants[app.me()]?.host === true;
-  const last = view.step_index === flow.steps.length - 1;
+  const last = view.step_index + 1 >= view.steps_total;
   const paused = view.status === "paused";
   return (
     <section class="aside" aria-labelledby="screen-actions">

@@ -92,7 +92,7 @@ export function Mirror({ room, view, flow, live }: Props) {
         <div class="behind" data-veiled={veils.length > 0 || undefined}>
           <div class="step-head">
             <p class="step-count">{t("mirror.step", { n: view.step_index + 1, total: view.steps_total })}</p>
-            <h2 dir="auto">{step.title(language)}</h2>
+            <h2 dir="auto">{step.title(language, view.enabled)}</h2>
           </div>
           <StepScreen sheet={sheet} step={step} />
         </div>

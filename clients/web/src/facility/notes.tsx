@@ -15,11 +15,11 @@ export function HelpBanner({ room, view, flow }: { room: app.Room; view: Facilit
   const staff_name = app.actingName.value || null;
   return (
     <div class={`banner help-call ${coming ? "" : "alert"}`}>
-      <p role="alert">{saidOfHelp(view, wanted?.title(language.value))}</p>
+      <p role="alert">{saidOfHelp(view, wanted?.title(language.value, view.enabled))}</p>
       {wanted && (
         <Action
           small
-          label={t("help.open", { step: wanted.title(language.value) })}
+          label={t("help.open", { step: wanted.title(language.value, view.enabled) })}
           reason={view.blocked?.["NAVIGATE"]}
           run={() => app.command(room, { type: "NAVIGATE", step_id: wanted.id })}
         />

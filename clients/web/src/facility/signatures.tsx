@@ -53,7 +53,7 @@ export function ChangedElsewhere({ room, view, flow }: { room: app.Room; view: F
           {step && (
             <Action
               small
-              label={t("sign.go_to", { step: step.title(language.value) })}
+              label={t("sign.go_to", { step: step.title(language.value, view.enabled) })}
               reason={view.blocked?.["NAVIGATE"]}
               run={() => app.command(room, { type: "NAVIGATE", step_id: step.id })}
             />

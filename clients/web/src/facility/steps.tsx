@@ -1,7 +1,7 @@
 // The steps of a session: where it is, and what is missing in each.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
-import type { Flow } from "../lib/flow.ts";
+import { type Flow, stepsOn } from "../lib/flow.ts";
 import * as app from "./app.ts";
 import { DeclinedReason, orReason, type Overridable } from "./declined.tsx";
 import { box, language, type Message, t } from "./messages.ts";
@@ -43,7 +43,7 @@ export function Steps({ room, view, flow, live }: Props) {
   return (
     <nav class="steps" aria-label={t("steps.title")}>
       <ol>
-        {flow.steps.map((step, index) => {
+        {stepsOn(flow, view).map((step, index) => {
           const state = view.steps[step.id];
           const status = state?.status ?? "upcoming";
           return (
@@ -55,7 +55,7 @@ export function Steps({ room, view, flow, live }: Props) {
                 onClick={() => status !== "current" && goTo(step.id)}
               >
                 <span class="step-mark" aria-hidden="true">{status === "upcoming" ? index + 1 : MARKS[status]}</span>
-                <span class="step-name" dir="auto">{step.title(language.value)}</span>
+                <span class="step-name" dir="auto">{step.title(language.value, view.enabled)}</span>
                 <span class="step-filled">
                   <span class="visually-hidden">{t(MEANING[status])}, </span>
                   {state && state.required > 0 ? `${state.filled}/${state.required}` : ""}

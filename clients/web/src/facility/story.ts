@@ -52,7 +52,7 @@ const subject = (one: Told) => one.field ?? one.about.split(" ")[0];
 /** Which step an event moved to; null for one that moves nowhere. */
 function destination(line: TimelineLine, flow: Flow): Step | null {
   if (line.event !== "Navigated" && line.event !== "StepPassed") return null;
-  return flow.steps.find((step) => line.summary === (step.title(null) || step.id) || line.summary.startsWith(`${step.title(null)}: `)) ?? null;
+  return flow.steps.find((step) => line.summary === step.title(null) || line.summary.startsWith(`${step.title(null)}: `)) ?? null;
 }
 
 /** Return the events by the step that was current. */

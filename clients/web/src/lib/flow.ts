@@ -1,6 +1,9 @@
 // A FHIR R4 Questionnaire as the pages show it, read as the box reads it (schemas/): golden files
 // hold the two together. Which fields are on is the controller's to say.
 
+import type { FacilityView } from "../../generated/wire.ts";
+import { present } from "./present.ts";
+
 type Json = Record<string, unknown>;
 
 export interface Coding {
@@ -76,7 +79,8 @@ export interface Item {
 
 export interface Step {
   id: string;
-  title: Text;
+  /** By what is on, where that is known: the first of its items that is shown names it. */
+  title: (language: string | null, shown?: readonly string[]) => string;
   skippable: boolean;
   items: Item[];
 }
@@ -195,6 +199,7 @@ function inLanguage(text: string, found: Translations): Text {
 interface Read {
   item: Item;
   title: Text;
+  hidden: boolean;
   languages: string[];
 }
 
@@ -250,6 +255,7 @@ class Reading {
     return {
       item,
       title: inLanguage(text || hintOf(children, "flyover") || hintOf(children, "help") || linkId, found),
+      hidden: flagOf(raw, `${CORE}questionnaire-hidden`),
       languages: [found, ...(options ?? []).map(([, texts]) => texts)]
         .flatMap((texts) => [...texts.keys()])
         .concat(below.flatMap((one) => one.languages)),
@@ -341,22 +347,32 @@ function expanded(contains: Json[]): [string | null, Json][] {
 
 export function readFlow(ref: string, raw: Json): Flow {
   const reading = new Reading(containedIn(raw));
-  const steps: Step[] = [];
+  const pages: { read: Read[]; skippable: boolean }[] = [];
   const titles = translations(raw, "title");
   const language = textIn(raw, "language");
   const languages = new Set(language ? [language, ...titles.keys()] : titles.keys());
   let loose = false;
   for (const one of objectsIn(raw, "item")) {
     const read = reading.item(one);
-    const { item } = read;
-    const page = loose && item.type !== "group" ? steps.at(-1) : undefined;
-    if (page) page.items.push(item);
-    else steps.push({ id: item.linkId, title: read.title, skippable: flagOf(one, `${OURS}skippable`), items: [item] });
-    loose = item.type !== "group";
+    const isLoose = read.item.type !== "group";
+    const page = loose && isLoose ? pages.at(-1) : undefined;
+    if (page) page.read.push(read);
+    else pages.push({ read: [read], skippable: flagOf(one, `${OURS}skippable`) });
+    loose = isLoose;
     read.languages.forEach((found) => languages.add(found));
   }
   const title = textIn(raw, "title") || textIn(raw, "name") || textIn(raw, "id") || "";
-  return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps, byLinkId: reading.byLinkId, nameParts: reading.nameParts };
+  return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps: pages.map(stepFrom), byLinkId: reading.byLinkId, nameParts: reading.nameParts };
+}
+
+function stepFrom({ read, skippable }: { read: Read[]; skippable: boolean }): Step {
+  const first = present(read.find((one) => !one.hidden) ?? read[0]);
+  return {
+    id: present(read[0]).item.linkId,
+    title: (language, shown) => (read.find((one) => shown?.includes(one.item.linkId)) ?? first).title(language),
+    skippable,
+    items: read.map((one) => one.item),
+  };
 }
 
 /** The contained resources, by what may refer to them: `#id`, or their url. */
@@ -427,6 +443,9 @@ export function stepOf(flow: Flow, fieldId: string): Step | undefined {
   const item = itemOf(flow, fieldId);
   return flow.steps.find((step) => item && allOf(step.items).includes(item));
 }
+
+/** The steps that there are now, in order: what shows nothing is none. */
+export const stepsOn = (flow: Flow, view: FacilityView): Step[] => flow.steps.filter((step) => view.steps[step.id] !== undefined);
 
 /** Whether a value is the one that an option enters. */
 export function picks(option: Option, value: unknown): boolean {
