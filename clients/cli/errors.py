@@ -107,7 +107,8 @@ def explained(error: Exception) -> Explained:
         case ConnectFailed() | TimedOut():
             found = _coded(_unreachable(error), UNAVAILABLE)
         case FlowError():
-            problems = _listed(error.problems)
+            remedies = dict.fromkeys(one.rule.remedy for one in error.problems)
+            problems = "\n".join([_listed(error.problems), *remedies])
             found = _coded(f"this questionnaire cannot be used as a flow:\n{problems}", FAILED)
         case OSError() if error.filename:
             found = _coded(f"{error.filename}: {error.strerror}", FAILED)

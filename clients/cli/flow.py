@@ -13,6 +13,7 @@ from clients.cli.output import print_table as table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from clients.cli.flow_findings import Checked
     from clients.sdk.admin import AdminClient
     from schemas.questionnaire.model import Flow, Item
     from schemas.wire.patient_fields import PatientFields
@@ -46,18 +47,6 @@ MappingFile = Annotated[
         help="Rules for mapping answers to FHIR resources, where the flow has none.",
     ),
 ]
-
-
-def read_flow(path: Path) -> "Flow":
-    """Read a questionnaire file. Raises FlowError, OSError."""
-    from schemas.questionnaire.load import load_flow, parse_json
-
-    source = path.read_bytes()
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        return load_flow(parse_json(source), fallback_id=path.stem)
-    from schemas.questionnaire.yaml import parse_yaml
-
-    return load_flow(parse_yaml(source), fallback_id=path.stem)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -100,24 +89,27 @@ def add(
     Adding it again with --mapping replaces its mapping, also for existing sessions; without, the
     mapping of the earlier version is kept.
     """
+    from clients.cli import flow_findings as findings
+    from clients.cli.flow_file import read_flow
     from schemas.wire.patient_fields import PatientFields
 
     if mapping is not None and without_mapping:
         raise Failure("pass --mapping or --without-mapping, not both", USAGE)
     flow = read_flow(file)
+    found = findings.checked(file)
     with program(context).reach(data, makes=True) as admin:
         added = add_flow(admin, flow, _rules(mapping), without_mapping=without_mapping)
     patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
     ids = {"flow_id": added.flow_id, "flow_ref": added.flow_ref}
     if as_json:
         kept = bool(added.kept_mapping)
-        print_json({**ids, "patient": plain(patient), "kept_mapping": kept, "notes": _notes(flow)})
+        notes = findings.as_json(found)["notes"]
+        print_json({**ids, "patient": plain(patient), "kept_mapping": kept, "notes": notes})
         return
     if added.kept_mapping:
         ids["mapping"] = "kept from the earlier version; --without-mapping drops it"
     print_facts({**ids, **_who(flow, patient)})
-    for note in flow.notes:
-        say(f"note: {note}")
+    findings.print_findings(found.notes)
     _warn(patient)
 
 
@@ -125,57 +117,98 @@ def _rules(mapping: Path | None) -> dict[str, Any] | None:
     return read_mapping(mapping) if mapping else None
 
 
-@app.command(epilog="Example: handrail flow check intake.json --mapping intake.mapping.json")
+@app.command(
+    epilog="Example: handrail flow check intake.json --mapping intake.mapping.json --strict"
+)
 def check(
     file: File,
     *,
     mapping: MappingFile = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if anything but its looks is not as meant.")
+    ] = False,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            "--fix",
+            dir_okay=False,
+            metavar="OUT",
+            help="Write a copy in which what can be is corrected, and say each change.",
+        ),
+    ] = None,
+    sarif: Annotated[
+        bool, typer.Option("--sarif", help="Print the findings in SARIF 2.1.0, for editors.")
+    ] = False,
     data: Unused = None,  # noqa: ARG001
     as_json: AsJson = False,
 ) -> None:
-    """Check whether a questionnaire can be used as a flow, and list what is not supported.
+    """Check whether a questionnaire can be used as a flow, and what of it does not hold.
 
-    Names the questions that say who the patient is: name, birth date and sex. Needs no box.
+    Each finding has a grade: error (it cannot be a flow), danger (a rule does not hold, or
+    something can never be asked), loss (a value is missing) and cosmetic. A form in which a patient
+    can get stuck is not usable. Names the questions that say who the patient is. Needs no box.
     """
+    from clients.cli import flow_findings as findings
+
+    if fix is not None:
+        file = _fixed(file, fix)
+    checked = findings.checked(file)
+    if sarif:
+        print_json(findings.sarif(checked, file))
+    elif as_json:
+        print_json({**findings.as_json(checked), **_facts_as_json(checked.flow, mapping)})
+    else:
+        _print(checked, mapping)
+    if not checked.usable or (strict and checked.matters):
+        raise typer.Exit(FAILED)
+
+
+def _fixed(file: Path, out: Path) -> Path:
+    """Write a corrected copy of a questionnaire, and say each change. Raises FlowError, OSError."""
+    from clients.cli.flow_file import read_questionnaire
+    from schemas.questionnaire.repair import repaired
+
+    copy, changes = repaired(read_questionnaire(file))
+    out.write_text(json.dumps(copy, ensure_ascii=False, indent=2) + "\n")
+    for change in changes:
+        say(change)
+    say(f"{len(changes)} changes; the copy is {out}")
+    return out
+
+
+def _facts_as_json(flow: "Flow | None", mapping: Path | None) -> dict[str, Any]:
+    if flow is None:
+        return {}
+    return {
+        "flow_id": flow.flow_id,
+        "flow_ref": flow.flow_ref,
+        "title": flow.title,
+        "steps": len(flow.steps),
+        "fields": sum(item.is_field for item in flow.items.values()),
+        "patient": plain(_patient_fields(flow, _rules(mapping))),
+    }
+
+
+def _print(checked: "Checked", mapping: Path | None) -> None:
+    from clients.cli import flow_findings as findings
     from schemas.questionnaire.model import FlowError
 
-    try:
-        flow = read_flow(file)
-    except FlowError as error:
-        if not as_json:
-            raise
-        problems = [{"place": p.place, "message": p.message} for p in error.problems]
-        print_json({"usable": False, "problems": problems, "notes": []})
-        raise typer.Exit(FAILED) from None
+    flow = checked.flow
+    if flow is None:
+        findings.print_findings(checked.others)
+        raise FlowError(checked.problems)
+    facts = {"usable": checked.verdict}
     fields = sum(item.is_field for item in flow.items.values())
     patient = _patient_fields(flow, _rules(mapping))
-    if as_json:
-        print_json(
-            {
-                "usable": True,
-                "flow_id": flow.flow_id,
-                "flow_ref": flow.flow_ref,
-                "title": flow.title,
-                "steps": len(flow.steps),
-                "fields": fields,
-                "patient": plain(patient),
-                "problems": [],
-                "notes": _notes(flow),
-            }
-        )
-        return
-    print_facts(
-        {
-            "usable": "yes",
-            "flow_id": flow.flow_id,
-            "flow_ref": flow.flow_ref,
-            "title": flow.title,
-            "steps": f"{len(flow.steps)}, with {fields} fields",
-            **_who(flow, patient),
-        }
-    )
-    for note in flow.notes:
-        print_facts({"note": str(note)})
+    facts |= {
+        "flow_id": flow.flow_id,
+        "flow_ref": flow.flow_ref,
+        "title": flow.title,
+        "steps": f"{len(flow.steps)}, with {fields} fields",
+        **_who(flow, patient),
+    }
+    print_facts(facts)
+    findings.print_findings(checked.notes)
     _warn(patient)
 
 
@@ -212,10 +245,6 @@ def _warn(patient: "PatientFields") -> None:
         )
 
 
-def _notes(flow: "Flow") -> list[dict[str, str]]:
-    return [{"place": note.place, "message": note.message} for note in flow.notes]
-
-
 @app.command("list", epilog="Example: handrail flow list")
 def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
     """List the flows that new sessions can use."""
@@ -224,7 +253,10 @@ def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = Fals
     if as_json:
         print_json(plain(flows))
         return
-    rows = [(f.flow_id, f.title, str(f.steps), f.flow_ref, moment(f.added_at)) for f in flows]
+    rows = [
+        (f.flow_id, f.title, str(f.steps), f.flow_ref, f.not_offered or moment(f.added_at))
+        for f in flows
+    ]
     table(
         ("flow_id", "title", "steps", "flow_ref", "added"),
         rows,

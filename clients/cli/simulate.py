@@ -142,7 +142,8 @@ def _rehearsal(data: Path, place: Place, *, with_destinations: bool) -> Iterator
 
 
 def _flow_id(place: Place, named: str) -> str:
-    from clients.cli.flow import add_flow, read_flow
+    from clients.cli.flow import add_flow
+    from clients.cli.flow_file import read_flow
     from clients.sdk.admin import AdminClient
 
     with AdminClient(place.url, place.credential) as admin:

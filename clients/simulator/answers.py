@@ -12,6 +12,7 @@ if no valid value is found.
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
@@ -21,7 +22,8 @@ from clients.simulator.documents import plausible_document
 from clients.simulator.patterns import matching
 from clients.simulator.words import HINTS, NOTES, ORGANISATIONS, plausible_name
 from schemas.questionnaire.dates import Span, date_time_span, time_of_day
-from schemas.questionnaire.model import CHOICES, TODAY, FieldKind, Item, Json, Option
+from schemas.questionnaire.model import CHOICES, TODAY, Coding, FieldKind, Item, Json, Option
+from schemas.questionnaire.units import comparable
 
 __all__ = [
     "NoPlausibleValue",
@@ -124,11 +126,19 @@ def _usual(item: Item) -> tuple[float, float]:
 
 def _quantity(item: Item, rng: Random) -> Json:
     unit = rng.choice(item.unit_options) if item.unit_options else item.unit
-    number = _decimal(item, rng)
+    number = _decimal(_in_unit(item, unit), rng)
     if unit is None:
         return {"value": number}
     parts = {"unit": unit.display, "system": unit.system, "code": unit.code}
     return {"value": number} | {key: part for key, part in parts.items() if part}
+
+
+def _in_unit(item: Item, unit: Coding | None) -> Item:
+    """Return the item with its bounds in a unit."""
+    parts = {} if unit is None else {"code": unit.code, "unit": unit.display}
+    bounds = (item.min_value, item.max_value)
+    least, most = (comparable(b, parts) if isinstance(b, dict) else b for b in bounds)
+    return replace(item, min_value=least, max_value=most)
 
 
 # -- dates -------------------------------------------------------------------------------------

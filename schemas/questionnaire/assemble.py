@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from schemas.questionnaire import rules
 from schemas.questionnaire.conditions import WrittenCondition, bind, components, find_question
 from schemas.questionnaire.field_ids import LOOKS_LIKE_INSTANCE, has_repeating_groups
 from schemas.questionnaire.items import Around, Reading, read_item
@@ -70,7 +71,7 @@ def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]
     """Resolve each condition's question, mark cycles, and order the items for evaluation."""
     parents = {link_id: item.parent for link_id, item in reading.items.items()}
     questions = {
-        link_id: tuple(_question(one, parents, reading) for one in written)
+        link_id: tuple(_question(one, parents) for one in written)
         for link_id, written in reading.conditions.items()
     }
     groups = tuple(components(_dependencies(parents, questions)))
@@ -88,33 +89,21 @@ def bind_conditions(reading: Reading) -> tuple[dict[str, Item], tuple[str, ...]]
     return items, tuple(chain.from_iterable(ordered))
 
 
-def _question(
-    written: WrittenCondition, parents: Mapping[str, str | None], reading: Reading
-) -> str | None:
+def _question(written: WrittenCondition, parents: Mapping[str, str | None]) -> str | None:
     link_id = find_question(written.question, parents)
     if link_id is None:
+        absent = written.operator == "!=" or (written.operator, written.answer) == ("exists", False)
         written.cursor.note(
-            "question", f'"{written.question}" is not a linkId of this form; treated as unanswered'
+            rules.ALWAYS_HOLDS if absent else rules.NEVER_HOLDS,
+            "question",
+            f'"{written.question}" is not a linkId of this form; treated as unanswered',
         )
         return None
     if link_id != written.question:
-        written.cursor.note("question", f'"{written.question}" is read as linkId "{link_id}"')
-    _remark_comparison(written, reading.items[link_id])
-    return link_id
-
-
-def _remark_comparison(written: WrittenCondition, question: Item) -> None:
-    if question.kind in {FieldKind.GROUP, FieldKind.DISPLAY}:
-        written.cursor.note("question", f'"{question.link_id}" is not a question; never answered')
-        return
-    codings = question.options is not None and all(o.type == "Coding" for o in question.options)
-    strings = question.options is not None and all(o.type == "string" for o in question.options)
-    if (written.type == "string" and codings and not question.open) or (
-        written.type == "Coding" and strings
-    ):
         written.cursor.note(
-            f"answer{written.type}", f'never equals an answer of "{question.link_id}"'
+            rules.REINTERPRETED, "question", f'"{written.question}" is read as linkId "{link_id}"'
         )
+    return link_id
 
 
 def _dependencies(
@@ -143,6 +132,7 @@ def _note_circle(group: Sequence[str], items: Mapping[str, Item], reading: Readi
     if any(condition.raw for link_id in group for condition in items[link_id].enable_when):
         names = ", ".join(group)
         reading.cursors[group[0]].note(
+            rules.CIRCLE,
             "enableWhen",
             f"depend on each other in a cycle: {names}; their answers count "
             "whether or not their questions are enabled",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import rfc8785
 
 from schemas.questionnaire import extensions as ext
+from schemas.questionnaire import rules
 from schemas.questionnaire.assemble import MAX_CANONICAL, slug
 from schemas.questionnaire.json_path import Cursor, Report
 from schemas.questionnaire.model import Item, Json, Note
@@ -17,9 +18,9 @@ def understood(root: Cursor, items: Mapping[str, Item], flow_id: str) -> dict[st
     """Return the Questionnaire as it is published, with missing elements filled in."""
     status = root.text("status")
     if status is None:
-        root.note("status", "is missing; read as draft")
+        root.note(rules.FILLED_IN, "status", "is missing; read as draft")
     elif status not in _STATUSES:
-        root.note("status", "is not one of draft, active, retired, unknown; kept")
+        root.note(rules.IGNORED, "status", "is not one of draft, active, retired, unknown; kept")
     filled = {"id": flow_id, "status": "draft"} | {
         key: value for key, value in root.value.items() if value is not None
     }
@@ -75,22 +76,72 @@ def canonical_json(value: dict[str, Json], report: Report) -> bytes:
 
 
 def check_extensions(root: Cursor) -> None:
-    """Report each known but unsupported extension by name, at any depth.
+    """Report each known but unsupported extension by name, at any depth, and unknown ones once.
 
     Rejects modifier extensions: FHIR R4 (extensibility, 2.4.0.1) forbids processing an element
     with an unknown one, and none is known here.
     """
     if any(True for _ in root.extensions(ext.SIGNATURE_REQUIRED)):
         root.note(
-            "extension", "signatureRequired on the whole form is not supported; put it on an item"
+            rules.RULE_IGNORED,
+            "extension",
+            "signatureRequired on the whole form is not supported; put it on an item",
         )
+    unknown: dict[str, list[str]] = {}
     for place, key, url in _extensions(root.value, root.path, ""):
         if key == "modifierExtension":
-            root.report.problems.append(Note(place, f'modifier extension "{url}" is not known'))
+            reason = f'modifier extension "{url}" is not known'
+            root.report.problems.append(Note(place, reason, rules.UNKNOWN_MODIFIER))
             continue
-        name = ext.unsupported_name(url)
-        if name is not None:
-            root.report.notes.append(Note(place, f"{name} is not supported"))
+        known = ext.known(url)
+        if known is None:
+            if ":" in url and not ext.is_ours(url):
+                unknown.setdefault(url, []).append(place)
+        elif known.rule is not None:
+            note = Note(place, f"{ext.last_part(url)} is not supported", known.rule)
+            is_error = known.rule.grade is rules.Grade.ERROR
+            (root.report.problems if is_error else root.report.notes).append(note)
+    for url, places in unknown.items():
+        _note_unknown(root, url, places)
+
+
+def _note_unknown(root: Cursor, url: str, places: list[str]) -> None:
+    times = f", and {len(places) - 1} times more" if len(places) > 1 else ""
+    remark = f'extension "{url}" is not known{times}'
+    root.report.notes.append(Note(places[0], remark, rules.UNKNOWN_EXTENSION))
+
+
+def with_known_names(root: Cursor) -> Cursor:
+    """Return the form with each extension of HL7 under the URL that it has today.
+
+    Several versions of SDC have had other ones. Each older URL is noted once.
+    """
+    older: dict[str, list[str]] = {}
+    value = _renamed(root.value, root.path, older)
+    for url, places in older.items():
+        known = ext.known(url)
+        times = f", {len(places)} times" if len(places) > 1 else ""
+        remark = f'"{url}" is read as "{known.url if known else url}"{times}'
+        root.report.notes.append(Note(places[0], remark, rules.OLDER_NAME))
+    return Cursor(value, root.path, root.report)
+
+
+def _renamed(value: Json, path: str, older: dict[str, list[str]]) -> Json:
+    if isinstance(value, list):
+        return [_renamed(one, f"{path}[{index}]", older) for index, one in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    renamed = {key: _renamed(below, f"{path}.{key}", older) for key, below in value.items()}
+    url = value.get("url")
+    known = ext.known(url) if isinstance(url, str) and _is_extension(path) else None
+    if known is not None and known.url != url:
+        older.setdefault(str(url), []).append(path)
+        renamed["url"] = known.url
+    return renamed
+
+
+def _is_extension(path: str) -> bool:
+    return path.rpartition(".")[2].startswith("extension[")
 
 
 def _extensions(value: Json, path: str, link_id: str) -> Iterator[tuple[str, str, str]]:
@@ -105,7 +156,7 @@ def _extensions(value: Json, path: str, link_id: str) -> Iterator[tuple[str, str
     for key, below in value.items():
         if key in {"extension", "modifierExtension"} and isinstance(below, list):
             yield from _urls(below, f"{path}.{key}", key, link_id)
-        if isinstance(below, list | dict):
+        if isinstance(below, list | dict) and key != "contained":
             yield from _extensions(below, f"{path}.{key}", link_id)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.questionnaire import rules
 from schemas.questionnaire.json_path import Cursor
 from schemas.questionnaire.model import Condition, Json
 
@@ -38,7 +39,11 @@ def read_behavior(item: Cursor) -> str:
     if behavior is not None:
         item.refuse("enableBehavior", 'must be "any" or "all"')
     elif isinstance(conditions, list) and len(conditions) > 1:
-        item.note("enableBehavior", "is missing although there are several conditions; read as any")
+        item.note(
+            rules.REINTERPRETED,
+            "enableBehavior",
+            "is missing although there are several conditions; read as any",
+        )
     return "any"
 
 

@@ -7,6 +7,7 @@ SDC 3 has `itemExtractionContext`, SDC 4 `definitionExtract` for the same
 from collections.abc import Iterator
 
 from schemas.questionnaire import extensions as ext
+from schemas.questionnaire import rules
 from schemas.questionnaire.json_path import Cursor
 from schemas.questionnaire.model import ExtractedValue, Extraction
 
@@ -18,7 +19,11 @@ def read_extraction(cursor: Cursor) -> Extraction:
     """Parse the context and the fixed values of an item or of the whole form."""
     contexts = [*_contexts(cursor), *_profiles(cursor)]
     if len(contexts) > 1:
-        cursor.note("extension", "has several extraction contexts; the first is kept")
+        cursor.note(
+            rules.FIRST_ALONE_IS_KEPT,
+            "extension",
+            "has several extraction contexts; the first is kept",
+        )
     return Extraction(contexts[0] if contexts else None, tuple(_values(cursor)))
 
 
@@ -37,7 +42,9 @@ def _queried(extension: Cursor, key: str) -> Iterator[str]:
     """Return the resource type of a query; only a server could run the query itself."""
     expression = extension.below(key)
     text = (expression.text("expression") or "") if expression else ""
-    extension.note(key, "the query is not run; a new resource of its type is created")
+    extension.note(
+        rules.EXTRACTION_MISSING, key, "the query is not run; a new resource of its type is created"
+    )
     yield from _known(extension, text.partition("?")[0])
 
 
@@ -53,7 +60,7 @@ def _known(cursor: Cursor, name: str | None) -> Iterator[str]:
     if name in EXTRACTABLE:
         yield name
     else:
-        cursor.note("", f"only {', '.join(EXTRACTABLE)} can be extracted")
+        cursor.note(rules.EXTRACTION_MISSING, "", f"only {', '.join(EXTRACTABLE)} can be extracted")
 
 
 def _values(cursor: Cursor) -> Iterator[ExtractedValue]:
@@ -63,6 +70,8 @@ def _values(cursor: Cursor) -> Iterator[ExtractedValue]:
         name = None if definition is None else definition.text("valueUri")
         found = None if fixed is None else fixed.choice("value")
         if name is None or fixed is None or found is None:
-            extension.note("", "only a definition with a fixed value is extracted")
+            extension.note(
+                rules.EXTRACTION_MISSING, "", "only a definition with a fixed value is extracted"
+            )
             continue
         yield ExtractedValue(name, fixed.value[found[1]])

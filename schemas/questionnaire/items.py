@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from schemas.questionnaire import extensions as ext
+from schemas.questionnaire import rules
 from schemas.questionnaire.conditions import WrittenCondition, read_behavior, read_conditions
+from schemas.questionnaire.expressions import read_expressions
 from schemas.questionnaire.extraction import read_extraction
 from schemas.questionnaire.json_path import Cursor
 from schemas.questionnaire.linked import with_documents
@@ -135,6 +137,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         codes=tuple(code.coding() for code in cursor.each("code")),
         definition=cursor.text("definition"),
         extraction=read_extraction(cursor),
+        expressions=read_expressions(cursor),
         parent=None if around.parent is None else around.parent.link_id,
         repeating_ancestors=around.repeating,
         step_id=around.step_id or link_id,
@@ -212,8 +215,8 @@ def _limits(cursor: Cursor, reading: Reading) -> dict[str, Json]:
     return {
         "max_length": cursor.count("maxLength"),
         "min_length": cursor.extension_count(ext.MIN_LENGTH),
-        "min_value": _bound(cursor, ext.MIN_VALUE),
-        "max_value": _bound(cursor, ext.MAX_VALUE),
+        "min_value": _bound(cursor, ext.MIN_VALUE, ext.MIN_QUANTITY),
+        "max_value": _bound(cursor, ext.MAX_VALUE, ext.MAX_QUANTITY),
         "max_decimal_places": cursor.extension_count(ext.MAX_DECIMAL_PLACES),
         "min_occurs": cursor.extension_count(ext.MIN_OCCURS),
         "max_occurs": cursor.extension_count(ext.MAX_OCCURS),
@@ -227,23 +230,38 @@ _TEXT_BOUNDS = {"date", "dateTime", "time", "instant"}
 _DATED = {"date", "dateTime"}
 
 
-def _bound(cursor: Cursor, url: str) -> Json:
-    for extension in cursor.extensions(url):
+def _bound(cursor: Cursor, *urls: str) -> Json:
+    for extension in (one for url in urls for one in cursor.extensions(url)):
         found = extension.choice("value")
         if ext.is_today(extension.value):
             if cursor.value.get("type") in _DATED:
                 return TODAY
-            extension.note("value[x]", "today() bounds a date only; ignored")
+            extension.note(rules.RULE_IGNORED, "value[x]", "today() bounds a date only; ignored")
         elif found is None:
-            extension.note("value[x]", "is missing or calculated; the bound is ignored")
+            _note_absent(extension)
         elif found[0] in _TEXT_BOUNDS:
             return extension.text(found[1])
         elif found[0] == "Quantity":
-            below = extension.below(found[1])
-            return None if below is None else below.number("value")
-        else:
+            return _quantity(extension, found[1])
+        elif found[0] != "Expression":
             return extension.number(found[1])
     return None
+
+
+def _note_absent(extension: Cursor) -> None:
+    """Report a bound without a value, unless it is calculated (cqf-calculatedValue)."""
+    siblings = (extension.below(key) for key in extension.value if key.startswith("_value"))
+    if any(one and any(one.extensions(ext.CALCULATED_VALUE)) for one in siblings):
+        return
+    extension.note(rules.RULE_IGNORED, "value[x]", "is missing; the bound is ignored")
+
+
+def _quantity(extension: Cursor, key: str) -> Json:
+    below = extension.below(key)
+    if below is None or below.number("value") is None:
+        return None
+    parts = {part: below.text(part) for part in ("unit", "system", "code")}
+    return {"value": below.number("value")} | {k: v for k, v in parts.items() if v}
 
 
 def _regex(cursor: Cursor, reading: Reading) -> str | None:
@@ -279,36 +297,69 @@ def _units(cursor: Cursor) -> dict[str, Json]:
 def _codings(cursor: Cursor, url: str) -> Iterator[Coding]:
     for extension in cursor.extensions(url):
         found = extension.choice("value")
-        coding = None if found is None else extension.below(found[1])
-        if coding is not None:
-            yield coding.coding()
+        below = None if found is None else extension.below(found[1])
+        if below is None:
+            continue
+        coding = below.coding()
+        if coding.code and not coding.system:
+            remark = f'"{coding.code}" has no system'
+            below.note(rules.UNIT_WITHOUT_SYSTEM, "system", remark)
+        yield coding
 
 
 def _remark(cursor: Cursor, item: Item, around: Around) -> None:
     parent = around.parent
     if parent is not None and parent.type is FieldKind.DISPLAY:
-        cursor.note("", "is below a display item, which has no items in FHIR (que-1); kept")
+        cursor.note(
+            rules.REINTERPRETED,
+            "",
+            "is below a display item, which has no items in FHIR (que-1); kept",
+        )
     asked = item.type is not FieldKind.DISPLAY
     if parent is not None and parent.repeats and parent.type is not FieldKind.GROUP and asked:
-        cursor.note("", "is below a repeating question; it belongs to the first answer")
+        cursor.note(
+            rules.REINTERPRETED, "", "is below a repeating question; it belongs to the first answer"
+        )
     _remark_values(cursor, item)
 
 
 def _remark_values(cursor: Cursor, item: Item) -> None:
     if cursor.extension_flag(ext.REVIEW) and not item.review:
-        cursor.note("extension(review)", "only a group or a display item shows answers; ignored")
+        cursor.note(
+            rules.IGNORED,
+            "extension(review)",
+            "only a group or a display item shows answers; ignored",
+        )
     if cursor.extension_flag(ext.ATTESTATION) and not item.attestation:
-        cursor.note("extension(attestation)", "only a boolean can be an attestation; ignored")
+        cursor.note(
+            rules.IGNORED, "extension(attestation)", "only a boolean can be an attestation; ignored"
+        )
     if item.skippable and item.parent is not None:
-        cursor.note("extension(skippable)", "only a top-level group can be skipped; ignored")
+        cursor.note(
+            rules.IGNORED, "extension(skippable)", "only a top-level group can be skipped; ignored"
+        )
     if item.self_paced and item.parent is not None:
-        cursor.note("extension(self-paced)", "only a top-level group can be passed; ignored")
+        cursor.note(
+            rules.IGNORED, "extension(self-paced)", "only a top-level group can be passed; ignored"
+        )
     if item.kind is FieldKind.CONSENT and item.type is FieldKind.GROUP:
-        cursor.note("extension(consent)", "on a group: the group's text is what the patient reads")
+        cursor.note(
+            rules.FILLED_IN,
+            "extension(consent)",
+            "on a group: the group's text is what the patient reads",
+        )
     if item.type is FieldKind.DISPLAY and (cursor.value.get("required") or item.repeats):
-        cursor.note("", "is a display item with required or repeats (FHIR rule que-6); ignored")
+        cursor.note(
+            rules.IGNORED,
+            "",
+            "is a display item with required or repeats (FHIR rule que-6); ignored",
+        )
     if item.initial and len(item.initial) > 1 and not item.repeats:
-        cursor.note("initial", "has several values, but repeats is false; the first is kept")
+        cursor.note(
+            rules.FIRST_ALONE_IS_KEPT,
+            "initial",
+            "has several values, but repeats is false; the first is kept",
+        )
 
 
 def _hints(children: tuple[str, ...], reading: Reading) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from math import isfinite
 
 from schemas.questionnaire import extensions as ext
 from schemas.questionnaire.model import Coding, Json, Note, Translations
+from schemas.questionnaire.rules import INVALID, Rule
 
 _PRIMITIVES = {
     name[0].upper() + name[1:]: name
@@ -44,13 +45,13 @@ class Cursor:
         path = f"{self.path}.{key}" if key else self.path
         return path if self.link_id is None else f'{path} (linkId "{self.link_id}")'
 
-    def refuse(self, key: str, reason: str) -> None:
+    def refuse(self, key: str, reason: str, rule: Rule = INVALID) -> None:
         """Report a problem that makes the questionnaire unusable."""
-        self.report.problems.append(Note(self.place(key), reason))
+        self.report.problems.append(Note(self.place(key), reason, rule))
 
-    def note(self, key: str, remark: str) -> None:
+    def note(self, rule: Rule, key: str, remark: str) -> None:
         """Report a note for the author."""
-        self.report.notes.append(Note(self.place(key), remark))
+        self.report.notes.append(Note(self.place(key), remark, rule))
 
     def text(self, key: str) -> str | None:
         """Return a string element, or None if absent."""

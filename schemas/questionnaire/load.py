@@ -13,6 +13,7 @@ import hashlib
 import json
 
 from schemas.questionnaire import extensions as ext
+from schemas.questionnaire import rules
 from schemas.questionnaire.assemble import (
     MAX_CANONICAL,
     bind_conditions,
@@ -21,8 +22,15 @@ from schemas.questionnaire.assemble import (
     read_contained,
     read_steps,
 )
-from schemas.questionnaire.canonical import canonical_json, check_extensions, understood
+from schemas.questionnaire.canonical import (
+    canonical_json,
+    check_extensions,
+    understood,
+    with_known_names,
+)
 from schemas.questionnaire.consents import check_consents
+from schemas.questionnaire.dates import date_time_span
+from schemas.questionnaire.expressions import check_circles, read_expressions
 from schemas.questionnaire.extraction import read_extraction
 from schemas.questionnaire.items import Reading
 from schemas.questionnaire.json_path import Cursor, Report
@@ -118,17 +126,25 @@ def load_flow(
 def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) -> Flow:
     report = Report()
     root = Cursor(value, "Questionnaire", report)
+    if not accepted:
+        from schemas.questionnaire.elements import check_elements  # noqa: PLC0415 - of new flows
+
+        root = with_known_names(root)
+        check_elements(root)
     reading = Reading(read_contained(root), accepted)
     steps = read_steps(root, reading)
     items, order = bind_conditions(reading)
     check_consents(reading)
+    expressions = read_expressions(root)
+    check_circles(items, expressions.variables, reading.cursors)
     flow_id = find_flow_id(root, fallback_id)
-    check_extensions(root)
+    if not accepted:
+        check_extensions(root)
     title = root.text("title") or root.text("name") or flow_id
     version, url, language = root.text("version"), root.text("url"), root.text("language")
     canonical = canonical_json(understood(root, items, flow_id), report)
     if report.problems:
-        raise FlowError(tuple(report.problems))
+        raise FlowError(tuple(report.problems), tuple(report.notes))
     return Flow(
         flow_id=flow_id,
         flow_ref=f"{flow_id}-{hashlib.sha256(canonical).hexdigest()[:12]}",
@@ -142,7 +158,18 @@ def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) ->
         items=items,
         notes=tuple(report.notes),
         evaluation_order=order,
+        retired=root.text("status") == "retired",
+        effective_until=_effective_until(root),
         entry_mode=root.extension_text(ext.ENTRY_MODE),
         translations=root.translations("title"),
         extraction=read_extraction(root),
+        expressions=expressions,
     )
+
+
+def _effective_until(root: Cursor) -> str | None:
+    period = root.below("effectivePeriod")
+    end = None if period is None else period.text("end")
+    if period is not None and end is not None and date_time_span(end) is None:
+        period.note(rules.IGNORED, "end", f'"{end}" is not a date')
+    return end

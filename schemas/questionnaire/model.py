@@ -12,6 +12,9 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
+from schemas.questionnaire.dates import Span, date_time_span
+from schemas.questionnaire.rules import INVALID, Rule
+
 Json = Any
 
 TODAY = "today()"
@@ -55,21 +58,26 @@ WITHOUT_VALUE = STRUCTURE | {FieldKind.ATTACHMENT}
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A problem or a remark about a questionnaire, with its path."""
+    """A problem or a remark about a questionnaire, with its path and what it follows from."""
 
     place: str
     message: str
+    rule: Rule = INVALID
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
 
 
 class FlowError(ValueError):
-    """The questionnaire cannot be used as a flow; `problems` lists every reason."""
+    """The questionnaire cannot be used as a flow.
 
-    def __init__(self, problems: tuple[Note, ...]) -> None:
+    `problems` lists every reason, `notes` what else was found.
+    """
+
+    def __init__(self, problems: tuple[Note, ...], notes: tuple[Note, ...] = ()) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        self.notes = notes
 
 
 def translated(text: str, translations: Translations, language: str | None) -> str:
@@ -109,6 +117,8 @@ class Option:
     prefix: str | None = None
     exclusive: bool = False
     initial: bool = False
+    weight: float | None = None
+    """Its score (ordinalValue, itemWeight)."""
     translations: Translations = field(default_factory=dict)
 
     def to_json(self) -> Json:
@@ -168,6 +178,37 @@ class Extraction:
 NO_EXTRACTION = Extraction()
 
 
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What has to be true of the answers (`constraint`, `targetConstraint`).
+
+    `human` is the sentence that is shown while it is not; a warning does not block. `location` is
+    the linkId of the item where it is shown, if it is given.
+    """
+
+    expression: str
+    human: str
+    translations: Translations = field(default_factory=dict)
+    is_warning: bool = False
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expressions:
+    """The FHIRPath of an item, or of the form. `variables` are by name, in order."""
+
+    calculated: str | None = None
+    initial: str | None = None
+    enable_when: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
+
+
+NO_EXPRESSIONS = Expressions()
+
+
 @dataclass(frozen=True, eq=False)
 class Item:
     """One item. `type` is FHIR's; `kind` is the input that a screen shows.
@@ -222,6 +263,7 @@ class Item:
     codes: tuple[Coding, ...] = ()
     definition: str | None = None
     extraction: Extraction = NO_EXTRACTION
+    expressions: Expressions = NO_EXPRESSIONS
     children: tuple[str, ...] = ()
     parent: str | None = None
     repeating_ancestors: tuple[str, ...] = ()
@@ -323,8 +365,27 @@ class Flow:
     notes: tuple[Note, ...]
     evaluation_order: tuple[str, ...]
     entry_mode: str | None = None
+    retired: bool = False
+    effective_until: str | None = None
+    """The end of `effectivePeriod`, a dateTime."""
     translations: Translations = field(default_factory=dict)
     extraction: Extraction = NO_EXTRACTION
+    expressions: Expressions = NO_EXPRESSIONS
+
+    @cached_property
+    def has_expressions(self) -> bool:
+        """Whether anything of it is calculated."""
+        everywhere = (item.expressions for item in self.items.values())
+        return any(one is not NO_EXPRESSIONS for one in (self.expressions, *everywhere))
+
+    def not_offered(self, today: Span) -> str | None:
+        """Return why no new session may use it, or None; `today` is the days that may be today."""
+        if self.retired:
+            return "is retired"
+        end = date_time_span(self.effective_until) if self.effective_until else None
+        if end is not None and end[1] < today[0]:
+            return f"was to be used until {self.effective_until}"
+        return None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Flow) and self.flow_ref == other.flow_ref

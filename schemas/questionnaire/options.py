@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from schemas.questionnaire import extensions as ext
+from schemas.questionnaire import rules
+from schemas.questionnaire.expressions import weight_of
 from schemas.questionnaire.json_path import Cursor
 from schemas.questionnaire.model import CHOICES, Coding, FieldKind, Json, Option, Translations
 
@@ -22,7 +24,7 @@ def read_options(
     if len(listed) > _MAX_OPTIONS:
         item.refuse("answerOption", f"has more than {_MAX_OPTIONS} options")
     if not listed and value_set is None and kind in CHOICES:
-        item.note("answerOption", "is missing; any answer is accepted")
+        item.note(rules.NO_OPTIONS, "answerOption", "is missing; any answer is accepted")
     if listed or value_set is None:
         return listed or None
     return _from_value_set(item, value_set, contained)
@@ -61,7 +63,9 @@ def _coding_value(option: Cursor, key: str) -> Coding | None:
         below.refuse("code", "is missing, and so is display")
         return None
     if not coding.code:
-        below.note("code", "is missing; the option is identified by its display")
+        below.note(
+            rules.REINTERPRETED, "code", "is missing; the option is identified by its display"
+        )
     return coding
 
 
@@ -85,6 +89,7 @@ def _option(option: Cursor, key: str, kind: str, value: Coding | str | int) -> O
         prefix=prefix,
         exclusive=option.extension_flag(ext.OPTION_EXCLUSIVE),
         initial=bool(option.flag("initialSelected")),
+        weight=weight_of(option, inner),
         translations=option.translations(key) if inner is None else inner.translations("display"),
     )
 
@@ -99,7 +104,9 @@ def _from_value_set(
         item.refuse("answerValueSet", "does not refer to a contained ValueSet")
     else:
         item.note(
-            "answerValueSet", "external answerValueSet is not fetched; any answer is accepted"
+            rules.OPTIONS_UNKNOWN,
+            "answerValueSet",
+            "external answerValueSet is not fetched; any answer is accepted",
         )
     return None
 
@@ -113,7 +120,11 @@ def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
     elif compose is not None:
         includes = list(compose.each("include"))
         if compose.value.get("exclude") or any(not part.value.get("concept") for part in includes):
-            compose.note("include", "needs a terminology server; any answer is accepted")
+            compose.note(
+                rules.OPTIONS_UNKNOWN,
+                "include",
+                "needs a terminology server; any answer is accepted",
+            )
             return None
         found = tuple(
             _concept(concept, part.text("system"))
@@ -121,7 +132,7 @@ def _concepts(value_set: Cursor) -> tuple[Option, ...] | None:
             for concept in part.each("concept")
         )
     if not found:
-        value_set.note("", "lists no concepts; any answer is accepted")
+        value_set.note(rules.OPTIONS_UNKNOWN, "", "lists no concepts; any answer is accepted")
     return found or None
 
 
@@ -142,7 +153,8 @@ _DEPTH = 20
 def _concept(concept: Cursor, system: str | None) -> Option:
     display = concept.text("display")
     coding = Coding(concept.text("code") or "", system, display)
-    return Option("Coding", coding, display, translations=_designations(concept))
+    weight = weight_of(concept, None)
+    return Option("Coding", coding, display, weight=weight, translations=_designations(concept))
 
 
 def _designations(concept: Cursor) -> Translations:
@@ -190,7 +202,11 @@ def _initial_object(entry: Cursor, kind: str, key: str) -> Json:
     parts = _INITIAL_PARTS.get(kind)
     below = entry.below(key)
     if parts is None:
-        entry.note(key, f"an initial {kind} is not supported; the question starts empty")
+        entry.note(
+            rules.VALUE_MISSING,
+            key,
+            f"an initial {kind} is not supported; the question starts empty",
+        )
     if parts is None or below is None:
         return None
     return {part: below.value[part] for part in parts if below.value.get(part) is not None}

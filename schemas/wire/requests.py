@@ -18,6 +18,7 @@ from schemas.base import (
     Wire,
     absent,
 )
+from schemas.questionnaire.rules import Grade
 from schemas.wire.by_type import ByType
 from schemas.wire.commands import OptionalName, PersonName
 from schemas.wire.deliveries import DeliveryAnswer, DeliveryRequest, Standing
@@ -462,10 +463,18 @@ class Kiosks(AnswerBase):
 
 
 class FlowNote(Wire):
-    """A note about something unsupported in a Questionnaire, with its path."""
+    """A finding about a Questionnaire, with its path.
+
+    `grade` says how much it matters, `effect` what it does to a patient or to the record, and
+    `remedy` what to do.
+    """
 
     place: str
     message: str
+    rule: str
+    grade: Grade
+    effect: str
+    remedy: str
 
 
 class FlowLine(Wire):
@@ -476,6 +485,8 @@ class FlowLine(Wire):
     title: str
     steps: int
     added_at: Timestamp
+    not_offered: Annotated[str | None, Field(exclude_if=absent)] = None
+    """Why no new session may use it, such as "is retired"; absent if one may."""
 
 
 class FlowAdded(AnswerBase):

@@ -1,5 +1,6 @@
 """Everything that can happen in a session: `evolve` derives each state from these facts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, NamedTuple, dataclass_transform
@@ -319,6 +320,18 @@ class FieldEntered(FactBase):
     value: JsonValue
 
 
+class Calculated(FactBase):
+    """Expressions of the form have new results; the box calculated them."""
+
+    type: Literal["Calculated"] = "Calculated"
+    answers: Mapping[str, JsonValue] = field(default_factory=dict)
+    """By field; null: it became empty."""
+    computed: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    """By field, all its results."""
+    opening: bool = False
+    """Whether nobody has seen the session yet."""
+
+
 class FieldCleared(FactBase):
     """The patient cleared a field, or removed an instance of a group."""
 
@@ -418,6 +431,7 @@ Fact = (
     | PatientIdentified
     | FieldEntered
     | FieldCleared
+    | Calculated
     | FieldFocused
     | ReadingReported
     | UploadBegun

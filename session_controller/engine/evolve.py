@@ -64,6 +64,8 @@ def _apply(session: Session, event: Event) -> SessionState:  # noqa: C901, PLR09
                 corrections=_without(state.corrections, fact.field_id),
                 not_taken=_without(state.not_taken, fact.field_id),
             )
+        case f.Calculated():
+            return _calculated(session, event, fact)
         case f.Navigated(step_index=index) | f.StepPassed(step_index=index):
             return _at_step(session, event, index)
         case f.ReadyReported():
@@ -249,6 +251,22 @@ def _at_step(session: Session, event: Event, index: int) -> SessionState:
     if state.help_step != step_id:
         return moved
     return moved.but(help_requested=False, help=None, help_step=None)
+
+
+def _calculated(session: Session, event: Event, fact: f.Calculated) -> SessionState:
+    state = session.state
+    emptied = {field_id for field_id, value in fact.answers.items() if value is None}
+    answers = {k: v for k, v in {**state.answers, **fact.answers}.items() if k not in emptied}
+    after = state.but(answers=answers, computed={**state.computed, **fact.computed})
+    for field_id in fact.answers:
+        after = lapsed(session.flow, state, after, field_id)
+    if not fact.opening:
+        return after
+    moved = session.moved_to(after)
+    first = moved.nearest_shown(0) or 0
+    return _at_step(moved, event, first).but(
+        shown_steps={session.flow.steps[first].step_id: event.at}
+    )
 
 
 def _help_asked(state: SessionState, event: Event, fact: f.HelpAsked) -> SessionState:

@@ -167,7 +167,10 @@ def _is_signature(session: Session, field_id: str) -> bool:
     return session.assessment.item(field_id).kind is FieldKind.SIGNATURE
 
 
-_JUDGED = ("answers", "instances", "documents", "signatures", "reading", "corrections")
+_JUDGED = (
+    *("answers", "instances", "documents", "signatures", "reading", "corrections"),
+    "computed",
+)
 _judged = attrgetter(*_JUDGED)
 
 
@@ -184,6 +187,7 @@ class _Held(TypedDict):
     reading: Mapping[str, float]
     corrections: Mapping[str, str]
     today: Span
+    computed: Mapping[str, Mapping[str, JsonValue]]
 
 
 def _held(flow: Flow, state: SessionState) -> _Held:
@@ -194,6 +198,7 @@ def _held(flow: Flow, state: SessionState) -> _Held:
         "corrections": state.corrections,
         # Of its opening: the same all through the session, so that only entries change a verdict.
         "today": days_around(state.opened_at),
+        "computed": state.computed,
     }
 
 

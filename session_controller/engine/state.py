@@ -171,6 +171,7 @@ class StateChanges(TypedDict, total=False):
     shown_steps: Mapping[str, datetime]
     answers: Mapping[str, JsonValue]
     instances: Mapping[str, int]
+    computed: Mapping[str, Mapping[str, JsonValue]]
     corrections: Mapping[str, str]
     correction_words: Mapping[str, CorrectionWords]
     documents: Mapping[str, Document]
@@ -222,6 +223,8 @@ class SessionState:
     """By step id, since when each step that has been current could be seen by the patient."""
     answers: Mapping[str, SerializeAsAny[JsonValue]] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
+    computed: Mapping[str, SerializeAsAny[Mapping[str, JsonValue]]] = field(default_factory=dict)
+    """By field, the results of the form's expressions (`forms.formulas.Computed`)."""
     corrections: Mapping[str, str] = field(default_factory=dict)
     correction_words: Mapping[str, CorrectionWords] = field(default_factory=dict)
     """By field; of corrections that are open, and of earlier ones."""

@@ -123,13 +123,16 @@ class Assessment:
         reading: Mapping[str, float] = _NONE,
         corrections: Mapping[str, str] = _NONE,
         today: Span | None = None,
+        computed: Mapping[str, Mapping[str, Json]] = _NONE,
     ) -> "Assessment":
         """Return the assessment after a change of only the `changed` fields.
 
         The result equals that of `assess` for the same arguments. A changed number of instances, or
         a field that the flow does not have, causes a full assessment.
         """
-        held = Held(answers, instances, documents, signatures, reading, corrections, today)
+        held = Held(
+            answers, instances, documents, signatures, reading, corrections, today, computed
+        )
         indices = [self.layout.index.get(field_id, -1) for field_id in changed]
         if instances != self.held.instances or -1 in indices:
             return _assess(self.flow, held)
@@ -146,9 +149,10 @@ def assess(
     reading: Mapping[str, float] = _NONE,
     corrections: Mapping[str, str] = _NONE,
     today: Span | None = None,
+    computed: Mapping[str, Mapping[str, Json]] = _NONE,
 ) -> Assessment:
     """Assess everything that was entered. The mappings are by field id, see `Held`."""
-    held = Held(answers, instances, documents, signatures, reading, corrections, today)
+    held = Held(answers, instances, documents, signatures, reading, corrections, today, computed)
     return _assess(flow, held)
 
 
@@ -179,6 +183,8 @@ def _assess_again(before: Assessment, held: Held, changed: list[int]) -> Assessm
         states[index] = judge(layout.nodes[index], held)
         touched.add(layout.nodes[index].step)
         _push(layout, index, waiting)
+        if layout.nodes[index].item.expressions.enable_when is not None:
+            heappush(waiting, layout.rank[index])
     while waiting:
         index = layout.order[heappop(waiting)]
         turned = is_on(layout, layout.nodes[index], on, held)

@@ -3,6 +3,7 @@
 import re
 
 from schemas.questionnaire.model import Coding, Item, Json, Option
+from schemas.questionnaire.units import comparable
 from session_controller.forms.blanks import trimmed
 from session_controller.forms.scalars import check_decimal, check_text
 from session_controller.forms.verdicts import (
@@ -115,13 +116,37 @@ _QUANTITY_PARTS = {"value", "unit", "system", "code"}
 def check_quantity(item: Item, value: Json) -> Verdict:
     """Check a quantity: a number, alone or with its unit."""
     if not isinstance(value, dict):
-        return check_decimal(item, value) or _check_unit(item, {})
+        return check_decimal(item, value) or _check_quantity(item, {"value": value})
     wrong = _check_parts(value, _QUANTITY_PARTS)
     if wrong is not None:
         return wrong
     if not is_number(value.get("value")):
         return WrongKind("The value of a quantity must be a number.")
-    return check_decimal(item, value["value"]) or _check_unit(item, value)
+    return check_decimal(item, value["value"]) or _check_quantity(item, value)
+
+
+def _check_quantity(item: Item, value: dict[str, Json]) -> Problem | None:
+    """Check the unit of a quantity, and bounds that have one, by UCUM."""
+    wrong = _check_unit(item, value)
+    if wrong is not None:
+        return wrong
+    unit = find_unit(item, value)
+    known = value if unit is None else {**value, "code": unit.code, "unit": unit.display}
+    return _within(item.min_value, known, least=True) or _within(item.max_value, known, least=False)
+
+
+def _within(bound: Json, value: dict[str, Json], *, least: bool) -> Problem | None:
+    if not isinstance(bound, dict):
+        return None
+    said = f"{bound['value']} {bound.get('unit') or bound.get('code') or ''}".strip()
+    number = comparable(value, bound)
+    if number is None:
+        return Problem("wrong_unit", f"Enter this in a unit that compares with {said}.")
+    if least and number < bound["value"]:
+        return Problem("too_small", f"Must be {said} or more.")
+    if not least and number > bound["value"]:
+        return Problem("too_large", f"Must be {said} or less.")
+    return None
 
 
 def find_unit(item: Item, value: dict[str, Json]) -> Coding | None:

@@ -1,9 +1,10 @@
 """One condition of `enableWhen` against one answer (FHIR R4, questionnaire-enable-operator)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from schemas.questionnaire.dates import Span, date_time_span, time_of_day
 from schemas.questionnaire.model import Condition, Json
+from schemas.questionnaire.units import comparable
 
 Test = Callable[[Json], bool]
 
@@ -75,20 +76,11 @@ def _same_coding(wanted: Json, answer: Json) -> bool:
 
 
 def _quantity_test(operator: str, wanted: Json, answer: Json) -> bool:
+    """Compare quantities by UCUM; what cannot be compared does not match."""
     answer = answer if isinstance(answer, dict) else {"value": answer}
-    number = answer.get("value")
     bound = wanted.get("value") if isinstance(wanted, dict) else None
-    if not _is_number(number) or not _is_number(bound) or not _same_unit(wanted, answer):
-        return False
-    return _ordered(operator, number, bound)
-
-
-def _same_unit(one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
-    """Compare units by code, else by name; a quantity without a unit matches any."""
-    for part in ("code", "unit"):
-        if one.get(part) and other.get(part):
-            return bool(one[part] == other[part])
-    return True
+    number = comparable(answer, wanted) if _is_number(bound) else None
+    return number is not None and _ordered(operator, number, bound)
 
 
 def _same_reference(wanted: Json, answer: Json) -> bool:

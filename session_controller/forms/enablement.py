@@ -14,6 +14,7 @@ from schemas.questionnaire.model import FieldKind, Item, Json
 from session_controller.forms.layout import Check, Layout, Node
 from session_controller.forms.validation import is_empty
 
+_NONE: Mapping[str, Json] = {}
 _READ_TOLERANCE = 0.01
 """A browser's scroll position seldom reaches the end exactly."""
 
@@ -25,6 +26,7 @@ class Held:
     `documents`: missing, receiving, received, accepted or rejected. `signatures`: requested,
     signed, declined or withdrawn. `reading`: the fraction read. `corrections`: staff's messages.
     `today`: the days that may be today, or None to leave bounds of today's date unchecked.
+    `computed`: the results of the expressions (`formulas.Computed`).
     """
 
     answers: Mapping[str, Json] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class Held:
     reading: Mapping[str, float] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
     today: Span | None = None
+    computed: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 def evaluate(layout: Layout, held: Held) -> list[bool]:
@@ -51,6 +54,9 @@ def is_on(layout: Layout, node: Node, on: Sequence[bool], held: Held) -> bool:
             return False
         if node.hangs and answer_of(layout.nodes[node.parent], held) is None:
             return False
+    expression = node.item.expressions.enable_when
+    if expression is not None and not held.computed.get(node.field_id, _NONE).get("on"):
+        return False
     if not node.checks:
         return True
     results = (_holds(layout, check, on, held) for check in node.checks)

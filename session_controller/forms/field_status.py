@@ -1,9 +1,10 @@
 """The status of a single field: filled or not, and what is wrong with it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from schemas.questionnaire.model import STRUCTURE, FieldKind
+from schemas.questionnaire.model import STRUCTURE, FieldKind, Item, Json
 from session_controller.forms.enablement import Held, was_read
 from session_controller.forms.layout import Node
 from session_controller.forms.validation import Problem, check_value, is_empty
@@ -62,11 +63,26 @@ def judge(node: Node, held: Held) -> State:
     kind = node.item.kind
     if kind in STRUCTURE:
         return _SKIPPED
+    computed = held.computed.get(node.field_id)
     correction = held.corrections.get(node.field_id)
     state = _filled_state(node, held)
+    if computed and state.fault is None and state.filled:
+        state = _constrained(node, state, computed)
     if correction is not None and not node.hidden:
         return State(state.filled, fault_of(node, "correction", correction), state.error)
     return state
+
+
+def _constrained(node: Node, state: State, computed: Mapping[str, Json]) -> State:
+    """Return the state by the form's constraints; a warning is shown and does not block."""
+    failed: list[str] = list(computed.get("failed", ()))
+    warned: list[str] = list(computed.get("warned", ()))
+    if not failed and not warned:
+        return state
+    said = " ".join([*failed, *warned])
+    blocks = failed and not node.hidden
+    fault = fault_of(node, "constraint", " ".join(failed)) if blocks else None
+    return State(state.filled, fault, said)
 
 
 def _filled_state(node: Node, held: Held) -> State:
@@ -86,13 +102,27 @@ def _value_state(node: Node, held: Held) -> State:
         return _unfilled(_wanted(node, "missing", "an answer is needed"))
     if node.item.fixed:
         return _FILLED
-    verdict = check_value(node.item, value, held.today)
+    verdict = check_value(_bounded(node, held), value, held.today)
     if verdict is None:
         return _FILLED
     problem = verdict if isinstance(verdict, Problem) else _UNFIT
     blocks = not (node.item.read_only or node.hidden)
     fault = fault_of(node, problem.code, problem.message) if blocks else None
     return State(filled=True, fault=fault, error=problem.message)
+
+
+def _bounded(node: Node, held: Held) -> Item:
+    """Return the item with the bounds that its expressions gave."""
+    item = node.item
+    computed = held.computed.get(node.field_id)
+    if computed is None or not {"minimum", "maximum"} & computed.keys():
+        return item
+    least, most = computed.get("minimum"), computed.get("maximum")
+    return replace(
+        item,
+        min_value=item.min_value if least is None else least,
+        max_value=item.max_value if most is None else most,
+    )
 
 
 _UNFIT = Problem("wrong_kind", "This is not a valid answer.")

@@ -193,9 +193,17 @@ def _quantity(item: Item, value: Json) -> dict[str, Json]:
     written = dict(value) if isinstance(value, dict) else {"value": value}
     unit = find_unit(item, written)
     if unit is None:
-        return written
-    known = {"unit": unit.display, "system": unit.system, "code": unit.code}
-    return written | {key: part for key, part in known.items() if part}
+        return _coded(written)
+    known = {"unit": unit.display or unit.code, "system": unit.system, "code": unit.code}
+    return _coded(written | {key: part for key, part in known.items() if part})
+
+
+def _coded(quantity: dict[str, Json]) -> dict[str, Json]:
+    """Return a quantity that obeys qty-3: a code needs its system, else the unit's name stays."""
+    if quantity.get("system") or "code" not in quantity:
+        return quantity
+    code = quantity.pop("code")
+    return {**quantity, "unit": quantity.get("unit") or code}
 
 
 def _reference(value: Json) -> dict[str, Json]:

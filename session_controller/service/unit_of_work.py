@@ -6,6 +6,7 @@ the whole of it is dropped, and the messages may be handled again.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -25,6 +26,7 @@ from schemas.wire.devices import Assignment
 from schemas.wire.purging import PreviewPurge
 from schemas.wire.rejections import RejectionCode
 from session_controller.audit.events import BoxEvent
+from session_controller.engine.calculating import calculated
 from session_controller.engine.context import StoredUpload
 from session_controller.engine.effects import NO_EFFECTS, effects
 from session_controller.engine.events import CommandRefused, Event, Fact, UploadProgressed
@@ -127,6 +129,16 @@ class Departed:
 
     address: str | None = None
     reason: str | None = None
+
+
+_CALCULATION_S = 0.2
+"""For all expressions of a form that one answer leads to, in seconds."""
+
+
+def _clock() -> Callable[[], bool]:
+    """Start the time of a calculation; return a function that says whether it is over."""
+    until = time.monotonic() + _CALCULATION_S
+    return lambda: time.monotonic() > until
 
 
 @dataclass(slots=True)
@@ -333,7 +345,8 @@ class UnitOfWork:
                 self.refreshed[before.session, participant] = None
         elif device:
             self.refreshed[before.session, device] = None
-        return after
+        results = calculated(session, after, fact, _clock)
+        return after if results is None else self.record(after, results)
 
     def record_late(self, session: Session, fact: Fact, *, device: str) -> None:
         """Make a fact of an ended session true; its topics may be cleared already."""

@@ -12,6 +12,7 @@ from schemas.questionnaire.model import Flow
 from schemas.wire.commands import COMMAND, Command
 from schemas.wire.rejections import RejectionCode
 from schemas.wire.views import FacilityView, PatientView
+from session_controller.engine.calculating import calculated
 from session_controller.engine.context import Candidate, Context, StoredUpload
 from session_controller.engine.decide import decide, refused
 from session_controller.engine.events import (
@@ -63,6 +64,8 @@ class Play:
         self.clock: Iterator[datetime] = (START + timedelta(seconds=n) for n in itertools.count())
         self.seqs = dict.fromkeys(_ROLES, 0)
         self.identity: tuple[str, ...] = ()
+        self.no_time = False
+        """Whether expressions have no time to be evaluated."""
         self.stored: StoredUpload | None = None
         self.candidate: Candidate | None = None
         opened = SessionOpened(
@@ -83,8 +86,11 @@ class Play:
         revision = self.session.state.revision + (not isinstance(fact, CommandRefused))
         event = Event("s", revision, next(self.clock), fact, device, seq)
         self.events.append(event)
-        self.session = evolve(self.session, event)
+        before, self.session = self.session, evolve(self.session, event)
         self._check_what_is_written()
+        results = calculated(before, self.session, fact, lambda: lambda: self.no_time)
+        if results is not None:
+            self.happen(results)
         return fact
 
     def _check_what_is_written(self) -> None:

@@ -7,6 +7,10 @@ def _ext(name, **value):
     return {"url": _EXT + name, **value}
 
 
+def _unit(code):
+    return {"code": code, "system": "http://unitsofmeasure.org"}
+
+
 def _spanish(text):
     parts = [{"url": "lang", "valueCode": "es"}, {"url": "content", "valueString": text}]
     return {"extension": [{"url": _EXT + "translation", "extension": parts}]}
@@ -99,8 +103,8 @@ EVERYTHING = {
                     "linkId": "weight",
                     "type": "quantity",
                     "extension": [
-                        _ext("questionnaire-unitOption", valueCoding={"code": "kg"}),
-                        _ext("questionnaire-unitOption", valueCoding={"code": "lb"}),
+                        _ext("questionnaire-unitOption", valueCoding=_unit("kg")),
+                        _ext("questionnaire-unitOption", valueCoding=_unit("lb")),
                     ],
                 },
             ],

@@ -224,6 +224,7 @@ def test_the_canonical_form_is_what_was_understood():
     assert published["item"][1]["enableBehavior"] == "any"
     assert [one["question"] for one in published["item"][1]["enableWhen"]] == ["a", "$status"]
     assert [str(note) for note in flow.notes] == [
+        "Questionnaire.unheardOf: is not an element of FHIR R4",
         (
             'Questionnaire.item[1].enableBehavior (linkId "b"): is missing although '
             "there are several conditions; read as any"

@@ -169,7 +169,7 @@ def test_texts_come_in_the_language_of_the_session():
     """With a language, the response's texts are translated."""
     patient = Patient(our_flow("quick-check-in"))
     patient.fill()
-    assert respond(patient, language="es-MX")["item"][0]["text"] == "Apellidos"
+    assert respond(patient, language="es-MX")["item"][0]["item"][0]["text"] == "Apellidos"
 
 
 _LOOSE = st.dictionaries(

@@ -49,22 +49,25 @@ def test_today_is_read_as_a_bound(kind, extension):
 
 
 @pytest.mark.parametrize(
-    ("kind", "calculated"),
+    ("calculated", "expression"),
     [
-        ("date", {"valueExpression": {"expression": "today() - 18 years"}}),
-        ("date", {"valueExpression": {"expression": "now()"}}),
-        ("date", {"valueString": "%birthdate"}),
-        ("date", {}),
+        (
+            {"valueExpression": {"language": "text/fhirpath", "expression": "today() - 18 years"}},
+            "today() - 18 years",
+        ),
+        ({"valueString": "%birthdate"}, "%birthdate"),
     ],
 )
-def test_any_other_expression_is_named(kind, calculated):
-    """Its bound is ignored, and the notes say so."""
-    flow = _flow(_bound("maxValue", **calculated), kind=kind)
-    assert flow.items["q"].max_value is None
-    assert [note.message for note in flow.notes] == [
-        "is missing or calculated; the bound is ignored",
-        "cqf-calculatedValue is not supported",
-    ]
+def test_any_other_expression_is_calculated(calculated, expression):
+    """Its bound depends on the session, so the item has none of its own."""
+    item = _flow(_bound("maxValue", **calculated)).items["q"]
+    assert (item.max_value, item.expressions.maximum) == (None, expression)
+
+
+def test_a_bound_without_an_expression_is_named():
+    """It is not dropped in silence."""
+    flow = _flow(_bound("maxValue"))
+    assert [note.message for note in flow.notes] == ["the bound is not calculated"]
 
 
 def test_today_bounds_dates_only():

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from schemas.questionnaire.dates import days_around
 from schemas.questionnaire.load import load_flow
-from schemas.questionnaire.model import Flow, FlowError
+from schemas.questionnaire.model import Flow, FlowError, Note
 from schemas.topics import FlowTopic
 from schemas.wire import requests as r
 from schemas.wire.patient_fields import PatientFields
@@ -48,14 +49,30 @@ def add_flow(
     keep_flow(work, flow, mapping)
     act = FlowAdded(flow_ref=flow.flow_ref, mapping=mapping is not None)
     work.note(act, device=device.device)
-    notes = tuple(r.FlowNote(place=note.place, message=note.message) for note in flow.notes)
+    from session_controller.forms.contradictions import (  # noqa: PLC0415 - of new flows
+        contradictions,
+    )
+
+    notes = (*flow.notes, *contradictions(flow, days_around(work.at)))
     return r.FlowAdded(
         request_id=request.request_id,
         flow_id=flow.flow_id,
         flow_ref=flow.flow_ref,
-        notes=notes,
+        notes=tuple(map(_note, notes)),
         patient=patient,
         kept_mapping=kept is not None or None,
+    )
+
+
+def _note(note: Note) -> r.FlowNote:
+    rule = note.rule
+    return r.FlowNote(
+        place=note.place,
+        message=note.message,
+        rule=rule.code,
+        grade=rule.grade,
+        effect=rule.effect,
+        remedy=rule.remedy,
     )
 
 
@@ -135,6 +152,7 @@ def list_flows(work: UnitOfWork, _: Store, __: Device, request: r.ListFlows) -> 
             title=registry.flows[ref].title,
             steps=len(registry.flows[ref].steps),
             added_at=registry.added[ref],
+            not_offered=registry.flows[ref].not_offered(days_around(work.at)),
         )
         for flow_id, ref in sorted(registry.current.items())
     ]

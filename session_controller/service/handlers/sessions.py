@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import replace
 
+from schemas.questionnaire.dates import days_around
 from schemas.questionnaire.model import Flow
 from schemas.wire import requests as r
 from schemas.wire.devices import show_code
@@ -35,6 +36,13 @@ def open_session(
     if flow is None:
         return Refusal(
             RejectionCode.UNAVAILABLE, "This box has no such flow.", {"flow_id": request.flow_id}
+        )
+    retired = flow.not_offered(days_around(work.at))
+    if retired is not None:
+        return Refusal(
+            RejectionCode.UNAVAILABLE,
+            f"This form {retired}. Use a newer version of it.",
+            {"flow_id": request.flow_id},
         )
     named = request.host
     host = work.device(named) if named else device

@@ -169,7 +169,7 @@ export async function refresh(): Promise<void> {
     current.ask({ type: "LIST_FLOWS" }, "FLOWS"),
     current.ask({ type: "LIST_KIOSKS" }, "KIOSKS"),
   ]);
-  flows.value = gotFlows.flows;
+  flows.value = gotFlows.flows.filter((one) => !one.not_offered);
   kiosks.value = gotKiosks.kiosks;
 }
 
