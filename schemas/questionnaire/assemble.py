@@ -57,7 +57,7 @@ def _step(index: int, page: list[str], reading: Reading) -> Step:
     return Step(
         step_id=first.link_id,
         index=index,
-        titles={i.link_id: StepTitle(i.label, i.hidden, i.translations) for i in items},
+        titles={i.link_id: StepTitle(i.words, i.hidden, i.translations) for i in items},
         item_ids=tuple(page),
         skippable=first.skippable,
         self_paced=first.self_paced,

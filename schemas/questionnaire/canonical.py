@@ -126,6 +126,17 @@ def with_known_names(root: Cursor) -> Cursor:
     return Cursor(value, root.path, root.report)
 
 
+def with_plain_words(root: Cursor) -> Cursor:
+    """Return the form with plain text wherever it has formatted text alone, and note where."""
+    from schemas.questionnaire.rich_text import with_words  # noqa: PLC0415 - of new flows
+
+    words = with_words(root.value, root.path)
+    for place in words.filled:
+        note = Note(place, "is missing; its words are those of the formatted text", rules.FILLED_IN)
+        root.report.notes.append(note)
+    return Cursor(words.form, root.path, root.report)
+
+
 def _renamed(value: Json, path: str, older: dict[str, list[str]]) -> Json:
     if isinstance(value, list):
         return [_renamed(one, f"{path}[{index}]", older) for index, one in enumerate(value)]

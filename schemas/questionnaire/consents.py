@@ -47,7 +47,8 @@ def _pointing(target: str) -> str:
 
 def _linked(item: Item) -> list[str]:
     texts = (item.text, *item.translations.values())
-    return list(dict.fromkeys(target for text in texts for target in outside(text)))
+    found = (*item.links, *(target for text in texts for target in outside(text)))
+    return list(dict.fromkeys(found))
 
 
 def _is_read(item: Item) -> bool:

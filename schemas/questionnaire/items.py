@@ -9,7 +9,7 @@ from schemas.questionnaire.conditions import WrittenCondition, read_behavior, re
 from schemas.questionnaire.expressions import read_expressions
 from schemas.questionnaire.extraction import read_extraction
 from schemas.questionnaire.json_path import Cursor
-from schemas.questionnaire.linked import with_documents
+from schemas.questionnaire.linked import outside, with_documents, without_links
 from schemas.questionnaire.model import STRUCTURE, TODAY, Coding, FieldKind, Item, Json
 from schemas.questionnaire.options import initial_values, read_options
 
@@ -153,12 +153,16 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
 def _texts_of(cursor: Cursor, offered: FieldKind, reading: Reading) -> dict[str, Json]:
     text, translations = cursor.text("text") or "", cursor.translations("text")
     if offered in _OURS_ONLY:
-        text = with_documents(text, reading.contained)
-        translations = {
+        found = {
             language: with_documents(one, reading.contained)
             for language, one in translations.items()
         }
-    return {"text": text, "translations": translations}
+        return {"text": with_documents(text, reading.contained), "translations": found}
+    links = tuple(dict.fromkeys(one for t in (text, *translations.values()) for one in outside(t)))
+    if without_links(text) != text:
+        cursor.note(rules.LINK_LEFT_OUT, "text", f'points to "{", ".join(links)}"')
+    found = {language: without_links(one) for language, one in translations.items()}
+    return {"text": without_links(text), "translations": found, "links": links}
 
 
 def _offered(cursor: Cursor, kind: FieldKind) -> FieldKind:

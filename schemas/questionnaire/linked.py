@@ -32,6 +32,11 @@ def outside(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def without_links(text: str) -> str:
+    """Return a text with the titles of its Markdown links alone: nobody can follow them."""
+    return _LINK.sub(r"\1", text)
+
+
 def with_documents(text: str, contained: Mapping[str, Cursor]) -> str:
     """Return a text with the words of the contained documents that it points to."""
     documents: dict[str, str] = {}

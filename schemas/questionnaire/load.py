@@ -27,6 +27,7 @@ from schemas.questionnaire.canonical import (
     check_extensions,
     understood,
     with_known_names,
+    with_plain_words,
 )
 from schemas.questionnaire.consents import check_consents
 from schemas.questionnaire.dates import date_time_span
@@ -129,7 +130,7 @@ def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) ->
     if not accepted:
         from schemas.questionnaire.elements import check_elements  # noqa: PLC0415 - of new flows
 
-        root = with_known_names(root)
+        root = with_plain_words(with_known_names(root))
         check_elements(root)
     reading = Reading(read_contained(root), accepted)
     steps = read_steps(root, reading)

@@ -17,6 +17,11 @@ from schemas.questionnaire.rules import INVALID, Rule
 
 Json = Any
 
+_STEP = {"es": "Paso"}
+"""What a step without words is called, by language; otherwise `Step`."""
+
+WITHOUT_WORDS = "Question without words"
+
 TODAY = "today()"
 """A bound that is the date of today, as FHIRPath has it."""
 
@@ -224,6 +229,8 @@ class Item:
     type: FieldKind
     kind: FieldKind
     text: str = ""
+    links: tuple[str, ...] = ()
+    """What its text points to that is not part of the form."""
     prefix: str | None = None
     help: str | None = None
     flyover: str | None = None
@@ -276,8 +283,13 @@ class Item:
 
     @cached_property
     def label(self) -> str:
-        """Return its text for people, or a substitute if it has none."""
-        return self.text or self.flyover or self.help or self.link_id
+        """Return its text for people, or a substitute if it has none; never its linkId."""
+        return self.words or WITHOUT_WORDS
+
+    @property
+    def words(self) -> str:
+        """What it says to people, or an empty string."""
+        return self.text or self.flyover or self.help or ""
 
     @cached_property
     def options_by_key(self) -> Mapping[Json, tuple[Option, ...]]:
@@ -340,7 +352,8 @@ class Step:
         of_shown = (self.titles[one] for one in self.item_ids if one in shown)
         not_hidden = (one for one in self.titles.values() if not one.hidden)
         first = next(chain(of_shown, not_hidden, self.titles.values()))
-        return translated(first.text, first.translations, language)
+        title = translated(first.text, first.translations, language)
+        return title or f"{_STEP.get((language or '').partition('-')[0], 'Step')} {self.index + 1}"
 
 
 @dataclass(frozen=True, eq=False)

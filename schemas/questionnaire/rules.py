@@ -139,6 +139,12 @@ UNIT_NOT_COMPARABLE = _danger(
     "An answer in that unit is refused, whatever it is.",
     "Give the bound in a unit that UCUM converts, or do not offer the unit.",
 )
+LINK_LEFT_OUT = _danger(
+    "link-left-out",
+    "The patient cannot read what the text points to, and may be asked to accept it.",
+    'Put the document into "contained" (text/plain or text/markdown), link to "#its-id", and mark '
+    "the question as a consent.",
+)
 INITIAL_IS_NO_OPTION = _danger(
     "initial-is-no-option",
     "The question begins with an answer that it does not permit.",

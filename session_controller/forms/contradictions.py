@@ -232,6 +232,8 @@ def _of_expressions(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
 def _of_answers(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
     for link_id, item in flow.items.items():
         place = f'{places[link_id]} (linkId "{link_id}")'
+        if item.is_field and not item.hidden and not item.words:
+            yield link_id, Note(place, "has no text", rules.NO_WORDS)
         why = _impossible(item)
         unit = _incomparable_unit(item)
         if unit is not None:

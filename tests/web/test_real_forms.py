@@ -25,11 +25,6 @@ from tests.web.test_screens import RULES
 
 _SHARED = (REAL.parent / "forms", REAL)
 _SIZES = ({"width": 320, "height": 640}, {"width": 1280, "height": 900})
-_NOT_YET = {
-    "ottehr-intake-paperwork": "a link in Markdown, in plain text",
-}
-"""What the box gets wrong with a form; the pages show what they are given."""
-
 _CONDITIONS = ("enableWhen", "enableBehavior")
 
 _FAULTS = r"""([selector, linkIds, own]) => {
@@ -208,15 +203,8 @@ def walk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert screens.faults == []
 
 
-def _marked() -> list[Any]:
-    def marks(name: str) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.xfail(reason=_NOT_YET[name])] if name in _NOT_YET else []
-
-    return [pytest.param(path, marks=marks(path.stem)) for path in _usable()]
-
-
 @pytest.mark.parametrize("conditions", ["with its conditions", "with all questions on"])
-@pytest.mark.parametrize("path", _marked(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _usable(), ids=lambda path: path.stem)
 def test_each_step_is_fit_to_be_seen(walk: Walk, path: Path, conditions: str) -> None:
     """No linkId, nothing empty, no raw Markdown, nothing that scrolls sideways, on either page."""
     form = _form(path, with_conditions=conditions == "with its conditions")

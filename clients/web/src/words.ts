@@ -498,6 +498,7 @@ const SENTENCES: [RegExp, string][] = [
   [/^This date is in the past\.$/, "Esta fecha está en el pasado."],
   [/^The text contains a character that cannot be shown\.$/, "El texto contiene un carácter que no se puede mostrar."],
   [/^Please choose one of the answers in the list\.$/, "Por favor, elija una respuesta de la lista."],
+  [/^Enter this in a unit that compares with (.+)\.$/, "Indíquelo en una unidad comparable con {1}."],
   [/^Choose one of the units offered\.$/, "Elija una de las unidades ofrecidas."],
   [/^At least (\d+) answers are needed\.$/, "Se necesitan al menos {1} respuestas."],
   [/^At most (\d+) answers can be given\.$/, "Se pueden dar como máximo {1} respuestas."],

@@ -59,7 +59,7 @@ for (const name of names) {
 }
 
 function shown(item: Item, texts: (text: Text) => string[]) {
-  const { linkId: _linkId, text, help, items, options, unit, unitOptions, ...same } = item;
+  const { linkId: _linkId, rich: _rich, text, help, items, options, unit, unitOptions, ...same } = item;
   return {
     ...same,
     text: texts(text),

@@ -15,6 +15,7 @@ import { Scalar } from "./scalars.tsx";
 import { SignatureState } from "./signature.tsx";
 import { Several } from "./several.tsx";
 import { isDated, problemOf } from "./problem.ts";
+import { Words } from "./words.tsx";
 import { type Control, domId, type How, isMasked, localeOfSheet, off, type Sheet, SheetContext, useSheet, valueOf } from "./sheet.ts";
 
 export function StepScreen({ sheet, step }: { sheet: Sheet; step: Step }) {
@@ -73,7 +74,7 @@ function Placed({ item, prefix, depth }: { item: Item; prefix: string; depth: nu
     if (!sheet.enabled.has(id)) return null;
     return (
       <>
-        <p class="words" dir="auto">{item.text(sheet.language)}</p>
+        <div class="words" dir="auto"><Words item={item} language={sheet.language} blocks /></div>
         {item.review && <AnswerReview depth={depth} />}
       </>
     );
@@ -208,7 +209,7 @@ function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }
   const name = (
     <>
       {item.prefix && <span class="prefix">{item.prefix} </span>}
-      <span dir="auto">{label}</span>
+      <span dir="auto">{item.rich(language) && label ? <Words item={item} language={language} /> : label}</span>
       {!item.required && answerable(item) && !item.readOnly && <span class="optional"> ({say("optional")})</span>}
     </>
   );

@@ -50,6 +50,8 @@ export interface Item {
   linkId: string;
   type: Kind;
   text: Text;
+  /** The same words with the form's formatting, where there is any: XHTML. */
+  rich: (language: string | null) => string | null;
   prefix: string;
   /** Display items that say more of a question, or of its unit. */
   help: Item[];
@@ -218,7 +220,7 @@ class Reading {
     const written = translations(raw, "text");
     const consent = flagOf(raw, `${OURS}consent`);
     const signature = !consent && extensionsOf(raw, `${CORE}questionnaire-signatureRequired`).length > 0;
-    const whole = (one: string) => (consent || signature ? withDocuments(one, this.contained) : one);
+    const whole = (one: string) => (consent || signature ? withDocuments(one, this.contained) : withoutLinks(one));
     const text = whole(textIn(raw, "text") ?? "");
     const found: Translations = new Map([...written].map(([language, one]) => [language, whole(one)]));
     const options = WITHOUT_OPTIONS.has(type) ? null : this.options(raw);
@@ -228,6 +230,7 @@ class Reading {
       linkId,
       type,
       text: inLanguage(text, found),
+      rich: consent || signature ? () => null : formatted(raw, inLanguage(text, found)),
       prefix: textIn(raw, "prefix") ?? "",
       help: type === "group" ? [] : children.filter(isHint),
       required: isRequired(raw, consent, signature),
@@ -254,7 +257,7 @@ class Reading {
     if (part) this.nameParts.set(linkId, part);
     return {
       item,
-      title: inLanguage(text || hintOf(children, "flyover") || hintOf(children, "help") || linkId, found),
+      title: inLanguage(text || hintOf(children, "flyover") || hintOf(children, "help"), found),
       hidden: flagOf(raw, `${CORE}questionnaire-hidden`),
       languages: [found, ...(options ?? []).map(([, texts]) => texts)]
         .flatMap((texts) => [...texts.keys()])
@@ -365,11 +368,12 @@ export function readFlow(ref: string, raw: Json): Flow {
   return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps: pages.map(stepFrom), byLinkId: reading.byLinkId, nameParts: reading.nameParts };
 }
 
-function stepFrom({ read, skippable }: { read: Read[]; skippable: boolean }): Step {
+function stepFrom({ read, skippable }: { read: Read[]; skippable: boolean }, index: number): Step {
+  const named = (language: string | null) => `${language?.split("-")[0] === "es" ? "Paso" : "Step"} ${index + 1}`;
   const first = present(read.find((one) => !one.hidden) ?? read[0]);
   return {
     id: present(read[0]).item.linkId,
-    title: (language, shown) => (read.find((one) => shown?.includes(one.item.linkId)) ?? first).title(language),
+    title: (language, shown) => (read.find((one) => shown?.includes(one.item.linkId)) ?? first).title(language) || named(language),
     skippable,
     items: read.map((one) => one.item),
   };
@@ -386,10 +390,21 @@ function containedIn(raw: Json): Map<string, Json> {
   return found;
 }
 
+const LINK = /\[([^\]\n]*)\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"\n]*")?\s*\)/g;
+
+/** The titles of links alone: nobody can follow them. */
+const withoutLinks = (text: string) => text.replace(LINK, "$1");
+
+/** The formatting that the box has made safe, in the language that the text was written in. */
+function formatted(raw: Json, text: Text): (language: string | null) => string | null {
+  const xhtml = textOf(objectIn(raw, "_text"), `${CORE}rendering-xhtml`);
+  return (language) => (text(language) === text(null) ? xhtml : null);
+}
+
 /** A text with the words of the contained documents that it points to, as the box reads it. */
 function withDocuments(text: string, contained: Map<string, Json>): string {
   const documents = new Map<string, string>();
-  const replaced = text.replace(/\[([^\]\n]*)\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"\n]*")?\s*\)/g, (link: string, title: string, target: string) => {
+  const replaced = text.replace(LINK, (link: string, title: string, target: string) => {
     const words = wordsOf(contained.get(target));
     if (words === null) return link;
     documents.set(target, words);
