@@ -137,6 +137,45 @@ def with_plain_words(root: Cursor) -> Cursor:
     return Cursor(words.form, root.path, root.report)
 
 
+_SAYS = frozenset({"help", "flyover", "inline", "prompt", "unit", "lower", "upper", "legal"})
+"""Item controls of texts (questionnaire-item-control): what bears one asks nothing."""
+_ASKING = frozenset({"required", "repeats", "readOnly", "maxLength", "answerOption", "initial"})
+
+
+def with_texts_as_texts(root: Cursor) -> Cursor:
+    """Return the form with each item that is a help, or another text, as one, whatever its type."""
+    found = {**root.value}
+    if isinstance(found.get("item"), list):
+        found["item"] = [_as_text(item) for item in root.each("item")]
+    return Cursor(found, root.path, root.report)
+
+
+def _as_text(item: Cursor) -> Json:
+    found = {**item.value}
+    if isinstance(found.get("item"), list):
+        found["item"] = [_as_text(child) for child in item.each("item")]
+    written = found.get("type")
+    if written in {"display", "group", None} or _control(item) not in _SAYS:
+        return found
+    found = {key: value for key, value in found.items() if key not in _ASKING}
+    found["type"] = "group" if found.get("item") else "display"
+    here = Cursor(item.value, item.path, item.report, str(item.value.get("linkId")))
+    remark = f'"{written}" is read as "{found["type"]}": its itemControl says that it asks nothing'
+    here.note(rules.REINTERPRETED, "type", remark)
+    return found
+
+
+def _control(item: Cursor) -> str | None:
+    """Return the item control; what is wrong with it is reported when the item is read."""
+    for one in item.value.get("extension") or ():
+        if isinstance(one, dict) and one.get("url") == ext.ITEM_CONTROL:
+            concept = one.get("valueCodeableConcept")
+            coding = concept.get("coding") if isinstance(concept, dict) else None
+            first = coding[0] if isinstance(coding, list) and coding else None
+            return first.get("code") if isinstance(first, dict) else None
+    return None
+
+
 def _renamed(value: Json, path: str, older: dict[str, list[str]]) -> Json:
     if isinstance(value, list):
         return [_renamed(one, f"{path}[{index}]", older) for index, one in enumerate(value)]

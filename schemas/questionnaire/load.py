@@ -28,6 +28,7 @@ from schemas.questionnaire.canonical import (
     understood,
     with_known_names,
     with_plain_words,
+    with_texts_as_texts,
 )
 from schemas.questionnaire.consents import check_consents
 from schemas.questionnaire.dates import date_time_span
@@ -130,7 +131,7 @@ def _load(value: dict[str, Json], fallback_id: str | None, *, accepted: bool) ->
     if not accepted:
         from schemas.questionnaire.elements import check_elements  # noqa: PLC0415 - of new flows
 
-        root = with_plain_words(with_known_names(root))
+        root = with_texts_as_texts(with_plain_words(with_known_names(root)))
         check_elements(root)
     reading = Reading(read_contained(root), accepted)
     steps = read_steps(root, reading)

@@ -329,3 +329,19 @@ def test_a_bound_holds_in_every_unit_that_is_offered() -> None:
         "extension": [*units, _ext("maxValue", valueQuantity=pressure)],
     }
     assert "unit-not-comparable" in found(wrong)
+
+
+@pytest.mark.parametrize("control", ["help", "flyover", "inline"])
+def test_what_is_a_help_asks_nothing_whatever_its_type(control: str) -> None:
+    """A text item with such a control is no input field; with items below it is a group."""
+    concept = {"coding": [{"code": control}]}
+    says = {"extension": [_ext("questionnaire-itemControl", valueCodeableConcept=concept)]}
+    below = {"linkId": "h", "type": "text", "text": "Why we ask", "required": True, **says}
+    folded = {"linkId": "i", "type": "text", "text": "More", **says}
+    words = {"linkId": "w", "type": "display", "text": "The words"}
+    flow = load_flow(form(A | {"item": [below]}, folded | {"item": [words]}))
+    assert [flow.items[one].type.value for one in ("h", "i")] == ["display", "group"]
+    assert [note.rule.code for note in flow.notes] == ["reinterpreted", "reinterpreted"]
+    if control != "inline":
+        assert "Why we ask" in (flow.items["a"].help, flow.items["a"].flyover)
+    assert load_flow(flow.canonical).notes == ()
