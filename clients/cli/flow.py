@@ -27,11 +27,24 @@ app = typer.Typer(
 File = Annotated[
     Path,
     typer.Argument(
-        help="A FHIR R4 Questionnaire in JSON or YAML.",
+        help="A FHIR R4 Questionnaire in JSON or YAML, alone, in a Bundle or a package (.tgz).",
         exists=True,
         dir_okay=False,
         readable=True,
         metavar="FILE",
+    ),
+]
+
+
+ValueSets = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--valueset",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        metavar="FILE",
+        help="A ValueSet, CodeSystem, Bundle or FHIR package (.tgz) with the answers of questions.",
     ),
 ]
 
@@ -77,6 +90,7 @@ def add(
     context: typer.Context,
     file: File,
     *,
+    valueset: ValueSets = None,
     mapping: MappingFile = None,
     without_mapping: Annotated[
         bool, typer.Option("--without-mapping", help="Drop the mapping of the earlier version.")
@@ -95,8 +109,8 @@ def add(
 
     if mapping is not None and without_mapping:
         raise Failure("pass --mapping or --without-mapping, not both", USAGE)
-    flow = read_flow(file)
-    found = findings.checked(file)
+    flow = read_flow(file, valueset or ())
+    found = findings.checked(file, valueset or ())
     with program(context).reach(data, makes=True) as admin:
         added = add_flow(admin, flow, _rules(mapping), without_mapping=without_mapping)
     patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
@@ -123,6 +137,7 @@ def _rules(mapping: Path | None) -> dict[str, Any] | None:
 def check(
     file: File,
     *,
+    valueset: ValueSets = None,
     mapping: MappingFile = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if anything but its looks is not as meant.")
@@ -152,7 +167,7 @@ def check(
 
     if fix is not None:
         file = _fixed(file, fix)
-    checked = findings.checked(file)
+    checked = findings.checked(file, valueset or ())
     if sarif:
         print_json(findings.sarif(checked, file))
     elif as_json:
@@ -165,10 +180,10 @@ def check(
 
 def _fixed(file: Path, out: Path) -> Path:
     """Write a corrected copy of a questionnaire, and say each change. Raises FlowError, OSError."""
-    from clients.cli.flow_file import read_questionnaire
+    from clients.cli.flow_file import read_source
     from schemas.questionnaire.repair import repaired
 
-    copy, changes = repaired(read_questionnaire(file))
+    copy, changes = repaired(read_source(file).questionnaire)
     out.write_text(json.dumps(copy, ensure_ascii=False, indent=2) + "\n")
     for change in changes:
         say(change)

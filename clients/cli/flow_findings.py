@@ -2,18 +2,19 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from clients.cli.flow_file import read_flow
+from clients.cli.flow_file import read_source
 from clients.cli.flow_trial import dead_ends
 from clients.cli.output import print_facts
 from schemas.questionnaire import rules
 from schemas.questionnaire.dates import days_around
+from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import Flow, FlowError, Note
 from schemas.questionnaire.rules import Grade, Rule
 from session_controller.forms.contradictions import contradictions
@@ -74,14 +75,16 @@ class Checked:
         return sum(note.rule.grade is grade for note in self.notes)
 
 
-def checked(file: Path) -> Checked:
-    """Check a questionnaire file. Raises OSError."""
+def checked(file: Path, value_sets: Iterable[Path] = ()) -> Checked:
+    """Check a questionnaire file, with value sets of further files. Raises OSError."""
     try:
-        flow = read_flow(file)
+        source = read_source(file, value_sets)
+        flow = load_flow(source.questionnaire, fallback_id=file.stem)
     except FlowError as error:
         return Checked(None, _sorted((*error.problems, *error.notes)))
     today = days_around(datetime.now(UTC))
     found = [*flow.notes, *contradictions(flow, today)]
+    found += [Note("answerValueSet", one, rules.OPTIONS_UNKNOWN) for one in source.missing]
     if not any(note.rule.dead_end for note in found):
         found += _stuck(flow)
     return Checked(flow, _sorted(found))
@@ -93,7 +96,12 @@ def _stuck(flow: Flow) -> Iterator[Note]:
 
 
 def _sorted(notes: Sequence[Note]) -> tuple[Note, ...]:
-    return tuple(sorted(notes, key=lambda note: rules.GRADES.index(note.rule.grade)))
+    """Return findings, the worst first: of the dangers, those in which a patient gets stuck."""
+
+    def rank(note: Note) -> tuple[int, bool]:
+        return rules.GRADES.index(note.rule.grade), not note.rule.dead_end
+
+    return tuple(sorted(notes, key=rank))
 
 
 # -- for people --------------------------------------------------------------------------------
@@ -192,6 +200,8 @@ def _as_sarif(note: Note, file: Path, lines: Mapping[str, int]) -> dict[str, Any
 def _lines(file: Path) -> dict[str, int]:
     """Return the line of each linkId, from 1."""
     found: dict[str, int] = {}
+    if file.name.lower().endswith("gz"):
+        return found
     text = file.read_text("utf-8-sig", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
         for written in re.findall(r'"?linkId"?\s*:\s*("(?:[^"\\]|\\.)*"|[^,}\s]+)', line):

@@ -106,7 +106,7 @@ def _from_value_set(
         item.note(
             rules.OPTIONS_UNKNOWN,
             "answerValueSet",
-            "external answerValueSet is not fetched; any answer is accepted",
+            f'"{reference}" is not fetched; any answer is accepted',
         )
     return None
 

@@ -96,10 +96,8 @@ def test_every_item_type_is_understood(name, expected):
     """Each type of R4 loads; external value sets and the terminology server are named."""
     flow = _load(name)
     assert len({item.kind for item in flow.items.values()}) == 16
-    assert _messages(flow) >= {
-        "external answerValueSet is not fetched; any answer is accepted",
-        "terminology-server is not supported",
-    }
+    assert any("is not fetched; any answer is accepted" in one for one in _messages(flow))
+    assert "terminology-server is not supported" in _messages(flow)
     assert [unit.code for unit in flow.items[expected].unit_options] == ["m", "cm"]
 
 

@@ -54,7 +54,7 @@ def test_a_top_level_group_is_a_step_and_loose_items_in_a_row_are_one():
         ({"linkId": "b", "type": "choice"}, "is missing; any answer is accepted"),
         (
             {"linkId": "b", "type": "choice", "answerValueSet": "http://example.org/vs"},
-            "external answerValueSet is not fetched; any answer is accepted",
+            '"http://example.org/vs" is not fetched; any answer is accepted',
         ),
         (
             {"linkId": "b", "type": "display", "item": [A]},
