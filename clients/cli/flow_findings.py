@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.cli.flow_file import read_source
-from clients.cli.flow_trial import dead_ends
+from clients.cli.flow_trial import dead_ends, too_slow
 from clients.cli.output import print_facts
 from schemas.questionnaire import rules
 from schemas.questionnaire.dates import days_around
@@ -85,7 +85,9 @@ def checked(file: Path, value_sets: Iterable[Path] = ()) -> Checked:
     today = days_around(datetime.now(UTC))
     found = [*flow.notes, *contradictions(flow, today)]
     found += [Note("answerValueSet", one, rules.OPTIONS_UNKNOWN) for one in source.missing]
-    if not any(note.rule.dead_end for note in found):
+    slow = too_slow(flow)
+    found += [Note(f'linkId "{one}"', "takes too long", rules.EXPRESSION_IGNORED) for one in slow]
+    if not slow and not any(note.rule.dead_end for note in found):
         found += _stuck(flow)
     return Checked(flow, _sorted(found))
 

@@ -1,6 +1,7 @@
 """Whether a form can be completed, proven by trying: no screens, no box, the rules alone."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -14,6 +15,8 @@ from session_controller.forms.formulas import calculate
 
 _SEEDS = 4
 """How often it is tried: half of the tries answer what is required alone."""
+_SECONDS = 0.5
+"""For all expressions after each answer; a box gives them less."""
 _ROUNDS = 60
 """Answers can ask for further ones so many times after each other."""
 
@@ -44,7 +47,7 @@ class _Filled:
         """Return it with the results of the form's expressions."""
         filled, changed = self, None if opening else flow.items
         for _ in range(_ROUNDS if flow.has_expressions else 0):
-            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=_never)
+            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=_clock())
             if not found:
                 break
             answers = {**filled.answers, **found.answers}
@@ -56,9 +59,27 @@ class _Filled:
             changed = flow.items
         return filled
 
+    def late(self) -> tuple[str, ...]:
+        """Return the fields whose expressions had no time to be evaluated."""
+        return tuple(name for name, results in self.computed.items() if results.get("late"))
 
-def _never() -> bool:
-    return False
+
+def _clock() -> Callable[[], bool]:
+    """Start the time of one calculation; return a function that says whether it is over."""
+    until = time.monotonic() + _SECONDS
+    return lambda: time.monotonic() > until
+
+
+def too_slow(flow: Flow) -> tuple[str, ...]:
+    """Return the fields whose expressions take too long with all questions answered."""
+    if not flow.has_expressions:
+        return ()
+    rng = Random(0)  # noqa: S311 - the same answers each time
+    filled = _Filled(initial_answers(flow))
+    for field_id in filled.assessed(flow).fields:
+        filled = _answered(flow, filled, field_id, rng)
+    found = calculate(filled.assessed(flow), {}, flow.items, is_over=_clock())
+    return replace(filled, computed=found.computed).late()
 
 
 def dead_ends(flow: Flow) -> tuple[Fault, ...]:

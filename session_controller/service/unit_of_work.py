@@ -131,7 +131,7 @@ class Departed:
     reason: str | None = None
 
 
-_CALCULATION_S = 0.2
+_CALCULATION_S = 0.1
 """For all expressions of a form that one answer leads to, in seconds."""
 
 

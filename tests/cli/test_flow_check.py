@@ -12,6 +12,7 @@ from tests.cli.conftest import Handrail
 from tests.flow.test_value_sets import ANIMALS, SET, SYSTEM
 
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
+_SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-"
 HEAD = {"resourceType": "Questionnaire", "status": "active", "id": "f"}
 LOOSE = {"linkId": "a", "type": "string", "text": "A"}
 COLOUR = {"linkId": "q", "type": "choice", "text": "Q", "answerValueSet": SET}
@@ -151,3 +152,17 @@ def test_a_bundle_with_several_forms_is_refused(tmp_path: Path, handrail: Handra
     ran = handrail("flow", "check", bundle)
     assert ran.code == 1
     assert "holds 2 Questionnaires (f, g); one is needed" in ran.err
+
+
+def test_an_expression_that_takes_too_long_is_named(tmp_path: Path, handrail: Handrail) -> None:
+    """And the check itself ends."""
+    slow = {
+        "url": _SDC + "calculatedExpression",
+        "valueExpression": {
+            "language": "text/fhirpath",
+            "expression": "(1|2|3).select($this.repeat(iif($this < 99999, $this + 1, {})))",
+        },
+    }
+    file = _written(tmp_path / "f.json", LOOSE | {"type": "integer", "extension": [slow]})
+    ran = handrail("flow", "check", file)
+    assert (ran.code, 'linkId "a": takes too long' in ran.out) == (0, True)

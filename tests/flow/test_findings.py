@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from clients.cli.flow_trial import dead_ends
+from schemas.questionnaire import extensions as ext
 from schemas.questionnaire.dates import Span, date_time_span
 from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import FlowError, Note
@@ -345,3 +346,22 @@ def test_what_is_a_help_asks_nothing_whatever_its_type(control: str) -> None:
     if control != "inline":
         assert "Why we ask" in (flow.items["a"].help, flow.items["a"].flyover)
     assert load_flow(flow.canonical).notes == ()
+
+
+@pytest.mark.parametrize("name", sorted(ext.KNOWN))
+def test_every_extension_is_supported_or_reported(name: str) -> None:
+    """With its own name and rule, at the form and at an item; none is unknown."""
+    known = ext.KNOWN[name]
+    bare = {"url": known.url}
+    try:
+        flow = load_flow(form(A | {"extension": [bare]}))
+        notes = flow.notes
+    except FlowError as error:
+        notes = error.problems
+    reported = [note for note in notes if note.message == f"{name} is not supported"]
+    if known.rule is not None:
+        assert [note.rule for note in reported] == [known.rule]
+    else:
+        assert reported == []
+        assert known.does
+    assert not [note for note in notes if "is not known" in note.message]
