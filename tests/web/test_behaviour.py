@@ -292,11 +292,33 @@ def test_two_languages(screens: Screens) -> None:
     desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
 
 
+def test_a_new_try_takes_the_refusal_of_a_code_away(screens: Screens) -> None:
+    """What is typed now is not wrong yet."""
+    page = screens.page(screens.context(TABLET))
+    page.goto(f"{screens.url}/patient")
+    page.get_by_label("Enter the code").fill("BBBBBBBB")
+    page.get_by_role("button", name="Continue").click()
+    refusal = page.get_by_text("This code does not work")
+    refusal.wait_for()
+    page.get_by_label("Enter the code").fill("WD")
+    expect(refusal).to_have_count(0)
+    expect(page.get_by_label("Enter the code")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_form_is_in_the_browsers_language_where_it_has_it(screens: Screens) -> None:
+    """Without a choice: the questions, the page, and what the staff's mirror says."""
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Patient pre-registration"), locale="es-MX")
+    patient.title("Sobre usted")
+    expect(patient.page.locator("html")).to_have_attribute("lang", "es")
+    desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
+
+
 def test_a_form_in_another_language_than_the_page_is_marked(screens: Screens) -> None:
     """Until the patient chooses one: then both are in the same (WCAG 2.2, 3.1.2)."""
     desk = screens.desk()
-    page = screens.patient(desk.open("Patient pre-registration"), locale="es-MX").page
-    expect(page.locator("html")).to_have_attribute("lang", "es-MX")
+    page = screens.patient(desk.open("Patient pre-registration"), locale="de-DE").page
+    expect(page.locator("html")).to_have_attribute("lang", "de-DE")
     for part in (page.get_by_role("heading", level=1), page.locator("form")):
         expect(part).to_have_attribute("lang", "en")
     page.locator(".language-buttons").get_by_role("button", name="Español").click()
