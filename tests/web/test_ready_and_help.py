@@ -12,6 +12,7 @@ from clients.sdk.facility import FacilityClient
 from schemas.wire.views import FacilityView
 from tests.web import example
 from tests.web.conftest import Patient, Screens
+from tests.web.test_documents import FLOW as CARD
 
 _LISTEN = """() => {
   window.__heard = [];
@@ -89,6 +90,52 @@ def test_who_left_something_out_reads_what_and_is_taken_there(
     example.about_you(patient)
     expect(page.locator(".left")).to_have_count(0)
     expect(page.get_by_text("Please answer this question.")).to_have_count(0)
+
+
+RIGHT: dict[str, Any] = {
+    "resourceType": "Questionnaire",
+    "id": "right",
+    "title": "All right",
+    "status": "active",
+    "item": [
+        {
+            "linkId": "right",
+            "type": "boolean",
+            "text": "All is right",
+            "required": True,
+            "extension": [{"url": "urn:handrail:fhir:attestation", "valueBoolean": True}],
+        }
+    ],
+}
+
+
+def test_a_picture_that_is_not_used_yet_is_missing(screens: Screens, picture: Any) -> None:
+    """Else it would be gone with the page, though the patient reads that all is done."""
+    screens.clinic.admin.add_flow(CARD)
+    _, patient = screens.pair("A card")
+    patient.field("card").locator("input[type=file]").first.set_input_files(picture)
+    patient.page.get_by_role("button", name="Use this picture").wait_for()
+    done(patient).click()
+    expect(patient.page.locator(".left")).to_contain_text("Your card")
+    expect(patient.field("card")).to_contain_text("Please use this picture, or cancel.")
+    expect(patient.page.get_by_role("button", name="Use this picture")).to_be_focused()
+    patient.page.get_by_role("button", name="Cancel").click()
+    expect(patient.page.locator(".left")).to_have_count(0)
+    expect(patient.field("card")).not_to_contain_text("Please use this picture")
+    done(patient).click()
+    expect(done(patient)).to_have_text(re.compile("You are done here"))
+
+
+def test_an_answer_that_is_no_yes_is_not_called_missing(screens: Screens) -> None:
+    """Who says that the answers are not right reads what to do, not that they did not answer."""
+    screens.clinic.admin.add_flow(RIGHT)
+    _, patient = screens.pair("All right")
+    patient.choose("right", "No")
+    patient.field("right").get_by_text("The answer is No.").wait_for()
+    done(patient).click()
+    expect(patient.page.locator(".left")).to_contain_text("All is right")
+    expect(patient.field("right")).to_contain_text("Please change what is not right first.")
+    expect(patient.field("right")).not_to_contain_text("Please answer this question.")
 
 
 def test_who_is_done_is_ready_until_something_is_missing(screens: Screens, staff: Staff) -> None:

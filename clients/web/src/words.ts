@@ -480,6 +480,7 @@ const SENTENCES: [RegExp, string][] = [
   [/^Please answer this question\.$/, "Por favor, responda esta pregunta."],
   [/^Please read this to the end\.$/, "Por favor, lea esto hasta el final."],
   [/^Please add this document\.$/, "Por favor, agregue este documento."],
+  [/^Please use this picture, or cancel\.$/, "Por favor, use esta imagen o cancele."],
   [/^At most (\d+) characters\.$/, "Como máximo {1} caracteres."],
   [/^At least (\d+) characters\.$/, "Al menos {1} caracteres."],
   [/^This is not in the expected format( \(.+\))?\.$/, "No tiene el formato esperado{1}."],
