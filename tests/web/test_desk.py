@@ -439,3 +439,21 @@ def test_small_targets_are_large_enough(screens: Screens, scheme: Any) -> None:
             && !box.width < 2).map(([html]) => html)"""
     )
     assert [one for one in small if 'type="checkbox"' not in one] == []
+def test_on_a_phone_what_needs_staff_is_in_sight(screens: Screens) -> None:
+    """A code to show, and a call for help: above the actions, wherever the queue was scrolled."""
+    desk = screens.desk(size=PHONE)
+    for n in range(9):
+        desk.open("quick", f"Waiting {n}")
+        _queue(desk)
+    code = desk.open("Patient pre-registration", "Maria G.")
+    expect(desk.page.locator(".big-code")).to_be_in_viewport(ratio=1)
+    patient = screens.patient(code)
+    _queue(desk)
+    patient.page.get_by_role("button", name="Ask for help").click()
+    _row(desk, "Maria G.", "needs").wait_for()
+    desk.page.evaluate("scrollTo({ top: 400, behavior: 'instant' })")
+    _row(desk, "Maria G.").locator("a").click()
+    expect(desk.page.get_by_role("button", name="I'm coming")).to_be_in_viewport(ratio=1)
+    expect(desk.page.get_by_role("heading", name="Maria G.")).to_be_in_viewport(ratio=1)
+
+
