@@ -32,7 +32,10 @@ export function Enrol() {
           placeholder="····-····"
           aria-describedby="code-hint code-fault"
           value={shownCode(text)}
-          onInput={({ currentTarget }) => setText(plainCode(currentTarget.value))}
+          onInput={({ currentTarget }) => {
+            app.fault.value = null;
+            setText(plainCode(currentTarget.value));
+          }}
         />
         <p class="hint" id="code-hint">
           {t("enrol.hint")} <code>handrail device enrol NAME --role facility</code>
