@@ -1,11 +1,18 @@
 """The desk: a queue, one next action, a mirror that is true, and an end that is a beginning."""
 
+import re
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from schemas.base import Role
+from session_controller.settings import Settings
+from tests.clients.conftest import clinic_at
+from tests.conftest import StartBox
 from tests.web import example
 from tests.web.conftest import TABLET, Desk, Patient, Screens
 from tests.web.test_behaviour import SIGNING
@@ -149,6 +156,77 @@ def test_what_is_missing_stands_beside_the_action_and_leads_to_the_field(
     desk.page.get_by_text("Nothing is missing on this step.").wait_for()
 
 
+def test_what_comes_first_is_said_instead_of_what_is_missing(screens: Screens) -> None:
+    """The patient is not here yet; or another screen leads, and which one."""
+    desk = screens.desk(name="Front desk")
+    code = desk.open("Patient pre-registration")
+    said = desk.page.locator(".missing.awaited")
+    expect(said).to_contain_text("The patient is not here yet.")
+    screens.patient(code)
+    expect(desk.page.locator(".missing")).to_contain_text("5 things are missing on this step:")
+    other = screens.desk(name="Desk 2")
+    other.page.locator(".row > a").first.click()
+    expect(other.page.locator(".missing.awaited")).to_contain_text(
+        "Front desk leads this check-in. Take over"
+    )
+
+
+def test_why_something_is_missing_is_said_where_its_name_does_not_say_it(
+    screens: Screens, picture: Any
+) -> None:
+    """A document that was sent back is there, and an answer that is not valid as well."""
+    screens.clinic.admin.add_flow(CARD)
+    desk, patient = screens.pair("A card")
+    patient.photograph("card", picture)
+    desk.press("Review")
+    desk.page.get_by_role("button", name="Send back…").click()
+    reason = desk.page.get_by_label("It is blurred.")
+    expect(reason).to_be_in_viewport()
+    reason.check()
+    desk.page.get_by_role("button", name="Send back", exact=True).click()
+    missing = desk.page.locator(".missing")
+    expect(missing.get_by_role("listitem")).to_have_text(
+        re.compile("Your card.*sent back", re.DOTALL)
+    )
+    desk.page.get_by_role("button", name="All check-ins", exact=True).click()
+    second = screens.patient(desk.open("Patient pre-registration", "Second"))
+    second.date("birth-date", "1980-02-31")
+    second.page.locator("h1").click()
+    birth_date = missing.get_by_role("listitem").filter(has_text="Date of birth")
+    expect(birth_date).to_contain_text("not valid yet")
+
+
+def test_a_code_that_expired_is_made_anew_where_it_was(
+    start_box: StartBox, tmp_path: Path, browser: Any
+) -> None:
+    """Else staff would wait for a patient who cannot come in."""
+    settings = Settings(code_lifetime=timedelta(seconds=15))
+    with (
+        start_box(tmp_path / "data", settings=settings) as box,
+        clinic_at(box) as clinic,
+        ExitStack() as stack,
+    ):
+        screens = Screens(clinic, browser, stack)
+        desk = screens.desk()
+        code = desk.open("quick")
+        panel = desk.page.locator(".code-panel")
+        expect(panel).to_contain_text("This code has expired.", timeout=30_000)
+        panel.get_by_role("button", name="Show a new code").click()
+        expect(desk.page.locator(".big-code")).not_to_have_text(code)
+        assert screens.faults == []
+
+
+def test_a_question_without_words_is_called_that(screens: Screens) -> None:
+    """In the staff's language; its id says nothing to them."""
+    flow = {**CARD, "id": "nameless", "title": "Nameless", "item": [_NAMELESS]}
+    screens.clinic.admin.add_flow(flow)
+    desk, _ = screens.pair("Nameless")
+    missing = desk.page.locator(".missing")
+    missing.get_by_role("button", name="Question without a name").click()
+    expect(desk.page.locator(".selected-name")).to_have_text("Question without a name")
+    assert desk.page.locator(".actions").get_by_text("inner-id").count() == 0
+
+
 # --- the mirror ----------------------------------------------------------------------------------
 
 
@@ -233,7 +311,13 @@ def test_completion_is_a_beginning(screens: Screens) -> None:
     kiosk.title("You")
     downloads = _downloads(desk)
     _finish(desk, kiosk)
-    desk.page.get_by_text("No destination is set up for records.").wait_for()
+    desk.page.get_by_text("No destination is set up for records").wait_for()
+    desk.page.locator(".mirror-bar").get_by_text("The last page of the check-in").wait_for()
+    _queue(desk)
+    dot = _row(desk, "Maria G.", "done").locator(".dot").bounding_box()
+    assert dot is not None
+    assert dot["width"] == dot["height"]
+    _row(desk, "Maria G.").locator("a").click()
     desk.press("View the record")
     desk.page.locator(".pdf-page[data-drawn]").first.wait_for(timeout=_SETTING_MS)
     assert "Ada" in desk.page.locator(".pdf-page figcaption").first.text_content()
@@ -257,6 +341,8 @@ CARD: dict[str, Any] = {
     "status": "active",
     "item": [{"linkId": "card", "type": "attachment", "text": "Your card"}],
 }
+
+_NAMELESS = {"linkId": "inner-id", "type": "string", "required": True}
 
 
 def small_pdf() -> bytes:
@@ -426,19 +512,6 @@ def test_on_a_phone_the_actions_come_first(screens: Screens) -> None:
     assert action["y"] + action["height"] < min(mirror["y"], PHONE["height"])
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_small_targets_are_large_enough(screens: Screens, scheme: Any) -> None:
-    """WCAG 2.2, 2.5.8: 24 by 24 pixels."""
-    desk, _ = screens.pair()
-    desk.page.emulate_media(color_scheme=scheme)
-    small = desk.page.evaluate(
-        """() => [...document.querySelectorAll(".desk :is(a, button, select, input)")]
-          .filter((one) => !one.closest(".mirror") && one.checkVisibility())
-          .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
-          .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 24
-            && !box.width < 2).map(([html]) => html)"""
-    )
-    assert [one for one in small if 'type="checkbox"' not in one] == []
 def test_on_a_phone_what_needs_staff_is_in_sight(screens: Screens) -> None:
     """A code to show, and a call for help: above the actions, wherever the queue was scrolled."""
     desk = screens.desk(size=PHONE)
@@ -457,3 +530,16 @@ def test_on_a_phone_what_needs_staff_is_in_sight(screens: Screens) -> None:
     expect(desk.page.get_by_role("heading", name="Maria G.")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_small_targets_are_large_enough(screens: Screens, scheme: Any) -> None:
+    """WCAG 2.2, 2.5.8: 24 by 24 pixels."""
+    desk, _ = screens.pair()
+    desk.page.emulate_media(color_scheme=scheme)
+    small = desk.page.evaluate(
+        """() => [...document.querySelectorAll(".desk :is(a, button, select, input)")]
+          .filter((one) => !one.closest(".mirror") && one.checkVisibility())
+          .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+          .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 24
+            && !box.width < 2).map(([html]) => html)"""
+    )
+    assert [one for one in small if 'type="checkbox"' not in one] == []

@@ -38,7 +38,7 @@ export function Enrol() {
           }}
         />
         <p class="hint" id="code-hint">
-          {t("enrol.hint")} <code>handrail device enrol NAME --role facility</code>
+          {t("enrol.hint")} <code>handrail device enrol NAME --role facility --code</code>
         </p>
         <p class="error" id="code-fault" role="alert">{app.fault.value && t(app.fault.value)}</p>
         <button type="submit" class="primary large" disabled={app.pairing.value}>
