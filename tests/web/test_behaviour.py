@@ -435,7 +435,7 @@ def test_a_kiosk_waits_again_after_a_session(screens: Screens) -> None:
     kiosk.title("End")
     desk.press("Finish")
     kiosk.title("Thank you!")
-    kiosk.page.get_by_role("button", name="Start again").click()
+    kiosk.page.get_by_role("button", name="Back to the start").click()
     kiosk.title("This screen is ready")
     assert kiosk.page.evaluate("Object.keys(localStorage)") == ["handrail.patient.credential"]
     assert kiosk.page.evaluate("Object.keys(sessionStorage)") == []
