@@ -227,7 +227,8 @@ def test_signing_locks_the_page(screens: Screens) -> None:
     patient.page.get_by_label("Why not?").fill("I want to ask my daughter first.")
     patient.page.get_by_role("button", name="Do not sign", exact=True).click()
     patient.page.locator(".signature-state", has_text="You chose not to sign.").wait_for()
-    desk.page.locator(".actions").get_by_text("Declined").wait_for()
+    desk.page.locator(".actions .chip.declined").wait_for()
+    expect(desk.page.locator(".missing")).to_contain_text("The patient declined to sign.")
 
 
 SIGNING: dict[str, Any] = {

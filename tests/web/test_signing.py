@@ -315,3 +315,16 @@ def test_on_a_phone_it_begins_at_its_top_and_what_is_wrong_is_in_sight(
     assert error.bounding_box()["y"] < sheet.bounding_box()["y"]
     bar = page.locator(".bar").bounding_box()
     assert name.bounding_box()["y"] >= bar["y"] + bar["height"]
+
+
+def test_who_does_not_want_to_sign_sees_what_follows(pair: tuple[Desk, Patient]) -> None:
+    """The reason, and the button that says it: in sight, above the sheet with the pad."""
+    desk, patient = pair
+    patient.page.set_viewport_size(PHONE)
+    patient.read("terms")
+    desk.press("Ask to sign")
+    patient.page.get_by_role("button", name="I don't want to sign").click()
+    confirm = patient.page.get_by_role("button", name="Do not sign", exact=True)
+    expect(confirm).to_be_in_viewport(ratio=1)
+    low = confirm.bounding_box()
+    assert low["y"] + low["height"] <= patient.page.locator(".sign-sheet").bounding_box()["y"]

@@ -184,6 +184,7 @@ function Missing({ room, view, flow }: Props) {
   const first = awaited(view);
   if (first !== null) return <p class="missing awaited" role="status">{first}</p>;
   if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
+  if (onlyDeclined(view)) return <p class="missing awaited">{t("missing.declined")}</p>;
   if (missing.length === 0) return <p class="missing none">{t("missing.none")}</p>;
   const point = (id: string) => {
     if (view.blocked?.["HIGHLIGHT_FIELD"]) return;

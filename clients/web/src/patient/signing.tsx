@@ -75,6 +75,9 @@ export function Signing(props: Props) {
     wrong?.closest(".field")?.scrollIntoView({ block: "start" });
     wrong?.focus({ preventScroll: true });
   }, [shownFaults]);
+  useEffect(() => {
+    if (declining) screen.current?.querySelector(".decline")?.scrollIntoView({ block: "start" });
+  }, [declining]);
   const name = signer.name.trim();
   const found = faultsOf(signer, typing || drawn.length > 0);
   const faults = stillOf(shownFaults, found);
