@@ -375,6 +375,7 @@ def test_the_idle_cover(screens: Screens) -> None:
     page.get_by_role("heading", name="Are you still there?").wait_for()
     assert not page.locator('[data-field="first-name"] input').is_visible()
     desk.page.locator(".seen").get_by_text("Nobody answers").wait_for()
+    desk.page.locator(".banner").get_by_text("see whether the patient needs you").wait_for()
     page.get_by_role("button", name="Go on").click()
     assert page.locator('[data-field="first-name"] input').input_value() == "María"
 

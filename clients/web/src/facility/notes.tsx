@@ -57,6 +57,7 @@ export function Warnings({ view, patientOnline }: { view: FacilityView; patientO
     [patientOnline === false && !over, "warn.away"],
     [Boolean(view.patient_away_since), over ? "warn.was_away_ended" : "warn.was_away_left"],
     [!over && view.locked === true, "warn.locked"],
+    [!over && view.patient_idle === true && view.locked !== true, "warn.idle"],
   ];
   return (
     <>
