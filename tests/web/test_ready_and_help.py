@@ -263,6 +263,18 @@ def test_corrections_and_pointing_are_heard(screens: Screens, staff: Staff) -> N
     heard(page, "First name: Please change this: as on your card")
 
 
+def test_what_staff_ask_to_correct_is_not_called_unanswered(screens: Screens, staff: Staff) -> None:
+    """The patient who says 'done' reads what staff ask for, and nothing else at that field."""
+    patient = screens.patient(staff.code)
+    example.about_you(patient)
+    staff.sees(lambda view: not view.missing)
+    staff.client.request_correction(staff.session, "first-name", "as on your card").result(10)
+    patient.field("first-name").get_by_text("as on your card").wait_for()
+    done(patient).click()
+    expect(patient.field("first-name").locator("input")).to_be_focused()
+    expect(patient.field("first-name").locator(".error p")).to_have_count(1)
+
+
 def test_what_is_required_is_exposed(screens: Screens, staff: Staff) -> None:
     """To a screen reader; what may be left out is not."""
     patient = screens.patient(staff.code)

@@ -171,7 +171,8 @@ function whyMissing(view: FacilityView, item: Item | undefined, id: string): str
   if (document === "rejected" || document === "receiving") return t(`document.${document}`);
   if (item?.consent && item.type !== "boolean") return t("missing.unread");
   if (item?.type === "group") return t("missing.too_few");
-  const error = view.fields[id]?.error;
+  const { error, correction } = view.fields[id] ?? {};
+  if (correction) return t("missing.correction");
   if (!error) return null;
   // An attestation that is No; of other answers, how they are written is for the patient to read.
   return item?.type === "boolean" ? box(error) : t("missing.invalid");
@@ -183,8 +184,8 @@ function Missing({ room, view, flow }: Props) {
   const missing = missingOf(view);
   const first = awaited(view);
   if (first !== null) return <p class="missing awaited" role="status">{first}</p>;
-  if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
   if (onlyDeclined(view)) return <p class="missing awaited">{t("missing.declined")}</p>;
+  if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
   if (missing.length === 0) return <p class="missing none">{t("missing.none")}</p>;
   const point = (id: string) => {
     if (view.blocked?.["HIGHLIGHT_FIELD"]) return;

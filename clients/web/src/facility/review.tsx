@@ -52,7 +52,7 @@ interface SendBackProps {
 /** Why it is sent back: ready-made in the patient's language, in the staff's own words, or both. */
 function SendBack({ room, view, flow, id, onDone, onBack }: SendBackProps) {
   const form = useRef<HTMLDivElement>(null);
-  useEffect(() => form.current?.querySelector("input")?.focus(), []);
+  useEffect(() => form.current?.querySelector<HTMLElement>("input:checked")?.focus(), []);
   const [code, setCode] = useState<DocumentFault | null>(null);
   const [typed, setTyped] = useState("");
   const reason = typed.trim();

@@ -161,7 +161,8 @@ function labelOf(flow: Flow, id: string): string {
 function refuse(room: app.Room, view: PatientView, flow: Flow, ids: string[]): void {
   asked.value = view.step_id;
   for (const id of ids) {
-    if (room.entries.problem(id) === undefined) room.entries.fault(id, missingAt(id, itemOf(flow, id)));
+    const isSaid = room.entries.problem(id) !== undefined || Boolean(view.fields[id]?.correction);
+    if (!isSaid) room.entries.fault(id, missingAt(id, itemOf(flow, id)));
   }
   const [first] = ids;
   // Which is the first of them, the focus says.
