@@ -495,7 +495,8 @@ def test_the_desk_speaks_spanish(screens: Screens) -> None:
     page.get_by_role("button", name="Cerrar").click()
     page.get_by_role("button", name="Todos los registros").wait_for()
     page.locator(".steps").get_by_text("Sobre usted").wait_for()
-    page.locator(".next").get_by_text("falta una respuesta").wait_for()
+    page.locator(".missing").get_by_text("Faltan 5 cosas en este paso:").wait_for()
+    page.locator(".aside").get_by_text("falta una respuesta").first.wait_for()
     assert page.locator("html").get_attribute("lang") == "es"
     page.reload()
     page.get_by_role("button", name="Todos los registros").wait_for()
