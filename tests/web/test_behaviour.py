@@ -227,7 +227,8 @@ def test_signing_locks_the_page(screens: Screens) -> None:
     patient.page.get_by_label("Why not?").fill("I want to ask my daughter first.")
     patient.page.get_by_role("button", name="Do not sign", exact=True).click()
     patient.page.locator(".signature-state", has_text="You chose not to sign.").wait_for()
-    desk.page.locator(".actions").get_by_text("Declined").wait_for()
+    desk.page.locator(".actions .chip.declined").wait_for()
+    expect(desk.page.locator(".missing")).to_contain_text("The patient declined to sign.")
 
 
 SIGNING: dict[str, Any] = {
@@ -292,11 +293,33 @@ def test_two_languages(screens: Screens) -> None:
     desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
 
 
+def test_a_new_try_takes_the_refusal_of_a_code_away(screens: Screens) -> None:
+    """What is typed now is not wrong yet."""
+    page = screens.page(screens.context(TABLET))
+    page.goto(f"{screens.url}/patient")
+    page.get_by_label("Enter the code").fill("BBBBBBBB")
+    page.get_by_role("button", name="Continue").click()
+    refusal = page.get_by_text("This code does not work")
+    refusal.wait_for()
+    page.get_by_label("Enter the code").fill("WD")
+    expect(refusal).to_have_count(0)
+    expect(page.get_by_label("Enter the code")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_form_is_in_the_browsers_language_where_it_has_it(screens: Screens) -> None:
+    """Without a choice: the questions, the page, and what the staff's mirror says."""
+    desk = screens.desk()
+    patient = screens.patient(desk.open("Patient pre-registration"), locale="es-MX")
+    patient.title("Sobre usted")
+    expect(patient.page.locator("html")).to_have_attribute("lang", "es")
+    desk.page.locator(".mirror h2", has_text="Sobre usted").wait_for()
+
+
 def test_a_form_in_another_language_than_the_page_is_marked(screens: Screens) -> None:
     """Until the patient chooses one: then both are in the same (WCAG 2.2, 3.1.2)."""
     desk = screens.desk()
-    page = screens.patient(desk.open("Patient pre-registration"), locale="es-MX").page
-    expect(page.locator("html")).to_have_attribute("lang", "es-MX")
+    page = screens.patient(desk.open("Patient pre-registration"), locale="de-DE").page
+    expect(page.locator("html")).to_have_attribute("lang", "de-DE")
     for part in (page.get_by_role("heading", level=1), page.locator("form")):
         expect(part).to_have_attribute("lang", "en")
     page.locator(".language-buttons").get_by_role("button", name="Español").click()
@@ -352,6 +375,7 @@ def test_the_idle_cover(screens: Screens) -> None:
     page.get_by_role("heading", name="Are you still there?").wait_for()
     assert not page.locator('[data-field="first-name"] input').is_visible()
     desk.page.locator(".seen").get_by_text("Nobody answers").wait_for()
+    desk.page.locator(".banner").get_by_text("see whether the patient needs you").wait_for()
     page.get_by_role("button", name="Go on").click()
     assert page.locator('[data-field="first-name"] input').input_value() == "María"
 
@@ -413,7 +437,7 @@ def test_a_kiosk_waits_again_after_a_session(screens: Screens) -> None:
     kiosk.title("End")
     desk.press("Finish")
     kiosk.title("Thank you!")
-    kiosk.page.get_by_role("button", name="Start again").click()
+    kiosk.page.get_by_role("button", name="Back to the start").click()
     kiosk.title("This screen is ready")
     assert kiosk.page.evaluate("Object.keys(localStorage)") == ["handrail.patient.credential"]
     assert kiosk.page.evaluate("Object.keys(sessionStorage)") == []

@@ -83,13 +83,15 @@ def test_the_screen_says_what_the_signature_is_for(pair: tuple[Desk, Patient]) -
     desk, patient = pair
     given = patient.page.locator(".given-for")
     desk.press("Ask to sign")
-    given.get_by_text("Patient: First name: Ana; Last name: Roe; Record number: 77").wait_for()
+    given.get_by_text(
+        "about the patient: First name: Ana; Last name: Roe; Record number: 77"
+    ).wait_for()
     given.get_by_text("for the answers of this step").wait_for()
     patient.draw()
     patient.page.get_by_role("button", name="Sign", exact=True).click()
     desk.next("Care")
     desk.press("Ask to sign")
-    given.get_by_text("Patient: First name; Last name; Record number").wait_for()
+    given.get_by_text("about the patient: First name; Last name; Record number").wait_for()
     given.get_by_text("for all answers of this form").wait_for()
 
 

@@ -1,11 +1,18 @@
 """The desk: a queue, one next action, a mirror that is true, and an end that is a beginning."""
 
+import re
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from schemas.base import Role
+from session_controller.settings import Settings
+from tests.clients.conftest import clinic_at
+from tests.conftest import StartBox
 from tests.web import example
 from tests.web.conftest import TABLET, Desk, Patient, Screens
 from tests.web.test_behaviour import SIGNING
@@ -149,6 +156,77 @@ def test_what_is_missing_stands_beside_the_action_and_leads_to_the_field(
     desk.page.get_by_text("Nothing is missing on this step.").wait_for()
 
 
+def test_what_comes_first_is_said_instead_of_what_is_missing(screens: Screens) -> None:
+    """The patient is not here yet; or another screen leads, and which one."""
+    desk = screens.desk(name="Front desk")
+    code = desk.open("Patient pre-registration")
+    said = desk.page.locator(".missing.awaited")
+    expect(said).to_contain_text("The patient is not here yet.")
+    screens.patient(code)
+    expect(desk.page.locator(".missing")).to_contain_text("5 things are missing on this step:")
+    other = screens.desk(name="Desk 2")
+    other.page.locator(".row > a").first.click()
+    expect(other.page.locator(".missing.awaited")).to_contain_text(
+        "Front desk leads this check-in. Take over"
+    )
+
+
+def test_why_something_is_missing_is_said_where_its_name_does_not_say_it(
+    screens: Screens, picture: Any
+) -> None:
+    """A document that was sent back is there, and an answer that is not valid as well."""
+    screens.clinic.admin.add_flow(CARD)
+    desk, patient = screens.pair("A card")
+    patient.photograph("card", picture)
+    desk.press("Review")
+    desk.page.get_by_role("button", name="Send back…").click()
+    reason = desk.page.get_by_label("It is blurred.")
+    expect(reason).to_be_in_viewport()
+    reason.check()
+    desk.page.get_by_role("button", name="Send back", exact=True).click()
+    missing = desk.page.locator(".missing")
+    expect(missing.get_by_role("listitem")).to_have_text(
+        re.compile("Your card.*sent back", re.DOTALL)
+    )
+    desk.page.get_by_role("button", name="All check-ins", exact=True).click()
+    second = screens.patient(desk.open("Patient pre-registration", "Second"))
+    second.date("birth-date", "1980-02-31")
+    second.page.locator("h1").click()
+    birth_date = missing.get_by_role("listitem").filter(has_text="Date of birth")
+    expect(birth_date).to_contain_text("not valid yet")
+
+
+def test_a_code_that_expired_is_made_anew_where_it_was(
+    start_box: StartBox, tmp_path: Path, browser: Any
+) -> None:
+    """Else staff would wait for a patient who cannot come in."""
+    settings = Settings(code_lifetime=timedelta(seconds=15))
+    with (
+        start_box(tmp_path / "data", settings=settings) as box,
+        clinic_at(box) as clinic,
+        ExitStack() as stack,
+    ):
+        screens = Screens(clinic, browser, stack)
+        desk = screens.desk()
+        code = desk.open("quick")
+        panel = desk.page.locator(".code-panel")
+        expect(panel).to_contain_text("This code has expired.", timeout=30_000)
+        panel.get_by_role("button", name="Show a new code").click()
+        expect(desk.page.locator(".big-code")).not_to_have_text(code)
+        assert screens.faults == []
+
+
+def test_a_question_without_words_is_called_that(screens: Screens) -> None:
+    """In the staff's language; its id says nothing to them."""
+    flow = {**CARD, "id": "nameless", "title": "Nameless", "item": [_NAMELESS]}
+    screens.clinic.admin.add_flow(flow)
+    desk, _ = screens.pair("Nameless")
+    missing = desk.page.locator(".missing")
+    missing.get_by_role("button", name="Question without a name").click()
+    expect(desk.page.locator(".selected-name")).to_have_text("Question without a name")
+    assert desk.page.locator(".actions").get_by_text("inner-id").count() == 0
+
+
 # --- the mirror ----------------------------------------------------------------------------------
 
 
@@ -199,11 +277,15 @@ def test_a_correction_is_ready_made_or_in_the_staffs_words(screens: Screens) -> 
     desk.page.locator(".seen").get_by_text("Español").wait_for()
     desk.point("first-name")
     desk.press("Ask for a correction")
+    send = desk.page.locator(".actions").get_by_role("button", name="Send to the patient")
+    expect(send).to_be_in_viewport(ratio=1)
+    assert desk.page.evaluate("scrollY") == 0
     desk.page.get_by_label("Please write it out in full.").check()
     desk.page.locator(".travels").get_by_text("Por favor, escríbalo completo.").wait_for()
     desk.press("Send to the patient")
     error = patient.field("first-name").locator(".error")
     error.get_by_text("Por favor, escríbalo completo.").wait_for()
+    expect(desk.page.locator(".missing")).to_contain_text("to be corrected by the patient")
     desk.press("Ask for a correction")
     desk.page.get_by_label("What is to be corrected?").fill("Your whole name, please.")
     desk.press("Send to the patient")
@@ -233,7 +315,13 @@ def test_completion_is_a_beginning(screens: Screens) -> None:
     kiosk.title("You")
     downloads = _downloads(desk)
     _finish(desk, kiosk)
-    desk.page.get_by_text("No destination is set up for records.").wait_for()
+    desk.page.get_by_text("No destination is set up for records").wait_for()
+    desk.page.locator(".mirror-bar").get_by_text("The last page of the check-in").wait_for()
+    _queue(desk)
+    dot = _row(desk, "Maria G.", "done").locator(".dot").bounding_box()
+    assert dot is not None
+    assert dot["width"] == dot["height"]
+    _row(desk, "Maria G.").locator("a").click()
     desk.press("View the record")
     desk.page.locator(".pdf-page[data-drawn]").first.wait_for(timeout=_SETTING_MS)
     assert "Ada" in desk.page.locator(".pdf-page figcaption").first.text_content()
@@ -257,6 +345,8 @@ CARD: dict[str, Any] = {
     "status": "active",
     "item": [{"linkId": "card", "type": "attachment", "text": "Your card"}],
 }
+
+_NAMELESS = {"linkId": "inner-id", "type": "string", "required": True}
 
 
 def small_pdf() -> bytes:
@@ -405,7 +495,8 @@ def test_the_desk_speaks_spanish(screens: Screens) -> None:
     page.get_by_role("button", name="Cerrar").click()
     page.get_by_role("button", name="Todos los registros").wait_for()
     page.locator(".steps").get_by_text("Sobre usted").wait_for()
-    page.locator(".next").get_by_text("falta una respuesta").wait_for()
+    page.locator(".missing").get_by_text("Faltan 5 cosas en este paso:").wait_for()
+    page.locator(".aside").get_by_text("falta una respuesta").first.wait_for()
     assert page.locator("html").get_attribute("lang") == "es"
     page.reload()
     page.get_by_role("button", name="Todos los registros").wait_for()
@@ -424,6 +515,24 @@ def test_on_a_phone_the_actions_come_first(screens: Screens) -> None:
     assert action is not None
     assert mirror is not None
     assert action["y"] + action["height"] < min(mirror["y"], PHONE["height"])
+
+
+def test_on_a_phone_what_needs_staff_is_in_sight(screens: Screens) -> None:
+    """A code to show, and a call for help: above the actions, wherever the queue was scrolled."""
+    desk = screens.desk(size=PHONE)
+    for n in range(9):
+        desk.open("quick", f"Waiting {n}")
+        _queue(desk)
+    code = desk.open("Patient pre-registration", "Maria G.")
+    expect(desk.page.locator(".big-code")).to_be_in_viewport(ratio=1)
+    patient = screens.patient(code)
+    _queue(desk)
+    patient.page.get_by_role("button", name="Ask for help").click()
+    _row(desk, "Maria G.", "needs").wait_for()
+    desk.page.evaluate("scrollTo({ top: 400, behavior: 'instant' })")
+    _row(desk, "Maria G.").locator("a").click()
+    expect(desk.page.get_by_role("button", name="I'm coming")).to_be_in_viewport(ratio=1)
+    expect(desk.page.get_by_role("heading", name="Maria G.")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

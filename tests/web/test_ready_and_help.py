@@ -12,6 +12,7 @@ from clients.sdk.facility import FacilityClient
 from schemas.wire.views import FacilityView
 from tests.web import example
 from tests.web.conftest import Patient, Screens
+from tests.web.test_documents import FLOW as CARD
 
 _LISTEN = """() => {
   window.__heard = [];
@@ -89,6 +90,52 @@ def test_who_left_something_out_reads_what_and_is_taken_there(
     example.about_you(patient)
     expect(page.locator(".left")).to_have_count(0)
     expect(page.get_by_text("Please answer this question.")).to_have_count(0)
+
+
+RIGHT: dict[str, Any] = {
+    "resourceType": "Questionnaire",
+    "id": "right",
+    "title": "All right",
+    "status": "active",
+    "item": [
+        {
+            "linkId": "right",
+            "type": "boolean",
+            "text": "All is right",
+            "required": True,
+            "extension": [{"url": "urn:handrail:fhir:attestation", "valueBoolean": True}],
+        }
+    ],
+}
+
+
+def test_a_picture_that_is_not_used_yet_is_missing(screens: Screens, picture: Any) -> None:
+    """Else it would be gone with the page, though the patient reads that all is done."""
+    screens.clinic.admin.add_flow(CARD)
+    _, patient = screens.pair("A card")
+    patient.field("card").locator("input[type=file]").first.set_input_files(picture)
+    patient.page.get_by_role("button", name="Use this picture").wait_for()
+    done(patient).click()
+    expect(patient.page.locator(".left")).to_contain_text("Your card")
+    expect(patient.field("card")).to_contain_text("Please use this picture, or cancel.")
+    expect(patient.page.get_by_role("button", name="Use this picture")).to_be_focused()
+    patient.page.get_by_role("button", name="Cancel").click()
+    expect(patient.page.locator(".left")).to_have_count(0)
+    expect(patient.field("card")).not_to_contain_text("Please use this picture")
+    done(patient).click()
+    expect(done(patient)).to_have_text(re.compile("You are done here"))
+
+
+def test_an_answer_that_is_no_yes_is_not_called_missing(screens: Screens) -> None:
+    """Who says that the answers are not right reads what to do, not that they did not answer."""
+    screens.clinic.admin.add_flow(RIGHT)
+    _, patient = screens.pair("All right")
+    patient.choose("right", "No")
+    patient.field("right").get_by_text("The answer is No.").wait_for()
+    done(patient).click()
+    expect(patient.page.locator(".left")).to_contain_text("All is right")
+    expect(patient.field("right")).to_contain_text("Please change what is not right first.")
+    expect(patient.field("right")).not_to_contain_text("Please answer this question.")
 
 
 def test_who_is_done_is_ready_until_something_is_missing(screens: Screens, staff: Staff) -> None:
@@ -214,6 +261,18 @@ def test_corrections_and_pointing_are_heard(screens: Screens, staff: Staff) -> N
     heard(page, "Our staff would like you to look at: Last name")
     staff.client.request_correction(staff.session, "first-name", "as on your card").result(10)
     heard(page, "First name: Please change this: as on your card")
+
+
+def test_what_staff_ask_to_correct_is_not_called_unanswered(screens: Screens, staff: Staff) -> None:
+    """The patient who says 'done' reads what staff ask for, and nothing else at that field."""
+    patient = screens.patient(staff.code)
+    example.about_you(patient)
+    staff.sees(lambda view: not view.missing)
+    staff.client.request_correction(staff.session, "first-name", "as on your card").result(10)
+    patient.field("first-name").get_by_text("as on your card").wait_for()
+    done(patient).click()
+    expect(patient.field("first-name").locator("input")).to_be_focused()
+    expect(patient.field("first-name").locator(".error p")).to_have_count(1)
 
 
 def test_what_is_required_is_exposed(screens: Screens, staff: Staff) -> None:

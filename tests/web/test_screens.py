@@ -195,7 +195,7 @@ def test_screens_before_a_session(screens: Screens, look: Looker) -> None:
     pairing.goto(f"{screens.url}/patient")
     pairing.get_by_label("Enter the code").fill("BBBBBBBB")
     pairing.get_by_role("button", name="Continue").click()
-    pairing.get_by_text("This code has expired or was already used.").wait_for()
+    pairing.get_by_text("This code does not work").wait_for()
     look.at(pairing, "patient-pairing")
     enrol = screens.page(screens.context(DESKTOP))
     enrol.goto(f"{screens.url}/facility")

@@ -5,11 +5,12 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize, expect
 
 from schemas.wire.views import FacilityView, SignatureView
 from tests.web.conftest import TABLET, Desk, Patient, Screens
 
+PHONE: ViewportSize = {"width": 390, "height": 844}
 TERMS = "\n\n".join(
     f"{n}. We keep what you tell us for as long as the law says." for n in range(30)
 )
@@ -292,3 +293,38 @@ def _pass_seconds(page: Page, seconds: int) -> None:
     page.mouse.move(6, 6)
     for _ in range(seconds):
         page.clock.run_for(1_000)
+
+
+def test_on_a_phone_it_begins_at_its_top_and_what_is_wrong_is_in_sight(
+    pair: tuple[Desk, Patient],
+) -> None:
+    """Wherever the patient had scrolled to; and not below the sheet with the pad."""
+    desk, patient = pair
+    page = patient.page
+    page.set_viewport_size(PHONE)
+    patient.read("terms")
+    page.evaluate("scrollTo({ top: 9_999, behavior: 'instant' })")
+    desk.press("Ask to sign")
+    patient.title("Please sign")
+    expect(page.get_by_role("heading", level=1)).to_be_in_viewport(ratio=1)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    name = page.get_by_label("Your full name")
+    expect(name).to_be_focused()
+    expect(page.locator("#name-error")).to_be_in_viewport(ratio=1)
+    sheet, error = page.locator(".sign-sheet"), page.locator("#name-error")
+    assert error.bounding_box()["y"] < sheet.bounding_box()["y"]
+    bar = page.locator(".bar").bounding_box()
+    assert name.bounding_box()["y"] >= bar["y"] + bar["height"]
+
+
+def test_who_does_not_want_to_sign_sees_what_follows(pair: tuple[Desk, Patient]) -> None:
+    """The reason, and the button that says it: in sight, above the sheet with the pad."""
+    desk, patient = pair
+    patient.page.set_viewport_size(PHONE)
+    patient.read("terms")
+    desk.press("Ask to sign")
+    patient.page.get_by_role("button", name="I don't want to sign").click()
+    confirm = patient.page.get_by_role("button", name="Do not sign", exact=True)
+    expect(confirm).to_be_in_viewport(ratio=1)
+    low = confirm.bounding_box()
+    assert low["y"] + low["height"] <= patient.page.locator(".sign-sheet").bounding_box()["y"]

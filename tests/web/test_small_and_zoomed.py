@@ -44,6 +44,19 @@ def test_the_bar_gives_way_on_a_short_screen(screens: Screens, staff: Staff) -> 
     assert _bar_after_scrolling(page)["top"] == 0
 
 
+def test_on_an_upright_kiosk_the_bar_is_one_row(screens: Screens) -> None:
+    """The call for help is where it is expected, at the end of the row."""
+    kiosk, desk = screens.kiosk("Tablet 1"), screens.desk()
+    kiosk.page.set_viewport_size({"width": 768, "height": 1024})
+    desk.open("quick", kiosk="Tablet 1")
+    kiosk.title("You")
+    words = kiosk.page.locator(".check-words").bounding_box()
+    button = kiosk.page.locator(".bar .help").bounding_box()
+    assert words is not None
+    assert button is not None
+    assert button["y"] < words["y"] + words["height"]
+
+
 def _bar_after_scrolling(page: Page) -> Any:
     return page.evaluate(
         """() => {

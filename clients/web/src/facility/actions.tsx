@@ -1,8 +1,7 @@
 // What can be done: the next action at one place, then the step's own, then what is seldom needed.
 import { useEffect, useState } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
-import { allOf, type Flow, itemOf, type Step, stepsOn } from "../lib/flow.ts";
-import { labelOf } from "../lib/review.ts";
+import { allOf, type Flow, type Item, itemOf, type Step, stepsOn } from "../lib/flow.ts";
 import { present } from "../lib/present.ts";
 import type { Intent } from "../lib/session.ts";
 import * as app from "./app.ts";
@@ -11,8 +10,8 @@ import { DeclinedReason, onlyDeclined, orReason, type Overridable } from "./decl
 import * as desk from "./desk.ts";
 import { DonePanel } from "./done.tsx";
 import { FieldPanel } from "./field-panel.tsx";
-import { clock, language, t } from "./messages.ts";
-import { Action, ReasonDialog } from "./parts.tsx";
+import { box, clock, t } from "./messages.ts";
+import { Action, questionOf, ReasonDialog } from "./parts.tsx";
 import { Review } from "./review.tsx";
 import { ChangedElsewhere, Signatures, signIntent } from "./signatures.tsx";
 import { isOver } from "./status.ts";
@@ -39,7 +38,7 @@ export function Actions({ room, view, flow }: Props) {
       {documents.length > 0 && <Documents view={view} flow={flow} ids={documents} onReview={setReviewing} />}
       <FieldPanel room={room} view={view} flow={flow} />
       <Aside room={room} view={view} />
-      {reviewing && <Review room={room} view={view} flow={flow} item={present(itemOf(flow, reviewing))} id={reviewing} onClose={() => setReviewing(null)} />}
+      {reviewing && <Review room={room} view={view} flow={flow} id={reviewing} onClose={() => setReviewing(null)} />}
     </>
   );
 }
@@ -94,7 +93,7 @@ function Next({ room, view, flow, signatures, documents, onReview }: NextProps) 
     if (!leads) return { label: t("next.take_over"), identity: "take-over", reason: blocked("TAKE_OVER"), run: give({ type: "TAKE_OVER" }) };
     if (view.status === "paused") return { label: t("next.resume"), identity: "resume", reason: blocked("RESUME"), run: give({ type: "RESUME" }) };
     if (received !== undefined) {
-      const label = t("next.review", { document: labelOf(flow, received, language.value) });
+      const label = t("next.review", { document: questionOf(flow, received) });
       return { label, identity: `review ${received}`, reason: blocked("FETCH_DOCUMENT"), run: () => onReview(received) };
     }
     if (sign !== null && !signing) {
@@ -103,10 +102,11 @@ function Next({ room, view, flow, signatures, documents, onReview }: NextProps) 
     }
     return on;
   })();
+  const below = doing.reason ? saidBelow(view, doing.reason) : null;
   const skippable = after !== undefined && here?.skippable === true && Boolean(view.missing_reason) && !blocked("NAVIGATE");
   return (
     <section class="next" aria-label={t("next.title")}>
-      <Action label={doing.label} identity={doing.identity} kind="primary" hotkey="n" reason={doing.reason} run={doing.run} />
+      <Action label={doing.label} identity={doing.identity} kind="primary" hotkey="n" silent={below !== null} reason={doing.reason && (below ?? doing.reason)} run={doing.run} />
       <Missing room={room} view={view} flow={flow} />
       <div class="pair">
         <Action
@@ -149,10 +149,42 @@ function Next({ room, view, flow, signatures, documents, onReview }: NextProps) 
 /** How many of what is missing are named. */
 const NAMED = 6;
 
+const missingOf = (view: FacilityView) => (view.missing ?? []).filter((id) => view.signatures[id]?.status !== "declined");
+
+/** What is said below the next action of why it cannot be done now; null: nothing is. */
+function saidBelow(view: FacilityView, reason: string): string | null {
+  const n = missingOf(view).length;
+  return awaited(view) ?? (n > 0 && reason === view.missing_reason ? t("missing.title", { n }) : null);
+}
+
+/** What comes before all that is missing: the patient is not here yet, signs, or another screen leads. */
+function awaited(view: FacilityView): string | null {
+  const leads = Object.entries(view.participants).find(([, one]) => one.host)?.[0];
+  if (leads !== app.me()) return leads ? t("missing.other_leads", { screen: app.nameOf(leads) }) : t("missing.nobody_leads");
+  if (view.status === "waiting") return t("missing.waiting");
+  return view.signature?.status === "requested" ? t("missing.signing") : null;
+}
+
+/** Why it is still missing, where its name alone does not say it. */
+function whyMissing(view: FacilityView, item: Item | undefined, id: string): string | null {
+  const document = view.documents[id]?.status;
+  if (document === "rejected" || document === "receiving") return t(`document.${document}`);
+  if (item?.consent && item.type !== "boolean") return t("missing.unread");
+  if (item?.type === "group") return t("missing.too_few");
+  const { error, correction } = view.fields[id] ?? {};
+  if (correction) return t("missing.correction");
+  if (!error) return null;
+  // An attestation that is No; of other answers, how they are written is for the patient to read.
+  return item?.type === "boolean" ? box(error) : t("missing.invalid");
+}
+
 /** What is missing on the step; a press points the patient to it. */
 function Missing({ room, view, flow }: Props) {
   const [refusal, setRefusal] = useState<string | null>(null);
-  const missing = (view.missing ?? []).filter((id) => view.signatures[id]?.status !== "declined");
+  const missing = missingOf(view);
+  const first = awaited(view);
+  if (first !== null) return <p class="missing awaited" role="status">{first}</p>;
+  if (onlyDeclined(view)) return <p class="missing awaited">{t("missing.declined")}</p>;
   if (view.ready_since) return <p class="missing none" role="status">{t("missing.ready", { time: clock(view.ready_since) })}</p>;
   if (missing.length === 0) return <p class="missing none">{t("missing.none")}</p>;
   const point = (id: string) => {
@@ -174,8 +206,9 @@ function Missing({ room, view, flow }: Props) {
               onClick={() => point(id)}
               dir="auto"
             >
-              {labelOf(flow, id, language.value).slice(0, 80)}
+              {questionOf(flow, id).slice(0, 80)}
             </button>
+            {whyMissing(view, itemOf(flow, id), id) && <span class="why-missing">{whyMissing(view, itemOf(flow, id), id)}</span>}
           </li>
         ))}
       </ul>

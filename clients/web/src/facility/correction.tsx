@@ -1,5 +1,5 @@
 // Asking the patient to correct an answer: ready-made, or in the staff's own words.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { CorrectionFault, FacilityView } from "../../generated/wire.ts";
 import { cannedIn, CORRECTIONS } from "../canned.ts";
 import type { Flow } from "../lib/flow.ts";
@@ -21,6 +21,11 @@ export function Correction({ room, view, flow, id, onDone }: Props) {
   const [code, setCode] = useState<CorrectionFault | null>(null);
   const [message, setMessage] = useState("");
   const text = message.trim();
+  const form = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    form.current?.scrollIntoView({ block: "nearest" });
+    form.current?.querySelector<HTMLElement>("input:checked")?.focus({ preventScroll: true });
+  }, []);
   const patients = theirs(view, flow);
   const send = () =>
     app
@@ -31,7 +36,7 @@ export function Correction({ room, view, flow, id, onDone }: Props) {
       })
       .then(onDone);
   return (
-    <div class="stack">
+    <div class="stack" ref={form}>
       <ReadyMade legend={t("correct.ready")} codes={CORRECTIONS} chosen={code} choose={setCode} wordsIn={cannedIn} patients={patients} />
       {code === null && (
         <>

@@ -1,9 +1,8 @@
 // The documents of the step, and how each stands.
 import type { FacilityView } from "../../generated/wire.ts";
 import { type Flow, itemOf, type Step, stepOf } from "../lib/flow.ts";
-import { labelOf } from "../lib/review.ts";
-import { language, type Message, t } from "./messages.ts";
-import { Action } from "./parts.tsx";
+import { type Message, t } from "./messages.ts";
+import { Action, questionOf } from "./parts.tsx";
 
 export const documentsOf = (flow: Flow, step: Step, view: FacilityView): string[] =>
   view.enabled.filter((id) => itemOf(flow, id)?.type === "attachment" && stepOf(flow, id)?.id === step.id);
@@ -30,7 +29,7 @@ export function Documents({ view, flow, ids, onReview }: Props) {
       {ids.map((id) => {
         const status = view.documents[id]?.status ?? "missing";
         const there = ["received", "accepted", "rejected"].includes(status);
-        const label = labelOf(flow, id, language.value);
+        const label = questionOf(flow, id);
         return (
           <div class="document-line" key={id}>
             <p dir="auto">

@@ -32,10 +32,13 @@ export function Enrol() {
           placeholder="····-····"
           aria-describedby="code-hint code-fault"
           value={shownCode(text)}
-          onInput={({ currentTarget }) => setText(plainCode(currentTarget.value))}
+          onInput={({ currentTarget }) => {
+            app.fault.value = null;
+            setText(plainCode(currentTarget.value));
+          }}
         />
         <p class="hint" id="code-hint">
-          {t("enrol.hint")} <code>handrail device enrol NAME --role facility</code>
+          {t("enrol.hint")} <code>handrail device enrol NAME --role facility --code</code>
         </p>
         <p class="error" id="code-fault" role="alert">{app.fault.value && t(app.fault.value)}</p>
         <button type="submit" class="primary large" disabled={app.pairing.value}>

@@ -6,8 +6,8 @@ import { type Flow, type Item, itemOf } from "../lib/flow.ts";
 import * as app from "./app.ts";
 import { Changes } from "./changes.tsx";
 import { Correction } from "./correction.tsx";
-import { box, language, t } from "./messages.ts";
-import { Action } from "./parts.tsx";
+import { box, t } from "./messages.ts";
+import { Action, questionOf } from "./parts.tsx";
 import { Reveal } from "./reveal.tsx";
 
 interface Props {
@@ -37,7 +37,7 @@ function Selected({ room, view, flow, item, id }: Props & { item: Item; id: stri
   const field = view.fields[id];
   return (
     <>
-      <p class="selected-name" dir="auto">{item.text(language.value).slice(0, 160) || id}</p>
+      <p class="selected-name" dir="auto">{questionOf(flow, id).slice(0, 160)}</p>
       {field?.error && <p class="reason">{box(field.error)}</p>}
       {field?.correction && <p class="reason">{t("field.to_correct", { message: field.correction })}</p>}
       <div class="field-buttons">
@@ -55,7 +55,7 @@ function Selected({ room, view, flow, item, id }: Props & { item: Item; id: stri
         {enters && <Changes key={id} room={room} item={item} id={id} />}
       </div>
       {enters && correcting && <Correction room={room} view={view} flow={flow} id={id} onDone={() => setCorrecting(false)} />}
-      {comparing && <Reveal room={room} view={view} flow={flow} item={item} id={id} onClose={() => setComparing(false)} />}
+      {comparing && <Reveal room={room} view={view} flow={flow} id={id} onClose={() => setComparing(false)} />}
     </>
   );
 }

@@ -9,7 +9,7 @@ import { reviewSeenByStaff } from "../lib/review.ts";
 import { nameOf as languageName, wordsIn } from "../words.ts";
 import * as app from "./app.ts";
 import { CodePanel } from "./code-panel.tsx";
-import { box, t } from "./messages.ts";
+import { box, type Message, t } from "./messages.ts";
 import { HelpBanner, NotTaken, Over, Warnings } from "./notes.tsx";
 import { Seen, veilsOf } from "./seen.tsx";
 import { isOver } from "./status.ts";
@@ -68,7 +68,7 @@ export function Mirror({ room, view, flow, live }: Props) {
         {over && <Over view={view} />}
         <div class="mirror-bar">
           <span class={`dot ${patient?.online ? "on" : patient ? "off" : "wait"}`} aria-hidden="true" />
-          <span>{live ? t("mirror.live") : t("mirror.past")}</span>
+          <span>{t(nameOfPicture(live, over, patient?.online))}</span>
           <Seen view={view} flow={flow} veils={veils} />
           <span class="grow" />
           {flow.languages.length > 1 && (
@@ -84,7 +84,7 @@ export function Mirror({ room, view, flow, live }: Props) {
           )}
         </div>
       </div>
-      {view.code && live && <CodePanel view={view} />}
+      {live && !over && (view.code || !patient) && <CodePanel room={room} view={view} />}
       <div class="mirror" data-covered={veils.length > 0 || undefined} style={{ "--missing-word": JSON.stringify(t("mirror.missing")), ...(size === 1 ? {} : { zoom: String(size) }) }}>
         {veils.map((veil) => (
           <veil.Shown key={veil.name} view={view} flow={flow} language={language} />
@@ -99,6 +99,14 @@ export function Mirror({ room, view, flow, live }: Props) {
       </div>
     </section>
   );
+}
+
+/** What the picture is of; the patient's screen as it is now, only while it is here. */
+function nameOfPicture(live: boolean, over: boolean, online: boolean | undefined): Message {
+  if (!live) return "mirror.past";
+  if (over) return "mirror.ended";
+  if (online === undefined) return "mirror.ahead";
+  return online ? "mirror.live" : "mirror.last";
 }
 
 const asksForReview = (item: Item): boolean => item.review || item.items.some(asksForReview);

@@ -4,7 +4,7 @@ import { type Flow, itemOf } from "../lib/flow.ts";
 import * as app from "./app.ts";
 import { HeldNote } from "./identify.tsx";
 import { box, language, type Message, t } from "./messages.ts";
-import { Action } from "./parts.tsx";
+import { Action, questionOf } from "./parts.tsx";
 import { isOver } from "./status.ts";
 
 /** The call for help, with what answers it at two fixed places. */
@@ -57,6 +57,7 @@ export function Warnings({ view, patientOnline }: { view: FacilityView; patientO
     [patientOnline === false && !over, "warn.away"],
     [Boolean(view.patient_away_since), over ? "warn.was_away_ended" : "warn.was_away_left"],
     [!over && view.locked === true, "warn.locked"],
+    [!over && view.patient_idle === true && view.locked !== true, "warn.idle"],
   ];
   return (
     <>
@@ -109,7 +110,7 @@ export function NotTaken({ view, flow }: { view: FacilityView; flow: Flow }) {
           <li key={id}>
             {!message.startsWith(`${itemOf(flow, id)?.text(null)}: `) && (
               <>
-                <strong dir="auto">{itemOf(flow, id)?.text(language.value) ?? id}</strong> –{" "}
+                <strong dir="auto">{questionOf(flow, id)}</strong> –{" "}
               </>
             )}
             {box(message)}

@@ -2,9 +2,14 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Flow } from "../lib/flow.ts";
 import { present } from "../lib/present.ts";
+import { labelOf } from "../lib/review.ts";
 import * as app from "./app.ts";
-import { ago, box, t } from "./messages.ts";
+import { ago, box, language, t } from "./messages.ts";
+
+/** What a question is called, in the staff's language; one without words is called that. */
+export const questionOf = (flow: Flow, id: string): string => labelOf(flow, id, language.value, t("nameless"));
 
 /** The time, to the quarter of a minute: what reads it is drawn again by itself. */
 export const now = signal(Date.now());

@@ -2,40 +2,38 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
 import { asText } from "../fields/said.ts";
-import { type Flow, type Item, itemOf, listOf, stepOf } from "../lib/flow.ts";
-import { labelOf } from "../lib/review.ts";
+import { type Flow, itemOf, listOf, stepOf } from "../lib/flow.ts";
 import * as app from "./app.ts";
-import { language, t } from "./messages.ts";
-import { Dialog } from "./parts.tsx";
+import { t } from "./messages.ts";
+import { Dialog, questionOf } from "./parts.tsx";
 import { Viewer } from "./viewer.tsx";
 
 interface Props {
   room: app.Room;
   view: FacilityView;
   flow: Flow;
-  item: Item;
   id: string;
   onClose: () => void;
 }
 
-export function Reveal({ room, view, flow, item, id, onClose }: Props) {
+export function Reveal({ room, view, flow, id, onClose }: Props) {
   const pictures = picturesFor(view, flow, id);
   const [picture, setPicture] = useState(pictures[0] ?? null);
   return (
-    <Dialog title={item.text(language.value)} onClose={onClose} wide={pictures.length > 0}>
+    <Dialog title={questionOf(flow, id)} onClose={onClose} wide={pictures.length > 0}>
       <p class="hint">{t("reveal.hint")}</p>
-      <Held room={room} id={id} label={item.text(language.value)} />
+      <Held room={room} id={id} label={questionOf(flow, id)} />
       {pictures.length > 1 && (
         <label class="stack">
           {t("reveal.beside")}
           <select value={picture ?? ""} onChange={({ currentTarget }) => setPicture(currentTarget.value)}>
             {pictures.map((one) => (
-              <option value={one}>{labelOf(flow, one, language.value)}</option>
+              <option value={one}>{questionOf(flow, one)}</option>
             ))}
           </select>
         </label>
       )}
-      {picture && <Viewer key={picture} room={room} id={picture} label={labelOf(flow, picture, language.value)} />}
+      {picture && <Viewer key={picture} room={room} id={picture} label={questionOf(flow, picture)} />}
     </Dialog>
   );
 }

@@ -12,6 +12,7 @@ export function SessionScreen({ room }: { room: app.Room }) {
   const now = room.session.view.value;
   const flow = now ? app.known.value.get(now.flow_ref) : undefined;
   const [timeline, setTimeline] = useState(false);
+  useEffect(() => scrollTo({ top: 0 }), [room]);
   useEffect(() => {
     const listen = () => setTimeline((open) => !open);
     addEventListener("handrail-timeline", listen);

@@ -1,12 +1,12 @@
 // The signatures of the step: asking for one, and what came of it.
 import type { FacilityView, SignatureView } from "../../generated/wire.ts";
-import { type Flow, itemOf, stepOf } from "../lib/flow.ts";
+import { type Flow, stepOf } from "../lib/flow.ts";
 import { deviceStorage } from "../lib/storage.ts";
 import { nameOf as languageName } from "../words.ts";
 import * as app from "./app.ts";
 import * as desk from "./desk.ts";
 import { clock, language, type Message, t } from "./messages.ts";
-import { Action } from "./parts.tsx";
+import { Action, questionOf } from "./parts.tsx";
 
 interface Props {
   room: app.Room;
@@ -48,7 +48,7 @@ export function ChangedElsewhere({ room, view, flow }: { room: app.Room; view: F
       <h2 id="changed-actions">{t("sign.changed_elsewhere")}</h2>
       {places.map(({ id, step }) => (
         <div class="signature-line" key={id}>
-          <p dir="auto">{itemOf(flow, id)?.text(language.value).slice(0, 160) ?? id}</p>
+          <p dir="auto">{questionOf(flow, id).slice(0, 160)}</p>
           <p class="chip changed">{t(changedWords(view.signatures[id]))}</p>
           {step && (
             <Action

@@ -21,6 +21,15 @@ const MEANING: Record<keyof typeof MARKS, Message> = {
   incomplete: "step.incomplete",
 };
 
+/** Scroll the list to a step; the page itself stays where it is. */
+function showInList(step: HTMLElement): void {
+  const list = step.closest(".steps");
+  list?.scrollTo({
+    left: step.offsetLeft - (list.clientWidth - step.offsetWidth) / 2,
+    top: step.offsetTop - (list.clientHeight - step.offsetHeight) / 2,
+  });
+}
+
 export function Steps({ room, view, flow, live }: Props) {
   const [refusal, setRefusal] = useState<{ step: string; text: string } | null>(null);
   const [unsigned, setUnsigned] = useState<(Overridable & { type: "NAVIGATE" }) | null>(null);
@@ -29,7 +38,7 @@ export function Steps({ room, view, flow, live }: Props) {
   useEffect(() => {
     setRefusal(null);
     setUnsigned(null);
-    current.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (current.current) showInList(current.current);
   }, [view.step_id]);
   const goTo = (step_id: string) => {
     setRefusal(blocked ? { step: step_id, text: box(blocked) } : null);

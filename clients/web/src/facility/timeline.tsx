@@ -2,9 +2,9 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { FacilityView } from "../../generated/wire.ts";
 import type { Flow } from "../lib/flow.ts";
-import { labelOf } from "../lib/review.ts";
 import * as app from "./app.ts";
 import { exactly, has, language, t } from "./messages.ts";
+import { questionOf } from "./parts.tsx";
 import { isPatients, storyOf, type Told, toldAt } from "./story.ts";
 
 interface Props {
@@ -25,7 +25,7 @@ function whoOf(one: Told, view: FacilityView): string {
 export function sentenceOf(one: Told, flow: Flow, view: FacilityView): string {
   const key = `event.${one.event}`;
   const [first = "", ...rest] = one.about.split(" ");
-  const about = one.field ? labelOf(flow, one.field, language.value).slice(0, 90) : view.participants[first] ? nameIn(first, view) : one.about;
+  const about = one.field ? questionOf(flow, one.field).slice(0, 90) : view.participants[first] ? nameIn(first, view) : one.about;
   const parts = { who: whoOf(one, view), about, rest: rest.join(" "), times: one.times };
   return has(key) ? t(key, parts) : `${parts.who}: ${one.event} ${about}`;
 }

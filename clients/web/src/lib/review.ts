@@ -35,8 +35,8 @@ function lineOf(view: FacilityView, step_id: string, field_id: string): ReviewLi
 const allOf = (items: readonly Item[]): Item[] => items.flatMap((one) => [one, ...allOf(one.items)]);
 
 /** What a question is called; in a repeating group with the number of its instance. */
-export function labelOf(flow: Flow, fieldId: string, language: string | null): string {
-  const label = itemOf(flow, fieldId)?.text(language) || fieldId;
+export function labelOf(flow: Flow, fieldId: string, language: string | null, nameless = fieldId): string {
+  const label = itemOf(flow, fieldId)?.text(language) || nameless;
   const numbers = [...fieldId.matchAll(/\[(\d+)\]/g)].map(([, n]) => Number(n) + 1);
   return numbers.length > 0 ? `${label} (${numbers.join(".")})` : label;
 }

@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { type Assignment, type PairingGrant, type PatientView, topics } from "../../generated/wire.ts";
 import { whyUnfit } from "../fields/unfit.ts";
 import { Connection } from "../lib/connection.ts";
-import { type Flow, readFlow } from "../lib/flow.ts";
+import { type Flow, offeredLanguage, readFlow } from "../lib/flow.ts";
 import { claim, CODE_LENGTH, PairingRefused, plainCode } from "../lib/pairing.ts";
 import { decode } from "../lib/payload.ts";
 import { forgetUnsent } from "../lib/photo-store.ts";
@@ -31,14 +31,22 @@ export interface Room {
   close: () => void;
 }
 
+/** The browser's language, where the form is translated into it. */
+function browsers(form: Flow): string | null {
+  const offered = offeredLanguage(form, navigator.language);
+  return offered === form.language ? null : offered;
+}
+
 /** How long the thank-you stays on a kiosk before it waits for the next patient. */
 const THANKS_MS = 20_000;
 
-export const language = signal<string | null>(tabStorage.get<string>("language"));
+const chosenLanguage = signal<string | null>(tabStorage.get<string>("language"));
 export const say = computed(() => wordsIn(language.value ?? navigator.language));
 export const connection = signal<Connection | null>(null);
 export const room = signal<Room | null>(null);
 export const flow = signal<Flow | null>(null);
+/** What the patient chose, else the browser's where the form comes in it; null: the form's own. */
+export const language = computed(() => chosenLanguage.value ?? (flow.value && browsers(flow.value)));
 export const ending = signal<Ending | null>(null);
 /** How many answers the session had not taken when it ended. */
 export const left = signal(0);
@@ -97,7 +105,7 @@ export function chooseSize(isLarge: boolean): void {
 }
 
 export function chooseLanguage(chosen: string): void {
-  language.value = chosen;
+  chosenLanguage.value = chosen;
   tabStorage.put("language", chosen);
 }
 
@@ -198,7 +206,7 @@ function connectKiosk(credential: Credential): void {
 function enter(id: string): void {
   const made = present(connection.value);
   // The thank-you was in the words and the size that the last patient chose.
-  if (ending.peek() !== null) [language.value, large.value] = [null, false];
+  if (ending.peek() !== null) [chosenLanguage.value, large.value] = [null, false];
   ending.value = copyLink.value = null;
   left.value = 0;
   const session = new Session<PatientView>(made, id);

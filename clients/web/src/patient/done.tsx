@@ -1,9 +1,10 @@
 // 'I'm done here': what is missing, or that staff know that the patient is ready.
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { PatientView } from "../../generated/wire.ts";
 import { domId } from "../fields/sheet.ts";
 import { type Flow, isEmpty, type Item, itemOf } from "../lib/flow.ts";
+import { present } from "../lib/present.ts";
 import { messageOf, Refused } from "../lib/requests.ts";
 import { type Say, sentenceIn } from "../words.ts";
 import { announce, useAnnounced } from "../lib/announcer.tsx";
@@ -33,10 +34,32 @@ export function leftToDo(room: app.Room, view: PatientView): string[] {
   return [...new Set([...wrong, ...left])];
 }
 
-/** What is said at a field that was left out; in English, as the controller's sentences. */
-const [UNREAD, UNSENT, UNANSWERED] = ["Please read this to the end.", "Please add this document.", "Please answer this question."];
+/** The documents with a picture that was chosen and not used yet: this page alone has it. */
+function unused(): string[] {
+  const chosen = [...document.querySelectorAll("main .adjust")];
+  return chosen.flatMap((one) => one.closest<HTMLElement>("[data-field]")?.dataset["field"] ?? []);
+}
 
-function missingAt(item: Item | undefined): string {
+function useUnused(): string[] {
+  const [ids, setIds] = useState<string[]>([]);
+  useEffect(() => {
+    const look = () => setIds((before) => (unused().join(" ") === before.join(" ") ? before : unused()));
+    const watching = new MutationObserver(look);
+    watching.observe(present(document.querySelector("main")), { childList: true, subtree: true });
+    return () => watching.disconnect();
+  }, []);
+  return ids;
+}
+
+/** What is said at a field that was left out; in English, as the controller's sentences. */
+const UNREAD = "Please read this to the end.";
+const UNSENT = "Please add this document.";
+const UNUSED = "Please use this picture, or cancel.";
+const UNANSWERED = "Please answer this question.";
+const LEFT_OUT = [UNREAD, UNSENT, UNUSED, UNANSWERED];
+
+function missingAt(id: string, item: Item | undefined): string {
+  if (unused().includes(id)) return UNUSED;
   if (item?.consent && item.type === "display") return UNREAD;
   return item?.type === "attachment" ? UNSENT : UNANSWERED;
 }
@@ -44,14 +67,14 @@ function missingAt(item: Item | undefined): string {
 /** Remove what was said at fields that are no longer missing. */
 function tidy(room: app.Room, left: readonly string[]): void {
   for (const [id, said] of room.entries.problems.peek()) {
-    if ([UNREAD, UNSENT, UNANSWERED].includes(said) && !left.includes(id)) room.entries.fault(id);
+    if (LEFT_OUT.includes(said) && !left.includes(id)) room.entries.fault(id);
   }
 }
 
 export function Done({ room, view, flow }: Props) {
   const say = app.say.value;
   const online = app.online.value;
-  const left = leftToDo(room, view);
+  const left = [...new Set([...leftToDo(room, view), ...useUnused()])];
   const ready = Boolean(view.ready_since);
   const last = view.step_index + 1 >= view.steps_total;
   const shown = asked.value === view.step_id && left.length > 0 ? left : [];
@@ -64,7 +87,7 @@ export function Done({ room, view, flow }: Props) {
     if (ready || sending.value) return;
     refusal.value = "";
     room.entries.done();
-    const now = leftToDo(room, view);
+    const now = [...new Set([...leftToDo(room, view), ...unused()])];
     if (now.length > 0) refuse(room, view, flow, now);
     else void send(room, view, flow);
   };
@@ -138,7 +161,8 @@ function labelOf(flow: Flow, id: string): string {
 function refuse(room: app.Room, view: PatientView, flow: Flow, ids: string[]): void {
   asked.value = view.step_id;
   for (const id of ids) {
-    if (!room.entries.problems.peek().has(id)) room.entries.fault(id, missingAt(itemOf(flow, id)));
+    const isSaid = room.entries.problem(id) !== undefined || Boolean(view.fields[id]?.correction);
+    if (!isSaid) room.entries.fault(id, missingAt(id, itemOf(flow, id)));
   }
   const [first] = ids;
   // Which is the first of them, the focus says.

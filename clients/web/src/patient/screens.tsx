@@ -68,7 +68,10 @@ export function CodeForm() {
         placeholder="····-····"
         aria-describedby="code-hint code-fault"
         aria-invalid={fault !== null || undefined}
-        onInput={({ currentTarget }) => setText(plainCode(currentTarget.value))}
+        onInput={({ currentTarget }) => {
+          app.fault.value = null;
+          setText(plainCode(currentTarget.value));
+        }}
       />
       <p class="hint" id="code-hint">{say("codeHint")}</p>
       <p class="error" id="code-fault" role="alert">{fault && say(fault)}</p>

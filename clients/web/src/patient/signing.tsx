@@ -65,8 +65,19 @@ export function Signing(props: Props) {
   const [doubted, setDoubted] = useState(false);
   const [pad, setPad] = useState(0);
   const screen = useRef<HTMLDivElement>(null);
-  useEffect(() => screen.current?.querySelector("h1")?.focus(), []);
-  useEffect(() => screen.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus(), [shownFaults]);
+  useEffect(() => {
+    scrollTo({ top: 0 });
+    screen.current?.querySelector("h1")?.focus({ preventScroll: true });
+  }, []);
+  useEffect(() => {
+    const wrong = screen.current?.querySelector<HTMLElement>("[aria-invalid]");
+    // To the top: below, the sheet with the pad may be over it.
+    wrong?.closest(".field")?.scrollIntoView({ block: "start" });
+    wrong?.focus({ preventScroll: true });
+  }, [shownFaults]);
+  useEffect(() => {
+    if (declining) screen.current?.querySelector(".decline")?.scrollIntoView({ block: "start" });
+  }, [declining]);
   const name = signer.name.trim();
   const found = faultsOf(signer, typing || drawn.length > 0);
   const faults = stillOf(shownFaults, found);
