@@ -50,7 +50,8 @@ PHQ_9 = (
     "iif(%total >= 20, 'severe', iif(%total >= 15, 'moderately severe', "
     "iif(%total >= 10, 'moderate', iif(%total >= 5, 'mild', 'minimal'))))"
 )
-GAD_7 = "iif(%total >= 15, 'severe', iif(%total >= 10, 'moderate', iif(%total >= 5, 'mild', 'minimal')))"
+_MODERATE = "iif(%total >= 10, 'moderate', iif(%total >= 5, 'mild', 'minimal'))"
+GAD_7 = f"iif(%total >= 15, 'severe', {_MODERATE})"
 AUDIT_C = "iif(%total >= 4, 'positive', 'negative')"
 """Of men; Bush 1998."""
 TALLY = "iif(%total >= 4, 'high', 'low')"
