@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from clients.cli.context import bare
 from clients.cli.logs import log_unhandled
+from clients.cli.output import echo
 from clients.cli.systemd import UPGRADING, feed_watchdog, notify
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def _announce(where: dict[str, Any], data: Path) -> None:
     pages = f", pages for screens: {where['pages']}" if found else ""
     trust = f", TLS with its own CA: {where['trust']}" if where.get("trust") else ""
     about = f"site {where['site']}, data {data}{pages}{trust}"
-    sys.stdout.write(f"handrail ready: {addresses} ({about})\n")
-    sys.stdout.flush()
+    echo(f"handrail ready: {addresses} ({about})\n")
 
 
 @contextmanager
