@@ -1,8 +1,11 @@
 """Run a box in this process: until a signal stops it, or for the duration of a command."""
 
 import asyncio
+import ctypes
 import gc
+import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +48,7 @@ class Box(Protocol):
 
 _STOP_WITHIN = 30.0
 _HOLD_WITHIN = 15.0
+_PR_SET_DUMPABLE = 4
 MakeBox: TypeAlias = Callable[[], AbstractAsyncContextManager[_Box]]
 
 
@@ -56,6 +60,17 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def forbid_core_dumps() -> None:
+    """Forbid core dumps of this process for good: they would hold the box's key and answers.
+
+    A program that `core_pattern` pipes to is not bound by `RLIMIT_CORE` (core(5)), but on Linux by
+    `PR_SET_DUMPABLE`, as is another process of the same user that reads the memory (prctl(2)).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def upgrade_first(data: Path) -> "Upgraded | None":
