@@ -189,6 +189,26 @@ def test_what_is_no_text_is_refused(data: bytes, reason: str) -> None:
     assert refused(data, "text/plain") == reason
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        *("=1+1", "a,=HYPERLINK(A1)", "a;@SUM(A1)", "a\t+cmd|' /C calc'!A0", "a\n-A1", 'a,"=A1"'),
+        *("a, =A1", "\ufeff=A1", "a\n\uff1dA1", 'a,"b\n=A1"', "-2+3+cmd|' /C calc'!A0"),
+    ],
+)
+def test_a_table_has_no_formulas(table: str) -> None:
+    """They would run where somebody opens it; to quote them would change what was sent."""
+    assert refused(table.encode(), "text/csv") == "active_content"
+    assert kept(table.encode(), "text/plain").data == table.encode()
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "+41 79 123 45 67", "-1e5", "- 1'000,50", '"-3"', "a=b"])
+def test_a_table_has_numbers(cell: str) -> None:
+    """A sign alone makes no formula."""
+    table = f"{cell},x\r\nx;{cell}\n{cell}".encode()
+    assert kept(table, "text/csv").data == table
+
+
 def test_a_name_has_no_spaces_nor_parameters() -> None:
     """Media types are compared by type and subtype alone (RFC 9110, 8.3.1)."""
     assert canonical(" Text/CSV ;header=present") == "text/csv"
