@@ -132,6 +132,7 @@ CONSTANTS = {
     "retry_after": "session_controller.delivery.delays.LONGEST_WISH_S",
     "conflicts": "session_controller.delivery.judging.PATIENCE_WITH_CONFLICTS",
     "answer_bytes": "session_controller.delivery.exchange.MAX_ANSWER",
+    "broker_bytes": "session_controller.delivery.mqtt_sender._MOST_RECEIVED",
     "excerpt_bytes": "session_controller.delivery.exchange.MAX_EXCERPT",
     "issues_kept": "session_controller.delivery.judging._MAX_ISSUES",
     "issue_length": "session_controller.delivery.judging._MAX_TEXT",
