@@ -125,6 +125,20 @@ def test_other_kinds_are_taken_where_the_flow_names_them(data: bytes, media_type
     assert kept(data, media_type, media_type).data == data
 
 
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("text/javascript", "application/javascript", "text/x-sh", "text/markdown", "text/rtf"),
+        *("multipart/related", "message/rfc822", "application/octet-stream", "a/b", "text/", ""),
+        *("application/x-executable", "application/rtf", "model/vrml", "font/ttf", "video"),
+    ],
+)
+def test_no_other_kind_is_taken(media_type: str) -> None:
+    """Not even where a flow names it: nobody knows what opens it, and what that does."""
+    assert refused(b"alert(1)", media_type, media_type) == "unsupported"
+    assert refused(b"alert(1)", media_type, "*/*", "*") == "unsupported"
+
+
 @pytest.mark.parametrize("announced", [WORD, "application/msword", "audio/mpeg", "a/b"])
 def test_a_known_kind_hides_behind_no_other_name(announced: str) -> None:
     """A PDF, a picture or a page that is announced as something unknown pretends."""
