@@ -45,13 +45,16 @@ def _masked(payload: bytes, *, announce: int | None = None) -> bytes:
     return head + bytes(4) + payload
 
 
+_UPGRADE = (
+    b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+
+
 async def _raw_websocket(broker: Broker) -> Peer:
     peer = await Peer.open(broker, "web")
-    peer.send(
-        b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
-    )
+    peer.send(_UPGRADE)
     async with asyncio.timeout(DEADLINE):
         answer = await peer.reader.readuntil(b"\r\n\r\n")
     assert b" 101 " in answer
@@ -139,6 +142,44 @@ async def test_row_18_a_text_frame_closes() -> None:
         assert (await peer.receive()).type is WSMsgType.CLOSE
         await watch.until("disconnected", "web", Reason.PROTOCOL_ERROR)
         await peer.close()
+
+
+def _unmasked(payload: bytes) -> bytes:
+    return b"\x82" + bytes([len(payload)]) + payload
+
+
+def _long(payload: bytes) -> bytes:
+    """Build a masked binary frame with a length of eight bytes."""
+    return b"\x82\xff" + struct.pack("!Q", len(payload)) + bytes(4) + payload
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+async def test_a_frame_that_is_not_masked_closes(step: int) -> None:
+    """However the stream is cut, the masked frames are read; the other closes it with 1002."""
+    ping = b"\x89\x80" + bytes(4)
+    good = _masked(connect_packet("web")) + ping + _long(publish_packet("t", bytes(300)))
+    async with running(web=WEB) as broker:
+        peer = await _raw_websocket(broker)
+        for at in range(0, len(good), step):
+            peer.send(good[at : at + step])
+            await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE):
+            assert await peer.reader.readexactly(6) == b"\x82\x04\x20\x02\0\0"
+            assert await peer.reader.readexactly(2) == b"\x8a\x00"
+            peer.send(_unmasked(subscribe_packet(("t", 0))))
+            assert (await peer.reader.readexactly(4))[2:] == struct.pack("!H", 1002)
+        await peer.closed()
+
+
+async def test_a_frame_before_the_answer_must_be_masked_too() -> None:
+    """Whoever does not wait for the 101 gets past the check no more than others."""
+    async with running(web=WEB) as broker:
+        peer = await Peer.open(broker, "web")
+        peer.send(_UPGRADE + _unmasked(connect_packet("web")))
+        async with asyncio.timeout(DEADLINE):
+            await peer.reader.readuntil(b"\r\n\r\n")
+            assert (await peer.reader.readexactly(4))[2:] == struct.pack("!H", 1002)
+        await peer.closed()
 
 
 async def test_a_refusal_over_websocket_is_told() -> None:
