@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import CONTROLS, rfc3339, written
 from schemas.wire.commands import EnterField, Reason
+from schemas.wire.destinations import is_safe
 from schemas.wire.devices import CODE_ALPHABET, CODE_LENGTH, Assignment, normalize_code, show_code
 from schemas.wire.parse import Unreadable, read_claim, read_command, read_presence, read_request
 from schemas.wire.rejections import RejectionCode
@@ -306,3 +307,42 @@ def test_a_reason_has_lines():
     assert reason.validate_python("a\r\n\tb\u2028c") == "a\r\n\tb\u2028c"
     with pytest.raises(ValidationError):
         reason.validate_python("a\x1bb")
+
+
+LOCAL, FAR = "http://127.0.0.1:8080/fhir", "https://fhir.example/r4"
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "safe"),
+    [
+        ("https://auth.example/token?tenant=1", FAR, True),
+        ("https://auth.example/token", LOCAL, True),
+        *((f"http://{host}/token", LOCAL, True) for host in ("127.0.0.1:9", "localhost", "[::1]")),
+        ("http://127.0.0.1/token", FAR, False),
+        ("http://evil.example/token", LOCAL, False),
+        ("http://evil.example?@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example#@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example\\@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example:80@127.0.0.1/token", LOCAL, False),
+        ("http://127.0.0.1.evil.example/token", LOCAL, False),
+        ("http:///127.0.0.1/token", LOCAL, False),
+        ("ht\ntp://127.0.0.1/token", LOCAL, False),
+        ("http://127.0.0.1\u2044.evil.example/token", LOCAL, False),
+        ("http://[127.0.0.1/token", LOCAL, False),
+        ("ftp://127.0.0.1/token", LOCAL, False),
+        ("https:///token", FAR, False),
+        ("https://user@auth.example/token", FAR, False),
+        ("//127.0.0.1/token", LOCAL, False),
+        ("", LOCAL, False),
+    ],
+)
+def test_a_secret_goes_where_it_is_encrypted(url, base, safe):
+    """Or to this machine, where the server that names the URL is as well."""
+    assert is_safe(url, base) is safe
+
+
+def test_an_unencrypted_url_may_be_allowed():
+    """As a destination without encryption is; but no other scheme."""
+    assert is_safe("http://auth.example/token", "http://fhir.example", plain=True)
+    assert not is_safe("file://auth.example/token", FAR, plain=True)
+    assert not is_safe("http://u@auth.example/token", FAR, plain=True)
