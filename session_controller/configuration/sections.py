@@ -216,7 +216,7 @@ class Tls:
     )
     off: bool = setting(
         False,
-        "Listen without TLS, although `tls create` made a certificate.",
+        "Listen without TLS, even where others on the network could read what passes.",
         option="--no-tls",
         why="true behind a proxy that ends TLS",
     )

@@ -52,6 +52,19 @@ def test_it_writes_no_core_dump(tmp_path: Path) -> None:
     assert subprocess.run(order, capture_output=True, check=True).stdout == b"0\n"
 
 
+def test_clear_text_on_the_network_is_asked_for_and_warned_of(
+    tmp_path: Path, handrail: Handrail
+) -> None:
+    """Only `--no-tls` opens it, and `status` shows it as long as the box runs."""
+    data = tmp_path / "data"
+    with Serving(data, "--no-tls", "--mqtt", "0.0.0.0:0", "--no-mdns") as serving:
+        found = handrail("status", "--data", data, "--json").json["findings"]
+        [clear] = [each for each in found if each["check"] == "clear-text"]
+        assert "no TLS at --mqtt 0.0.0.0" in clear["text"]
+        assert serving.end() == 0
+        assert "others on the network can read answers" in serving.log.read_text()
+
+
 @needs_ipv6
 def test_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     """`[::1]:0` is an address, and is shown as one."""

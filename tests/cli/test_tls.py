@@ -139,6 +139,8 @@ def test_a_ca_is_replaced_on_demand_only(data: Path, handrail: Handrail) -> None
         ("serve --no-tls --http-redirect 127.0.0.1:0", "--no-tls excludes"),
         ("serve --no-tls --tls-client-ca x", "--no-tls excludes"),
         ("serve --http-redirect 127.0.0.1:0 --data other", "handrail tls create"),
+        ("serve --mqtt 0.0.0.0:0 --data other", "no TLS at --mqtt 0.0.0.0:0; make a certificate"),
+        ("serve --http [::]:0 --data other", "pass --no-tls"),
         ("serve --broker mqtt://h --http-redirect 127.0.0.1:0", "--broker"),
     ],
 )
