@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-from aiohttp import web
+from aiohttp import web, web_response
 
 from broker.protocol.engine import Engine
 from broker.settings import Listener
@@ -16,6 +16,8 @@ from .websocket import PATH, serve_websocket
 
 _HOST = re.compile(r"([A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _HTTPS_PORT = 443
+# Else each response names the versions of aiohttp and Python.
+web_response.SERVER_SOFTWARE = "handrail"  # type: ignore[attr-defined]
 KEEPALIVE_SECONDS = 75.0
 """Timeout of an idle HTTP connection between two requests."""
 
