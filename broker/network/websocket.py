@@ -16,7 +16,7 @@ from broker.protocol.dispatch import accept
 from broker.protocol.engine import Engine
 from broker.settings import SAME_ORIGIN
 
-from .stream import no_delay, peer_address
+from .stream import no_delay
 
 PATH = "/mqtt"
 _SLACK = 5  # fixed header of the largest packet
@@ -242,8 +242,8 @@ def origin_allowed(request: web.Request, origins: tuple[str, ...]) -> bool:
 
 
 def peer_address_of(request: web.Request) -> str:
-    """Return the IP address of the peer; forwarding headers are not trusted."""
-    return peer_address(request.transport) if request.transport is not None else "unknown"
+    """Return the IP address of the peer, or the one that a trusted proxy names."""
+    return request.remote or "unknown"
 
 
 def _certificate(request: web.Request) -> dict[str, Any] | None:

@@ -109,6 +109,7 @@ def serve(
         astuple(redirect) if redirect else None,
         given.site.host,
         copies_of(given),
+        proxies=tuple((given.listen.proxies or "").split()),
         alerts=alerts_of(given),
         openid=openid_of(given),
         start=start,

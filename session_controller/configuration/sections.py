@@ -32,6 +32,7 @@ from session_controller.configuration.values import (
     issuer_address,
     mail_server,
     mqtt_address,
+    networks,
     page_address,
     span,
     web_address,
@@ -182,6 +183,13 @@ class Listen:
         unset="none",
         example="0.0.0.0:80",
         why="ports below 1024 need a permission",
+    )
+    proxies: Annotated[str | None, Parsed(networks)] = setting(
+        None,
+        "Believe what these reverse proxies say in X-Forwarded-For and X-Forwarded-Proto.",
+        unset="none",
+        example="127.0.0.1",
+        why="anybody else could claim another address, or that nobody reads what passes",
     )
 
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import warnings
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
@@ -340,3 +341,94 @@ async def test_one_listener_that_cannot_be_bound_leaves_none_open() -> None:
         with pytest.raises(OSError, match="in use"):
             async with running(free=Listener(), web=WEB, taken=Listener(port=port)):
                 pass
+
+
+_TLS = {"X-Forwarded-Proto": "https"}
+
+
+def _hosts(name: str) -> bool:
+    return name == "box.local"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((name, 404) for name in ("box.local", "BOX.local.:80", "127.0.0.1:9", "[::1]:9")),
+        *(
+            (name, 421)
+            for name in ("evil.example", "box.local.evil.example:80", "a b", "box.local:x")
+        ),
+    ],
+)
+async def test_the_host_is_checked(host: str, status: int) -> None:
+    """A name of another server, which was made to resolve to this one, is not answered."""
+    web_ = Listener(kind="http", hosts=_hosts)
+    plain = Listener(kind="redirect", hosts=_hosts, served=frozenset({"/"}))
+    async with running(web=web_, plain=plain) as broker:
+        for name in ("web", "plain"):
+            peer = await Peer.open(broker, name)
+            peer.send(f"GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n".encode())
+            async with asyncio.timeout(DEADLINE):
+                head = await peer.reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 %d " % status)
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        if status == 421 and " " not in host:
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="421"):
+                await WebSocketPeer.open(broker, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "allowed"),
+    [
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.9"}, "10.0.0.9", True),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "9.9.9.9, 10.0.0.9"}, "10.0.0.9", True),
+        (
+            {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.9, 127.0.0.2"},
+            "10.0.0.9",
+            True,
+        ),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "unknown"}, "127.0.0.1", True),
+        ({"X-Forwarded-Proto": "https"}, "127.0.0.1", True),
+        ({"X-Forwarded-For": "10.0.0.9"}, "10.0.0.9", False),
+        ({}, "127.0.0.1", False),
+    ],
+)
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_trusted_proxy_is_believed(
+    said: dict[str, str], address: str, allowed: bool, trusted: bool
+) -> None:
+    """It ends TLS, so the Origin is https, and the address is the client's; others may say much."""
+    seen: list[str] = []
+
+    async def authenticate(shown: Credentials) -> Identity | None:
+        seen.append(shown.address)
+        return await anyone(shown)
+
+    proxies = (ip_network("127.0.0.0/8"),) if trusted else (ip_network("10.0.0.0/8"),)
+    listener = Listener(kind="http", proxies=proxies)
+    headers = {"Host": "box.example", "Origin": "https://box.example", **said}
+    async with running(web=listener, authenticate=authenticate) as broker:
+        if not (allowed and trusted):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await WebSocketPeer.open(broker, headers=headers)
+            return
+        peer = await WebSocketPeer.open(broker, headers=headers)
+        await peer.send(connect_packet("web"))
+        assert (await peer.receive()).data == b"\x20\2\0\0"
+        assert seen == [address]
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0\r\n\r\n", _UPGRADE]
+)
+async def test_no_header_names_a_version(request_: bytes) -> None:
+    """Neither of a page, an error of the protocol, nor a WebSocket."""
+    async with running(web=WEB) as broker:
+        peer = await Peer.open(broker, "web")
+        peer.send(request_)
+        async with asyncio.timeout(DEADLINE):
+            head = (await peer.reader.readuntil(b"\r\n\r\n")).lower()
+        assert b"aiohttp" not in head
+        assert b"python" not in head
+        assert b"server: handrail\r\n" in head
