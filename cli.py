@@ -140,6 +140,8 @@ def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -
 
     With a token, `/metrics` answers to clients that send it, otherwise to this machine.
     """
+    from ipaddress import ip_network
+
     from broker import (
         Broker,
         BrokerSettings,
@@ -175,12 +177,20 @@ def embedded_broker(order: "BrokerOrder", *, metrics_token: str | None = None) -
         tls = Tls(files.certificate, files.key, files.client_ca, trust_page=order.trust_page)
     listeners = {"mqtt": Listener(*order.mqtt, tls=tls)}
     if order.http is not None:
-        listeners["http"] = Listener(*order.http, kind="http", tls=tls)
+        listeners["http"] = Listener(
+            *order.http,
+            kind="http",
+            tls=tls,
+            hosts=order.answers_to,
+            proxies=tuple(map(ip_network, order.proxies)),
+        )
     if tls is not None:
         listeners["local"] = Listener()
     if order.redirect is not None:
         served = PATHS if order.ca is not None else frozenset[str]()
-        listeners["redirect"] = Listener(*order.redirect, kind="redirect", served=served)
+        listeners["redirect"] = Listener(
+            *order.redirect, kind="redirect", served=served, hosts=order.answers_to
+        )
     web_app = pages(order.site, ca=order.ca)
     add_health(web_app, order.failing, order.metrics, metrics_token)
     add_copies(web_app, order.take_copy)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
 SAME_ORIGIN = "same-origin"
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Listener:
     """
     served: frozenset[str] = frozenset()
     """Paths that a redirect listener serves itself."""
+    hosts: Callable[[str], bool] | None = None
+    """Whether a name in `Host` is one of this server; None: each is.
+
+    A page of another site whose name was made to resolve to this server (DNS rebinding) has none.
+    An IP address is never a name.
+    """
+    proxies: tuple[Network, ...] = ()
+    """Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,26 @@ ID_PATTERN = r"[a-z0-9-]{1,64}"
 ID_LIMIT = "must be 1 to 64 characters of a-z, 0-9 and -"
 """`ID_PATTERN` in words, for messages."""
 DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
-"""The pattern of a text of one line, without control characters."""
+_FORMATS = (
+    r"\xad\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+"""Format characters (Unicode category Cf) that no language is written with.
+
+Not among them, since names have them: U+200B to U+200D (Khmer, Persian, Indic scripts, emoji), the
+marks U+061C, U+200E and U+200F, which turn no other letter around (UAX 9, 2.6), U+180E (Mongolian),
+and the number signs of Arabic, Syriac and Kaithi, which show.
+"""
+CONTROLS = rf"\x00-\x1f\x7f-\x9f\u2028\u2029{_FORMATS}"
+"""Characters that are in no text of one line, as in a character class: controls, separators."""
+CODES = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+"""Control codes (Unicode category Cc) other than tabs and line ends."""
+CONTROLS_IN_LINES = f"{CODES}{_FORMATS}"
+"""Those that are in no text at all: one of several lines may have tabs, and be separated."""
+ONE_LINE = f"^[^{CONTROLS}]+$"
+"""The pattern of a text of one line."""
+LINES = f"^[^{CONTROLS_IN_LINES}]+$"
+"""The pattern of a text that may have several lines."""
 Identifier = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 """The id of a site, device, session, upload or flow; valid as a topic level."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.base import DAY_PATTERN, ID_LIMIT, ID_PATTERN, ONE_LINE
+from schemas.base import DAY_PATTERN, ID_LIMIT, ID_PATTERN, LINES, ONE_LINE
 
 _LIMITS = {
     "string_too_short": "must not be empty",
@@ -26,7 +26,7 @@ def limit_of(fault: Mapping[str, Any]) -> str | None:
         return ID_LIMIT
     if context.get("pattern") == DAY_PATTERN:
         return "must be a date such as 1980-02-03"
-    if context.get("pattern") == ONE_LINE:
-        return "must not contain control characters"
+    if context.get("pattern") in (ONE_LINE, LINES):
+        return "must not contain control or format characters"
     limit = _LIMITS.get(fault["type"])
     return limit.format_map(context) if limit else None

@@ -14,6 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import urlsplit
 
 from schemas.access import Access, access_rules, controller_user
 from schemas.wire.parse import build_readers
@@ -121,6 +122,10 @@ class BrokerOrder:
     """Returns the checks of `/readyz` that fail, by name, each with a sentence."""
     metrics: Callable[[], Awaitable[str]]
     """Returns the metrics in the text format of Prometheus."""
+    answers_to: Callable[[str], bool]
+    """Returns whether a host name, in lower case, is one of the box (DNS rebinding)."""
+    proxies: tuple[str, ...]
+    """Addresses and networks of reverse proxies that are trusted."""
     take_copy: Callable[[str], Awaitable[bytes | str | None]]
     """Returns the PDF of a link for a patient by its token; a sentence if it cannot be made; None
     if no link works so."""
@@ -156,6 +161,8 @@ class BoxSettings:
     """
     examples: Path | None = None
     """A folder of questionnaires to add at the start."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of reverse proxies, whose word of a client is believed."""
     start: StartOptions = field(default_factory=lambda: StartOptions({}))
     """The same as checks know it."""
     mdns: bool = False
@@ -358,6 +365,8 @@ class Box:
                 self._left,
                 self.failing,
                 self.metrics,
+                self.answers_to,
+                self.settings.proxies,
                 self.take_copy,
             )
         )
@@ -412,6 +421,12 @@ class Box:
     async def take_copy(self, token: str) -> bytes | str | None:
         """Return the PDF of a link for a patient, as `BrokerOrder` says; None while it stops."""
         return await self._service.take_copy(token) if self._service is not None else None
+
+    def answers_to(self, name: str) -> bool:
+        """Return whether a host name, in lower case, is one under which screens open the pages."""
+        openid = self.settings.openid
+        page = urlsplit(openid.page or "").hostname if openid is not None else None
+        return name == page or self._whereabouts.answers_to(name, self._name)
 
     async def displaced(self) -> None:
         """Wait until another controller serves the site. Raises `SiteTakenError` then."""

@@ -7,15 +7,23 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-from aiohttp import web
+from aiohttp import web, web_response
 
 from broker.protocol.engine import Engine
 from broker.settings import Listener
 
+from .forwarding import address_of, as_sent
 from .websocket import PATH, serve_websocket
 
 _HOST = re.compile(r"([A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _HTTPS_PORT = 443
+_STRANGE_HOST = "HTTP request for the name of another server"
+_MISDIRECTED = (
+    "This server is not known by that name. Use its own name or address, or add the name to its "
+    "configuration.\n"
+)
+# Else each response names the versions of aiohttp and Python.
+web_response.SERVER_SOFTWARE = "handrail"  # type: ignore[attr-defined]
 KEEPALIVE_SECONDS = 75.0
 """Timeout of an idle HTTP connection between two requests."""
 
@@ -106,6 +114,11 @@ class HttpFront:
             timer.cancel()
         name = self._listener_of(request)
         listener = self._configured.get(name)
+        if listener is not None:
+            request = as_sent(request, listener.proxies)
+            if not _is_for(request, listener):
+                self._engine.reports.warn_once(request.remote or "unknown", _STRANGE_HOST)
+                return web.Response(status=421, text=_MISDIRECTED)
         if listener and listener.kind == "redirect" and request.path not in listener.served:
             return self._redirect(request)
         if request.path != PATH:
@@ -124,6 +137,17 @@ class HttpFront:
         return web.Response(
             status=308, headers={"Location": f"https://{place}{request.rel_url.raw_path_qs}"}
         )
+
+
+def _is_for(request: web.Request, listener: Listener) -> bool:
+    """Return whether the `Host` of a request names this server (RFC 9110, 7.4)."""
+    if listener.hosts is None or "Host" not in request.headers:  # no browser leaves it out
+        return True
+    host = _HOST.fullmatch(request.host)
+    if host is None:
+        return False
+    name = host[1].strip("[]")
+    return address_of(name) is not None or listener.hosts(name.lower().rstrip("."))
 
 
 class _Refusal(asyncio.Protocol):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp.http import WebSocketReader, WebSocketWriter
 
 from broker.packets.errors import Violation
 from broker.protocol.connection import Connection
@@ -14,7 +16,7 @@ from broker.protocol.dispatch import accept
 from broker.protocol.engine import Engine
 from broker.settings import SAME_ORIGIN
 
-from .stream import no_delay, peer_address
+from .stream import no_delay
 
 PATH = "/mqtt"
 _SLACK = 5  # fixed header of the largest packet
@@ -95,6 +97,79 @@ class WebSocketTransport:
             connection.output_drained()
 
 
+class _MaskedFrames:
+    """Passes on what a client sends to aiohttp's parser, as long as each frame is masked.
+
+    A server closes with 1002 upon a frame that is not (RFC 6455, 5.1); aiohttp accepts it.
+    """
+
+    def __init__(self, parser: WebSocketReader, end: Callable[[WebSocketError], object]) -> None:
+        self._parser = parser
+        self._end = end
+        self._head = b""
+        self._left = 0
+        """Bytes of the frame begun that are still to come."""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Return whether the input has ended, as aiohttp's parser does."""
+        if self._are_masked(data):
+            return self._parser.feed_data(data)
+        error = WebSocketError(WSCloseCode.PROTOCOL_ERROR, "RFC 6455, 5.1: frame is not masked")
+        self._end(error)
+        return True, b""
+
+    def feed_eof(self) -> None:
+        """Pass on that the connection was lost."""
+        self._parser.feed_eof()
+
+    def _are_masked(self, data: bytes) -> bool:
+        data, at, self._head = self._head + data, self._left, b""
+        while at < len(data):
+            head = data[at : at + _HEAD_BYTES]
+            if len(head) > 1 and not head[1] & _MASKED:
+                return False
+            size = _frame_size(head)
+            if size is None:
+                self._head, at = head, len(data)
+            else:
+                at += size
+        self._left = at - len(data)
+        return True
+
+
+_MASKED = 0x80
+_HEAD_BYTES = 10
+
+
+def _frame_size(head: bytes) -> int | None:
+    """Return the bytes of a masked frame, or None if its head is not complete (RFC 6455, 5.2)."""
+    if len(head) < 2:  # noqa: PLR2004
+        return None
+    short = head[1] & ~_MASKED
+    more = {126: 2, 127: 8}.get(short, 0)
+    if len(head) < 2 + more:
+        return None
+    return 2 + more + 4 + (int.from_bytes(head[2 : 2 + more]) if more else short)
+
+
+class _Socket(web.WebSocketResponse):
+    """A WebSocket whose client must mask its frames."""
+
+    def _post_start(
+        self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter
+    ) -> None:
+        handler = request.protocol
+        early, handler._message_tail = handler._message_tail, b""  # noqa: SLF001
+        super()._post_start(request, protocol, writer)
+        queue = self._reader
+        if queue is None:
+            raise RuntimeError("aiohttp made no queue")
+        frames = _MaskedFrames(handler._payload_parser, queue.set_exception)  # noqa: SLF001
+        handler._payload_parser = frames  # noqa: SLF001
+        if early:
+            frames.feed_data(early)
+
+
 async def serve_websocket(
     engine: Engine, request: web.Request, listener: str, origins: tuple[str, ...]
 ) -> web.StreamResponse:
@@ -104,7 +179,7 @@ async def serve_websocket(
             peer_address_of(request), "WebSocket from a page of a forbidden origin"
         )
         return web.Response(status=403, text="Connections from this origin are not allowed.\n")
-    socket = web.WebSocketResponse(
+    socket = _Socket(
         protocols=("mqtt",), max_msg_size=engine.limits.packet_bytes + _SLACK, compress=False
     )
     # 6.0.0-3: the client must offer the subprotocol "mqtt".
@@ -167,8 +242,8 @@ def origin_allowed(request: web.Request, origins: tuple[str, ...]) -> bool:
 
 
 def peer_address_of(request: web.Request) -> str:
-    """Return the IP address of the peer; forwarding headers are not trusted."""
-    return peer_address(request.transport) if request.transport is not None else "unknown"
+    """Return the IP address of the peer, or the one that a trusted proxy names."""
+    return request.remote or "unknown"
 
 
 def _certificate(request: web.Request) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import typer
 
 from clients.cli.context import DATA, FAILED, AsJson, Data, Failure, program
 from clients.cli.explaining import explaining
-from clients.cli.output import moment, print_facts, print_json, print_table, say
+from clients.cli.output import echo, moment, print_facts, print_json, print_table, say
 from clients.cli.recovery_input import RecoveryKeyFile, read_recovery_key, with_recovery_key
 from session_controller.errors import BackupNewerError, KeyringError, StoreError
 
@@ -125,7 +124,7 @@ def list_backups(
         return
     for number, folder in enumerate(dict.fromkeys(one.file.parent for one in found)):
         if number:
-            sys.stdout.write("\n")
+            echo("\n")
         _print_folder(folder, [one for one in found if one.file.parent == folder])
     if not found:
         say("There are no backups.")

@@ -1,7 +1,6 @@
 """Completion scripts for shells, generated from the commands: to complete a word runs no Python."""
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clients.cli.context import Unused
+from clients.cli.output import echo
 from clients.cli.reference import values
 
 
@@ -35,7 +35,7 @@ def completion(
     data: Unused = None,  # noqa: ARG001
 ) -> None:
     """Print a script that completes commands and options in a shell."""
-    sys.stdout.write(completion_script(context.find_root().command, shell))
+    echo(completion_script(context.find_root().command, shell))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
 
     Raises `Failure` for an invalid combination, which names the options of the keys.
     """
+    from session_controller.preflight.network import beyond_this_machine
+    from session_controller.preflight.start_options import start_options
     from session_controller.security.own_tls import OwnTls
     from session_controller.security.tls_files import TlsFiles
 
@@ -128,6 +130,13 @@ def tls_files(found: "Sections", data: Path) -> "TlsFiles | None":
         raise Failure(
             f"{option} requires a certificate: make one with `handrail tls create`, or pass "
             "--tls-cert and --tls-key",
+            USAGE,
+        )
+    if not tls.off and (open_to_all := beyond_this_machine(start_options(found).listen)):
+        raise Failure(
+            f"others on the network could read answers: no TLS at {', '.join(open_to_all)}; make a "
+            "certificate with `handrail tls create`, or, if another program encrypts what comes "
+            "here, pass --no-tls (in [tls]: `off`)",
             USAGE,
         )
     return None

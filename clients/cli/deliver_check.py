@@ -1,6 +1,5 @@
 """How deliveries stand, for a monitor; and that the file of the destinations is right."""
 
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from clients.cli.context import USAGE, Failure, Program
-from clients.cli.output import print_json
+from clients.cli.output import echo, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +62,9 @@ def _print(found: "DestinationList", findings: "Sequence[Finding]", *, as_json: 
     bad = [one for one in findings if one.level.exit_code]
     head = "; ".join(one.text for one in bad) or f"{counts['waiting']} waiting"
     numbers = " ".join(f"{name}={count}" for name, count in counts.items())
-    sys.stdout.write(f"DELIVERIES {_LEVELS[code]}: {head} | {numbers}\n")
+    echo(f"DELIVERIES {_LEVELS[code]}: {head} | {numbers}\n")
     for one in bad:
-        sys.stdout.write(f"{one.check}: {one.mend}\n")
+        echo(f"{one.check}: {one.mend}\n")
     return code
 
 

@@ -1,12 +1,11 @@
 """Terminal view of destinations and deliveries."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clients.cli.destinations import place_of
-from clients.cli.output import moment, out, plain, print_facts, print_table, say
+from clients.cli.output import moment, out, plain, print_facts, print_json, print_table, say
 from schemas.wire.deliveries import (
     DeliveryLine,
     DeliveryOutcome,
@@ -165,4 +164,4 @@ def print_outcome(outcome: DeliveryOutcome) -> None:
     }
     print_facts({name: value for name, value in facts.items() if value})
     if outcome.outcome is not None:
-        out().print_json(json.dumps(outcome.outcome, ensure_ascii=False))
+        print_json(outcome.outcome)

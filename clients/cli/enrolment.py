@@ -1,13 +1,12 @@
 """Enrolling one screen or a file of them: what is printed, and the sheet of QR codes."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clients.cli.context import FAILED, USAGE, Failure
 from clients.cli.enrolment_file import taken
-from clients.cli.output import moment, plain, print_facts, print_json, print_table, say
+from clients.cli.output import echo, moment, plain, print_facts, print_json, print_table, say
 from clients.cli.pairing_page import link_of, qr_text, sheet_of
 from clients.sdk.admin import AdminClient
 from clients.sdk.errors import RequestRefused
@@ -31,7 +30,7 @@ def print_enrolled(enrolled: EnrolledDevice, address: str | None, *, as_json: bo
         return
     link = link_of(address, enrolled)
     print_facts(facts | {"link": link})
-    sys.stdout.write("\n" + qr_text(link))
+    echo("\n" + qr_text(link))
 
 
 def _plain(enrolled: EnrolledDevice, address: str | None) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """Error messages for people: a line that says what to do next, an exit code, no traceback."""
 
 import errno
-import json
 import os
-import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clients.cli.context import FAILED, UNAVAILABLE, UNUSABLE, USAGE, Failure
-from clients.cli.output import say
+from clients.cli.output import json_text, say
 from clients.sdk.errors import (
     ConnectFailed,
     HandrailError,
@@ -88,7 +86,7 @@ def report(error: Exception, acting: str | None = None, *, as_json: bool) -> int
     if acting and _DENIED in found.message:
         found = replace(found, message=f"{found.message}; {acting}")
     if as_json:
-        sys.stderr.write(json.dumps(found.as_json(), indent=2, ensure_ascii=False) + "\n")
+        say(json_text(found.as_json(), indent=2))
     else:
         say(f"handrail: {found.message}")
     return found.exit_code

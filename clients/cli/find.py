@@ -33,7 +33,7 @@ def find(
     import asyncio
     from dataclasses import asdict
 
-    from clients.cli.output import print_facts, print_json, say
+    from clients.cli.output import echo, print_facts, print_json, say
     from session_controller.discovery.boxes import find_boxes
 
     try:
@@ -45,7 +45,7 @@ def find(
         return
     for number, box in enumerate(found):
         if number:
-            typer.echo()
+            echo("\n")
         print_facts(_facts(box))
     if not found:
         say(

@@ -1,6 +1,7 @@
 """Questionnaire files, in JSON and YAML, and what belongs to them: bundles and value sets."""
 
 import tarfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,13 @@ class Source:
 
 
 def read_flow(path: Path, value_sets: Iterable[Path] = ()) -> "Flow":
-    """Read a questionnaire file as a flow. Raises FlowError, OSError."""
+    """Read a questionnaire file as a flow, and try out its patterns. Raises FlowError, OSError."""
     from schemas.questionnaire.load import load_flow
+    from schemas.questionnaire.patterns import check_patterns
 
-    return load_flow(read_source(path, value_sets).questionnaire, fallback_id=path.stem)
+    questionnaire = read_source(path, value_sets).questionnaire
+    check_patterns(questionnaire, time.process_time)
+    return load_flow(questionnaire, fallback_id=path.stem)
 
 
 def read_source(path: Path, value_sets: Iterable[Path] = ()) -> Source:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from schemas.questionnaire import rules
 from schemas.questionnaire.dates import days_around
 from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import Flow, FlowError, Note
+from schemas.questionnaire.patterns import check_patterns
 from schemas.questionnaire.rules import Grade, Rule
 from session_controller.forms.contradictions import contradictions
 
@@ -79,6 +81,7 @@ def checked(file: Path, value_sets: Iterable[Path] = ()) -> Checked:
     """Check a questionnaire file, with value sets of further files. Raises OSError."""
     try:
         source = read_source(file, value_sets)
+        check_patterns(source.questionnaire, time.process_time)
         flow = load_flow(source.questionnaire, fallback_id=file.stem)
     except FlowError as error:
         return Checked(None, _sorted((*error.problems, *error.notes)))

@@ -6,8 +6,10 @@ import re
 import shutil
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,14 +30,26 @@ def plain(value: "BaseModel | Sequence[BaseModel]") -> Any:
 
 def print_json(value: Any) -> None:
     """Print indented JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def print_line(value: Any) -> None:
     """Print JSON on one line, and flush."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
     sys.stdout.flush()
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return JSON in which characters that could act on a terminal are escaped (RFC 8259, 7)."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "\n".join(map(_escaped, text.split("\n")))  # in strings, line feeds are escaped
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    return _controls().sub(lambda found: json.dumps(found[0])[1:-1], line)
 
 
 def first(found: Iterable[Line], limit: int) -> tuple[list[Line], bool]:
@@ -50,10 +64,27 @@ _WIDE = 200
 
 def out() -> "Console":
     """Return a console on stdout; lines are not wrapped to 80 columns off a terminal."""
-    from rich.console import Console
-
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
-    return Console(file=sys.stdout, width=width, highlight=False, emoji=False)
+    return console(file=sys.stdout, width=width, highlight=False, emoji=False)
+
+
+def console(**options: Any) -> "Console":
+    """Return a console on which no text that is printed can act on the terminal."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Guarded(Console):
+        def render(self, *args: Any, **more: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*args, **more):
+                yield Segment(text if control else printable_lines(text), style, control)
+
+    return Guarded(**options)
+
+
+def echo(text: str) -> None:
+    """Print text to stdout as it is; what it quotes cannot act on the terminal."""
+    sys.stdout.write(printable_lines(text))
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
@@ -80,13 +111,13 @@ def print_table(
     if not cells:
         say(empty)
         return
-    console = out()
-    for table in _tables(columns, cells, console.width, prose, spare):
-        console.print(table)
+    screen = out()
+    for table in _tables(columns, cells, screen.width, prose, spare):
+        screen.print(table)
         return
     for number, row in enumerate(cells):
         if number:
-            console.print()
+            screen.print()
         print_facts({name: cell for name, cell in zip(columns, row, strict=True) if cell})
 
 
@@ -205,12 +236,30 @@ def _print_flowing(row: Sequence[str], room: int) -> None:
 
 
 def printable(line: str) -> str:
-    """Replace control characters: a file may have been tampered with, a label may have some."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    """Replace what could act on a terminal: a file may be tampered with, a server may send it."""
+    if line.isprintable():
+        return line
+    return "".join(c if _is_harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def _is_harmless(character: str) -> bool:
+    """Return whether a character is printed: a glyph, a space, or a format that languages need."""
+    if character.isprintable():
+        return True
+    shows = unicodedata.category(character) in {"Cf", "Zs"}
+    return shows and _controls().match(character) is None
+
+
+@cache
+def _controls() -> "re.Pattern[str]":
+    """Return what finds a character that acts: loaded when one is met, as few texts have any."""
+    from schemas.base import CONTROLS
+
+    return re.compile(f"[{CONTROLS}]")
 
 
 def printable_lines(text: str) -> str:
-    """Replace control characters other than line feeds."""
+    """Replace what could act on a terminal, other than line feeds."""
     return "\n".join(map(printable, text.split("\n")))
 
 

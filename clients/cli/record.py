@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import DATA, FAILED, USAGE, AsJson, Data, Failure, Unused, program
-from clients.cli.output import moment, plain, print_facts, print_json, say
+from clients.cli.output import echo, moment, plain, print_facts, print_json, say
 from clients.cli.output import print_table as table
 from clients.sdk.files import write_private
 
@@ -47,6 +47,9 @@ class PaperSize(StrEnum):
 
 def hand_out(content: bytes, seal: "Seal", output: Path | None, *, as_json: bool) -> None:
     """Write an export and its seal to files, or the export alone to stdout."""
+    if output is None and sys.stdout.isatty():
+        echo(content.decode(errors="replace"))
+        return
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

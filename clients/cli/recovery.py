@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from clients.cli.context import DATA, AsJson, Data, Failure, program
 from clients.cli.explaining import explaining
-from clients.cli.output import moment, print_facts, print_json, say
+from clients.cli.output import echo, moment, print_facts, print_json, say
 from clients.cli.recovery_input import RecoveryKeyFile, read_recovery_key
 from session_controller.errors import KeyringError
 
@@ -146,7 +145,7 @@ def _print(key: RecoveryKey, fingerprint: str | None, *, as_json: bool) -> None:
         )
         return
     say("This is the recovery key. It is shown only now: write it down, and keep it off the box.")
-    sys.stdout.write("\n" + "".join(f"    {line}\n" for line in key.lines) + "\n")
+    echo("\n" + "".join(f"    {line}\n" for line in key.lines) + "\n")
     print_facts(
         {
             "recipient": key.recipient,

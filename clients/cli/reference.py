@@ -4,7 +4,6 @@ Both are generated from the commands; a test compares the file with them.
 """
 
 import re
-import sys
 from collections.abc import Iterator
 from enum import Enum
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from clients.cli.context import Unused
+from clients.cli.output import echo
 
 _HEAD = """# The command line
 
@@ -51,9 +51,9 @@ def reference(
     if man:
         from importlib.metadata import version
 
-        sys.stdout.write(manual_page(root, version("handrail")))
+        echo(manual_page(root, version("handrail")))
     else:
-        sys.stdout.write(command_reference(root))
+        echo(command_reference(root))
 
 
 def command_reference(root: Any) -> str:

@@ -1,7 +1,9 @@
 """Run a box in this process: until a signal stops it, or for the duration of a command."""
 
 import asyncio
+import ctypes
 import gc
+import resource
 import signal
 import sys
 import threading
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from clients.cli.context import bare
 from clients.cli.logs import log_unhandled
+from clients.cli.output import echo
 from clients.cli.systemd import UPGRADING, feed_watchdog, notify
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class Box(Protocol):
 
 _STOP_WITHIN = 30.0
 _HOLD_WITHIN = 15.0
+_PR_SET_DUMPABLE = 4
 MakeBox: TypeAlias = Callable[[], AbstractAsyncContextManager[_Box]]
 
 
@@ -56,6 +60,17 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def forbid_core_dumps() -> None:
+    """Forbid core dumps of this process for good: they would hold the box's key and answers.
+
+    A program that `core_pattern` pipes to is not bound by `RLIMIT_CORE` (core(5)), but on Linux by
+    `PR_SET_DUMPABLE`, as is another process of the same user that reads the memory (prctl(2)).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def upgrade_first(data: Path) -> "Upgraded | None":
@@ -127,8 +142,7 @@ def _announce(where: dict[str, Any], data: Path) -> None:
     pages = f", pages for screens: {where['pages']}" if found else ""
     trust = f", TLS with its own CA: {where['trust']}" if where.get("trust") else ""
     about = f"site {where['site']}, data {data}{pages}{trust}"
-    sys.stdout.write(f"handrail ready: {addresses} ({about})\n")
-    sys.stdout.flush()
+    echo(f"handrail ready: {addresses} ({about})\n")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`handrail schema` and `handrail acl`: the protocol and its access rules, for other programs."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import USAGE, Failure, Unused
-from clients.cli.output import print_json, say
+from clients.cli.output import echo, print_json, say
 
 if TYPE_CHECKING:
     from schemas.access import Access
@@ -34,7 +33,7 @@ def schema(
 
     files = documents()
     if write is None:
-        sys.stdout.write(files[ASYNCAPI_FILE if asyncapi else SCHEMA_FILE])
+        echo(files[ASYNCAPI_FILE if asyncapi else SCHEMA_FILE])
         return
     write.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -77,7 +76,7 @@ def acl(
         rules = {**access_rules(site), controller_user(site): controller_access(site)}
         print_json({role: asdict(access) for role, access in rules.items()})
         return
-    sys.stdout.write("\n".join(_mosquitto(site)) + "\n")
+    echo("\n".join(_mosquitto(site)) + "\n")
 
 
 def _mosquitto(site: str) -> Iterator[str]:

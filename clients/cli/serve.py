@@ -72,7 +72,7 @@ def serve(
         settings_of,
         tls_files,
     )
-    from clients.cli.running import run_until_told, upgrade_first
+    from clients.cli.running import forbid_core_dumps, run_until_told, upgrade_first
     from session_controller.backup.off_box import forget_copies
     from session_controller.box import Box, BoxSettings
     from session_controller.preflight.checks import refusals, subject_of
@@ -84,6 +84,7 @@ def serve(
         check(found, data)
         return found
 
+    forbid_core_dumps()
     program: Program = context.obj
     passed = o.passed(context)
     found = read()
@@ -108,6 +109,7 @@ def serve(
         astuple(redirect) if redirect else None,
         given.site.host,
         copies_of(given),
+        proxies=tuple((given.listen.proxies or "").split()),
         alerts=alerts_of(given),
         openid=openid_of(given),
         start=start,

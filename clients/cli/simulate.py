@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clients.cli.context import FAILED, AsJson, Failure, Place, Program, program
-from clients.cli.output import print_facts, print_json, say
+from clients.cli.output import console, print_facts, print_json, say
 from clients.cli.owner import act_as_owner
 from clients.cli.types import span
 from clients.sdk.files import write_private
@@ -161,11 +161,10 @@ def _progress(sessions: int) -> "Iterator[Callable[[SessionResult], None]]":
     if not sys.stderr.isatty():
         yield lambda result: say(_line(result))
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("", total=sessions)
         lock = threading.Lock()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.context import DATA, AsJson, Data, Failure, Program, program
-from clients.cli.output import moment, out, plain, print_line, say
+from clients.cli.output import echo, moment, out, plain, print_line, say
 
 if TYPE_CHECKING:
     from clients.sdk.admin import AdminClient
@@ -128,5 +128,4 @@ def _print_change(view: "FacilityView") -> None:
         "HELP" if view.help_requested else "",
         f"signing {view.signature.field_id}" if view.signature else "",
     ]
-    sys.stdout.write("  ".join(filter(None, parts)) + "\n")
-    sys.stdout.flush()
+    echo("  ".join(filter(None, parts)) + "\n")

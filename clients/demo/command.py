@@ -1,6 +1,5 @@
 """`handrail demo`: one guided check-in over real connections, showing both screens."""
 
-import json
 import signal
 import sys
 import tempfile
@@ -9,9 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from clients.cli.context import Program
+from clients.cli.output import echo, print_json
 from clients.cli.pairing_page import qr_text
 from clients.demo.box import BoxProcess
 from clients.demo.people import WITHIN_S, Clerk, Patient, demand
@@ -36,9 +34,9 @@ def run(with_program: Program, data: Path | None, *, once: bool, fast: bool) -> 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _folder(data) as folder, BoxProcess(with_program.command, folder) as box:
         response = _play(with_program, box, _FAST_BEAT_S if fast else _BEAT_S)
-        sys.stdout.write(json.dumps(response, indent=2, ensure_ascii=False) + "\n")
+        print_json(response)
         demand(response.get("status") == "completed", "the response is not completed")
-        typer.echo(f"\nThe session is completed: {_answers(response)} answers as FHIR, above.")
+        echo(f"\nThe session is completed: {_answers(response)} answers as FHIR, above.\n")
         if not once:
             _go_on_by_hand(with_program, box)
 
@@ -131,7 +129,7 @@ def _go_on_by_hand(with_program: Program, box: BoxProcess) -> None:
     pages = box.addresses["http"]
     patient = f"{pages}/patient#code={opened.code}"
     handrail = "./run handrail" if Path("run").is_file() else "handrail"
-    typer.echo(
+    echo(
         f"""
 The box stays up. Open these two links in two browsers on this machine. Each link works once, for
 ten minutes:
@@ -140,8 +138,8 @@ ten minutes:
   patient screen     {patient}
 """
     )
-    typer.echo(qr_text(patient))
-    typer.echo(
+    echo(qr_text(patient))
+    echo(
         f"""
 To use a tablet, the box must listen on the network, with TLS: docs/how-to/network.md.
 In another terminal, try:
@@ -152,7 +150,8 @@ In another terminal, try:
   {handrail} device enrol 'Tablet 3' --role patient --code
   {handrail} simulate {FLOW} --sessions 5 --pace 0.2
 
-Press Ctrl-C here to stop the box."""
+Press Ctrl-C here to stop the box.
+"""
     )
     with suppress(KeyboardInterrupt):
         box.wait()

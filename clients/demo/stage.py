@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 
+from clients.cli.output import console
 from clients.demo.log import View, changes
 from clients.demo.screens import patient_screen, side_by_side, staff_screen
 from clients.sdk.facility import FacilityClient
@@ -37,7 +38,7 @@ class Stage:
         self._patient: PatientView | None = None
         self._logged: dict[str, View] = {}
         self._online = {"staff": True, "patient": True}
-        self._console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._console = console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self._live: Live | None = None
         if self._console.is_terminal:
             self._live = Live(

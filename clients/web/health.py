@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
-from aiohttp import web
+from aiohttp import web, web_response
 
 Failing = Callable[[], Mapping[str, str]]
 """Returns the checks that fail, by name, each with a sentence."""
@@ -48,6 +48,8 @@ async def health_site(
     host: str, port: int, failing: Failing, metrics: Metrics, token: str | None = None
 ) -> AsyncIterator[None]:
     """Serve the three routes alone, for a box without pages. Raises `OSError`."""
+    # Else each response names the versions of aiohttp and Python.
+    web_response.SERVER_SOFTWARE = "handrail"  # type: ignore[attr-defined]
     app = web.Application()
     add_health(app, failing, metrics, token)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)

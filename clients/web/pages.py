@@ -35,6 +35,13 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
+_HSTS = f"max-age={30 * 24 * 3600}"
+"""A month (RFC 6797): a device that no longer trusts the box's CA is shut out from `/trust` until
+its end. Not of subdomains, which may be other servers.
+"""
+_HSTS_HOST = re.compile(r"(?!localhost$)[A-Za-z0-9.\-]{1,253}")
+"""A name without a port: a browser would keep it, and ask the redirecting port for TLS (8.3)."""
+
 _MISSING = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -98,6 +105,8 @@ def _secure(request: web.Request, response: web.StreamResponse | web.HTTPExcepti
     response.headers.update(_HEADERS)
     response.headers["Content-Security-Policy"] = _policy(request.headers.get("Host", ""))
     response.headers.setdefault("Cache-Control", "no-store")
+    if request.secure and _HSTS_HOST.fullmatch(request.host):
+        response.headers["Strict-Transport-Security"] = _HSTS
 
 
 def _policy(host: str) -> str:

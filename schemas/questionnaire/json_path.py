@@ -5,10 +5,12 @@ None if absent; a value of the wrong type is reported and treated as absent, so 
 all problems.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 
+from schemas.base import CODES
 from schemas.questionnaire import extensions as ext
 from schemas.questionnaire.model import Coding, Json, Note, Translations
 from schemas.questionnaire.rules import INVALID, Rule
@@ -21,6 +23,7 @@ _PRIMITIVES = {
     )
 }
 """FHIR's primitive types begin with a lower-case letter, but a capital in `value[x]`."""
+_CONTROL = re.compile(f"[{CODES}]")
 
 
 @dataclass(slots=True)
@@ -56,10 +59,15 @@ class Cursor:
     def text(self, key: str) -> str | None:
         """Return a string element, or None if absent."""
         value = self.value.get(key)
-        if value is None or isinstance(value, str):
-            return value
-        self.refuse(key, "must be a string")
-        return None
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.refuse(key, "must be a string")
+            return None
+        if _CONTROL.search(value):
+            self.refuse(key, "must not contain control characters")
+            return None
+        return value
 
     def flag(self, key: str) -> bool | None:
         """Return a boolean element, or None if absent."""

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 
 from schemas.base import (
     DEFERRED,
+    LINES,
     ONE_LINE,
     AnyJson,
     CommandId,
@@ -18,7 +19,7 @@ from schemas.base import (
     absent,
 )
 
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=LINES)]
 OptionalReason = Annotated[Reason | None, Field(exclude_if=absent)]
 
 PersonName = Annotated[
@@ -26,7 +27,7 @@ PersonName = Annotated[
 ]
 """A person's name, or relationship to the patient, on one line."""
 OptionalName = Annotated[PersonName | None, Field(exclude_if=absent)]
-Language = Annotated[str, Field(min_length=1, max_length=64)]
+Language = Annotated[str, Field(min_length=1, max_length=64, pattern=ONE_LINE)]
 """A BCP 47 tag, as written in the questionnaire."""
 
 MAX_SECONDS = 7 * 24 * 3600
@@ -51,7 +52,7 @@ class CommandBase(Versioned):
     command_id: CommandId
     seq: Seq
     """Counts this device's commands in this session: 1, 2, 3 …"""
-    sent_at: Annotated[str | None, Field(max_length=64, exclude_if=absent)] = None
+    sent_at: Annotated[str | None, Field(max_length=64, pattern=ONE_LINE, exclude_if=absent)] = None
     """By the device's clock; for display, never for ordering."""
     expected_revision: Annotated[int | None, Field(exclude_if=absent)] = None
 

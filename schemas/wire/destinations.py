@@ -30,6 +30,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_safe(url: str, base: str, *, plain: bool = False) -> bool:
+    """Return whether a secret may be sent to a URL that the server of `base` names.
+
+    The URL is encrypted, or on this machine if the base is, or `plain` allows it not to be. It has
+    no user, and no character that another parser could read differently (RFC 3986, 3.2).
+    """
+    try:
+        parts, own = urlsplit(url), urlsplit(base)
+    except ValueError:
+        return False
+    strange = not url.isascii() or not url.isprintable() or " " in url or "\\" in url
+    if strange or not parts.hostname or "@" in parts.netloc:
+        return False
+    if parts.scheme == "http":
+        local = own.scheme == "http" and is_loopback(own.hostname or "")
+        return plain or (local and is_loopback(parts.hostname))
+    return parts.scheme == "https"
+
+
 def _port(parts: SplitResult) -> None:
     with suppress(ValueError):
         if parts.port != 0:

@@ -32,6 +32,7 @@ from session_controller.configuration.values import (
     issuer_address,
     mail_server,
     mqtt_address,
+    networks,
     page_address,
     span,
     web_address,
@@ -183,6 +184,13 @@ class Listen:
         example="0.0.0.0:80",
         why="ports below 1024 need a permission",
     )
+    proxies: Annotated[str | None, Parsed(networks)] = setting(
+        None,
+        "Believe what these reverse proxies say in X-Forwarded-For and X-Forwarded-Proto.",
+        unset="none",
+        example="127.0.0.1",
+        why="anybody else could claim another address, or that nobody reads what passes",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +224,7 @@ class Tls:
     )
     off: bool = setting(
         False,
-        "Listen without TLS, although `tls create` made a certificate.",
+        "Listen without TLS, even where others on the network could read what passes.",
         option="--no-tls",
         why="true behind a proxy that ends TLS",
     )

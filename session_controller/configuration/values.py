@@ -147,6 +147,18 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
+def networks(text: str) -> str:
+    """Parse IP addresses and networks that are separated by spaces."""
+    from ipaddress import ip_network  # noqa: PLC0415 - seldom
+
+    try:
+        return " ".join(str(ip_network(one)) for one in words(text).split())
+    except ValueError:
+        raise ValueError(
+            f"{text!r} are not addresses or networks, such as 127.0.0.1 or 10.0.5.0/24"
+        ) from None
+
+
 def button(text: str) -> str:
     """Parse what is on a button."""
     if not text.isprintable() or not 0 < len(text.strip()) <= _LONGEST_BUTTON:

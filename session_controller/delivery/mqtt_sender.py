@@ -25,6 +25,8 @@ _CONNECT_S = 20.0
 _TAKEN_S = 600.0
 """Time for a session to be sent over a slow line; keepalive detects a dead one."""
 _KEEPALIVE_S = 30
+_MOST_RECEIVED = 64 << 10
+"""Bytes of one connection: a CONNACK, a PUBACK and a PINGRESP per keepalive have below 1 kB."""
 Message = tuple[str, bytes]
 """A topic and a payload."""
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -75,7 +77,7 @@ class Publishing:
         url = urlsplit(central.url)
         self._host = url.hostname or ""
         self._port = url.port or PORTS[url.scheme]
-        self._client = client = mqtt.Client(
+        self._client = client = _Client(
             CallbackAPIVersion.VERSION2, client_id=central.client_id, protocol=mqtt.MQTTv311
         )
         if central.username is not None:
@@ -149,6 +151,22 @@ class Publishing:
 def _resolve(future: "asyncio.Future[_T]", value: _T) -> None:
     if not future.done():
         future.set_result(value)
+
+
+class _Client(mqtt.Client):
+    """Closes the connection to a broker that sends more than a delivery needs.
+
+    paho collects a packet of up to 256 MiB in memory before anyone sees it.
+    """
+
+    _received = 0
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        data = super()._sock_recv(min(bufsize, _MOST_RECEIVED))
+        self._received += len(data)
+        if self._received > _MOST_RECEIVED:
+            raise ConnectionAbortedError("the broker sends too much")
+        return data
 
 
 class _Socket(ssl.SSLSocket):

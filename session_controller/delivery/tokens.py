@@ -15,7 +15,7 @@ import jwt
 from jwt.exceptions import PyJWTError
 from pydantic import JsonValue
 
-from schemas.wire.destinations import ClientCredentials, FhirDestination, StaticToken, is_loopback
+from schemas.wire.destinations import ClientCredentials, FhirDestination, StaticToken, is_safe
 from session_controller.delivery.exchange import Answer, Exchange
 from session_controller.delivery.outcomes import Reason, TryAgain
 
@@ -174,13 +174,8 @@ class ClientAuth:
         found = answer.body.get("token_endpoint") if isinstance(answer.body, dict) else None
         if answer.status != 200 or not isinstance(found, str):  # noqa: PLR2004
             return _no_token(answer)
-        return found if self._may_be_told(found) else TryAgain(Reason.TOKEN_NOT_ENCRYPTED)
-
-    def _may_be_told(self, url: str) -> bool:
-        """Return whether the assertion would be sent encrypted, or is allowed not to be."""
-        scheme, _, rest = url.partition("://")
-        host = rest.partition("/")[0].rpartition("@")[2].partition(":")[0]
-        return scheme == "https" or self._allow_plain_http or is_loopback(host)
+        safe = is_safe(found, self._base, plain=self._allow_plain_http)
+        return found if safe else TryAgain(Reason.TOKEN_NOT_ENCRYPTED)
 
     def _assertion(self, audience: str) -> str | TryAgain:
         """Sign an assertion (SMART Backend Services, 5.1.4)."""

@@ -8,7 +8,9 @@ from typing import Any
 
 from session_controller.discovery.announcement import screen_host
 from session_controller.errors import CertificateError
-from session_controller.security.own_tls import OwnTls
+from session_controller.security.certificates import hosts_of
+from session_controller.security.machine import LOCAL, local_names
+from session_controller.security.own_tls import OwnTls, read_certificates
 
 Listeners = Mapping[str, tuple[str, int]]
 """Host and port of `mqtt`, `http`, `redirect` and, with TLS, `local`."""
@@ -30,6 +32,18 @@ class Whereabouts:
     def ca(self) -> Path | None:
         """The certificate of the own CA."""
         return self.own.ca_file if self.own is not None else None
+
+    def answers_to(self, name: str, announced: str | None) -> bool:
+        """Return whether a host name, in lower case, is one of this box."""
+        own = local_names()
+        if name in {self.host, announced, *LOCAL.names, *own, *(n.split(".")[0] for n in own)}:
+            return True
+        with suppress(CertificateError, OSError):
+            if self.certificate is not None:
+                wild = f"*.{name.partition('.')[2]}"
+                names = hosts_of(read_certificates(self.certificate)[0]).names
+                return not {name, wild}.isdisjoint(map(str.lower, names))
+        return False
 
     def of(self, found: Listeners, announced: str | None) -> dict[str, Any]:
         """Return `mqtt` for this machine; `mqtts`, `pages` and `trust` for screens.

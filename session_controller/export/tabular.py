@@ -21,14 +21,12 @@ from session_controller.engine.state import Identification
 from session_controller.export.answer import text_of
 from session_controller.export.answered import Entered, EnteredField, entered
 from session_controller.export.record import Record, RecordDocument
+from session_controller.media.text import FORMULA
 
 FORMAT = "handrail-record"
 VERSION = 1
 
 COLUMNS = ("step", "step_title", "field_id", "label", "type", "value", "code", "system")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Characters that start a formula in a spreadsheet, including full-width forms."""
 
 _NUMBERS = frozenset({"valueInteger", "valueDecimal"})
 
@@ -42,7 +40,8 @@ def as_json(record: Record) -> bytes:
 def as_csv(record: Record) -> bytes:
     """Return a line for each field with content (RFC 4180, UTF-8, with a header line).
 
-    A cell that a spreadsheet would read as a formula is prefixed with an apostrophe.
+    What a spreadsheet would read as a formula, also after a separator within a cell, is prefixed
+    with an apostrophe.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
@@ -241,4 +240,5 @@ def _coded(answer: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    quoted = FORMULA.sub(r"\1'\2", cell)
+    return f"'{quoted}" if cell.startswith(("\t", "\r", "\n")) else quoted

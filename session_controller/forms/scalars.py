@@ -1,7 +1,9 @@
 """Answers of a single JSON value: text, numbers, dates, booleans."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -26,7 +28,12 @@ MAX_LENGTHS = {FieldKind.STRING: 5_000, FieldKind.TEXT: 16_000, FieldKind.URL: 2
 _FHIR_INTEGER = 2**31 - 1
 
 _REGEX_SECONDS = 0.1
-"""A pattern that takes longer on one answer is hostile or broken; real ones take microseconds."""
+"""A pattern that takes longer on one answer is hostile or broken; real ones take microseconds.
+
+Processor time, for all values of the answer together.
+"""
+_LEAST_SECONDS = 0.001
+_patience: ContextVar[float] = ContextVar("_patience", default=_REGEX_SECONDS)
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
 
@@ -57,6 +64,16 @@ def _check_length(item: Item, value: str) -> Problem | None:
     return None
 
 
+@contextmanager
+def shared_patience(values: int) -> Iterator[None]:
+    """Share the time for matching a pattern between the values of one answer."""
+    before = _patience.set(max(_REGEX_SECONDS / max(values, 1), _LEAST_SECONDS))
+    try:
+        yield
+    finally:
+        _patience.reset(before)
+
+
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> "regex.Pattern[str]":
     import regex  # noqa: PLC0415 - only flows with patterns need it
@@ -69,7 +86,7 @@ def _check_pattern(item: Item, value: str) -> Problem | None:
     if item.regex is None or value == "":
         return None
     try:
-        fits = _compiled(item.regex).fullmatch(value, timeout=_REGEX_SECONDS) is not None
+        fits = _compiled(item.regex).fullmatch(value, timeout=_patience.get()) is not None
     except TimeoutError:
         fits = False
     if fits:

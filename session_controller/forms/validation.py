@@ -11,6 +11,7 @@ never contains the value. None of these functions raises.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from schemas.questionnaire.dates import Span
 from schemas.questionnaire.model import CHOICES, FieldKind, Item, Json
@@ -32,6 +33,7 @@ from session_controller.forms.scalars import (
     check_time,
     check_today,
     check_url,
+    shared_patience,
 )
 from session_controller.forms.verdicts import MAX_BYTES, Problem, TooLarge, Verdict, WrongKind
 
@@ -90,6 +92,12 @@ def _is_too_large(value: Json) -> bool:
 
 
 def _check_list(item: Item, values: list[Json], today: Span | None) -> Verdict:
+    with shared_patience(len(values)):
+        verdict = _check_each(item, values, today)
+    return verdict or _check_number_of_answers(item, values) or _check_together(item, values)
+
+
+def _check_each(item: Item, values: list[Json], today: Span | None) -> Verdict:
     problem: Problem | None = None
     for value in values:
         if value is None:
@@ -97,8 +105,10 @@ def _check_list(item: Item, values: list[Json], today: Span | None) -> Verdict:
         verdict = _check_one(item, value, today)
         if isinstance(verdict, WrongKind | TooLarge):
             return verdict
-        problem = problem or verdict
-    return problem or _check_number_of_answers(item, values) or _check_together(item, values)
+        if verdict is not None and problem is None:
+            # Only the kinds of the others matter: their patterns are not worth the time.
+            problem, item = verdict, replace(item, regex=None)
+    return problem
 
 
 def _check_number_of_answers(item: Item, values: list[Json]) -> Problem | None:

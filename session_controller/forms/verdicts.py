@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from math import isfinite
 
+from schemas.base import CONTROLS, CONTROLS_IN_LINES
 from schemas.questionnaire.model import Json
 
 MAX_BYTES = 16 * 1024
@@ -12,8 +13,8 @@ MAX_BYTES = 16 * 1024
 _EXACT = 2**53 - 1
 """Larger integers are not read exactly by every JSON parser (RFC 8259, 6)."""
 
-_CONTROLS = re.compile(r"[\x01-\x1f\x7f-\x9f]")
-_CONTROLS_IN_TEXT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_IN_LINE = re.compile(f"[{CONTROLS}]")
+_IN_LINES = re.compile(f"[{CONTROLS_IN_LINES}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ Verdict = WrongKind | TooLarge | Problem | None
 
 
 def check_characters(value: str, *, lines: bool = False) -> Verdict:
-    """Reject invalid Unicode and control characters; `lines` allows line breaks and tabs."""
+    """Reject invalid Unicode, control and format characters; `lines` allows tabs, line breaks."""
     if value.isascii() and value.isprintable():
         return None
     try:
@@ -52,7 +53,7 @@ def check_characters(value: str, *, lines: bool = False) -> Verdict:
         return WrongKind("The text is not valid Unicode.")
     if "\0" in value:
         return WrongKind("The text contains a NUL character.")
-    if (_CONTROLS_IN_TEXT if lines else _CONTROLS).search(value):
+    if (_IN_LINES if lines else _IN_LINE).search(value):
         return Problem("control_character", "The text contains a character that cannot be shown.")
     return None
 

@@ -11,6 +11,8 @@ _ZIPPED = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oa
 _OLE = frozenset(
     ("application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint")
 )
+_HEARD_OR_SEEN = ("audio/", "video/")
+_JSON = "application/json"
 _MARKED_UP = frozenset(("text/html", "application/xhtml+xml", "image/svg+xml"))
 _MACROS = "_VBA_PROJECT".encode("utf-16-le")
 _MOST_ENTRIES = 10_000
@@ -25,17 +27,19 @@ def inspect_other(data: bytes, media_type: str) -> Inspected:
         raise UnfitError("unsupported")  # its location data or scripts could not be removed
     if kind != _expected(media_type):
         raise UnfitError("pretends")
+    if kind is None and not media_type.startswith(_HEARD_OR_SEEN) and media_type != _JSON:
+        raise UnfitError("unsupported")
     if kind == kinds.ZIP:
         _check_archive(data)
     if kind == kinds.OLE and _MACROS in data:
         raise UnfitError("active_content")
-    if media_type.startswith("text/") or media_type == "application/json":
+    if media_type == _JSON:
         return inspect_text(data, media_type)
     return Inspected(media_type, data)
 
 
 def _expected(media_type: str) -> str | None:
-    if media_type == kinds.ZIP or media_type.startswith(_ZIPPED) or media_type.endswith("+zip"):
+    if media_type == kinds.ZIP or media_type.startswith(_ZIPPED):
         return kinds.ZIP
     if media_type in _OLE:
         return kinds.OLE

@@ -10,9 +10,9 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
-from schemas.wire.destinations import is_loopback
+from schemas.wire.destinations import is_safe
 from session_controller.delivery.exchange import Answer, Exchange
 from session_controller.delivery.outcomes import Reason, TryAgain
 from session_controller.openid.authorization import Pending
@@ -219,24 +219,13 @@ def _discovered(body: object, issuer: str) -> Discovery | Refused:
     if body.get("issuer") != issuer:
         return Refused(Cause.MISCONFIGURED, "issuer")
     named = {name: body.get(name) for name in _ENDPOINTS}
-    safe = {n: url for n, url in named.items() if isinstance(url, str) and _is_safe(url, issuer)}
+    safe = {n: url for n, url in named.items() if isinstance(url, str) and is_safe(url, issuer)}
     if len(safe) != len(_ENDPOINTS):
         return Refused(Cause.MISCONFIGURED, "endpoints")
     methods = body.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     basic = isinstance(methods, list) and "client_secret_basic" in methods
     states_issuer = body.get(_STATES_ISSUER) is True
     return Discovery(**safe, accepts_basic=basic, states_issuer=states_issuer)
-
-
-def _is_safe(url: str, issuer: str) -> bool:
-    """Return whether a URL is encrypted, or of this machine as the issuer is."""
-    try:
-        parts, own = urlsplit(url), urlsplit(issuer)
-    except ValueError:
-        return False
-    if parts.scheme == "https" and parts.hostname:
-        return True
-    return parts.scheme == own.scheme == "http" and is_loopback(parts.hostname or "")
 
 
 def read_secret(settings: OpenIdSettings) -> str | None:

@@ -21,7 +21,7 @@ from session_controller.preflight.deliveries import delivery_findings
 from session_controller.preflight.finding import Finding, Level
 from session_controller.preflight.folder import disk_findings, folder_findings
 from session_controller.preflight.kinds import kind_findings
-from session_controller.preflight.network import network_findings
+from session_controller.preflight.network import clear_text_findings, network_findings
 from session_controller.preflight.network_name import network_name_findings
 from session_controller.preflight.options import (
     configuration_findings,
@@ -78,6 +78,7 @@ WHILE_RUNNING: tuple[Check, ...] = (
     certificate_findings,
     delivery_findings,
     clock_findings,
+    clear_text_findings,
     network_name_findings,
     environment_findings,
     option_findings,
@@ -101,6 +102,7 @@ ALL: tuple[Check, ...] = (
     certificate_findings,
     delivery_findings,
     clock_findings,
+    clear_text_findings,
     network_findings,
     network_name_findings,
     environment_findings,

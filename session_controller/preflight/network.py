@@ -41,8 +41,7 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def network_findings(subject: "Subject") -> Iterator[Finding]:
-    """Yield what keeps screens from connecting, and what others could read on the network."""
-    yield from _clear_text(subject)
+    """Yield what keeps screens from connecting."""
     if subject.start.broker is not None:
         yield from _broker(subject.start.broker)
     elif (shared := shared_port(subject.start.listen)) is not None:
@@ -52,7 +51,8 @@ def network_findings(subject: "Subject") -> Iterator[Finding]:
         yield from taken or [ok("ports", "all addresses are free")]
 
 
-def _clear_text(subject: "Subject") -> Iterator[Finding]:
+def clear_text_findings(subject: "Subject") -> Iterator[Finding]:
+    """Yield what others could read on the network."""
     start = subject.start
     tls = start.certificate is not None or (not start.tls_off and OwnTls(subject.data).exists)
     if start.broker is not None:
@@ -60,15 +60,16 @@ def _clear_text(subject: "Subject") -> Iterator[Finding]:
         if found.scheme in ("mqtt", "ws") and not is_loopback(found.hostname or ""):
             text = f"answers pass to the broker {found.hostname} without TLS"
             yield warning("clear-text", text, "use an address that begins with mqtts://")
-    elif not tls:
-        open_to_all = [
-            f"{name} {host}:{port}"
-            for name, (host, port) in start.listen.items()
-            if not is_loopback(host)
-        ]
-        if open_to_all:
-            text = f"others on the network can read answers: no TLS at {', '.join(open_to_all)}"
-            yield warning("clear-text", text, "handrail tls create, then start the box again")
+    elif not tls and (open_to_all := beyond_this_machine(start.listen)):
+        text = f"others on the network can read answers: no TLS at {', '.join(open_to_all)}"
+        yield warning("clear-text", text, "handrail tls create, then start the box again")
+
+
+def beyond_this_machine(listen: Mapping[str, Address]) -> list[str]:
+    """Return the options with which others on the network reach the box, and their addresses."""
+    return [
+        f"{name} {host}:{port}" for name, (host, port) in listen.items() if not is_loopback(host)
+    ]
 
 
 def is_loopback(host: str) -> bool:

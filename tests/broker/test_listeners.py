@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import warnings
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
@@ -45,13 +46,16 @@ def _masked(payload: bytes, *, announce: int | None = None) -> bytes:
     return head + bytes(4) + payload
 
 
+_UPGRADE = (
+    b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+
+
 async def _raw_websocket(broker: Broker) -> Peer:
     peer = await Peer.open(broker, "web")
-    peer.send(
-        b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
-    )
+    peer.send(_UPGRADE)
     async with asyncio.timeout(DEADLINE):
         answer = await peer.reader.readuntil(b"\r\n\r\n")
     assert b" 101 " in answer
@@ -139,6 +143,44 @@ async def test_row_18_a_text_frame_closes() -> None:
         assert (await peer.receive()).type is WSMsgType.CLOSE
         await watch.until("disconnected", "web", Reason.PROTOCOL_ERROR)
         await peer.close()
+
+
+def _unmasked(payload: bytes) -> bytes:
+    return b"\x82" + bytes([len(payload)]) + payload
+
+
+def _long(payload: bytes) -> bytes:
+    """Build a masked binary frame with a length of eight bytes."""
+    return b"\x82\xff" + struct.pack("!Q", len(payload)) + bytes(4) + payload
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+async def test_a_frame_that_is_not_masked_closes(step: int) -> None:
+    """However the stream is cut, the masked frames are read; the other closes it with 1002."""
+    ping = b"\x89\x80" + bytes(4)
+    good = _masked(connect_packet("web")) + ping + _long(publish_packet("t", bytes(300)))
+    async with running(web=WEB) as broker:
+        peer = await _raw_websocket(broker)
+        for at in range(0, len(good), step):
+            peer.send(good[at : at + step])
+            await asyncio.sleep(0)
+        async with asyncio.timeout(DEADLINE):
+            assert await peer.reader.readexactly(6) == b"\x82\x04\x20\x02\0\0"
+            assert await peer.reader.readexactly(2) == b"\x8a\x00"
+            peer.send(_unmasked(subscribe_packet(("t", 0))))
+            assert (await peer.reader.readexactly(4))[2:] == struct.pack("!H", 1002)
+        await peer.closed()
+
+
+async def test_a_frame_before_the_answer_must_be_masked_too() -> None:
+    """Whoever does not wait for the 101 gets past the check no more than others."""
+    async with running(web=WEB) as broker:
+        peer = await Peer.open(broker, "web")
+        peer.send(_UPGRADE + _unmasked(connect_packet("web")))
+        async with asyncio.timeout(DEADLINE):
+            await peer.reader.readuntil(b"\r\n\r\n")
+            assert (await peer.reader.readexactly(4))[2:] == struct.pack("!H", 1002)
+        await peer.closed()
 
 
 async def test_a_refusal_over_websocket_is_told() -> None:
@@ -299,3 +341,94 @@ async def test_one_listener_that_cannot_be_bound_leaves_none_open() -> None:
         with pytest.raises(OSError, match="in use"):
             async with running(free=Listener(), web=WEB, taken=Listener(port=port)):
                 pass
+
+
+_TLS = {"X-Forwarded-Proto": "https"}
+
+
+def _hosts(name: str) -> bool:
+    return name == "box.local"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *((name, 404) for name in ("box.local", "BOX.local.:80", "127.0.0.1:9", "[::1]:9")),
+        *(
+            (name, 421)
+            for name in ("evil.example", "box.local.evil.example:80", "a b", "box.local:x")
+        ),
+    ],
+)
+async def test_the_host_is_checked(host: str, status: int) -> None:
+    """A name of another server, which was made to resolve to this one, is not answered."""
+    web_ = Listener(kind="http", hosts=_hosts)
+    plain = Listener(kind="redirect", hosts=_hosts, served=frozenset({"/"}))
+    async with running(web=web_, plain=plain) as broker:
+        for name in ("web", "plain"):
+            peer = await Peer.open(broker, name)
+            peer.send(f"GET / HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n".encode())
+            async with asyncio.timeout(DEADLINE):
+                head = await peer.reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 %d " % status)
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        if status == 421 and " " not in host:
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="421"):
+                await WebSocketPeer.open(broker, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "allowed"),
+    [
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.9"}, "10.0.0.9", True),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "9.9.9.9, 10.0.0.9"}, "10.0.0.9", True),
+        (
+            {"X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.9, 127.0.0.2"},
+            "10.0.0.9",
+            True,
+        ),
+        ({"X-Forwarded-Proto": "https", "X-Forwarded-For": "unknown"}, "127.0.0.1", True),
+        ({"X-Forwarded-Proto": "https"}, "127.0.0.1", True),
+        ({"X-Forwarded-For": "10.0.0.9"}, "10.0.0.9", False),
+        ({}, "127.0.0.1", False),
+    ],
+)
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_trusted_proxy_is_believed(
+    said: dict[str, str], address: str, allowed: bool, trusted: bool
+) -> None:
+    """It ends TLS, so the Origin is https, and the address is the client's; others may say much."""
+    seen: list[str] = []
+
+    async def authenticate(shown: Credentials) -> Identity | None:
+        seen.append(shown.address)
+        return await anyone(shown)
+
+    proxies = (ip_network("127.0.0.0/8"),) if trusted else (ip_network("10.0.0.0/8"),)
+    listener = Listener(kind="http", proxies=proxies)
+    headers = {"Host": "box.example", "Origin": "https://box.example", **said}
+    async with running(web=listener, authenticate=authenticate) as broker:
+        if not (allowed and trusted):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await WebSocketPeer.open(broker, headers=headers)
+            return
+        peer = await WebSocketPeer.open(broker, headers=headers)
+        await peer.send(connect_packet("web"))
+        assert (await peer.receive()).data == b"\x20\2\0\0"
+        assert seen == [address]
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0\r\n\r\n", _UPGRADE]
+)
+async def test_no_header_names_a_version(request_: bytes) -> None:
+    """Neither of a page, an error of the protocol, nor a WebSocket."""
+    async with running(web=WEB) as broker:
+        peer = await Peer.open(broker, "web")
+        peer.send(request_)
+        async with asyncio.timeout(DEADLINE):
+            head = (await peer.reader.readuntil(b"\r\n\r\n")).lower()
+        assert b"aiohttp" not in head
+        assert b"python" not in head
+        assert b"server: handrail\r\n" in head

@@ -157,7 +157,7 @@ def test_a_sheet_to_print(cli: Handrail, data: Path, tmp_path: Path) -> None:
         ("name,role\nA\n", ":2: must have a value for each column"),
         ("name,role\nA,patient,x\n", ":2: must have a value for each column"),
         ("name,role\n" + "x" * 65 + ",patient\n", ":2: name must be at most 64 characters"),
-        ("name,role\nA\x07,patient\n", ":2: name must not contain control characters"),
+        ("name,role\nA\x07,patient\n", ":2: name must not contain control or format characters"),
         ("name,role\nA,patient\na,patient\n", ":3: name is the same as in line 2"),
         ('name,role\n"A,patient\n', "is not CSV"),
         ("name,role\n" + "".join(f"N{n},patient\n" for n in range(201)), "at most 200 devices"),

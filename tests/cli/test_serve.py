@@ -1,8 +1,10 @@
 """`handrail serve`: starts, says where, stops, and comes back."""
 
+import re
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -29,6 +31,38 @@ def test_its_log_is_quiet(tmp_path: Path) -> None:
     with Serving(tmp_path / "data", "--log-level", "warning") as serving:
         serving.end()
     assert serving.log.read_text() == ""
+
+
+_DUMPABLE = """
+import ctypes
+from clients.cli.running import forbid_core_dumps
+forbid_core_dumps()
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+"""Prints PR_GET_DUMPABLE."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_writes_no_core_dump(tmp_path: Path) -> None:
+    """It holds the key and answers in memory: neither a file nor a core dump handler gets them."""
+    with Serving(tmp_path / "data") as serving:
+        limits = Path(f"/proc/{serving.process.pid}/limits").read_text()
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+    order = [sys.executable, "-c", _DUMPABLE]
+    assert subprocess.run(order, capture_output=True, check=True).stdout == b"0\n"
+
+
+def test_clear_text_on_the_network_is_asked_for_and_warned_of(
+    tmp_path: Path, handrail: Handrail
+) -> None:
+    """Only `--no-tls` opens it, and `status` shows it as long as the box runs."""
+    data = tmp_path / "data"
+    with Serving(data, "--no-tls", "--mqtt", "0.0.0.0:0", "--no-mdns") as serving:
+        found = handrail("status", "--data", data, "--json").json["findings"]
+        [clear] = [each for each in found if each["check"] == "clear-text"]
+        assert "no TLS at --mqtt 0.0.0.0" in clear["text"]
+        assert serving.end() == 0
+        assert "others on the network can read answers" in serving.log.read_text()
 
 
 @needs_ipv6

@@ -1,13 +1,19 @@
 """Lists for people: nothing that a person copies is cut, however narrow the terminal."""
 
+import ast
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Group
+from rich.text import Text
 
+from clients.cli import output
 from clients.cli.output import moment, moment_of, print_table
 
 from .conftest import Handrail
@@ -133,3 +139,66 @@ def test_a_terminal_without_a_character(tmp_path: Path) -> None:
     assert "does not exist" in ran.stdout
     assert "n\\xe9ant" in ran.stdout
     assert ran.stderr == ""
+
+
+STRANGE = "a\x1b[2J\x9b31m\x7f\u202e\u2028b\U000e0001"
+"""What a form's title, a name, a label or the answer of a FHIR server may hold."""
+ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\U000e0001]")
+WRITTEN = "\u0645\u06cc\u200c\u062e\u0648 \U0001f469\u200d\u2695 \u05e9\u05dc\u200f 12\xa0m"
+"""Persian with a joiner, an emoji of two, Hebrew with a mark, a space that does not break."""
+
+
+def _page(text: str) -> None:
+    output.out().print(Group(Text(text), text, Text.assemble(("x", "red"), text)))
+
+
+PRINTERS: dict[str, Callable[[str], object]] = {
+    "table": lambda text: print_table(("name",), [(text,)], "none"),
+    "rows": lambda text: output.print_rows({"name": 100}, [(text,)], "none"),
+    "facts": lambda text: output.print_facts({"name": text}),
+    "message": output.say,
+    "text": output.echo,
+    "page": _page,
+    "json": lambda text: output.print_json({text: [text]}),
+    "line": lambda text: output.print_line({text: [text]}),
+}
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+def test_nothing_that_is_printed_acts_on_the_terminal(
+    printer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Controls and format characters are replaced; in JSON they are escaped: nothing is lost."""
+    PRINTERS[printer](STRANGE)
+    out, err = capsys.readouterr()
+    assert not ACTING.search(out + err)
+    assert "b" in out + err
+    if printer in {"json", "line"}:
+        assert json.loads(out) == {STRANGE: [STRANGE]}
+    else:
+        assert "\N{REPLACEMENT CHARACTER}" in out + err
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+def test_what_languages_need_is_printed(printer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Joiners and marks of direction are part of how a name is written."""
+    PRINTERS[printer](WRITTEN)
+    out, err = capsys.readouterr()
+    assert WRITTEN in out + err
+
+
+def test_one_module_prints() -> None:
+    """No command writes to the terminal on its own, but an export, as its bytes are."""
+    folder = Path(output.__file__).parent
+    found = {
+        (file.name, ast.unparse(node.func))
+        for place in (folder, folder.parent / "demo")
+        for file in place.glob("*.py")
+        if file.name != "output.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    names = {"sys.stdout.write", "sys.stderr.write", "typer.echo", "print", "Console"}
+    assert {(file, name) for file, name in found if name in names} == {
+        ("lazy.py", "sys.stderr.write")
+    }

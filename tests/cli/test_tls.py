@@ -5,7 +5,9 @@ import json
 import signal
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import closing
+from email.message import Message
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,15 +53,22 @@ def _credential(handrail: Handrail, data: Path) -> Credential:
 
 
 def _get(url: str, path: str, trust: Path | None = None) -> tuple[int, str | None, bytes]:
+    status, headers, body = _asked(url, path, trust)
+    return status, headers.get("Location"), body
+
+
+def _asked(
+    url: str, path: str, trust: Path | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, Message, bytes]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=10)
     if trust is not None:
         context = ssl.create_default_context(cafile=str(trust))
         connection = http.client.HTTPSConnection(parts.netloc, timeout=10, context=context)
     with closing(connection):
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
-        return answer.status, answer.getheader("Location"), answer.read()
+        return answer.status, answer.headers, answer.read()
 
 
 def _shown(data: Path) -> bytes | None:
@@ -139,6 +148,8 @@ def test_a_ca_is_replaced_on_demand_only(data: Path, handrail: Handrail) -> None
         ("serve --no-tls --http-redirect 127.0.0.1:0", "--no-tls excludes"),
         ("serve --no-tls --tls-client-ca x", "--no-tls excludes"),
         ("serve --http-redirect 127.0.0.1:0 --data other", "handrail tls create"),
+        ("serve --mqtt 0.0.0.0:0 --data other", "no TLS at --mqtt 0.0.0.0:0; make a certificate"),
+        ("serve --http [::]:0 --data other", "pass --no-tls"),
         ("serve --broker mqtt://h --http-redirect 127.0.0.1:0", "--broker"),
     ],
 )
@@ -186,6 +197,58 @@ def test_a_box_uses_its_certificate_by_itself(
             assert b"Handrail CA of main" in page
             assert _get(base, "/ca.crt", trust)[2] == ssl.PEM_cert_to_DER_cert(ca.read_text())
         assert serving.end() == 0
+
+
+def test_a_box_answers_to_its_own_names(data: Path) -> None:
+    """Over TLS, a browser is told to stay with it; of other names it gets nothing."""
+    ca = data / "tls" / "ca.pem"
+    redirect = ("--http-redirect", "127.0.0.1:0")
+    with Serving(data, *redirect, "--host", "desk.clinic.example") as serving:
+        where = _where(data)
+        plain = f"http://127.0.0.1:{urlsplit(where['trust']).port}"
+        named = ("clinic.local", "DESK.clinic.example", "localhost", socket.gethostname())
+        for host in (*named, *(f"{name}:8443" for name in named), "127.0.0.1:8443", "[::1]"):
+            status, headers, _ = _asked(where["http"], "/config.json", ca, {"Host": host})
+            assert status == 200, host
+            keeps = host in named and host != "localhost"
+            assert ("Strict-Transport-Security" in headers) is keeps, host
+            assert headers["Server"] == "handrail"
+            assert _asked(plain, "/", headers={"Host": host})[0] == 308
+        for host in ("evil.example", "clinic.local.evil.example", "xclinic.local"):
+            assert _asked(where["http"], "/config.json", ca, {"Host": host})[0] == 421
+            assert _asked(plain, "/", headers={"Host": host})[0] == 421
+            assert _asked(plain, "/trust", headers={"Host": host})[0] == 421
+        assert serving.end() == 0
+
+
+def test_a_proxy_that_is_named_is_believed(data: Path) -> None:
+    """It says that TLS ended there; the page then opens its WebSocket as one of https."""
+    (data / "handrail.toml").write_text("[listen]\nproxies = '10.0.0.0/8 127.0.0.1'\n")
+    said = {"Host": "desk.clinic.example", "X-Forwarded-Proto": "https"}
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "mqtt",
+        "Origin": "https://desk.clinic.example",
+    }
+    with Serving(data, "--no-tls", "--host", "desk.clinic.example") as serving:
+        where = _where(data)["http"]
+        status, headers, _ = _asked(where, "/config.json", headers=said)
+        assert (status, "Strict-Transport-Security" in headers) == (200, True)
+        assert _upgraded(where, said | upgrade) == 101
+        del said["X-Forwarded-Proto"]
+        assert _upgraded(where, said | upgrade) == 403
+        assert serving.end() == 0
+
+
+def _upgraded(url: str, headers: Mapping[str, str]) -> int:
+    parts = urlsplit(url)
+    lines = ["GET /mqtt HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as bare:
+        bare.sendall("\r\n".join((*lines, "", "")).encode())
+        return int(bare.recv(64).split()[1])
 
 
 def test_without_tls_on_demand(data: Path) -> None:

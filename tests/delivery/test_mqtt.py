@@ -1,8 +1,10 @@
 """Delivery to a topic of a central broker."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,40 @@ async def test_a_broker_that_cuts(office: Office) -> None:
     port = server.sockets[0].getsockname()[1]
     assert await _once(office, _central(port)) == "cut"
     server.close()
+
+
+async def test_a_broker_that_sends_too_much(office: Office) -> None:
+    """A packet as long as MQTT allows is not read to its end, nor kept in memory."""
+    sent, ended = 0, asyncio.Event()
+
+    async def flood(_: Any, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"\x20\x02\x00\x00\x30\xff\xff\xff\x7f")
+        with contextlib.suppress(ConnectionError):
+            while sent < _FLOOD:
+                writer.write(bytes(_PIECE))
+                await writer.drain()
+                sent += _PIECE
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        ended.set()
+
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        tracemalloc.start()
+        try:
+            assert await _once(office, _central(port)) == "cut"
+            most = tracemalloc.get_traced_memory()[1]
+            await ended.wait()
+        finally:
+            tracemalloc.stop()
+    assert sent < _FLOOD
+    assert most < _FLOOD // 2
+
+
+_PIECE = 1 << 20
+_FLOOD = 64 * _PIECE
 
 
 async def _once(office: Office, destination: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm
 
+from schemas.wire.destinations import DESTINATION
 from session_controller.storage.deliveries import DeliveryStatus
 from tests.delivery.fhir_server import FhirServer, Trouble, serving
 from tests.delivery.parcels import Office, ehr
@@ -172,3 +173,20 @@ async def test_a_static_token(office: Office) -> None:
     assert outcome["last_answer"]["body"]["issue"][0]["diagnostics"] == "no good token"
     assert office.outbox.rows["s-1", "ehr"].status is DeliveryStatus.DELIVERED
     assert office.outbox.rows["s-1", "ehr"].attempts == 2
+
+
+async def test_an_assertion_goes_to_no_stranger(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token endpoint that only looks like one of this machine is not told anything."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    (office.data / "smart.pem").write_bytes(_pem(key))
+    strange = "http://evil.example?@127.0.0.1/token"
+    monkeypatch.setattr(FhirServer, "token_url", strange)
+    async with serving(_server(office, {"k1": key.public_key()})) as server:
+        courier = office.courier()
+        await courier.serve([DESTINATION.validate_python(ehr(server.base, auth=_auth()))])
+        await courier.send_now()
+        await courier.stop()
+    outcome: Any = office.outbox.rows["s-1", "ehr"].outcome
+    assert outcome["reason"] == "token_not_encrypted"

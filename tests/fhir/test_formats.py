@@ -83,6 +83,14 @@ def test_no_cell_is_a_formula(start):
     assert row["label"] == "'=label"
 
 
+@pytest.mark.parametrize("mark", ["; ", ";", ",", "\t", "|", "\n", "\r\n", ';"', "; \xa0"])
+def test_no_formula_follows_a_separator(mark):
+    """A spreadsheet that expects another separator begins a cell there, even between quotes."""
+    form = flow_of({"linkId": "a", "type": "text"})
+    (row,) = _rows(record_of(answering(form, a=f"x{mark}=1+1{mark}@SUM(A1){mark}half-time")))
+    assert row["value"] == f"x{mark}'=1+1{mark}'@SUM(A1){mark}half-time"
+
+
 def test_a_negative_number_stays_a_number():
     """A number is no formula."""
     form = flow_of({"linkId": "a", "type": "decimal"})

@@ -86,6 +86,10 @@ A = {"linkId": "a", "type": "boolean"}
             ),
         ),
         (
+            {"linkId": "b", "type": "string", "prefix": "a\x1b[2J"},
+            'Questionnaire.item[0].prefix (linkId "b"): must not contain control characters',
+        ),
+        (
             {"linkId": "b", "type": "choice", "answerValueSet": "#none"},
             (
                 'Questionnaire.item[0].answerValueSet (linkId "b"): does not refer to a contained '

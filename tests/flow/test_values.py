@@ -82,6 +82,8 @@ def test_each_kind_has_its_json(item, good, wrong):
         (_item("string"), "a\nb", "control_character"),
         (_item("text"), "a\x07b", "control_character"),
         (_item("string"), "a\x85b", "control_character"),
+        (_item("string"), "a\u202eb", "control_character"),
+        (_item("text"), "a\xadb", "control_character"),
         (_item("url"), "www.example.org", "not_a_url"),
         (_item("url"), "https://a b", "not_a_url"),
         (_item("integer"), 2**31, "out_of_range"),

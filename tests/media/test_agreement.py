@@ -125,6 +125,20 @@ def test_other_kinds_are_taken_where_the_flow_names_them(data: bytes, media_type
     assert kept(data, media_type, media_type).data == data
 
 
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("text/javascript", "application/javascript", "text/x-sh", "text/markdown", "text/rtf"),
+        *("multipart/related", "message/rfc822", "application/octet-stream", "a/b", "text/", ""),
+        *("application/x-executable", "application/rtf", "model/vrml", "font/ttf", "video"),
+    ],
+)
+def test_no_other_kind_is_taken(media_type: str) -> None:
+    """Not even where a flow names it: nobody knows what opens it, and what that does."""
+    assert refused(b"alert(1)", media_type, media_type) == "unsupported"
+    assert refused(b"alert(1)", media_type, "*/*", "*") == "unsupported"
+
+
 @pytest.mark.parametrize("announced", [WORD, "application/msword", "audio/mpeg", "a/b"])
 def test_a_known_kind_hides_behind_no_other_name(announced: str) -> None:
     """A PDF, a picture or a page that is announced as something unknown pretends."""
@@ -187,6 +201,26 @@ def test_text_is_text(media_type: str) -> None:
 def test_what_is_no_text_is_refused(data: bytes, reason: str) -> None:
     """Control characters and other encodings are refused."""
     assert refused(data, "text/plain") == reason
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        *("=1+1", "a,=HYPERLINK(A1)", "a;@SUM(A1)", "a\t+cmd|' /C calc'!A0", "a\n-A1", 'a,"=A1"'),
+        *("a, =A1", "\ufeff=A1", "a\n\uff1dA1", 'a,"b\n=A1"', "-2+3+cmd|' /C calc'!A0"),
+    ],
+)
+def test_a_table_has_no_formulas(table: str) -> None:
+    """They would run where somebody opens it; to quote them would change what was sent."""
+    assert refused(table.encode(), "text/csv") == "active_content"
+    assert kept(table.encode(), "text/plain").data == table.encode()
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "+41 79 123 45 67", "-1e5", "- 1'000,50", '"-3"', "a=b"])
+def test_a_table_has_numbers(cell: str) -> None:
+    """A sign alone makes no formula."""
+    table = f"{cell},x\r\nx;{cell}\n{cell}".encode()
+    assert kept(table, "text/csv").data == table
 
 
 def test_a_name_has_no_spaces_nor_parameters() -> None:

@@ -1,16 +1,20 @@
 """Payloads: what goes out comes back, and nothing that is not of the contract gets in."""
 
 import json
+import re
+import sys
 import tracemalloc
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.base import rfc3339, written
-from schemas.wire.commands import EnterField
+from schemas.base import CONTROLS, rfc3339, written
+from schemas.wire.commands import EnterField, Reason
+from schemas.wire.destinations import is_safe
 from schemas.wire.devices import CODE_ALPHABET, CODE_LENGTH, Assignment, normalize_code, show_code
 from schemas.wire.parse import Unreadable, read_claim, read_command, read_presence, read_request
 from schemas.wire.rejections import RejectionCode
@@ -260,3 +264,85 @@ def test_request_and_command_types_do_not_overlap():
         found = read_request(command.to_json())
         assert isinstance(found, Unreadable)
         assert found.code is RejectionCode.UNKNOWN_TYPE
+
+
+WRITTEN_WITH = {
+    *"\u061c\u200e\u200f",  # marks of direction
+    *"\u180e\u200b\u200c\u200d",  # Mongolian; Khmer, Persian, Indic scripts, emoji
+    *map(chr, (*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD)),
+}
+"""The format characters that languages need: the rule is in `schemas/base.py`."""
+
+
+def test_controls_and_formats_are_in_no_line():
+    """Of Unicode's Cc, Cf, Zl and Zp, a line has only what languages are written with."""
+    refused = re.compile(f"[{CONTROLS}]")
+    for character in map(chr, range(sys.maxunicode + 1)):
+        acts = unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}
+        expected = acts and character not in WRITTEN_WITH
+        is_reserved = unicodedata.category(character) == "Cn"
+        assert is_reserved or bool(refused.match(character)) == expected, character
+
+
+@pytest.mark.parametrize("bad", ["\n", "\x1b", "\x9b", "\u2028", "\u202e", "\u2066", "\U000e0041"])
+def test_a_name_with_a_control_is_refused(bad):
+    """On the wire, names and labels are one line that acts on no terminal."""
+    request = {
+        "v": 1,
+        "type": "CHANGE_DEVICE",
+        "request_id": "r",
+        "device": "d",
+        "name": f"a{bad}b",
+    }
+    found = read_request(json.dumps(request).encode())
+    assert isinstance(found, Unreadable)
+    assert "name" in found.message
+    request["name"] = "\u0645\u06cc\u200c\u062e"
+    assert not isinstance(read_request(json.dumps(request).encode()), Unreadable)
+
+
+def test_a_reason_has_lines():
+    """A reason is typed on several lines, without other controls."""
+    reason = TypeAdapter(Reason)
+    assert reason.validate_python("a\r\n\tb\u2028c") == "a\r\n\tb\u2028c"
+    with pytest.raises(ValidationError):
+        reason.validate_python("a\x1bb")
+
+
+LOCAL, FAR = "http://127.0.0.1:8080/fhir", "https://fhir.example/r4"
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "safe"),
+    [
+        ("https://auth.example/token?tenant=1", FAR, True),
+        ("https://auth.example/token", LOCAL, True),
+        *((f"http://{host}/token", LOCAL, True) for host in ("127.0.0.1:9", "localhost", "[::1]")),
+        ("http://127.0.0.1/token", FAR, False),
+        ("http://evil.example/token", LOCAL, False),
+        ("http://evil.example?@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example#@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example\\@127.0.0.1/token", LOCAL, False),
+        ("http://evil.example:80@127.0.0.1/token", LOCAL, False),
+        ("http://127.0.0.1.evil.example/token", LOCAL, False),
+        ("http:///127.0.0.1/token", LOCAL, False),
+        ("ht\ntp://127.0.0.1/token", LOCAL, False),
+        ("http://127.0.0.1\u2044.evil.example/token", LOCAL, False),
+        ("http://[127.0.0.1/token", LOCAL, False),
+        ("ftp://127.0.0.1/token", LOCAL, False),
+        ("https:///token", FAR, False),
+        ("https://user@auth.example/token", FAR, False),
+        ("//127.0.0.1/token", LOCAL, False),
+        ("", LOCAL, False),
+    ],
+)
+def test_a_secret_goes_where_it_is_encrypted(url, base, safe):
+    """Or to this machine, where the server that names the URL is as well."""
+    assert is_safe(url, base) is safe
+
+
+def test_an_unencrypted_url_may_be_allowed():
+    """As a destination without encryption is; but no other scheme."""
+    assert is_safe("http://auth.example/token", "http://fhir.example", plain=True)
+    assert not is_safe("file://auth.example/token", FAR, plain=True)
+    assert not is_safe("http://u@auth.example/token", FAR, plain=True)

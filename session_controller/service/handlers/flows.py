@@ -1,6 +1,7 @@
 """Requests about flows, and adding them."""
 
 import json
+import time
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -8,6 +9,7 @@ from pydantic import JsonValue
 from schemas.questionnaire.dates import days_around
 from schemas.questionnaire.load import load_flow
 from schemas.questionnaire.model import Flow, FlowError, Note
+from schemas.questionnaire.patterns import check_patterns
 from schemas.topics import FlowTopic
 from schemas.wire import requests as r
 from schemas.wire.patient_fields import PatientFields
@@ -33,7 +35,9 @@ def add_flow(
 ) -> r.Answer | Refusal:
     """Add a Questionnaire as a flow, or say what in it cannot be used, and where."""
     try:
-        flow = load_flow(dict(request.questionnaire), fallback_id=request.fallback_id)
+        questionnaire = dict(request.questionnaire)
+        check_patterns(questionnaire, time.process_time)
+        flow = load_flow(questionnaire, fallback_id=request.fallback_id)
     except FlowError as error:
         problems: list[JsonValue] = [*map(str, error.problems[:_MAX_PROBLEMS])]
         return Refusal(
