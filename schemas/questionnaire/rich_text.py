@@ -138,7 +138,7 @@ def safe(xhtml: str) -> str | None:
 
 def _read(xhtml: str) -> _Reader:
     reader = _Reader()
-    reader.feed(xhtml[:_MAX])
+    reader.feed(xhtml)
     return reader.finish()
 
 
@@ -147,7 +147,7 @@ def from_markdown(markdown: str) -> str:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - of new flows that have Markdown
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    rendered: str = parser.render(markdown[:_MAX])
+    rendered: str = parser.render(markdown)
     return rendered
 
 
