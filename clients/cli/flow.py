@@ -260,6 +260,56 @@ def _warn(patient: "PatientFields") -> None:
         )
 
 
+@app.command(epilog="Example: handrail flow diff intake-1.json intake-2.json")
+def diff(
+    old: File,
+    new: File,
+    *,
+    data: Unused = None,  # noqa: ARG001
+    as_json: AsJson = False,
+) -> None:
+    """List what differs between two versions of a form. Needs no box."""
+    from clients.cli.flow_diff import changes
+    from clients.cli.flow_file import read_flow
+
+    before, after = read_flow(old), read_flow(new)
+    found = changes(before, after)
+    if as_json:
+        print_json([{"link_id": one.about, "change": one.sentence} for one in found])
+        return
+    if not found:
+        say("The forms ask the same.")
+    for one in found:
+        print_facts({one.about or "form": f"{one.sentence}."})
+
+
+@app.command(epilog="Example: handrail flow retire intake")
+def retire(
+    context: typer.Context,
+    flow_id: Annotated[str, typer.Argument(metavar="FLOW", help="Its flow_id.")],
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Offer it for new sessions again.")] = False,
+    data: Data = DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Offer a flow no more for new sessions; running sessions keep it.
+
+    It is added as a version whose status is retired, with its mapping.
+    """
+    with program(context).reach(data) as admin:
+        lines = {line.flow_id: line for line in admin.list_flows().flows}
+        if flow_id not in lines:
+            raise Failure(f"there is no flow {flow_id!r}; the flows are {', '.join(lines)}")
+        questionnaire: dict[str, Any] = json.loads(admin.flow(lines[flow_id].flow_ref).canonical)
+        questionnaire["status"] = "active" if undo else "retired"
+        added = admin.add_flow(questionnaire)
+    facts = {"flow_id": flow_id, "flow_ref": added.flow_ref, "status": questionnaire["status"]}
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+
+
 @app.command("list", epilog="Example: handrail flow list")
 def list_flows(context: typer.Context, data: Data = DATA, as_json: AsJson = False) -> None:
     """List the flows that new sessions can use."""
