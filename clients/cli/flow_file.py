@@ -39,6 +39,7 @@ def read_source(path: Path, value_sets: Iterable[Path] = ()) -> Source:
 
     Raises FlowError, OSError.
     """
+    from schemas.questionnaire.model import FlowError, Note
     from schemas.questionnaire.value_sets import with_value_sets
 
     resources = [resource for file in value_sets for resource in _resources(file)]
@@ -47,7 +48,11 @@ def read_source(path: Path, value_sets: Iterable[Path] = ()) -> Source:
     others = [one for one in (*own, *resources) if one.get("resourceType") in _TERMINOLOGY]
     if not others:
         return Source(questionnaire)
-    return Source(*with_value_sets(questionnaire, others))
+    try:
+        return Source(*with_value_sets(questionnaire, others))
+    except (TypeError, AttributeError, ValueError) as error:
+        why = f"a ValueSet or CodeSystem is not as FHIR has it ({type(error).__name__})"
+        raise FlowError((Note(path.name, why),)) from None
 
 
 def _questionnaire(path: Path, resources: list[dict[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from schemas.questionnaire import extensions as ext
 from schemas.questionnaire import rules
 from schemas.questionnaire.conditions import WrittenCondition, bind, components, find_question
 from schemas.questionnaire.field_ids import LOOKS_LIKE_INSTANCE, has_repeating_groups
@@ -32,17 +33,29 @@ def read_contained(root: Cursor) -> dict[str, Cursor]:
 # -- steps -------------------------------------------------------------------------------------
 
 
+_MOST_ON_A_PAGE = 40
+"""Questions of a form's only group; with more, its groups become steps."""
+
+
 def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
-    """Parse all items, and divide the top level into steps."""
+    """Parse all items, and divide the top level into steps.
+
+    A group that is too long for a page, or whose groups are pages (itemControl), is divided at its
+    own items in the same way.
+    """
     pages: list[list[str]] = []
     loose = False
     for child in root.each("item"):
         is_group = child.value.get("type") == FieldKind.GROUP
         step_id = pages[-1][0] if loose and not is_group else ""
-        link_id = read_item(child, Around(step_id=step_id), reading)
+        divided = is_group and _is_divided(child, root)
+        around = Around(step_id=step_id, pages=[] if divided else None)
+        link_id = read_item(child, around, reading)
         if link_id is None:
             continue
-        if step_id:
+        if around.pages:
+            pages += around.pages
+        elif step_id:
             pages[-1].append(link_id)
         else:
             pages.append([link_id])
@@ -50,6 +63,22 @@ def read_steps(root: Cursor, reading: Reading) -> tuple[Step, ...]:
     if not root.value.get("item"):
         root.refuse("item", "is missing; a form needs at least one item")
     return tuple(_step(index, page, reading) for index, page in enumerate(pages))
+
+
+def _is_divided(group: Cursor, root: Cursor) -> bool:
+    children = [child for child in group.each("item") if child.value.get("type") == FieldKind.GROUP]
+    if group.flag("repeats") or not children or group.extension_flag(ext.CONSENT):
+        return False
+    if any(child.extension_code(ext.ITEM_CONTROL) == "page" for child in children):
+        return True
+    others = [one for one in root.each("item") if one.value.get("type") != FieldKind.DISPLAY]
+    return len(others) == 1 and len(children) > 1 and _questions(group) > _MOST_ON_A_PAGE
+
+
+def _questions(above: Cursor) -> int:
+    """Count the questions below an item."""
+    asks = above.value.get("type") not in (FieldKind.GROUP, FieldKind.DISPLAY)
+    return asks + sum(map(_questions, above.each("item")))
 
 
 def _step(index: int, page: list[str], reading: Reading) -> Step:

@@ -155,7 +155,7 @@ def _as_text(item: Cursor) -> Json:
     if isinstance(found.get("item"), list):
         found["item"] = [_as_text(child) for child in item.each("item")]
     written = found.get("type")
-    if written in {"display", "group", None} or _control(item) not in _SAYS:
+    if written in ("display", "group", None) or _control(item) not in _SAYS:
         return found
     found = {key: value for key, value in found.items() if key not in _ASKING}
     found["type"] = "group" if found.get("item") else "display"
@@ -172,7 +172,8 @@ def _control(item: Cursor) -> str | None:
             concept = one.get("valueCodeableConcept")
             coding = concept.get("coding") if isinstance(concept, dict) else None
             first = coding[0] if isinstance(coding, list) and coding else None
-            return first.get("code") if isinstance(first, dict) else None
+            code = first.get("code") if isinstance(first, dict) else None
+            return code if isinstance(code, str) else None
     return None
 
 

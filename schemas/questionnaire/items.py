@@ -44,6 +44,8 @@ class Around:
     depth: int = 1
     step_id: str = ""
     repeating: tuple[str, ...] = ()
+    pages: list[list[str]] | None = None
+    """Where the items of a divided group are collected as pages, by linkId; None: it is none."""
 
 
 def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
@@ -65,7 +67,9 @@ def read_item(cursor: Cursor, around: Around, reading: Reading) -> str | None:
     reading.conditions[link_id] = read_conditions(here)
     _remark(here, item, around)
     children = _read_children(here, item, around, reading)
-    reading.items[link_id] = replace(item, children=children, **_hints(children, reading))
+    step_id = around.pages[0][0] if around.pages else item.step_id
+    found = replace(item, children=children, step_id=step_id, **_hints(children, reading))
+    reading.items[link_id] = found
     return link_id
 
 
@@ -113,8 +117,31 @@ def _read_children(
     below = Around(
         item, around.depth + 1, around.step_id or (item.link_id if item else ""), repeating
     )
+    if around.pages is not None:
+        return _read_pages(cursor, below, around.pages, reading)
     children = (read_item(child, below, reading) for child in cursor.each("item"))
     return tuple(child for child in children if child is not None)
+
+
+def _read_pages(
+    cursor: Cursor, below: Around, pages: list[list[str]], reading: Reading
+) -> tuple[str, ...]:
+    """Parse the items of a divided group: a page for each group, and for other items in a row."""
+    children: list[str] = []
+    loose = False
+    for child in cursor.each("item"):
+        is_group = child.value.get("type") == FieldKind.GROUP
+        step_id = pages[-1][0] if loose and not is_group else str(child.value.get("linkId"))
+        link_id = read_item(child, replace(below, step_id=step_id), reading)
+        if link_id is None:
+            continue
+        children.append(link_id)
+        if loose and not is_group:
+            pages[-1].append(link_id)
+        else:
+            pages.append([link_id])
+        loose = not is_group
+    return tuple(children)
 
 
 def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading: Reading) -> Item:

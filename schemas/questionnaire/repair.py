@@ -76,7 +76,7 @@ class _Repair:
         return self.scalar(value, path, key)
 
     def scalar(self, value: Json, path: str, key: str) -> Json:
-        if key in _FLAGS and value in {"true", "false", "True", "False"}:
+        if key in _FLAGS and value in ("true", "false", "True", "False"):
             self.said(path, f'"{value}" is {value.lower()} now')
             return value.lower() == "true"
         if key in _NUMBERS and isinstance(value, str):

@@ -211,7 +211,7 @@ def _with_formatting(sibling: dict[str, Json], formatting: str | None) -> dict[s
     others = [
         one
         for one in sibling["extension"]
-        if not (isinstance(one, dict) and one.get("url") in {ext.XHTML, ext.MARKDOWN})
+        if not (isinstance(one, dict) and one.get("url") in (ext.XHTML, ext.MARKDOWN))
     ]
     own = [] if formatting is None else [{"url": ext.XHTML, "valueString": formatting}]
     found = {**sibling, "extension": [*others, *own]}

@@ -78,13 +78,21 @@ def layout_of(flow: Flow, instances: Mapping[str, int]) -> Layout:
 def _lay_out(flow: Flow, instances: Mapping[str, int]) -> Layout:
     nodes: list[Node] = []
     builder = _Builder(flow, instances, nodes)
-    bounds = []
+    for item in flow.items.values():
+        if item.parent is None:
+            builder.place(item, _Around())
+    return _connect(flow, nodes, tuple(_bounds(flow, nodes)))
+
+
+def _bounds(flow: Flow, nodes: Sequence[Node]) -> Iterator[range]:
+    """Yield the nodes of each step: they follow each other, also in a group of several steps."""
+    start = 0
     for step in flow.steps:
-        start = len(nodes)
-        for link_id in step.item_ids:
-            builder.place(flow.items[link_id], step.index, _Around())
-        bounds.append(range(start, len(nodes)))
-    return _connect(flow, nodes, tuple(bounds))
+        end = start
+        while end < len(nodes) and nodes[end].step == step.index:
+            end += 1
+        yield range(start, end)
+        start = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +109,10 @@ class _Builder:
     instances: Mapping[str, int]
     nodes: list[Node]
 
-    def place(self, item: Item, step: int, around: _Around) -> None:
+    def place(self, item: Item, around: _Around) -> None:
         """Add the nodes of an item and its descendants."""
         if not is_repeating_group(item):
-            self._add(item, step, around, around.prefix + item.link_id, None)
+            self._add(item, around, around.prefix + item.link_id, None)
             return
         key = around.prefix + item.link_id
         count = self.instances.get(key, 0)
@@ -114,18 +122,16 @@ class _Builder:
             field_id = f"{key}[{number}]"
             scope = (*around.scope, (item.link_id, number))
             inside = _Around(around.parent, scope, f"{field_id}.", demanded)
-            self._add(item, step, inside, field_id, key if number == 0 else None)
+            self._add(item, inside, field_id, key if number == 0 else None)
 
-    def _add(
-        self, item: Item, step: int, around: _Around, field_id: str, count_key: str | None
-    ) -> None:
+    def _add(self, item: Item, around: _Around, field_id: str, count_key: str | None) -> None:
         parent = around.parent
         node = Node(
             index=len(self.nodes),
             field_id=field_id,
             item=item,
             parent=-1 if parent is None else parent.index,
-            step=step,
+            step=self.flow.step_of[item.step_id].index,
             scope=around.scope,
             hangs=_hangs(item, parent),
             hidden=item.hidden or (parent is not None and parent.hidden),
@@ -137,7 +143,7 @@ class _Builder:
         self.nodes.append(node)
         inside = _Around(node, around.scope, around.prefix, around.demanded)
         for child in item.children:
-            self.place(self.flow.items[child], step, inside)
+            self.place(self.flow.items[child], inside)
         node.end = len(self.nodes)
 
 

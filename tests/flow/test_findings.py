@@ -1,8 +1,11 @@
 """What is found in a form: graded, with its place; and what is corrected in a copy."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clients.cli.flow_trial import dead_ends
 from schemas.questionnaire import extensions as ext
@@ -12,7 +15,9 @@ from schemas.questionnaire.model import FlowError, Note
 from schemas.questionnaire.repair import repaired
 from schemas.questionnaire.rules import Grade
 from schemas.questionnaire.units import comparable
+from session_controller.forms.assessment import assess
 from session_controller.forms.contradictions import contradictions
+from session_controller.forms.response import questionnaire_response
 from session_controller.forms.validation import check_value
 
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -365,3 +370,88 @@ def test_every_extension_is_supported_or_reported(name: str) -> None:
         assert reported == []
         assert known.does
     assert not [note for note in notes if "is not known" in note.message]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "item",
+                        "type",
+                        "linkId",
+                        "extension",
+                        "url",
+                        "enableWhen",
+                        "option",
+                        "required",
+                        "_text",
+                        "valueString",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_json_is_repaired_without_an_error(item: Any) -> None:
+    """Whatever it is; loading it then says what is wrong."""
+    copy, _ = repaired({"resourceType": "Questionnaire", "id": "f", "item": [item]})
+    with suppress(FlowError):
+        load_flow(copy)
+
+
+def _long(count: int, **more: Any) -> dict[str, Any]:
+    groups = [
+        {
+            "linkId": f"g{g}",
+            "type": "group",
+            "text": f"Part {g}",
+            "item": [A | {"linkId": f"g{g}q{n}"} for n in range(count)],
+            **more,
+        }
+        for g in range(3)
+    ]
+    head = {"linkId": "head", "type": "display", "text": "Please answer all."}
+    return {"linkId": "all", "type": "group", "text": "All", "item": [head, *groups]}
+
+
+DIVIDED = form(_long(14))
+"""Three steps of fourteen questions, and one of what comes before them."""
+
+
+def test_an_only_group_that_is_too_long_is_divided_at_its_groups() -> None:
+    """Each is a step, and what is loose before them too; the response nests as before."""
+    flow = load_flow(form(_long(40)))
+    assert [(step.step_id, step.title) for step in flow.steps] == [
+        ("head", "Please answer all."),
+        ("g0", "Part 0"),
+        ("g1", "Part 1"),
+        ("g2", "Part 2"),
+    ]
+    assert flow.items["g1q3"].step_id == "g1"
+    assert flow.items["g1"].parent == "all"
+    assert [len(step.fields) for step in assess(flow, {}).steps] == [0, 40, 40, 40]
+    answered = questionnaire_response(flow, {"g1q3": "x"}, status="completed", authored="2026")
+    assert answered["item"][0]["item"][0]["item"][0]["linkId"] == "g1q3"
+
+
+def test_a_short_form_is_one_step_unless_its_groups_are_pages() -> None:
+    """As its author wrote them: itemControl page."""
+    assert len(load_flow(form(_long(2))).steps) == 1
+    page = _ext("questionnaire-itemControl", valueCodeableConcept={"coding": [{"code": "page"}]})
+    assert len(load_flow(form(_long(2, extension=[page]))).steps) == 4
+
+
+def test_a_divided_group_that_is_off_has_no_steps() -> None:
+    """Its condition holds for all of them."""
+    off = {"enableWhen": [{"question": "q", "operator": "=", "answerBoolean": True}]}
+    page = _ext("questionnaire-itemControl", valueCodeableConcept={"coding": [{"code": "page"}]})
+    flow = load_flow(form(BOOLEAN, _long(2, extension=[page]) | off))
+    assert assess(flow, {}).steps_on == (0,)
+    assert assess(flow, {"q": True}).steps_on == (0, 1, 2, 3, 4)

@@ -20,6 +20,7 @@ from tests.fhir.test_mapping_file import FORM
 from tests.flow.everything import EVERYTHING
 from tests.flow.filling import OURS, ROOT
 from tests.flow.test_consents import CONTAINED
+from tests.flow.test_findings import DIVIDED
 from tests.web import (
     corners,
     test_behaviour,
@@ -38,6 +39,7 @@ def forms() -> Mapping[str, Flow]:
     written = {
         "behaviour-signing": test_behaviour.SIGNING,
         "corners": corners.FORM,
+        "divided": DIVIDED,
         "documents": test_documents.FLOW,
         "everything": EVERYTHING,
         "contained": CONTAINED,

@@ -203,6 +203,8 @@ interface Read {
   title: Text;
   hidden: boolean;
   languages: string[];
+  /** What is read of the items below, in order. */
+  below: Read[];
 }
 
 class Reading {
@@ -259,6 +261,7 @@ class Reading {
       item,
       title: inLanguage(text || hintOf(children, "flyover") || hintOf(children, "help"), found),
       hidden: flagOf(raw, `${CORE}questionnaire-hidden`),
+      below,
       languages: [found, ...(options ?? []).map(([, texts]) => texts)]
         .flatMap((texts) => [...texts.keys()])
         .concat(below.flatMap((one) => one.languages)),
@@ -354,18 +357,40 @@ export function readFlow(ref: string, raw: Json): Flow {
   const titles = translations(raw, "title");
   const language = textIn(raw, "language");
   const languages = new Set(language ? [language, ...titles.keys()] : titles.keys());
+  const top = objectsIn(raw, "item");
   let loose = false;
-  for (const one of objectsIn(raw, "item")) {
+  for (const one of top) {
     const read = reading.item(one);
-    const isLoose = read.item.type !== "group";
-    const page = loose && isLoose ? pages.at(-1) : undefined;
-    if (page) page.read.push(read);
-    else pages.push({ read: [read], skippable: flagOf(one, `${OURS}skippable`) });
-    loose = isLoose;
     read.languages.forEach((found) => languages.add(found));
+    // A group that is too long for a page, or whose groups are pages, is divided at its own items.
+    const parts = isDivided(one, top) ? objectsIn(one, "item").map((raw, index) => [raw, present(read.below[index])] as const) : [[one, read] as const];
+    for (const [part, found] of parts) {
+      const isLoose = found.item.type !== "group";
+      const page = loose && isLoose ? pages.at(-1) : undefined;
+      if (page) page.read.push(found);
+      else pages.push({ read: [found], skippable: flagOf(part, `${OURS}skippable`) });
+      loose = isLoose;
+    }
+    if (parts.length > 1) loose = false;
   }
   const title = textIn(raw, "title") || textIn(raw, "name") || textIn(raw, "id") || "";
   return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps: pages.map(stepFrom), byLinkId: reading.byLinkId, nameParts: reading.nameParts };
+}
+
+const MOST_ON_A_PAGE = 40;
+const isGroup = (one: Json) => one["type"] === "group";
+
+function isDivided(group: Json, top: readonly Json[]): boolean {
+  const groups = objectsIn(group, "item").filter(isGroup);
+  if (!isGroup(group) || group["repeats"] === true || groups.length === 0 || flagOf(group, `${OURS}consent`)) return false;
+  if (groups.some((one) => codeOf(one, `${CORE}questionnaire-itemControl`) === "page")) return true;
+  const others = top.filter((one) => one["type"] !== "display");
+  return others.length === 1 && groups.length > 1 && questionsIn(group) > MOST_ON_A_PAGE;
+}
+
+function questionsIn(above: Json): number {
+  const asks = above["type"] !== "group" && above["type"] !== "display" ? 1 : 0;
+  return objectsIn(above, "item").reduce((sum, one) => sum + questionsIn(one), asks);
 }
 
 function stepFrom({ read, skippable }: { read: Read[]; skippable: boolean }, index: number): Step {
