@@ -260,6 +260,27 @@ def _warn(patient: "PatientFields") -> None:
         )
 
 
+@app.command(epilog="Example: handrail flow preview intake.json --open")
+def preview(
+    context: typer.Context,
+    file: File,
+    *,
+    valueset: ValueSets = None,
+    open_pages: Annotated[
+        bool, typer.Option("--open", help="Open both screens in this machine's browser.")
+    ] = False,
+    data: Unused = None,  # noqa: ARG001
+) -> None:
+    """Show a form on both screens in a browser, on a box that is removed afterwards.
+
+    Nothing of it is kept, and no other box is used. Ends with Ctrl-C.
+    """
+    from clients.cli.flow_file import read_flow
+    from clients.cli.flow_preview import run
+
+    run(program(context), read_flow(file, valueset or ()), opens=open_pages)
+
+
 @app.command(epilog="Example: handrail flow diff intake-1.json intake-2.json")
 def diff(
     old: File,

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from clients.cli.box_process import BoxProcess
 from clients.cli.context import Program
 from clients.cli.output import echo, print_json
 from clients.cli.pairing_page import qr_text
-from clients.demo.box import BoxProcess
 from clients.demo.people import WITHIN_S, Clerk, Patient, demand
 from clients.demo.stage import Stage
 from clients.demo.story import SENT_WHILE_CUT_OFF, Cast, play

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clients.demo.box import BoxProcess
+from clients.cli.box_process import BoxProcess
 from clients.demo.people import WITHIN_S, Clerk, Patient, demand
 from clients.demo.stage import Stage
 from clients.sdk.notifications import Connectivity

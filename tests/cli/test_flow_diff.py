@@ -1,6 +1,11 @@
-"""`handrail flow diff` and `handrail flow retire`."""
+"""`handrail flow diff`, `handrail flow retire` and `handrail flow preview`."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +13,7 @@ import pytest
 
 from clients.cli.flow_diff import changes
 from schemas.questionnaire.load import load_flow
-from tests.cli.conftest import Handrail
+from tests.cli.conftest import PROGRAM, Handrail
 from tests.engine.play import flow_of, item
 
 _CONSENT = {"extension": [{"url": "urn:handrail:fhir:consent", "valueBoolean": True}]}
@@ -101,3 +106,32 @@ def test_a_retired_flow_is_listed_and_not_offered(tmp_path: Path, handrail: Hand
     assert "is retired" not in handrail("flow", "list", "--data", "box").out
     assert load_flow(form).retired is False
     assert "there is no flow" in handrail("flow", "retire", "none", "--data", "box").err
+
+
+@pytest.mark.slow
+def test_a_form_is_previewed_on_both_screens(tmp_path: Path) -> None:
+    """Its links lead to pages until it is stopped; then nothing of it is left."""
+    (tmp_path / "f.json").write_bytes(flow_of(item("a", "string")).canonical)
+    with subprocess.Popen(
+        [*PROGRAM, "flow", "preview", tmp_path / "f.json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        links = re.findall(r"http://\S+", said)
+        assert [link.partition("#")[0].rpartition("/")[2] for link in links] == [
+            "facility",
+            "patient",
+        ]
+        for link in links:
+            with urllib.request.urlopen(link.partition("#")[0], timeout=10) as page:  # noqa: S310 - http
+                assert page.status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["f.json"]

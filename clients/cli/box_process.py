@@ -1,4 +1,4 @@
-"""The demo's box: a separate process, so that it can really be killed."""
+"""A box in a separate process, on free ports of this machine: it can really be killed."""
 
 import os
 import re
