@@ -26,7 +26,7 @@ def run(with_program: Program, flow: Flow, *, opens: bool) -> None:
         echo(
             f'The form "{flow.title}" on both screens. Each link works once, for ten minutes, on '
             f"this machine:\n\n  front-desk screen  {desk}\n  patient screen     {patient}\n\n"
-            "Press Ctrl-C to end the preview; nothing of it is kept."
+            "Press Ctrl-C to end the preview; nothing of it is kept.\n"
         )
         for link in (desk, patient) if opens else ():
             webbrowser.open(link)

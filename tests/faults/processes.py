@@ -33,6 +33,7 @@ class BoxProcess:
     ) -> None:
         order = [*wrap, sys.executable, "-m", "tests.faults.victim", point, str(nth), "serve"]
         order += ["--data", str(data), "--mqtt", f"{host}:{port}", "--http", "127.0.0.1:0"]
+        order += [] if host == "127.0.0.1" else ["--no-tls"]
         self.log = data.parent / "box.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

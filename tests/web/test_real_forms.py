@@ -82,6 +82,8 @@ def _form(path: Path, *, with_conditions: bool) -> dict[str, Any]:
                 del item["extension"]
     form["id"] = f"{path.stem}-{'asked' if with_conditions else 'all'}"
     form.pop("url", None)
+    form["status"] = "active"  # a retired one is not offered
+    form.pop("effectivePeriod", None)
     return form
 
 
