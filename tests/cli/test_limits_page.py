@@ -111,6 +111,7 @@ CONSTANTS = {
     "form_depth": "schemas.questionnaire.items.MAX_DEPTH",
     "form_link_id": "schemas.questionnaire.items.MAX_LINK_ID",
     "form_options": "schemas.questionnaire.options._MAX_OPTIONS",
+    "form_page": "schemas.questionnaire.assemble._MOST_ON_A_PAGE",
     "form_concepts": "schemas.questionnaire.value_sets.MAX_CONCEPTS",
     "form_value_sets": "schemas.questionnaire.value_sets._MAX_NESTED",
     "form_formatted": "schemas.questionnaire.rich_text._MAX",
