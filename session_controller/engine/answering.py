@@ -57,6 +57,7 @@ def _without_instance(state: SessionState, place: rules.Place) -> SessionState:
         reading=rules.shifted(state.reading, place),
         reading_seconds=rules.shifted(state.reading_seconds, place),
         signatures=rules.shifted(state.signatures, place),
+        computed=rules.shifted(state.computed, place),
         highlight=None,
         patient_focus=None,
     )

@@ -100,7 +100,8 @@ def _enabled_in(flow: Flow, state: SessionState) -> Iterator[Node]:
 
 def _enabled(layout: Layout, state: SessionState) -> Iterator[Node]:
     documents = {field_id: document.status.value for field_id, document in state.documents.items()}
-    on = evaluate(layout, Held(state.answers, state.instances, documents, reading=state.reading))
+    entered = (state.answers, state.instances, documents)
+    on = evaluate(layout, Held(*entered, reading=state.reading, computed=state.computed))
     return (node for node in layout.nodes if on[node.index] and node.item.is_field)
 
 

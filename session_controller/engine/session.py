@@ -231,6 +231,7 @@ def _consent_text(flow: Flow, state: SessionState, field_id: str, language: str 
         language,
         documents=_document_statuses(state),
         reading=state.reading,
+        computed=state.computed,
     )
 
 

@@ -127,6 +127,7 @@ def entered(record: Record) -> Entered:
         signatures={one.field_id: "signed" for one in record.signatures},
         reading=state.reading,
         today=days_around(state.opened_at),
+        computed=state.computed,
     )
     return Entered(record, assessment)
 

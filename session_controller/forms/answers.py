@@ -254,6 +254,7 @@ def consent_document(
     *,
     documents: Mapping[str, str] = _NONE,
     reading: Mapping[str, float] = _NONE,
+    computed: Mapping[str, Mapping[str, Json]] = _NONE,
 ) -> bytes:
     """Return the exact text that a signature binds, in UTF-8.
 
@@ -266,7 +267,7 @@ def consent_document(
     nodes = [layout.nodes[index] for index in layout.by_step[signature.step]]
     consents = [node for node in nodes if node.item.kind is FieldKind.CONSENT and not node.hidden]
     if not all(_is_always_on(layout, node) for node in consents):
-        held = Held(answers, instances, documents, reading=reading)
+        held = Held(answers, instances, documents, reading=reading, computed=computed)
         on = evaluate(layout, held)
         consents = [node for node in consents if on[node.index]]
     texts = [node.item.text_in(language) for node in (*consents, signature)]
@@ -275,7 +276,7 @@ def consent_document(
 
 def _is_always_on(layout: Layout, node: Node) -> bool:
     """Return whether no answer can disable a node: the usual case, and the fast one."""
-    while not (node.checks or node.hangs):
+    while not (node.checks or node.hangs or node.item.expressions.enable_when):
         if node.parent < 0:
             return True
         node = layout.nodes[node.parent]

@@ -205,7 +205,11 @@ def _due(
     if changed is None:
         return list(formulas_of(assessment.flow))
     affected = frozenset(changed)
-    late = {assessment.item(f).link_id for f, results in computed.items() if results.get("late")}
+    late = {
+        assessment.item(field_id).link_id
+        for field_id, results in computed.items()
+        if results.get("late") and field_id in assessment.layout.index
+    }
     return [
         one
         for one in formulas_of(assessment.flow)

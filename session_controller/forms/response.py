@@ -31,6 +31,7 @@ def questionnaire_response(
     signatures: Mapping[str, Mapping[str, Json]] = _NONE,
     reading: Mapping[str, float] = _NONE,
     today: Span | None = None,
+    computed: Mapping[str, Mapping[str, Json]] = _NONE,
     identifier: Mapping[str, Json] | None = None,
     subject: Mapping[str, Json] | None = None,
     author: Mapping[str, Json] | None = None,
@@ -51,6 +52,7 @@ def questionnaire_response(
         signatures=dict.fromkeys(signatures, "signed"),
         reading=reading,
         today=today,
+        computed=computed,
     )
     writer = _Writer(assessment, attachments, signatures, language)
     head = {

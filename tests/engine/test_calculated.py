@@ -1,5 +1,7 @@
 """The expressions of a form: what they fill in, switch on, bound and forbid."""
 
+import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,8 +12,13 @@ from schemas.questionnaire.model import FlowError
 from schemas.wire.rejections import RejectionCode
 from session_controller.engine import events as f
 from session_controller.engine.history import replay
+from session_controller.export.answered import entered
+from session_controller.export.fhir.bundle import transaction
 from session_controller.forms.fhirpath import ExpressionError, evaluate
+from session_controller.forms.response import questionnaire_response
 from tests.engine.play import Play, flow_of, item
+from tests.fhir.records import record_of
+from tests.flow.filling import Patient
 
 _SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-"
 _CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -251,3 +258,49 @@ def test_what_there_was_no_time_for_is_calculated_with_the_next_change() -> None
     play.enter("other", "x")
     assert _values(play)["bmi"] == 34.6
     assert "advice" in play.patient_view.enabled
+
+
+def test_what_an_expression_switches_on_is_exported_and_signed() -> None:
+    """The record and the signed text hold what the patient saw, and nothing else."""
+    consent = {"url": "urn:handrail:fhir:consent", "valueBoolean": True}
+    sign = {"url": _CORE + "questionnaire-signatureRequired", "valueCodeableConcept": {"text": "C"}}
+    play = Play(
+        flow_of(
+            item("age", "integer"),
+            item("more", "string", extension=[_enable(f"{_value('age')} > 17")]),
+            item("adult", "display", extension=[consent, _enable(f"{_value('age')} > 17")]),
+            item("child", "display", extension=[consent, _enable(f"{_value('age')} < 18")]),
+            item("sig", "display", extension=[sign]),
+        )
+    )
+    play.enter("age", 30)
+    play.enter("more", "yes")
+    state = play.session.state
+    response = questionnaire_response(
+        play.flow,
+        state.answers,
+        state.instances,
+        status="completed",
+        authored="2026",
+        computed=state.computed,
+    )
+    assert [one["linkId"] for one in response["item"]] == ["age", "more"]
+    assert play.session.consent_text("sig").decode() == "Text of adult\n\nText of sig"
+    record = replace(record_of(Patient(play.flow)), state=state)
+    assert list(entered(record).filled) == ["age", "more"]
+    assert json.dumps(transaction(record)).count('"linkId": "more"') == 1
+
+
+def test_results_move_with_their_instance() -> None:
+    """After one is taken out, the others calculate as before."""
+    double = item("twice", "integer", extension=[_calculated("%price * 2")])
+    price = _expression(_CORE + "variable", "item.where(linkId='price').answer.value", "price")
+    inside = [item("price", "integer"), double]
+    play = Play(flow_of(item("g", "group", repeats=True, item=inside, extension=[price])))
+    for number, value in enumerate((3, 5, 7)):
+        play.enter(f"g[{number}].price", value)
+    play.patient("CLEAR_FIELD", field_id="g[0]")
+    play.enter("g[1].price", 8)
+    values = _values(play)
+    assert (values["g[0].twice"], values["g[1].twice"]) == (10, 16)
+    assert "g[2].twice" not in values

@@ -27,6 +27,7 @@ const lines = [
   event("FieldEntered", "name"),
   event("Navigated", "Second"),
   event("FieldEntered", "wish"),
+  event("Calculated", ""),
   event("CommandRefused", "malformed"),
 ];
 

@@ -120,6 +120,7 @@ def _response(fields: Entered, signers: Signers, names: Names) -> QuestionnaireR
         },
         reading=state.reading,
         today=fields.assessment.held.today,
+        computed=state.computed,
         identifier=names.identifier(_RESPONSE).to_json(),
         subject=names.reference(PATIENT, "Patient").to_json(),
         language=record.language,

@@ -192,6 +192,8 @@ def _summary(fact: f.Fact, flow: Flow) -> str:  # noqa: C901, PLR0911, PLR0912 -
             return f"{fact.field_id} {'accepted' if fact.accepted else 'sent back'}"
         case f.SessionOpened():
             return fact.flow_ref
+        case f.Calculated():
+            return " ".join(fact.answers)
     return str(getattr(fact, "field_id", None) or getattr(fact, "device", None) or "")
 
 

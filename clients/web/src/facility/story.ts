@@ -27,7 +27,10 @@ export interface Chapter {
 /** What happens all the time and tells staff nothing. */
 const NOISE = new Set(["FieldFocused", "UploadProgressed", "CommandRefused", "DocumentFetched", "FieldHighlighted", "CodeClosed"]);
 /** Of these in a row, about the same, only the last is told. */
-const REPEATS = new Set(["FieldEntered", "FieldCleared", "ReadingReported", "UploadBegun", "ScreenReported", "PresenceChanged"]);
+const REPEATS = new Set(["FieldEntered", "FieldCleared", "ReadingReported", "UploadBegun", "ScreenReported", "PresenceChanged", "Calculated"]);
+
+/** Of what was calculated, only answers are told: conditions and bounds show themselves. */
+const isWithoutAnswer = (line: TimelineLine) => line.event === "Calculated" && line.summary === "";
 
 function toldOf(line: TimelineLine, flow: Flow): Told {
   const [first = ""] = line.summary.split(" ");
@@ -59,7 +62,7 @@ function destination(line: TimelineLine, flow: Flow): Step | null {
 export function storyOf(lines: readonly TimelineLine[], flow: Flow): Chapter[] {
   const chapters: Chapter[] = [{ step: flow.steps[0] ?? null, told: [] }];
   for (const line of lines) {
-    if (NOISE.has(line.event)) continue;
+    if (NOISE.has(line.event) || isWithoutAnswer(line)) continue;
     const one = toldOf(line, flow);
     const to = destination(line, flow);
     let chapter = chapters[chapters.length - 1];
