@@ -102,6 +102,11 @@ def test_of_a_hundred_rows_only_the_changed_one_is_drawn_again(screens: Screens)
     opened = [staff.open_session("quick", label=f"Patient {n:03}") for n in range(100)]
     desk = screens.desk()
     desk.page.wait_for_function("() => document.querySelectorAll('.row').length === 100")
+    # Their forms come after the rows, and name their steps.
+    desk.page.wait_for_function(
+        "() => [...document.querySelectorAll('.row .what')]"
+        ".every(one => /[a-z]/.test(one.textContent))"
+    )
     desk.page.evaluate(_CHANGED_ROWS)
     other = screens.clinic.patient(screens.clinic.enrol(Role.PATIENT))
     other.join_by_code(opened[7].code or "")
