@@ -72,7 +72,7 @@ def _staff_sees(clinic: Clinic, field_id: str, value: str) -> tuple[FacilityView
 def test_the_patients_screen_does_not_show_the_label() -> None:
     """The desk says so, and that the printed record does: tests/printing reads it there."""
     messages = (_PAGES / "facility" / "messages" / "en.json").read_text()
-    assert "It is printed on the record" in messages
+    assert "It is printed on the record." in messages
     assert "label" in FacilityView.model_fields
     assert "label" not in PatientView.model_fields
 

@@ -104,13 +104,15 @@ def add(
     mapping of the earlier version is kept.
     """
     from clients.cli import flow_findings as findings
-    from clients.cli.flow_file import read_flow
+    from schemas.questionnaire.model import FlowError
     from schemas.wire.patient_fields import PatientFields
 
     if mapping is not None and without_mapping:
         raise Failure("pass --mapping or --without-mapping, not both", USAGE)
-    flow = read_flow(file, valueset or ())
     found = findings.checked(file, valueset or ())
+    flow = found.flow
+    if flow is None:
+        raise FlowError(found.problems)
     with program(context).reach(data, makes=True) as admin:
         added = add_flow(admin, flow, _rules(mapping), without_mapping=without_mapping)
     patient = added.patient or PatientFields(name=(), birth_date=(), gender=())
@@ -179,15 +181,22 @@ def check(
 
 
 def _fixed(file: Path, out: Path) -> Path:
-    """Write a corrected copy of a questionnaire, and say each change. Raises FlowError, OSError."""
+    """Write a corrected copy of a questionnaire, and say each change.
+
+    Raises FlowError, OSError, Failure.
+    """
     from clients.cli.flow_file import read_source
     from schemas.questionnaire.repair import repaired
 
     copy, changes = repaired(read_source(file).questionnaire)
-    out.write_text(json.dumps(copy, ensure_ascii=False, indent=2) + "\n")
+    try:
+        with out.open("x", encoding="utf-8") as made:
+            made.write(json.dumps(copy, ensure_ascii=False, indent=2) + "\n")
+    except FileExistsError:
+        raise Failure(f"{out} exists; name a new file for the copy", USAGE) from None
     for change in changes:
         say(change)
-    say(f"{len(changes)} changes; the copy is {out}")
+    say(f"{len(changes)} change{'' if len(changes) == 1 else 's'}; the copy is {out}")
     return out
 
 

@@ -2,6 +2,7 @@
 
 import tarfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_source(path: Path, value_sets: Iterable[Path] = ()) -> Source:
     resources = [resource for file in value_sets for resource in _resources(file)]
     own = list(_resources(path))
     questionnaire = _questionnaire(path, own)
-    others = [one for one in (*own, *resources) if one.get("resourceType") in _TERMINOLOGY]
+    others = [one for one in (*own, *resources) if str(one.get("resourceType")) in _TERMINOLOGY]
     if not others:
         return Source(questionnaire)
     try:
@@ -77,7 +78,8 @@ def _resources(path: Path) -> Iterator[dict[str, Any]]:
     if resource.get("resourceType") != "Bundle":
         yield resource
         return
-    for entry in resource.get("entry", ()):
+    entries = resource.get("entry")
+    for entry in entries if isinstance(entries, list) else ():
         inner = entry.get("resource") if isinstance(entry, dict) else None
         if isinstance(inner, dict):
             yield inner
@@ -101,7 +103,7 @@ def _packaged(path: Path) -> Iterator[dict[str, Any]]:
                     yield dict(parse_json(file.read(), name.name))
                 except FlowError:
                     continue  # examples of a package may be broken; what is needed is asked for
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise FlowError((Note(path.name, f"is no FHIR package (.tgz): {error}"),)) from None
 
 

@@ -11,7 +11,6 @@ from schemas.questionnaire.model import FieldKind, Flow, Json
 from session_controller.forms.answers import Entry, assess, enter, initial_answers
 from session_controller.forms.assessment import Assessment
 from session_controller.forms.field_status import Fault
-from session_controller.forms.formulas import calculate
 
 _SEEDS = 4
 """How often it is tried: half of the tries answer what is required alone."""
@@ -45,9 +44,13 @@ class _Filled:
 
     def calculated(self, flow: Flow, *, opening: bool = False) -> "_Filled":
         """Return it with the results of the form's expressions."""
+        if not flow.has_expressions:
+            return self
+        from session_controller.forms.calculation import calculate
+
         filled, changed = self, None if opening else flow.items
-        for _ in range(_ROUNDS if flow.has_expressions else 0):
-            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=_clock())
+        for _ in range(_ROUNDS):
+            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=clock())
             if not found:
                 break
             answers = {**filled.answers, **found.answers}
@@ -64,7 +67,7 @@ class _Filled:
         return tuple(name for name, results in self.computed.items() if results.get("late"))
 
 
-def _clock() -> Callable[[], bool]:
+def clock() -> Callable[[], bool]:
     """Start the time of one calculation; return a function that says whether it is over."""
     until = time.monotonic() + _SECONDS
     return lambda: time.monotonic() > until
@@ -74,11 +77,13 @@ def too_slow(flow: Flow) -> tuple[str, ...]:
     """Return the fields whose expressions take too long with all questions answered."""
     if not flow.has_expressions:
         return ()
+    from session_controller.forms.calculation import calculate
+
     rng = Random(0)  # noqa: S311 - the same answers each time
     filled = _Filled(initial_answers(flow))
     for field_id in filled.assessed(flow).fields:
         filled = _answered(flow, filled, field_id, rng)
-    found = calculate(filled.assessed(flow), {}, flow.items, is_over=_clock())
+    found = calculate(filled.assessed(flow), {}, flow.items, is_over=clock())
     return replace(filled, computed=found.computed).late()
 
 

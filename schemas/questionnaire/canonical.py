@@ -167,7 +167,8 @@ def _as_text(item: Cursor) -> Json:
 
 def _control(item: Cursor) -> str | None:
     """Return the item control; what is wrong with it is reported when the item is read."""
-    for one in item.value.get("extension") or ():
+    extensions = item.value.get("extension")
+    for one in extensions if isinstance(extensions, list) else ():
         if isinstance(one, dict) and one.get("url") == ext.ITEM_CONTROL:
             concept = one.get("valueCodeableConcept")
             coding = concept.get("coding") if isinstance(concept, dict) else None

@@ -1,4 +1,4 @@
-"""FHIRPath expressions of a form: read here, evaluated by `session_controller.forms.formulas`.
+"""FHIRPath expressions of a form: read here, evaluated by `session_controller.forms.calculation`.
 
 SDC, form behaviour and form population (hl7.org/fhir/uv/sdc/behavior.html, expressions.html).
 """
@@ -31,11 +31,18 @@ def read_expressions(cursor: Cursor) -> Expressions:
 
 
 def _one(cursor: Cursor, url: str) -> str | None:
-    found = [text for one in cursor.extensions(url) if (text := _expression(one)) is not None]
+    found = [text for one in cursor.extensions(url) if (text := _needed(one)) is not None]
     if len(found) > 1:
         remark = f"has several of {ext.last_part(url)}; the first is kept"
         cursor.note(rules.FIRST_ALONE_IS_KEPT, "extension", remark)
     return found[0] if found else None
+
+
+def _needed(extension: Cursor) -> str | None:
+    """Return the FHIRPath of an extension that is nothing without it, or None with a note."""
+    if "valueExpression" not in extension.value:
+        extension.note(rules.EXPRESSION_IGNORED, "valueExpression", "is missing")
+    return _expression(extension)
 
 
 def _expression(extension: Cursor, key: str = "valueExpression") -> str | None:
@@ -76,7 +83,7 @@ def _of_bound(cursor: Cursor, url: str) -> str | None:
 
 def _variables(cursor: Cursor) -> Iterator[tuple[str, str]]:
     for extension in cursor.extensions(ext.VARIABLE):
-        value, text = extension.below("valueExpression"), _expression(extension)
+        value, text = extension.below("valueExpression"), _needed(extension)
         name = None if value is None else value.text("name")
         if text is not None and name:
             yield name, text
@@ -95,19 +102,17 @@ def _constraints(cursor: Cursor) -> Iterator[Constraint]:
 def _constraint(extension: Cursor) -> Constraint | None:
     """Parse a constraint: its expression is a string in R4, an Expression in later versions."""
     parts = {str(part.value.get("url")): part for part in extension.each("extension")}
-    expression = None
-    if "expression" in parts:
-        inner = parts["expression"]
-        is_string = "valueString" in inner.value
-        expression = inner.text("valueString") if is_string else _expression(inner)
-    human = _string(parts.get("human"))
+    inner = parts.get("expression")
+    if inner is None:
+        extension.note(rules.EXPRESSION_IGNORED, "extension", "has no expression")
+        return None
+    is_string = "valueString" in inner.value
+    expression = inner.text("valueString") if is_string else _needed(inner)
     if expression is None:
         return None
-    sentence = parts.get("human")
     return Constraint(
         expression=expression,
-        human=human or "This answer does not fit the others.",
-        translations={} if sentence is None else sentence.translations("valueString"),
+        human=_string(parts.get("human")) or "This answer does not fit the others.",
         is_warning=_string(parts.get("severity")) == "warning",
         location=_string(parts.get("location")),
     )

@@ -72,6 +72,18 @@ class Note:
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
 
+    def to_json(self) -> dict[str, Json]:
+        """Return it with what it does and what to do, as commands and the wire have it."""
+        rule = self.rule
+        return {
+            "place": self.place,
+            "message": self.message,
+            "rule": rule.code,
+            "grade": rule.grade,
+            "effect": rule.effect,
+            "remedy": rule.remedy,
+        }
+
 
 class FlowError(ValueError):
     """The questionnaire cannot be used as a flow.
@@ -187,13 +199,12 @@ NO_EXTRACTION = Extraction()
 class Constraint:
     """What has to be true of the answers (`constraint`, `targetConstraint`).
 
-    `human` is the sentence that is shown while it is not; a warning does not block. `location` is
-    the linkId of the item where it is shown, if it is given.
+    `human` is the sentence that is shown while it is not, as written: a page has its translations.
+    A warning does not block. `location` is the linkId of the item where it is shown, if given.
     """
 
     expression: str
     human: str
-    translations: Translations = field(default_factory=dict)
     is_warning: bool = False
     location: str | None = None
 

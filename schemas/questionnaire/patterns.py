@@ -72,12 +72,9 @@ def pattern_problem(pattern: str, left_s: Clock = lambda: MAX_SECONDS) -> str | 
     """Return why a pattern cannot be used, or None. `left_s` returns for how long it is tried."""
     import regex  # noqa: PLC0415 - for flows that have patterns
 
-    if len(pattern) > MAX_PATTERN:
-        return f"must have at most {MAX_PATTERN} characters"
-    if _UNSUPPORTED.search(pattern):
-        return f"{_UNREADABLE}: leave out comments and (?x)"
-    if _expanded(pattern) > MAX_EXPANDED:
-        return f"repeats too much: at most {MAX_EXPANDED} characters, all repetitions counted"
+    problem = size_problem(pattern)
+    if problem is not None:
+        return problem
     try:
         compiled = regex.compile(pattern)
     except (regex.error, ValueError, OverflowError, RecursionError, KeyError, IndexError):
@@ -87,6 +84,17 @@ def pattern_problem(pattern: str, left_s: Clock = lambda: MAX_SECONDS) -> str | 
             f"takes too long on some answers of {_TRIED_LENGTH} characters; repeat nothing that is "
             "repeated itself, as in (a+)+"
         )
+    return None
+
+
+def size_problem(pattern: str) -> str | None:
+    """Return why a pattern must not be compiled, or None."""
+    if len(pattern) > MAX_PATTERN:
+        return f"must have at most {MAX_PATTERN} characters"
+    if _UNSUPPORTED.search(pattern):
+        return f"{_UNREADABLE}: leave out comments and (?x)"
+    if _expanded(pattern) > MAX_EXPANDED:
+        return f"repeats too much: at most {MAX_EXPANDED} characters, all repetitions counted"
     return None
 
 

@@ -10,7 +10,7 @@ from session_controller.engine.session import Session
 from session_controller.engine.state import SessionState
 
 if TYPE_CHECKING:
-    from session_controller.forms.formulas import Calculation, Computed
+    from session_controller.forms.calculation import Calculation, Computed
 
 _PASSES = 50
 """Results can lead to further ones so many times after each other."""
@@ -27,7 +27,8 @@ def calculated(
     """
     if not after.flow.has_expressions or after.state.status.ended:
         return None
-    from session_controller.forms.formulas import calculate, prepare  # noqa: PLC0415 - of few flows
+    from session_controller.forms.calculation import calculate  # noqa: PLC0415 - of few flows
+    from session_controller.forms.formulas import prepare  # noqa: PLC0415 - the same
 
     opening = isinstance(cause, SessionOpened)
     if not opening and _entered(before.state) == _entered(after.state):

@@ -224,7 +224,7 @@ class SessionState:
     answers: Mapping[str, SerializeAsAny[JsonValue]] = field(default_factory=dict)
     instances: Mapping[str, int] = field(default_factory=dict)
     computed: Mapping[str, SerializeAsAny[Mapping[str, JsonValue]]] = field(default_factory=dict)
-    """By field, the results of the form's expressions (`forms.formulas.Computed`)."""
+    """By field, the results of the form's expressions (`forms.calculation.Computed`)."""
     corrections: Mapping[str, str] = field(default_factory=dict)
     correction_words: Mapping[str, CorrectionWords] = field(default_factory=dict)
     """By field; of corrections that are open, and of earlier ones."""

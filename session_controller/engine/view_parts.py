@@ -357,7 +357,7 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
     answers, corrections = session.state.answers, session.state.corrections
     errors, shown = session.assessment.errors, {}
     for field_id in enabled:
-        if field_id not in answers and field_id not in corrections:
+        if field_id not in answers and field_id not in corrections and field_id not in errors:
             continue
         value = answers.get(field_id)
         field = {"value": _masked(session, field_id, value) if mask else value}

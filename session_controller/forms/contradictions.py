@@ -1,14 +1,14 @@
 """What contradicts itself in a flow: conditions that never or always hold, and impossible answers.
 
-    contradictions(flow, today) -> notes
+    contradictions(flow, today, is_over) -> notes
 
 They are found from the rules alone: the comparisons of conditions are tried on each answer that a
-question permits. Whether a form can be completed is tried by `clients.simulator.trial`.
+question permits. Whether a form can be completed is tried by `clients.cli.flow_trial`.
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.questionnaire import rules
 from schemas.questionnaire.dates import Span, date_time_span, time_of_day
@@ -44,15 +44,16 @@ _WHEN_THERE = frozenset({FieldKind.ATTACHMENT, FieldKind.SIGNATURE, FieldKind.CO
 """A condition sees them as true once they are there, and as unanswered until then."""
 
 
-def contradictions(flow: Flow, today: Span) -> tuple[Note, ...]:
+def contradictions(flow: Flow, today: Span, is_over: Callable[[], bool]) -> tuple[Note, ...]:
     """Return what contradicts itself, in the order of the form.
 
-    `today` is the days that may be today.
+    `today` is the days that may be today. `is_over` says whether the time for trying expressions is
+    over; those that are left are reported as too slow.
     """
     places = _places(flow)
     notes = [*_of_conditions(flow, places), *_of_answers(flow, places)]
     if flow.has_expressions:
-        notes += _of_expressions(flow, places)
+        notes += _of_expressions(flow, places, is_over)
     order = {link_id: number for number, link_id in enumerate(flow.items)}
     found = (note for _, note in sorted(notes, key=lambda one: order[one[0]]))
     return (*_of_its_time(flow, today), *found)
@@ -213,11 +214,13 @@ def _bounds(item: Item) -> tuple[float, float]:
 # -- expressions -------------------------------------------------------------------------------
 
 
-def _of_expressions(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
+def _of_expressions(
+    flow: Flow, places: Mapping[str, str], is_over: Callable[[], bool]
+) -> Iterator[_Found]:
     from session_controller.forms.fhirpath import problem  # noqa: PLC0415 - for flows that have any
 
     for formula in formulas_of(flow):
-        why = problem(formula.expression)
+        why = problem(formula.expression, is_over)
         if why is not None:
             link_id = formula.target
             place = f'{places[link_id]} (linkId "{link_id}")'

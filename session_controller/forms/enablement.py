@@ -26,7 +26,7 @@ class Held:
     `documents`: missing, receiving, received, accepted or rejected. `signatures`: requested,
     signed, declined or withdrawn. `reading`: the fraction read. `corrections`: staff's messages.
     `today`: the days that may be today, or None to leave bounds of today's date unchecked.
-    `computed`: the results of the expressions (`formulas.Computed`).
+    `computed`: the results of the expressions (`calculation.Computed`).
     """
 
     answers: Mapping[str, Json] = field(default_factory=dict)

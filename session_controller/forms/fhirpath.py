@@ -1,7 +1,8 @@
 """FHIRPath, evaluated by `fhirpathpy`: within a time limit, without a network, writing nothing.
 
     evaluate(expression, node, variables, today, is_over) -> list of JSON values
-    problem(expression) -> why it cannot be parsed, or None
+    nodes(…) -> the same as nodes, for variables
+    problem(expression, is_over) -> why it can have no result, or None
 
 Loaded only by flows that have expressions.
 """
@@ -23,6 +24,7 @@ from antlr4 import CommonTokenStream, InputStream, ParseTreeWalker
 from antlr4.error.ErrorListener import ErrorListener
 from fhirpathpy import engine
 from fhirpathpy.engine.nodes import FP_Quantity, FP_Type, ResourceNode
+from fhirpathpy.engine.util import get_data
 from fhirpathpy.parser.ASTPathListener import ASTPathListener
 from fhirpathpy.parser.generated.FHIRPathLexer import FHIRPathLexer
 from fhirpathpy.parser.generated.FHIRPathParser import FHIRPathParser
@@ -30,9 +32,11 @@ from fhirpathpy.parser.generated.FHIRPathParser import FHIRPathParser
 from schemas.questionnaire import extensions as ext
 from schemas.questionnaire.expressions import variables_of
 from schemas.questionnaire.model import Json
+from schemas.questionnaire.patterns import size_problem
 
 _PATTERN_SECONDS = 0.05
 _CACHED = 4_096
+_PATTERNS = 256
 _MAX_LENGTH = 10_000
 """Of an expression, in characters."""
 
@@ -65,14 +69,17 @@ for _name, _evaluator in list(_STEPS.items()):
     _STEPS[_name] = _limited(_evaluator)
 
 
-def problem(expression: str) -> str | None:
-    """Return why an expression can have no result, or None: it is tried on an empty response."""
+def problem(expression: str, is_over: Callable[[], bool]) -> str | None:
+    """Return why an expression can have no result, or None: it is tried on an empty response.
+
+    `is_over` says whether the time for that is over.
+    """
     empty = {"resourceType": "QuestionnaireResponse"}
     names: dict[str, Json] = {name: [] for name in variables_of(expression)}
     variables = {**names, "resource": empty, "questionnaire": {"resourceType": "Questionnaire"}}
-    node = (empty, "QuestionnaireResponse")
+    node = node_at(empty, "QuestionnaireResponse")
     try:
-        evaluate(expression, node, variables, today=date(2026, 1, 1), is_over=_never)
+        evaluate(expression, node, variables, today=date(2026, 1, 1), is_over=is_over)
     except ExpressionError as error:
         return str(error)
     return None
@@ -84,35 +91,55 @@ def parse(expression: str) -> None:
         _parsed(expression)
 
 
+def node_at(item: Json, path: str) -> Any:
+    """Return a node of a QuestionnaireResponse; its path says which types its elements have."""
+    return _node(item, path)
+
+
 def evaluate(
     expression: str,
-    node: tuple[Json, str],
-    variables: Mapping[str, Json],
+    node: Any,
+    variables: Mapping[str, Any],
     *,
     today: date,
     is_over: Callable[[], bool],
 ) -> list[Json]:
-    """Evaluate an expression at a node of a QuestionnaireResponse, given with its path.
+    """Evaluate an expression at a node of a QuestionnaireResponse; return its results as JSON.
 
-    `is_over` says whether its time is over. Quantities are returned as FHIR has them, dates and
-    times as strings. Raises `ExpressionError`.
+    `variables` are JSON, nodes, or what `nodes` returned. `is_over` says whether its time is over.
+    Quantities are returned as FHIR has them, dates and times as strings. Raises `ExpressionError`.
     """
+    return [_json(_data(one)) for one in nodes(expression, node, variables, today, is_over)]
+
+
+def nodes(
+    expression: str,
+    node: Any,
+    variables: Mapping[str, Any],
+    today: date,
+    is_over: Callable[[], bool],
+) -> list[Any]:
+    """Evaluate an expression as `evaluate` does; return nodes, for variables of others."""
     parsed = _parsed(expression)
     token = _is_over.set(is_over)
-    options = {"userInvocationTable": _functions(today), "traceFn": _say_nothing}
+    options = {
+        "userInvocationTable": _functions(today),
+        "traceFn": _say_nothing,
+        "returnRawData": True,
+    }
     try:
-        found = _apply(_node(*node), parsed, dict(variables), _model(), options)
+        return _apply(node, parsed, dict(variables), _model(), options)
     except ExpressionError:
         raise
     except Exception as error:  # noqa: BLE001 - the library raises whatever its code meets
         raise ExpressionError(f"has no result ({type(error).__name__})") from None
     finally:
         _is_over.reset(token)
-    return [_json(one) for one in found]
 
 
 _apply: Callable[..., list[Any]] = fhirpathpy.apply_parsed_path
 _node: Callable[..., Any] = ResourceNode.create_node
+_data: Callable[[Any], Any] = get_data
 _ESCAPE = re.compile(r"\\(?![\\`'\"/fnrtu])")
 
 
@@ -223,7 +250,10 @@ def _weight(value: Json) -> Json:
     return None
 
 
+@lru_cache(_PATTERNS)
 def _pattern(text: str) -> "regex.Pattern[str]":
+    if size_problem(text) is not None:
+        raise ExpressionError("has a pattern that is too large")
     try:
         return regex.compile(text)
     except (regex.error, ValueError, OverflowError, RecursionError, KeyError, IndexError):

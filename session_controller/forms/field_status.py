@@ -66,7 +66,7 @@ def judge(node: Node, held: Held) -> State:
     computed = held.computed.get(node.field_id)
     correction = held.corrections.get(node.field_id)
     state = _filled_state(node, held)
-    if computed and state.fault is None and state.filled:
+    if computed and state.fault is None:
         state = _constrained(node, state, computed)
     if correction is not None and not node.hidden:
         return State(state.filled, fault_of(node, "correction", correction), state.error)
@@ -75,8 +75,7 @@ def judge(node: Node, held: Held) -> State:
 
 def _constrained(node: Node, state: State, computed: Mapping[str, Json]) -> State:
     """Return the state by the form's constraints; a warning is shown and does not block."""
-    failed: list[str] = list(computed.get("failed", ()))
-    warned: list[str] = list(computed.get("warned", ()))
+    failed, warned = (list(computed.get(name, {}).values()) for name in ("failed", "warned"))
     if not failed and not warned:
         return state
     said = " ".join([*failed, *warned])

@@ -86,6 +86,8 @@ def test_a_corrected_copy_is_written_and_each_change_said(
     assert "2 changes" in ran.err
     assert file.read_bytes() == before
     assert handrail("flow", "check", "out.json", "--strict").code == 0
+    again = handrail("flow", "check", file, "--fix", "out.json")
+    assert (again.code, "out.json exists" in again.err) == (2, True)
 
 
 def _package(path: Path, *resources: dict[str, Any]) -> Path:
@@ -134,6 +136,16 @@ def test_a_value_set_that_is_not_there_is_named(tmp_path: Path, handrail: Handra
     value_set = _file(tmp_path / "v.json", ANIMAL_SET)
     said = handrail("flow", "check", file, "--valueset", value_set).out
     assert f'needs the code system "{SYSTEM}"' in " ".join(said.split())
+
+
+@pytest.mark.parametrize("bundle", ['{"entry": null}', '{"entry": 3}', '{"entry": [null, {}]}'])
+def test_a_bundle_without_a_form_is_refused(
+    tmp_path: Path, handrail: Handrail, bundle: str
+) -> None:
+    """Whatever is in it."""
+    content = {"resourceType": "Bundle", **json.loads(bundle)}
+    ran = handrail("flow", "check", _file(tmp_path / "b.json", content))
+    assert (ran.code, "has none" in ran.err) == (1, True)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08broken"])

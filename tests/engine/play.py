@@ -58,13 +58,13 @@ def command(kind: str, seq: int = 1, **more: Any) -> Command:
 class Play:
     """A session with a host, an observing facility screen and a patient's screen."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, *, no_time: bool = False) -> None:
         self.flow = flow
         self.events: list[Event] = []
         self.clock: Iterator[datetime] = (START + timedelta(seconds=n) for n in itertools.count())
         self.seqs = dict.fromkeys(_ROLES, 0)
         self.identity: tuple[str, ...] = ()
-        self.no_time = False
+        self.no_time = no_time
         """Whether expressions have no time to be evaluated."""
         self.stored: StoredUpload | None = None
         self.candidate: Candidate | None = None

@@ -14,7 +14,7 @@ from session_controller.engine import events as f
 from session_controller.engine.history import replay
 from session_controller.export.answered import entered
 from session_controller.export.fhir.bundle import transaction
-from session_controller.forms.fhirpath import ExpressionError, evaluate
+from session_controller.forms.fhirpath import ExpressionError, evaluate, node_at
 from session_controller.forms.response import questionnaire_response
 from tests.engine.play import Play, flow_of, item
 from tests.fhir.records import record_of
@@ -78,7 +78,7 @@ def test_a_log_is_read_again_without_evaluating_anything(monkeypatch: pytest.Mon
     play = Play(flow_of(*BMI))
     play.enter("kg", 100)
     play.enter("m", 1.7)
-    monkeypatch.setattr("session_controller.forms.formulas.calculate", None)
+    monkeypatch.setattr("session_controller.forms.calculation.calculate", None)
     assert replay(play.flow, play.events).state == play.session.state
 
 
@@ -241,7 +241,7 @@ def test_a_hostile_expression_ends_in_time() -> None:
     endless = "(1|2|3|4|5|6|7|8|9).select($this.repeat(iif($this < 100000, $this + 1, {}))).count()"
     pattern = "('a' & 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!').matches('^(a|aa)+$')"
     calls = iter(range(10**9))
-    node = ({"resourceType": "QuestionnaireResponse"}, "QuestionnaireResponse")
+    node = node_at({"resourceType": "QuestionnaireResponse"}, "QuestionnaireResponse")
     for text in (endless, pattern):
         with pytest.raises(ExpressionError, match="too long"):
             evaluate(text, node, {}, today=date(2026, 1, 1), is_over=lambda: next(calls) > 20_000)
@@ -304,3 +304,86 @@ def test_results_move_with_their_instance() -> None:
     values = _values(play)
     assert (values["g[0].twice"], values["g[1].twice"]) == (10, 16)
     assert "g[2].twice" not in values
+
+
+def _constraint(key: str, text: str, human: str) -> dict[str, Any]:
+    parts = {
+        "key": {"valueId": key},
+        "severity": {"valueCode": "error"},
+        "expression": {"valueString": text},
+        "human": {"valueString": human},
+    }
+    inner = [{"url": url, **value} for url, value in parts.items()]
+    return {"url": _CORE + "questionnaire-constraint", "extension": inner}
+
+
+def test_a_constraint_of_a_group_sees_its_group() -> None:
+    """Each instance by itself: what stands in another one is not its own."""
+    rule = _constraint(
+        "c",
+        "item.where(linkId='to').answer.value >= item.where(linkId='from').answer.value",
+        "The end is before the start.",
+    )
+    inside = [item("from", "integer"), item("to", "integer")]
+    play = Play(flow_of(item("g", "group", repeats=True, item=inside, extension=[rule])))
+    for number, (start, end) in enumerate(((1, 2), (5, 3))):
+        play.enter(f"g[{number}].from", start)
+        play.enter(f"g[{number}].to", end)
+    fields = play.patient_view.fields
+    assert fields["g[0].from"].error is None
+    assert fields["g[1].from"].error == "The end is before the start."
+
+
+def test_constraints_with_one_sentence_are_told_apart() -> None:
+    """That one holds does not take the other's away."""
+    small = _constraint("a", "%context.answer.value < 10", "Please check this number.")
+    even = _constraint("b", "%context.answer.value mod 2 = 0", "Please check this number.")
+    play = Play(flow_of(item("n", "integer", extension=[small, even])))
+    for value, error in ((3, True), (12, True), (4, False)):
+        play.enter("n", value)
+        assert (play.patient_view.fields["n"].error is not None) == error
+
+
+def test_a_constraint_holds_where_nothing_was_entered_too() -> None:
+    """One of two must be answered: neither is required by itself."""
+    either = f"{_value('a')}.exists() or {_value('b')}.exists()"
+    rule = _constraint("c", either, "Answer one of both.")
+    first = item("s", "group", item=[item("a", "string"), item("b", "string")], extension=[rule])
+    play = Play(flow_of(first, item("t", "group", item=[item("z", "string")])))
+    assert play.host("NAVIGATE", step_id="t") is RejectionCode.STEP_INCOMPLETE
+    assert play.patient_view.fields["a"].error == "Answer one of both."
+    play.enter("b", "x")
+    assert isinstance(play.host("NAVIGATE", step_id="t"), f.Navigated)
+
+
+def test_initial_values_that_there_was_no_time_for_are_filled_in_later() -> None:
+    """And only those: what the patient took out stays out."""
+    initial = [_expression(_SDC + "initialExpression", "'Dr. Roe'")]
+    flow = flow_of(item("who", "string", extension=initial), item("x", "string"))
+    play = Play(flow, no_time=True)
+    assert "who" not in _values(play)
+    play.no_time = False
+    play.enter("x", "1")
+    assert _values(play)["who"] == "Dr. Roe"
+    play.patient("CLEAR_FIELD", field_id="who")
+    play.enter("x", "2")
+    assert "who" not in _values(play)
+
+
+@pytest.mark.parametrize("pattern", ["(((a{999}){999}){999})", "a" * 3_000])
+def test_a_pattern_of_an_expression_is_bounded_before_it_is_compiled(pattern: str) -> None:
+    """Its compiling would take the memory of the box."""
+    node = node_at({"resourceType": "QuestionnaireResponse"}, "QuestionnaireResponse")
+    with pytest.raises(ExpressionError, match="too large"):
+        evaluate(
+            f"'a'.matches('{pattern}')", node, {}, today=date(2026, 1, 1), is_over=lambda: False
+        )
+
+
+def test_a_variable_may_be_an_item_whose_answers_are_asked_for() -> None:
+    """It keeps what it is: `%weight.answer.value` is found as in the response."""
+    weight = _expression(_CORE + "variable", "%resource.item.where(linkId='kg')", "weight")
+    twice = item("twice", "decimal", extension=[weight, _calculated("%weight.answer.value * 2")])
+    play = Play(flow_of(item("kg", "decimal"), twice))
+    play.enter("kg", 4)
+    assert _values(play)["twice"] == 8

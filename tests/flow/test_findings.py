@@ -36,7 +36,9 @@ def form(*items: dict[str, Any], **elements: Any) -> dict[str, Any]:
 def found(*items: dict[str, Any], **elements: Any) -> dict[str, Note]:
     """Return the findings by the code of their rule."""
     flow = load_flow(form(*items, **elements))
-    return {note.rule.code: note for note in (*flow.notes, *contradictions(flow, TODAY))}
+    return {
+        note.rule.code: note for note in (*flow.notes, *contradictions(flow, TODAY, lambda: False))
+    }
 
 
 def _ext(name: str, **value: Any) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def test_what_depends_on_what_is_never_asked_is_never_asked() -> None:
     """Through a group, and through another question."""
     never = _when("=", answerBoolean=True) | {"linkId": "n", "type": "boolean"}
     then = A | {"enableWhen": [{"question": "n", "operator": "exists", "answerBoolean": True}]}
-    notes = contradictions(load_flow(form(_choice("x"), never, then)), TODAY)
+    notes = contradictions(load_flow(form(_choice("x"), never, then)), TODAY, lambda: False)
     assert [note.rule.code for note in notes] == ["never-asked", "never-asked"]
     assert 'linkId "a"' in notes[1].place
 
@@ -455,3 +457,28 @@ def test_a_divided_group_that_is_off_has_no_steps() -> None:
     flow = load_flow(form(BOOLEAN, _long(2, extension=[page]) | off))
     assert assess(flow, {}).steps_on == (0,)
     assert assess(flow, {"q": True}).steps_on == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        {"url": _SDC + "calculatedExpression", "valueString": "1 + 1"},
+        {"url": _SDC + "initialExpression"},
+        {"url": _CORE + "variable"},
+        {"url": _CORE + "questionnaire-constraint", "extension": [{"url": "key", "valueId": "k"}]},
+        {"url": _CORE + "targetConstraint", "extension": [{"url": "expression"}]},
+    ],
+)
+def test_an_expression_that_is_not_there_is_named(extension: dict[str, Any]) -> None:
+    """It would be dropped otherwise."""
+    assert "expression-ignored" in found(A | {"extension": [extension]})
+
+
+def test_expressions_are_tried_only_as_long_as_there_is_time() -> None:
+    """A form that is added must not hold the box; what was not tried is named."""
+    value = {"language": "text/fhirpath", "expression": "(1|2).repeat($this + 1)"}
+    endless = {"url": _SDC + "calculatedExpression", "valueExpression": value}
+    flow = load_flow(form(A | {"type": "integer", "extension": [endless]}))
+    calls = iter(range(10**9))
+    notes = contradictions(flow, TODAY, lambda: next(calls) > 1_000)
+    assert [note.rule.code for note in notes] == ["expression-ignored"]

@@ -505,6 +505,7 @@ const SENTENCES: [RegExp, string][] = [
   [/^At most (\d+) answers can be given\.$/, "Se pueden dar como máximo {1} respuestas."],
   [/^The answer is No\. Please change what is not right first\.$/, "La respuesta es No. Primero cambie lo que no sea correcto."],
   [/^The answers have changed since\. Please check them again\.$/, "Las respuestas han cambiado. Por favor, revíselas otra vez."],
+  [/^This answer does not fit the others\.$/, "Esta respuesta no concuerda con las demás."],
   [/^An answer was chosen twice\.$/, "Una respuesta se eligió dos veces."],
   [/^(.+): this question does not apply now\.$/, "{1}: ahora no hace falta responder a esta pregunta."],
   [/^(.+): this question is on another step\.$/, "{1}: esta pregunta está en otro paso."],

@@ -2,13 +2,14 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from schemas.questionnaire.dates import days_around
 from schemas.questionnaire.load import load_flow
-from schemas.questionnaire.model import Flow, FlowError, Note
+from schemas.questionnaire.model import Flow, FlowError
 from schemas.questionnaire.patterns import check_patterns
 from schemas.topics import FlowTopic
 from schemas.wire import requests as r
@@ -24,6 +25,8 @@ from session_controller.storage.entities import Device, StoredFlow
 from session_controller.storage.store import Store
 
 _MAX_PROBLEMS = 20
+_TRIED_S = 0.5
+"""For trying the expressions of a form that is added, in seconds: meanwhile nobody is served."""
 _UNFIT = (
     "The mapping of the earlier version is kept, and does not fit; give a new one (--mapping), or "
     "drop it (--without-mapping)"
@@ -57,27 +60,21 @@ def add_flow(
         contradictions,
     )
 
-    notes = (*flow.notes, *contradictions(flow, days_around(work.at)))
+    notes = (*flow.notes, *contradictions(flow, days_around(work.at), _clock()))
     return r.FlowAdded(
         request_id=request.request_id,
         flow_id=flow.flow_id,
         flow_ref=flow.flow_ref,
-        notes=tuple(map(_note, notes)),
+        notes=tuple(r.FlowNote(**note.to_json()) for note in notes),
         patient=patient,
         kept_mapping=kept is not None or None,
     )
 
 
-def _note(note: Note) -> r.FlowNote:
-    rule = note.rule
-    return r.FlowNote(
-        place=note.place,
-        message=note.message,
-        rule=rule.code,
-        grade=rule.grade,
-        effect=rule.effect,
-        remedy=rule.remedy,
-    )
+def _clock() -> Callable[[], bool]:
+    """Start the time for trying expressions; return a function that says whether it is over."""
+    until = time.monotonic() + _TRIED_S
+    return lambda: time.monotonic() > until
 
 
 def _earlier_mapping(

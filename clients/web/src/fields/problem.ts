@@ -9,7 +9,14 @@ import { localeOfSheet, type Sheet, valueOf } from "./sheet.ts";
 export function problemOf(sheet: Sheet, item: Item, id: string): string | undefined {
   const said = sheet.hands ? sheet.hands.problem(id) : sheet.shown.fields[id]?.error;
   if (!said) return undefined;
-  return wrongNow(sheet, item, id) ?? sentenceIn(sheet.language, withDatesInWords(said, localeOfSheet(sheet)));
+  return wrongNow(sheet, item, id) ?? inFormsWords(sheet, said) ?? sentenceIn(sheet.language, withDatesInWords(said, localeOfSheet(sheet)));
+}
+
+/** The sentences of the form's constraints in the patient's language; undefined where there are none. */
+export function inFormsWords({ flow, language }: Pick<Sheet, "flow" | "language">, said: string): string | undefined {
+  const found = [...flow.constraints].filter(([sentence]) => said.includes(sentence)).sort(([one], [other]) => other.length - one.length);
+  if (found.length === 0) return undefined;
+  return found.reduce((text, [sentence, words]) => text.replace(sentence, () => words(language)), said);
 }
 
 /** Whether a question is answered with day, month and year. */

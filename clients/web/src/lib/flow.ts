@@ -96,11 +96,14 @@ export interface Flow {
   byLinkId: Map<string, Item>;
   /** The questions that ask for a part of the patient's name, by linkId. */
   nameParts: Map<string, NamePart>;
+  /** The sentences of the form's constraints, as they are written. */
+  constraints: Map<string, Text>;
 }
 
 export type NamePart = "given" | "family" | "text";
 
 const CORE = "http://hl7.org/fhir/StructureDefinition/";
+const SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/";
 const OURS = "urn:handrail:fhir:";
 const HINTS = new Set(["help", "flyover", "unit", "lower", "upper"]);
 const WITHOUT_OPTIONS = new Set<Kind>(["group", "display", "attachment"]);
@@ -210,6 +213,7 @@ interface Read {
 class Reading {
   readonly byLinkId = new Map<string, Item>();
   readonly nameParts = new Map<string, NamePart>();
+  readonly constraints = new Map<string, Text>();
   private readonly contained: Map<string, Json>;
 
   constructor(contained: Map<string, Json>) {
@@ -255,6 +259,7 @@ class Reading {
       items: type === "group" ? children : children.filter((one) => !isHint(one)),
     };
     this.byLinkId.set(linkId, item);
+    this.learnConstraints(raw);
     const part = namePart(raw, linkId);
     if (part) this.nameParts.set(linkId, part);
     return {
@@ -266,6 +271,17 @@ class Reading {
         .flatMap((texts) => [...texts.keys()])
         .concat(below.flatMap((one) => one.languages)),
     };
+  }
+
+  learnConstraints(of: Json): void {
+    for (const url of [`${CORE}questionnaire-constraint`, `${SDC}targetConstraint`]) {
+      for (const one of extensionsOf(of, url)) {
+        const human = extensionsOf(one, "human")[0] ?? {};
+        const key = valueKey(human) ?? "";
+        const said = textIn(human, key);
+        if (said) this.constraints.set(said, inLanguage(said, translations(human, key)));
+      }
+    }
   }
 
   /** The permitted answers with what they are called in other languages; null where these are not known. */
@@ -353,6 +369,7 @@ function expanded(contains: Json[]): [string | null, Json][] {
 
 export function readFlow(ref: string, raw: Json): Flow {
   const reading = new Reading(containedIn(raw));
+  reading.learnConstraints(raw);
   const pages: { read: Read[]; skippable: boolean }[] = [];
   const titles = translations(raw, "title");
   const language = textIn(raw, "language");
@@ -374,7 +391,7 @@ export function readFlow(ref: string, raw: Json): Flow {
     if (parts.length > 1) loose = false;
   }
   const title = textIn(raw, "title") || textIn(raw, "name") || textIn(raw, "id") || "";
-  return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps: pages.map(stepFrom), byLinkId: reading.byLinkId, nameParts: reading.nameParts };
+  return { ref, title: inLanguage(title, titles), language, languages: [...languages], steps: pages.map(stepFrom), byLinkId: reading.byLinkId, nameParts: reading.nameParts, constraints: reading.constraints };
 }
 
 const MOST_ON_A_PAGE = 40;
