@@ -10,7 +10,7 @@ from schemas.questionnaire.field_ids import Place, resolve
 from schemas.questionnaire.model import FieldKind, Flow, Json
 from session_controller.forms.answers import Entry, assess, enter, initial_answers
 from session_controller.forms.assessment import Assessment
-from session_controller.forms.field_status import Fault
+from session_controller.forms.field_status import Fault, as_computed
 
 _SEEDS = 4
 """How often it is tried: half of the tries answer what is required alone."""
@@ -150,7 +150,10 @@ def _entered(flow: Flow, filled: _Filled, place: Place, rng: Random) -> _Filled:
     if not place.item.takes_value:
         return filled
     try:
-        value = plausible_value(place.item, rng)
+        item = as_computed(place.item, filled.computed.get(place.field_id))
+        restricted = item is not place.item and item.options is not None
+        offered = [option.to_json() for option in item.options or ()] if restricted else None
+        value = plausible_value(item, rng, offered)
     except (NoPlausibleValue, ValueError, OverflowError):
         return filled
     entry = enter(flow, filled.answers, filled.instances, place, value)

@@ -5,7 +5,7 @@ flow give the same answers.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -179,7 +179,7 @@ class PatientPlayer:
             return None
         if not done and not self._bothers_with(place):
             return None
-        return self._made_up(place)
+        return self._made_up(place, None if shown is None else shown.options)
 
     def _bothers_with(self, place: Place) -> bool:
         """Return whether to fill a field: if required, or by chance; at most `_TRIES` times."""
@@ -196,12 +196,12 @@ class PatientPlayer:
         around = self._flow.items.get(item.parent) if item.parent is not None else None
         return item.link_id in self._needed or (around is not None and self._is_needed(around))
 
-    def _made_up(self, place: Place) -> Enter | None:
+    def _made_up(self, place: Place, offered: Sequence[Json] | None = None) -> Enter | None:
         if self._tries[place.field_id] >= _TRIES:
             return None
         self._tries[place.field_id] += 1
         try:
-            return Enter(place.field_id, plausible_value(place.item, self._rng))
+            return Enter(place.field_id, plausible_value(place.item, self._rng, offered))
         except NoPlausibleValue:
             self._tries[place.field_id] = _TRIES
             return None

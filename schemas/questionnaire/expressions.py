@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from schemas.questionnaire import extensions as ext
 from schemas.questionnaire import rules
 from schemas.questionnaire.json_path import Cursor
-from schemas.questionnaire.model import NO_EXPRESSIONS, Constraint, Expressions, Item, Json, Note
+from schemas.questionnaire.model import (
+    NO_EXPRESSIONS,
+    Constraint,
+    Expressions,
+    Item,
+    Json,
+    Note,
+    Toggle,
+)
 
 FHIRPATH = "text/fhirpath"
 _LINK_ID = re.compile(r"linkId\s*=\s*(['\"])((?:\\.|(?!\1).)*)\1")
@@ -22,6 +30,8 @@ def read_expressions(cursor: Cursor) -> Expressions:
         calculated=_one(cursor, ext.CALCULATED),
         initial=_one(cursor, ext.INITIAL),
         enable_when=_one(cursor, ext.ENABLE_WHEN),
+        answers=_one(cursor, ext.ANSWERS),
+        toggles=tuple(_toggles(cursor)),
         minimum=_of_bound(cursor, ext.MIN_VALUE),
         maximum=_of_bound(cursor, ext.MAX_VALUE),
         variables=dict(_variables(cursor)),
@@ -89,6 +99,28 @@ def _variables(cursor: Cursor) -> Iterator[tuple[str, str]]:
             yield name, text
         elif text is not None:
             extension.note(rules.EXPRESSION_IGNORED, "valueExpression.name", "is missing")
+
+
+def _toggles(cursor: Cursor) -> Iterator[Toggle]:
+    for extension in cursor.extensions(ext.TOGGLE):
+        expression, options = None, list[Json]()
+        for part in extension.each("extension"):
+            if part.value.get("url") == "expression":
+                expression = _needed(part)
+            elif (found := part.choice("value")) is not None:
+                options.append(_option_of(part, *found))
+        if expression is not None:
+            yield Toggle(expression, tuple(options))
+        elif all(part.value.get("url") != "expression" for part in extension.each("extension")):
+            extension.note(rules.EXPRESSION_IGNORED, "extension", "has no expression")
+
+
+def _option_of(part: Cursor, kind: str, key: str) -> Json:
+    """Return an option as ENTER_FIELD has it."""
+    below = part.below(key) if kind in {"Coding", "Reference"} else None
+    if below is None:
+        return part.value[key]
+    return below.coding().to_json() if kind == "Coding" else {"reference": below.text("reference")}
 
 
 def _constraints(cursor: Cursor) -> Iterator[Constraint]:

@@ -52,6 +52,8 @@ ITEM_WEIGHT = _CORE + "itemWeight"
 CALCULATED = _SDC + "sdc-questionnaire-calculatedExpression"
 INITIAL = _SDC + "sdc-questionnaire-initialExpression"
 ENABLE_WHEN = _SDC + "sdc-questionnaire-enableWhenExpression"
+ANSWERS = _SDC + "sdc-questionnaire-answerExpression"
+TOGGLE = _SDC + "sdc-questionnaire-answerOptionsToggleExpression"
 ENTRY_MODE = _SDC + "sdc-questionnaire-entryMode"
 EXTRACTION_CONTEXT = _SDC + "sdc-questionnaire-itemExtractionContext"
 EXTRACT = _SDC + "sdc-questionnaire-definitionExtract"
@@ -109,6 +111,8 @@ _HONOURED = {
     ITEM_WEIGHT: "the score of an option, for ordinal() and weight()",
     CALCULATED: "the answer follows from others; where it may be changed, it is a proposal",
     INITIAL: "the answer that the question begins with",
+    ANSWERS: "the permitted answers; the first 200 of them",
+    TOGGLE: "options that are offered only while an expression is true",
     ENABLE_WHEN: "the item is on while the expression is true",
     CALCULATED_VALUE: "a bound that is calculated",
 }
@@ -160,7 +164,6 @@ _NAMED: dict[str, dict[Rule, tuple[str, ...]]] = {
     _SDC: {
         rules.ADAPTIVE: ("sdc-questionnaire-questionnaireAdaptive",),
         rules.ASSEMBLED: ("sdc-questionnaire-subQuestionnaire",),
-        rules.RULE_IGNORED: ("sdc-questionnaire-answerOptionsToggleExpression",),
         rules.VALUE_MISSING: (
             "sdc-questionnaire-itemPopulationContext",
             "sdc-questionnaire-itemContext",
@@ -171,7 +174,6 @@ _NAMED: dict[str, dict[Rule, tuple[str, ...]]] = {
             "sdc-questionnaire-observationLinkPeriod",
         ),
         rules.OPTIONS_UNKNOWN: (
-            "sdc-questionnaire-answerExpression",
             "sdc-questionnaire-candidateExpression",
             "sdc-questionnaire-lookupQuestionnaire",
             "sdc-questionnaire-preferredTerminologyServer",

@@ -210,12 +210,23 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Toggle:
+    """Options that are offered only while an expression is true, as in ENTER_FIELD."""
+
+    expression: str
+    options: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Expressions:
     """The FHIRPath of an item, or of the form. `variables` are by name, in order."""
 
     calculated: str | None = None
     initial: str | None = None
     enable_when: str | None = None
+    answers: str | None = None
+    """The permitted answers (`answerExpression`)."""
+    toggles: tuple[Toggle, ...] = ()
     minimum: str | None = None
     maximum: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

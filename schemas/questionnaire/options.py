@@ -23,7 +23,8 @@ def read_options(
         item.refuse("answerValueSet", "must not be combined with answerOption (FHIR rule que-4)")
     if len(listed) > _MAX_OPTIONS:
         item.refuse("answerOption", f"has more than {_MAX_OPTIONS} options")
-    if not listed and value_set is None and kind in CHOICES:
+    calculated = any(item.extensions(ext.ANSWERS))
+    if not listed and value_set is None and kind in CHOICES and not calculated:
         item.note(rules.NO_OPTIONS, "answerOption", "is missing; any answer is accepted")
     if listed or value_set is None:
         return listed or None

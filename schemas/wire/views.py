@@ -80,6 +80,8 @@ class FieldView(Wire):
 
     value: ShownValue
     error: Annotated[str | None, Field(exclude_if=absent)] = None
+    options: Annotated[tuple[JsonValue, ...] | None, Field(exclude_if=absent)] = None
+    """The permitted answers, where expressions of the form give or restrict them."""
     correction: Annotated[str | None, Field(exclude_if=absent)] = None
     correction_code: Annotated[CorrectionFault | None, Field(exclude_if=absent)] = None
     """What staff chose; absent: `correction` is in their own words."""

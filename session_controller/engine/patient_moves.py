@@ -35,6 +35,7 @@ from session_controller.forms.answers import (
     canonical_value,
     check_value,
 )
+from session_controller.forms.field_status import as_computed
 from session_controller.forms.verdicts import MAX_BYTES
 
 
@@ -46,7 +47,8 @@ def enter_field(session: Session, command: c.EnterField, _: Context) -> f.Fact |
     place = field_to_fill(session, command.field_id)
     if isinstance(place, Refusal):
         return place
-    item, value = place.item, canonical_value(place.item, command.value)
+    item = as_computed(place.item, session.state.computed.get(command.field_id))
+    value = canonical_value(item, command.value)
     refusal = _cannot_be_entered(item) or _bad_value(item, value)
     if refusal is not None:
         return refusal

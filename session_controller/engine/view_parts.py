@@ -17,6 +17,7 @@ from session_controller.engine.membership import copy_refused
 from session_controller.engine.outlook import blocked, blocked_while_signed_out
 from session_controller.engine.session import Session, explain, fields_of
 from session_controller.engine.state import CorrectionWords, Document, SessionState, Signature
+from session_controller.forms.choices import offered
 from session_controller.forms.validation import is_empty
 
 Members = dict[str, Any]
@@ -356,19 +357,34 @@ def _those_there(**members: object) -> Members:
 def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
     answers, corrections = session.state.answers, session.state.corrections
     errors, shown = session.assessment.errors, {}
+    options = _options(session, mask=mask)
     for field_id in enabled:
-        if field_id not in answers and field_id not in corrections and field_id not in errors:
+        if not any(field_id in one for one in (answers, corrections, errors, options)):
             continue
         value = answers.get(field_id)
         field = {"value": _masked(session, field_id, value) if mask else value}
         if field_id in errors:
             field["error"] = errors[field_id]
+        if field_id in options:
+            field["options"] = options[field_id]
         if field_id in corrections:
             field["correction"] = corrections[field_id]
             words = session.state.correction_words.get(field_id, CorrectionWords())
             field |= _those_there(correction_code=words.code, correction_language=words.language)
         shown[field_id] = field
     return shown
+
+
+def _options(session: Session, *, mask: bool) -> Members:
+    """Return the options of each field where expressions give or leave them."""
+    index, found = session.assessment.layout.index, {}
+    for field_id, computed in session.state.computed.items():
+        if ("options" in computed or "toggled" in computed) and field_id in index:
+            item = session.assessment.item(field_id)
+            options = None if mask and item.sensitive else offered(item, computed)
+            if options is not None:
+                found[field_id] = tuple(option.to_json() for option in options)
+    return found
 
 
 def _masked(session: Session, field_id: str, value: JsonValue) -> JsonValue:

@@ -18,7 +18,7 @@ from schemas.questionnaire.expressions import variables_of, visible_variables
 from schemas.questionnaire.model import Item, Json
 from session_controller.forms.assessment import Assessment
 from session_controller.forms.expression_context import Response, questionnaire_of
-from session_controller.forms.expression_results import answer_from, bound_from
+from session_controller.forms.expression_results import answer_from, bound_from, options_from
 from session_controller.forms.formulas import Formula, Purpose, formulas_of, used_variables
 from session_controller.forms.layout import Layout, Node
 from session_controller.forms.validation import is_empty
@@ -27,7 +27,8 @@ _UNKNOWN_DAY = date(2026, 1, 1)
 """Where a form is tried without a session."""
 
 Computed = Mapping[str, Json]
-"""Of a field: `on`, `minimum`, `maximum`, `value`; `failed` and `warned`, the sentences of its
+"""Of a field: `on`, `minimum`, `maximum`, `value`; `options`, the permitted answers; `toggled`,
+whether each group of options is offered, by the number of the expression; `failed` and `warned`, the sentences of its
 constraints by the constraint; `late`, the purposes that there was no time for.
 """
 
@@ -197,6 +198,13 @@ class _Run:
                 self._answer(formula, node, results, answer_from(node.item, found))
             case Purpose.ENABLE_WHEN:
                 results["on"] = found == [True]
+            case Purpose.ANSWERS:
+                results["options"] = options_from(node.item, found)
+            case Purpose.TOGGLE:
+                results["toggled"] = {
+                    **results.get("toggled", {}),
+                    str(formula.number): found == [True],
+                }
             case Purpose.MINIMUM:
                 _set(results, "minimum", bound_from(node.item, found))
             case Purpose.MAXIMUM:

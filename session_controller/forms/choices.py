@@ -1,6 +1,7 @@
 """Answers picked from a list: options, units of quantities, references."""
 
 import re
+from collections.abc import Mapping
 
 from schemas.questionnaire.model import Coding, Item, Json, Option
 from schemas.questionnaire.units import comparable
@@ -30,6 +31,33 @@ def find_option(item: Item, value: Json) -> Option | None:
         if _picks(option, value):
             return option
     return None
+
+
+def offered(item: Item, computed: Mapping[str, Json]) -> tuple[Option, ...] | None:
+    """Return the options that expressions leave or give to a question; None: all of its own."""
+    if "options" in computed:
+        return tuple(_option(item, value) for value in computed["options"])
+    toggled = computed.get("toggled")
+    if not toggled or item.options is None:
+        return None
+    off, on = list[Option | None](), list[Option | None]()
+    for number, toggle in enumerate(item.expressions.toggles):
+        found = on if toggled.get(str(number), True) else off
+        found += (find_option(item, value) for value in toggle.options)
+    return tuple(one for one in item.options if one in on or one not in off)
+
+
+def _option(item: Item, value: Json) -> Option:
+    """Return the option of a question that a value picks, or one for the value."""
+    found = find_option(item, value)
+    if found is not None:
+        return found
+    if not isinstance(value, dict):
+        return Option("integer" if isinstance(value, int) else "string", value)
+    if "reference" in value:
+        return Option("Reference", value["reference"], value.get("display"))
+    coding = Coding(*(value.get(key) or None for key in ("code", "system", "display")))
+    return Option("Coding", coding, coding.display)
 
 
 def _picks(option: Option, value: Json) -> bool:

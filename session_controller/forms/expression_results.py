@@ -1,8 +1,13 @@
 """Results of expressions as answers and bounds, in the types of their questions."""
 
+from dataclasses import replace
+
 from schemas.questionnaire.model import CHOICES, Coding, FieldKind, Item, Json, Option
 from session_controller.forms.choices import find_option
 from session_controller.forms.validation import WrongKind, check_value
+
+MAX_OPTIONS = 200
+"""Options that an expression may give: they are part of each view."""
 
 
 def answer_from(item: Item, found: list[Json]) -> Json:
@@ -14,6 +19,17 @@ def answer_from(item: Item, found: list[Json]) -> Json:
         return None
     answer = values if item.repeats else values[0]
     return None if isinstance(check_value(item, answer), WrongKind) else answer
+
+
+def options_from(item: Item, found: list[Json]) -> list[Json]:
+    """Return the permitted answers that results stand for; at most `MAX_OPTIONS`, each once."""
+    options: list[Json] = []
+    for one in found:
+        value = _one(item, one)
+        alone = replace(item, repeats=False, options=None)
+        if value not in options and not isinstance(check_value(alone, value), WrongKind):
+            options.append(value)
+    return options[:MAX_OPTIONS]
 
 
 def _one(item: Item, value: Json) -> Json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from schemas.questionnaire.model import STRUCTURE, FieldKind, Item, Json
+from session_controller.forms.choices import offered
 from session_controller.forms.enablement import Held, was_read
 from session_controller.forms.layout import Node
 from session_controller.forms.validation import Problem, check_value, is_empty
@@ -101,7 +102,9 @@ def _value_state(node: Node, held: Held) -> State:
         return _unfilled(_wanted(node, "missing", "an answer is needed"))
     if node.item.fixed:
         return _FILLED
-    verdict = check_value(_bounded(node, held), value, held.today)
+    verdict = check_value(
+        as_computed(node.item, held.computed.get(node.field_id)), value, held.today
+    )
     if verdict is None:
         return _FILLED
     problem = verdict if isinstance(verdict, Problem) else _UNFIT
@@ -110,20 +113,21 @@ def _value_state(node: Node, held: Held) -> State:
     return State(filled=True, fault=fault, error=problem.message)
 
 
-def _bounded(node: Node, held: Held) -> Item:
-    """Return the item with the bounds that its expressions gave."""
-    item = node.item
-    computed = held.computed.get(node.field_id)
-    if computed is None or not {"minimum", "maximum"} & computed.keys():
+def as_computed(item: Item, computed: Mapping[str, Json] | None) -> Item:
+    """Return the item with the bounds and the options that its expressions gave."""
+    if computed is None or not _OF_AN_ITEM & computed.keys():
         return item
     least, most = computed.get("minimum"), computed.get("maximum")
+    options = offered(item, computed)
     return replace(
         item,
         min_value=item.min_value if least is None else least,
         max_value=item.max_value if most is None else most,
+        options=item.options if options is None else options,
     )
 
 
+_OF_AN_ITEM = {"minimum", "maximum", "options", "toggled"}
 _UNFIT = Problem("wrong_kind", "This is not a valid answer.")
 
 

@@ -30,6 +30,8 @@ class Purpose(Enum):
     INITIAL = "initialExpression"
     CALCULATED = "calculatedExpression"
     ENABLE_WHEN = "enableWhenExpression"
+    ANSWERS = "answerExpression"
+    TOGGLE = "answerOptionsToggleExpression"
     MINIMUM = "minValue"
     MAXIMUM = "maxValue"
     CONSTRAINT = "constraint"
@@ -67,12 +69,16 @@ def _formulas(flow: Flow) -> Iterator[Formula]:
             (Purpose.INITIAL, own.initial),
             (Purpose.CALCULATED, own.calculated),
             (Purpose.ENABLE_WHEN, own.enable_when),
+            (Purpose.ANSWERS, own.answers),
             (Purpose.MINIMUM, own.minimum),
             (Purpose.MAXIMUM, own.maximum),
         ):
             if expression is not None:
                 sees = _sees(flow, item, expression)
                 yield Formula(purpose, link_id, link_id, expression, sees)
+        for number, toggle in enumerate(own.toggles):
+            sees = _sees(flow, item, toggle.expression)
+            yield Formula(Purpose.TOGGLE, link_id, link_id, toggle.expression, sees, number)
         yield from _constraints(flow, item, own.constraints)
 
 

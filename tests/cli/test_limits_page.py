@@ -116,6 +116,8 @@ CONSTANTS = {
     "form_value_sets": "schemas.questionnaire.value_sets._MAX_NESTED",
     "form_formatted": "schemas.questionnaire.rich_text._MAX",
     "form_expression": "session_controller.forms.fhirpath._MAX_LENGTH",
+    "form_permitted": "session_controller.forms.expression_results.MAX_OPTIONS",
+    "form_trial": "session_controller.service.handlers.flows._TRIED_S",
     "form_calculation": "session_controller.service.unit_of_work._CALCULATION_S",
     "form_problems": "session_controller.service.handlers.flows._MAX_PROBLEMS",
     "http_idle": "broker.network.http.KEEPALIVE_SECONDS",

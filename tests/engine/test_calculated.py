@@ -387,3 +387,69 @@ def test_a_variable_may_be_an_item_whose_answers_are_asked_for() -> None:
     play = Play(flow_of(item("kg", "decimal"), twice))
     play.enter("kg", 4)
     assert _values(play)["twice"] == 8
+
+
+CONTACTS = (
+    item("contact", "string", repeats=True),
+    item("chosen", "choice", extension=[_expression(_SDC + "answerExpression", _value("contact"))]),
+)
+
+
+def test_the_permitted_answers_follow_from_other_answers() -> None:
+    """An answer that is no longer among them is kept, and the patient reads what is wrong."""
+    play = Play(flow_of(*CONTACTS))
+    assert play.patient_view.fields["chosen"].options == ()
+    play.enter("contact", ["Ana", "Ben"])
+    assert play.patient_view.fields["chosen"].options == ("Ana", "Ben")
+    assert play.staff_view.fields["chosen"].options == ("Ana", "Ben")
+    play.enter("chosen", "Cleo")
+    assert play.patient_view.fields["chosen"].error == _NOT_LISTED
+    play.enter("chosen", "Ben")
+    assert play.patient_view.fields["chosen"].error is None
+    play.enter("contact", ["Ana"])
+    assert play.patient_view.fields["chosen"].value == "Ben"
+    assert play.patient_view.fields["chosen"].error == _NOT_LISTED
+
+
+_NOT_LISTED = "Please choose one of the answers in the list."
+
+
+def test_permitted_answers_of_a_sensitive_question_are_not_shown_to_staff() -> None:
+    sensitive = {"url": "urn:handrail:fhir:sensitive", "valueBoolean": True}
+    question = dict(CONTACTS[1], extension=[*CONTACTS[1]["extension"], sensitive])
+    play = Play(flow_of(CONTACTS[0], question))
+    play.enter("contact", ["Ana"])
+    assert play.patient_view.fields["chosen"].options == ("Ana",)
+    assert "chosen" not in play.staff_view.fields
+
+
+def test_so_many_permitted_answers_are_given() -> None:
+    expression = _expression(_SDC + "answerExpression", "(%resource.item.answer.value) | 1 | 2 | 2")
+    play = Play(flow_of(item("n", "integer", extension=[expression])))
+    assert play.patient_view.fields["n"].options == (1, 2)
+
+
+def _toggle(expression: str, *codes: str) -> dict[str, Any]:
+    options = [{"url": "option", "valueCoding": {"code": code}} for code in codes]
+    inner = {"language": "text/fhirpath", "expression": expression}
+    return {
+        "url": _SDC + "answerOptionsToggleExpression",
+        "extension": [*options, {"url": "expression", "valueExpression": inner}],
+    }
+
+
+def test_options_are_offered_only_while_their_expression_is_true() -> None:
+    """An option of several expressions is offered while one is true; others always."""
+    options = [{"valueCoding": {"code": code, "display": code.upper()}} for code in "abc"]
+    toggles = [_toggle(_value("adult"), "a", "b"), _toggle(f"{_value('adult')}.not()", "b")]
+    question = item("q", "choice", answerOption=options, extension=toggles)
+    play = Play(flow_of(item("adult", "boolean"), question))
+    offered = lambda: [one["code"] for one in play.patient_view.fields["q"].options or ()]  # noqa: E731
+    assert offered() == ["c"]
+    play.enter("adult", value=True)
+    assert offered() == ["a", "b", "c"]
+    play.enter("q", {"code": "a"})
+    play.enter("adult", value=False)
+    assert offered() == ["b", "c"]
+    shown = play.patient_view.fields["q"]
+    assert (shown.value, shown.error) == ({"code": "a", "display": "A"}, _NOT_LISTED)

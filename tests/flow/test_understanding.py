@@ -86,11 +86,11 @@ def test_a_top_level_group_is_a_step_and_loose_items_in_a_row_are_one():
                 "extension": [
                     {
                         "url": "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
-                        "sdc-questionnaire-answerExpression"
+                        "sdc-questionnaire-candidateExpression"
                     }
                 ],
             },
-            "answerExpression is not supported",
+            "candidateExpression is not supported",
         ),
     ],
 )

@@ -12,7 +12,7 @@ export type ChoiceStyle = "radio" | "check" | "list" | "suggest" | "free";
 
 export function choiceStyle(item: ScalarProps["item"]): ChoiceStyle {
   const options = item.options;
-  if (options === null || options.length === 0) return "free";
+  if (options === null) return "free";
   if (item.repeats) return "check";
   switch (item.control) {
     case "radio-button":
@@ -31,7 +31,9 @@ export function choiceStyle(item: ScalarProps["item"]): ChoiceStyle {
 }
 
 export function Choice(props: ScalarProps) {
+  const { say } = useSheet();
   if (isMasked(props.value)) return <Scalar {...props} />;
+  if (props.item.options?.length === 0 && !props.item.open) return <p class="hint">{say("noOptions")}</p>;
   switch (choiceStyle(props.item)) {
     case "radio":
       return <Radios {...props} />;

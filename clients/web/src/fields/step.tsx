@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { cannedIn } from "../canned.ts";
-import { isEmpty, type Item, type Step } from "../lib/flow.ts";
+import { isEmpty, type Item, type Step, withOptions } from "../lib/flow.ts";
 import { LAPSED, sentenceIn } from "../words.ts";
 import { Choice, choiceStyle, YesNo } from "./choices.tsx";
 import type { ScalarProps } from "./control.tsx";
@@ -167,10 +167,11 @@ function hasSomething(sheet: Sheet, id: string): boolean {
 
 // -- one field ---------------------------------------------------------------------------------
 
-function FieldBox({ item, id, depth }: { item: Item; id: string; depth: number }) {
+function FieldBox({ item: written, id, depth }: { item: Item; id: string; depth: number }) {
   const sheet = useSheet();
   const { shown, hands, pointing, say, language } = sheet;
   const field = shown.fields[id];
+  const item = withOptions(written, field?.options);
   const highlighted = shown.highlight === id;
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -288,7 +289,7 @@ function Asked({ words, language: written }: { words: string; language: string |
 }
 
 const isChoice = (item: Item) => item.type === "choice" || item.type === "open-choice";
-const optioned = (item: Item) => item.options !== null && item.options.length > 0;
+const optioned = (item: Item) => item.options !== null;
 const isCheckBox = (item: Item) => item.type === "boolean" && !item.required && !item.consent;
 
 function answerable(item: Item): boolean {

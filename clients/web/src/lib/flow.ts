@@ -518,6 +518,17 @@ export function picks(option: Option, value: unknown): boolean {
   return mine === value;
 }
 
+/** The item with the answers that the controller permits now; as it is, where its form alone says which. */
+export function withOptions(item: Item, permitted: readonly unknown[] | null | undefined): Item {
+  if (!permitted) return item;
+  return { ...item, options: permitted.map((value) => item.options?.find((one) => picks(one, value)) ?? optionOf(value)) };
+}
+
+function optionOf(value: unknown): Option {
+  const label = isObject(value) ? nameOf(value) : String(value);
+  return { value, label: () => label, prefix: null, exclusive: false };
+}
+
 export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (typeof value === "string") return value.trim() === "";
