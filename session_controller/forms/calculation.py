@@ -28,8 +28,8 @@ _UNKNOWN_DAY = date(2026, 1, 1)
 
 Computed = Mapping[str, Json]
 """Of a field: `on`, `minimum`, `maximum`, `value`; `options`, the permitted answers; `toggled`,
-whether each group of options is offered, by the number of the expression; `failed` and `warned`, the sentences of its
-constraints by the constraint; `late`, the purposes that there was no time for.
+whether each group of options is offered, by the number of the expression; `failed` and `warned`,
+the sentences of its constraints by the constraint; `late`, the purposes that there was no time for.
 """
 
 

@@ -415,6 +415,7 @@ _NOT_LISTED = "Please choose one of the answers in the list."
 
 
 def test_permitted_answers_of_a_sensitive_question_are_not_shown_to_staff() -> None:
+    """What they are may follow from what is not for staff's eyes."""
     sensitive = {"url": "urn:handrail:fhir:sensitive", "valueBoolean": True}
     question = dict(CONTACTS[1], extension=[*CONTACTS[1]["extension"], sensitive])
     play = Play(flow_of(CONTACTS[0], question))
@@ -423,7 +424,8 @@ def test_permitted_answers_of_a_sensitive_question_are_not_shown_to_staff() -> N
     assert "chosen" not in play.staff_view.fields
 
 
-def test_so_many_permitted_answers_are_given() -> None:
+def test_a_permitted_answer_is_given_once() -> None:
+    """Numbers are answers as they are."""
     expression = _expression(_SDC + "answerExpression", "(%resource.item.answer.value) | 1 | 2 | 2")
     play = Play(flow_of(item("n", "integer", extension=[expression])))
     assert play.patient_view.fields["n"].options == (1, 2)
