@@ -483,6 +483,8 @@ class FlowLine(Wire):
     flow_id: str
     flow_ref: str
     title: str
+    titles: Annotated[dict[str, str] | None, Field(exclude_if=absent)] = None
+    """Its title in other languages, by BCP 47 tag; absent if it has none."""
     steps: int
     added_at: Timestamp
     not_offered: Annotated[str | None, Field(exclude_if=absent)] = None

@@ -269,3 +269,22 @@ def test_a_flow_of_half_a_megabyte_is_taken_and_a_larger_one_refused(clinic: Roo
     refusal = clinic.admin.request("ADD_FLOW", questionnaire=larger)
     assert refusal["code"] in {"malformed", "too_large"}
     assert "524288" in refusal["message"]
+
+
+def test_flows_are_listed_with_their_titles_in_each_language(clinic: Room) -> None:
+    """`titles` by language, and none where there is one title."""
+    translation = {
+        "url": "http://hl7.org/fhir/StructureDefinition/translation",
+        "extension": [
+            {"url": "lang", "valueCode": "es"},
+            {"url": "content", "valueString": "Consentimiento"},
+        ],
+    }
+    titled = {"title": "Consent", "_title": {"extension": [translation]}}
+    question = item("q", "string")
+    clinic.admin.ask("ADD_FLOW", "FLOW_ADDED", questionnaire=form("two", question) | titled)
+    clinic.admin.ask("ADD_FLOW", "FLOW_ADDED", questionnaire=form("one", question))
+    listed = clinic.enrol("facility").ask("LIST_FLOWS", "FLOWS")["flows"]
+    by_id = {line["flow_id"]: line for line in listed}
+    assert by_id["two"]["titles"] == {"es": "Consentimiento"}
+    assert "titles" not in by_id["one"]

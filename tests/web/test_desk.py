@@ -504,7 +504,10 @@ def test_the_desk_speaks_spanish(screens: Screens) -> None:
     page.locator(".aside").get_by_text("falta una respuesta").first.wait_for()
     assert page.locator("html").get_attribute("lang") == "es"
     page.reload()
-    page.get_by_role("button", name="Todos los registros").wait_for()
+    page.get_by_role("button", name="Todos los registros").click()
+    page.get_by_role("button", name="Registro nuevo").click()
+    forms = page.locator("#new-flow option").filter(has_text="Registro previo del paciente")
+    forms.wait_for(state="attached")
 
 
 def test_on_a_phone_the_actions_come_first(screens: Screens) -> None:

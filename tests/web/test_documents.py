@@ -78,6 +78,18 @@ def test_a_refused_document_says_why_and_can_be_taken_again(
     assert field.get_by_text("This file has a password.").count() == 0
 
 
+def test_a_picture_that_is_looked_at_is_not_called_missing(patient: Patient, picture: Any) -> None:
+    """Before it is chosen, and after it is given up, there is none."""
+    field, missing = patient.field("card"), "No document yet"
+    field.get_by_text(missing).wait_for()
+    field.locator("input[type=file]").first.set_input_files(picture)
+    cancel = field.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    assert field.get_by_text(missing).count() == 0
+    cancel.click()
+    field.get_by_text(missing).wait_for()
+
+
 def test_a_photograph_leaves_the_phone_without_its_metadata(
     screens: Screens, patient: Patient
 ) -> None:

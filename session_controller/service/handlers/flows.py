@@ -151,6 +151,7 @@ def list_flows(work: UnitOfWork, _: Store, __: Device, request: r.ListFlows) -> 
             flow_id=flow_id,
             flow_ref=ref,
             title=registry.flows[ref].title,
+            titles=dict(registry.flows[ref].translations) or None,
             steps=len(registry.flows[ref].steps),
             added_at=registry.added[ref],
             not_offered=registry.flows[ref].not_offered(days_around(work.at)),

@@ -1,7 +1,7 @@
 // A new check-in: which form, for whom, on which screen.
 import { useEffect, useState } from "preact/hooks";
 import * as app from "./app.ts";
-import { t } from "./messages.ts";
+import { language, t } from "./messages.ts";
 import { Action, Dialog } from "./parts.tsx";
 
 interface Props {
@@ -35,7 +35,7 @@ export function NewSession({ device, flow, onClose }: Props) {
           <label for="new-flow">{t("new.form")}</label>
           <select id="new-flow" value={chosen} onChange={({ currentTarget }) => setFlowId(currentTarget.value)}>
             {flows.map((one) => (
-              <option value={one.flow_id}>{one.title}</option>
+              <option value={one.flow_id}>{one.titles?.[language.value] ?? one.title}</option>
             ))}
           </select>
         </div>

@@ -67,7 +67,7 @@ export function Document({ item, id, inputId }: { item: Item; id: string; inputI
   return (
     <div class="document" data-status={document.status}>
       {hands && sent && !picture && <img class="thumbnail" src={sent} alt={say("docPicture", { label })} />}
-      <p class="document-state">{said}</p>
+      {!(picture && document.status === "missing") && <p class="document-state">{said}</p>}
       {(busy || (document.status === "receiving" && hands === null)) && (
         <progress max={progress?.size ?? document.size ?? 1} value={progress?.sent ?? document.received ?? 0} aria-label={say("docSending", { percent: "" })} />
       )}
