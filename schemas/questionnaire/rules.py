@@ -129,6 +129,11 @@ EXPRESSION_IGNORED = _danger(
     "The expression is not evaluated: its rule does not hold, or its value stays empty.",
     "Write it in FHIRPath (text/fhirpath), in a way that can be evaluated.",
 )
+SENSITIVE_SHOWN = _danger(
+    "sensitive-shown",
+    "Staff see what follows from an answer that they are not to see.",
+    "Mark this question as sensitive too, or do not calculate it from that answer.",
+)
 UNKNOWN_ELEMENT = _danger(
     "unknown-element",
     "FHIR R4 has no such element, so what it says does not hold.",

@@ -16,7 +16,7 @@ from schemas.questionnaire.model import Condition, FieldKind, Flow, Item, Json, 
 from schemas.questionnaire.rules import Rule
 from schemas.questionnaire.units import comparable
 from session_controller.forms.comparisons import comparison
-from session_controller.forms.formulas import formulas_of
+from session_controller.forms.formulas import Purpose, formulas_of
 from session_controller.forms.validation import Problem, check_value
 
 _TYPES: Mapping[FieldKind, frozenset[str]] = {
@@ -54,6 +54,7 @@ def contradictions(flow: Flow, today: Span, is_over: Callable[[], bool]) -> tupl
     notes = [*_of_conditions(flow, places), *_of_answers(flow, places)]
     if flow.has_expressions:
         notes += _of_expressions(flow, places, is_over)
+        notes += _of_sensitive(flow, places)
     order = {link_id: number for number, link_id in enumerate(flow.items)}
     found = (note for _, note in sorted(notes, key=lambda one: order[one[0]]))
     return (*_of_its_time(flow, today), *found)
@@ -227,6 +228,24 @@ def _of_expressions(
             kind = formula.purpose.value
             said = " ".join(formula.expression.split())[:_QUOTED]
             yield link_id, Note(place, f'{kind} "{said}" {why}', rules.EXPRESSION_IGNORED)
+
+
+_SHOWS = {Purpose.INITIAL, Purpose.CALCULATED, Purpose.ANSWERS}
+"""Results that are shown as they are."""
+
+
+def _of_sensitive(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
+    """Yield what shows staff a result of answers that they see masked."""
+    for formula in formulas_of(flow):
+        link_id = formula.target
+        if formula.purpose not in _SHOWS or flow.items[link_id].sensitive:
+            continue
+        sources = sorted(one for one in formula.sees or () if flow.items[one].sensitive)
+        if sources:
+            named = ", ".join(f'"{one}"' for one in sources)
+            why = f"follows from the sensitive {named}"
+            place = f'{places[link_id]} (linkId "{link_id}")'
+            yield link_id, Note(place, why, rules.SENSITIVE_SHOWN)
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -482,3 +482,24 @@ def test_expressions_are_tried_only_as_long_as_there_is_time() -> None:
     calls = iter(range(10**9))
     notes = contradictions(flow, TODAY, lambda: next(calls) > 1_000)
     assert [note.rule.code for note in notes] == ["expression-ignored"]
+
+
+def test_what_shows_staff_a_sensitive_answer_is_found() -> None:
+    """Unless it is sensitive too; a condition on it shows no more than that it holds."""
+    sensitive = {"url": "urn:handrail:fhir:sensitive", "valueBoolean": True}
+    number = {"linkId": "id", "type": "string", "text": "Number", "extension": [sensitive]}
+    value = "%resource.item.where(linkId='id').answer.value"
+
+    def with_(name: str, *more: dict[str, Any]) -> dict[str, Note]:
+        expression = {"language": "text/fhirpath", "expression": value}
+        url = f"http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-{name}"
+        shown = {"url": url, "valueExpression": expression}
+        return found(
+            number,
+            {"linkId": "copy", "type": "string", "text": "Copy", "extension": [shown, *more]},
+        )
+
+    for name in ("calculatedExpression", "initialExpression", "answerExpression"):
+        assert with_(name)["sensitive-shown"].place == 'Questionnaire.item[1] (linkId "copy")'
+        assert "sensitive-shown" not in with_(name, sensitive)
+    assert "sensitive-shown" not in with_("enableWhenExpression")
