@@ -7,7 +7,6 @@ or a SUBSCRIBE, but cannot allow what the rules forbid.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from amqtt.broker import Broker as AmqttBroker
@@ -18,14 +17,12 @@ from amqtt.plugins.manager import plugins_manager
 from amqtt.session import Session as AmqttSession
 
 from .amqtt_plugins import AmqttPlugins, amqtt_session
-from .monitoring.logs import logger, traceback_location
-from .monitoring.sys_topics import SysTopics
+from .life_cycle import disconnect_all, housekeeping
 from .network.listeners import Listeners
 from .packets.topics import require_name
 from .protocol.engine import Engine
 
 NAMESPACE = "amqtt.broker.plugins"
-HOUSEKEEPING_SECONDS = 1.0
 
 
 class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
@@ -38,7 +35,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         # amqtt requires a listener named default; `Listeners` opens the real ones.
         config = BrokerConfig(listeners={"default": ListenerConfig(bind=None)}, plugins=plugins)
         super().__init__(config, loop=engine.loop, plugin_namespace=NAMESPACE)
-        engine.plugins = AmqttPlugins(engine, self.plugins_manager) if plugins else None
+        engine.plugins = AmqttPlugins(engine, self.plugins_manager)
 
     async def open(self) -> None:
         """Start, with amqtt's states and events. Raises OSError if an address cannot be bound."""
@@ -50,9 +47,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
 
     async def close(self) -> None:
         """Deliver what is in flight, then stop, with amqtt's states and events."""
-        self._listeners.stop_accepting()
-        await self._engine.drain()
-        await self._engine.close_all()
+        await disconnect_all(self._engine, self._listeners)
         await self.shutdown()
         await self._listeners.close()
         self._engine.clear()
@@ -65,16 +60,7 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         """Do nothing: messages are routed when they are read, not from a queue."""
 
     async def _session_monitor(self) -> None:
-        engine = self._engine
-        topics = SysTopics(self._publish_sys, engine.gauges, engine.settings.sys_seconds)
-        while True:
-            try:
-                topics.tick(engine.now())
-                self._engine.run_housekeeping()
-            except Exception as error:  # noqa: BLE001 - housekeeping must go on
-                self._engine.counters.internal_errors += 1
-                logger.error("housekeeping failed: %s", traceback_location(error))
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await housekeeping(self._engine)
 
     # ---- the engine as plugins see it through their BrokerContext
 
@@ -124,8 +110,3 @@ class Frame(AmqttBroker):  # type: ignore[misc] # amqtt has no types
         router.publish(
             router.topic(topic), bytes(data), qos=qos or 0, retain=retain, publisher=publisher
         )
-
-    def _publish_sys(self, topic: str, payload: bytes) -> None:
-        router = self._engine.router
-        publisher = ("", "broker")
-        router.publish(router.topic(topic), payload, qos=0, retain=True, publisher=publisher)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from .access.identity import Authenticate
 from .access.rules import Rules
-from .amqtt_frame import Frame
+from .life_cycle import LifeCycle
 from .local import LocalClient
 from .monitoring.counters import Level
 from .monitoring.observer import Heard, Observer
 from .network.listeners import Listeners
 from .protocol.engine import Engine
 from .settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from .amqtt_frame import Frame
 
 
 class Broker:
@@ -36,16 +40,24 @@ class Broker:
     ) -> None:
         self._engine = Engine(config, authenticate, rules, observer or Observer())
         self._listeners = Listeners(self._engine, config.listeners, web_app)
-        self._frame: Frame | None = None
+        self._life: LifeCycle | Frame | None = None
 
     async def start(self) -> None:
         """Open the listeners. Raises OSError if an address cannot be bound."""
-        if self._frame is not None:
+        if self._life is not None:
             raise RuntimeError("the broker is already started")
         self._engine.bind_loop(asyncio.get_running_loop())
-        frame = Frame(self._engine, self._listeners)
-        await frame.open()
-        self._frame = frame
+        life = self._new_life()
+        await life.open()
+        self._life = life
+
+    def _new_life(self) -> LifeCycle | Frame:
+        if not self._engine.settings.plugins:
+            return LifeCycle(self._engine, self._listeners)
+        # Imported here: amqtt loads some eighty modules, and few brokers have plugins.
+        from .amqtt_frame import Frame  # noqa: PLC0415
+
+        return Frame(self._engine, self._listeners)
 
     async def stop(self) -> None:
         """Stop gracefully; a second call does nothing.
@@ -53,9 +65,9 @@ class Broker:
         New connections are refused. Messages in flight are delivered, within `stop_seconds` at
         most. Then clients are disconnected without publishing their wills: they did not fail.
         """
-        frame, self._frame = self._frame, None
-        if frame is not None:
-            await frame.close()
+        life, self._life = self._life, None
+        if life is not None:
+            await life.close()
 
     @property
     def addresses(self) -> Mapping[str, tuple[str, int]]:

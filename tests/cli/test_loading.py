@@ -17,6 +17,7 @@ from .conftest import STOP_WITHIN_S, Serving
 SELDOM = {
     "clients.sdk.client",
     "clients.cli.simulate",
+    "amqtt",
     "clients.demo.cli",
     "jwt",
     "paho",
@@ -25,6 +26,8 @@ SELDOM = {
     "session_controller.export.fhir",
     "session_controller.transport.mqtt",
     "session_controller.export.printing",
+    "websockets",
+    "yaml",
     "zeroconf",
 }
 """What a box needs for other commands, external brokers, deliveries, exports, patterns, networks.
@@ -56,7 +59,7 @@ def _installed(loaded: set[str]) -> int:
     return sum(name.partition(".")[0] not in sys.stdlib_module_names for name in loaded)
 
 
-MOST_OF_A_BOX = 747
+MOST_OF_A_BOX = 668
 """Modules that a start may load, beside those of Python."""
 
 
