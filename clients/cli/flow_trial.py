@@ -15,7 +15,7 @@ from session_controller.forms.field_status import Fault, as_computed
 _SEEDS = 4
 """How often it is tried: half of the tries answer what is required alone."""
 _SECONDS = 0.5
-"""For all expressions after each answer; a box gives them less."""
+"""Of processor time, for all expressions after each answer; a box gives them less."""
 _ROUNDS = 60
 """Answers can ask for further ones so many times after each other."""
 
@@ -50,7 +50,7 @@ class _Filled:
 
         filled, changed = self, None if opening else flow.items
         for _ in range(_ROUNDS):
-            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=clock())
+            found = calculate(filled.assessed(flow), filled.computed, changed, is_over=_clock())
             if not found:
                 break
             answers = {**filled.answers, **found.answers}
@@ -67,10 +67,10 @@ class _Filled:
         return tuple(name for name, results in self.computed.items() if results.get("late"))
 
 
-def clock() -> Callable[[], bool]:
+def _clock() -> Callable[[], bool]:
     """Start the time of one calculation; return a function that says whether it is over."""
-    until = time.monotonic() + _SECONDS
-    return lambda: time.monotonic() > until
+    until = time.thread_time() + _SECONDS
+    return lambda: time.thread_time() > until
 
 
 def too_slow(flow: Flow) -> tuple[str, ...]:
@@ -78,17 +78,23 @@ def too_slow(flow: Flow) -> tuple[str, ...]:
     if not flow.has_expressions:
         return ()
     from session_controller.forms.calculation import calculate
+    from session_controller.forms.formulas import prepare
 
+    prepare(flow)
     rng = Random(0)  # noqa: S311 - the same answers each time
     filled = _Filled(initial_answers(flow))
     for field_id in filled.assessed(flow).fields:
         filled = _answered(flow, filled, field_id, rng)
-    found = calculate(filled.assessed(flow), {}, flow.items, is_over=clock())
+    found = calculate(filled.assessed(flow), {}, flow.items, is_over=_clock())
     return replace(filled, computed=found.computed).late()
 
 
 def dead_ends(flow: Flow) -> tuple[Fault, ...]:
     """Return what kept a try from being completed, or nothing if every try was completed."""
+    if flow.has_expressions:
+        from session_controller.forms.formulas import prepare
+
+        prepare(flow)
     for seed in range(_SEEDS):
         rng = Random(seed)  # noqa: S311 - the same answers each time
         faults = _tried(flow, rng, required_only=seed % 2 == 0)
@@ -98,7 +104,10 @@ def dead_ends(flow: Flow) -> tuple[Fault, ...]:
 
 
 def _tried(flow: Flow, rng: Random, *, required_only: bool) -> tuple[Fault, ...]:
-    """Return what is missing once further answers change nothing."""
+    """Return what is missing once further answers change nothing.
+
+    What answers that are not required would have made possible is tried before.
+    """
     filled = _Filled(initial_answers(flow)).calculated(flow, opening=True)
     for _ in range(_ROUNDS):
         assessed = filled.assessed(flow)
@@ -106,8 +115,9 @@ def _tried(flow: Flow, rng: Random, *, required_only: bool) -> tuple[Fault, ...]
         for field_id in _wanted(assessed, filled, required_only=required_only):
             filled = _answered(flow, filled, field_id, rng)
         filled = filled.calculated(flow)
-        if filled == before:
+        if filled == before and not (required_only and assessed.faults):
             break
+        required_only = required_only and filled != before
     return assessed.faults
 
 

@@ -134,6 +134,11 @@ SENSITIVE_SHOWN = _danger(
     "Staff see what follows from an answer that they are not to see.",
     "Mark this question as sensitive too, or do not calculate it from that answer.",
 )
+NOT_TRIED = _danger(
+    "not-tried",
+    "Whether the expressions of the form can be evaluated is not known.",
+    "Try all of them: handrail flow check FILE.",
+)
 UNKNOWN_ELEMENT = _danger(
     "unknown-element",
     "FHIR R4 has no such element, so what it says does not hold.",

@@ -48,7 +48,7 @@ def contradictions(flow: Flow, today: Span, is_over: Callable[[], bool]) -> tupl
     """Return what contradicts itself, in the order of the form.
 
     `today` is the days that may be today. `is_over` says whether the time for trying expressions is
-    over; those that are left are reported as too slow.
+    over; the first that is left is named.
     """
     places = _places(flow)
     notes = [*_of_conditions(flow, places), *_of_answers(flow, places)]
@@ -221,10 +221,14 @@ def _of_expressions(
     from session_controller.forms.fhirpath import problem  # noqa: PLC0415 - for flows that have any
 
     for formula in formulas_of(flow):
-        why = problem(formula.expression, is_over)
+        link_id = formula.target
+        place = f'{places[link_id]} (linkId "{link_id}")'
+        if is_over():
+            late = "its expression, and what follows, was not tried for lack of time"
+            yield link_id, Note(place, late, rules.NOT_TRIED)
+            return
+        why = problem(formula.expression)
         if why is not None:
-            link_id = formula.target
-            place = f'{places[link_id]} (linkId "{link_id}")'
             kind = formula.purpose.value
             said = " ".join(formula.expression.split())[:_QUOTED]
             yield link_id, Note(place, f'{kind} "{said}" {why}', rules.EXPRESSION_IGNORED)

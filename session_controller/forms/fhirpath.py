@@ -2,13 +2,14 @@
 
     evaluate(expression, node, variables, today, is_over) -> list of JSON values
     nodes(…) -> the same as nodes, for variables
-    problem(expression, is_over) -> why it can have no result, or None
+    problem(expression) -> why it can have no result, or None
 
 Loaded only by flows that have expressions.
 """
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -35,6 +36,8 @@ from schemas.questionnaire.model import Json
 from schemas.questionnaire.patterns import size_problem
 
 _PATTERN_SECONDS = 0.05
+_TRIED_S = 0.1
+"""For trying one expression, in seconds of processor time: what an answer has for all of them."""
 _CACHED = 4_096
 _PATTERNS = 256
 _MAX_LENGTH = 10_000
@@ -69,16 +72,22 @@ for _name, _evaluator in list(_STEPS.items()):
     _STEPS[_name] = _limited(_evaluator)
 
 
-def problem(expression: str, is_over: Callable[[], bool]) -> str | None:
+def problem(expression: str) -> str | None:
     """Return why an expression can have no result, or None: it is tried on an empty response.
 
-    `is_over` says whether the time for that is over.
+    It has `_TRIED_S` of processor time, after it was parsed.
     """
     empty = {"resourceType": "QuestionnaireResponse"}
     names: dict[str, Json] = {name: [] for name in variables_of(expression)}
     variables = {**names, "resource": empty, "questionnaire": {"resourceType": "Questionnaire"}}
     node = node_at(empty, "QuestionnaireResponse")
     try:
+        _parsed(expression)
+        until = time.thread_time() + _TRIED_S
+
+        def is_over() -> bool:
+            return time.thread_time() > until
+
         evaluate(expression, node, variables, today=date(2026, 1, 1), is_over=is_over)
     except ExpressionError as error:
         return str(error)

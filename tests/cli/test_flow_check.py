@@ -178,3 +178,34 @@ def test_an_expression_that_takes_too_long_is_named(tmp_path: Path, handrail: Ha
     file = _written(tmp_path / "f.json", LOOSE | {"type": "integer", "extension": [slow]})
     ran = handrail("flow", "check", file)
     assert (ran.code, 'linkId "a": takes too long' in ran.out) == (0, True)
+
+
+def test_what_optional_answers_make_possible_is_no_dead_end(
+    handrail: Handrail, tmp_path: Path
+) -> None:
+    """The permitted answers follow from an optional question: it can be answered."""
+    expression = {
+        "language": "text/fhirpath",
+        "expression": "%resource.item.where(linkId='contact').answer.value",
+    }
+    url = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-answerExpression"
+    contact = {"linkId": "contact", "type": "string", "text": "Contact", "repeats": True}
+    chosen = {
+        "linkId": "chosen",
+        "type": "choice",
+        "text": "Whom first?",
+        "required": True,
+        "extension": [{"url": url, "valueExpression": expression}],
+    }
+    form = {
+        "resourceType": "Questionnaire",
+        "status": "active",
+        "id": "x",
+        "item": [contact, chosen],
+    }
+    path = tmp_path / "form.json"
+    path.write_text(json.dumps(form))
+    assert handrail("flow", "check", path, "--json").json["usable"] is True
+    form["item"] = [chosen]
+    path.write_text(json.dumps(form))
+    assert handrail("flow", "check", path, "--json").json["usable"] is False

@@ -26,7 +26,8 @@ from session_controller.storage.store import Store
 
 _MAX_PROBLEMS = 20
 _TRIED_S = 0.5
-"""For trying the expressions of a form that is added, in seconds: meanwhile nobody is served."""
+"""For trying the expressions of a form that is added, in seconds of processor time: meanwhile
+nobody is served."""
 _UNFIT = (
     "The mapping of the earlier version is kept, and does not fit; give a new one (--mapping), or "
     "drop it (--without-mapping)"
@@ -73,8 +74,8 @@ def add_flow(
 
 def _clock() -> Callable[[], bool]:
     """Start the time for trying expressions; return a function that says whether it is over."""
-    until = time.monotonic() + _TRIED_S
-    return lambda: time.monotonic() > until
+    until = time.thread_time() + _TRIED_S
+    return lambda: time.thread_time() > until
 
 
 def _earlier_mapping(
