@@ -117,7 +117,7 @@ CONSTANTS = {
     "form_formatted": "schemas.questionnaire.rich_text._MAX",
     "form_expression": "session_controller.forms.fhirpath._MAX_LENGTH",
     "form_permitted": "session_controller.forms.expression_results.MAX_OPTIONS",
-    "form_try": "session_controller.forms.fhirpath._TRIED_S",
+    "form_try": "session_controller.forms.fhirpath._TRIED_STEPS",
     "form_trial": "session_controller.service.handlers.flows._TRIED_S",
     "form_calculation": "session_controller.service.unit_of_work._CALCULATION_S",
     "form_problems": "session_controller.service.handlers.flows._MAX_PROBLEMS",
