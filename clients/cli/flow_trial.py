@@ -160,10 +160,7 @@ def _entered(flow: Flow, filled: _Filled, place: Place, rng: Random) -> _Filled:
     if not place.item.takes_value:
         return filled
     try:
-        item = as_computed(place.item, filled.computed.get(place.field_id))
-        restricted = item is not place.item and item.options is not None
-        offered = [option.to_json() for option in item.options or ()] if restricted else None
-        value = plausible_value(item, rng, offered)
+        value = plausible_value(as_computed(place.item, filled.computed.get(place.field_id)), rng)
     except (NoPlausibleValue, ValueError, OverflowError):
         return filled
     entry = enter(flow, filled.answers, filled.instances, place, value)

@@ -1,6 +1,6 @@
 """Plausible answers for the simulator: valid values for every kind of field.
 
-    plausible_value(item, rng, offered) -> JSON value for ENTER_FIELD
+    plausible_value(item, rng) -> JSON value for ENTER_FIELD
     plausible_document(item, rng) -> (bytes, media type)              (clients.simulator.documents)
     plausible_strokes(rng) -> strokes for SUBMIT_SIGNATURE
     plausible_name(rng) -> the signer                                 (clients.simulator.words)
@@ -11,7 +11,7 @@ if no valid value is found.
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
@@ -41,17 +41,12 @@ class NoPlausibleValue(ValueError):  # noqa: N818 - it says what is missing, not
     """No valid value was found for this field."""
 
 
-def plausible_value(item: Item, rng: Random, offered: Sequence[Json] | None = None) -> Json:
-    """Generate an answer; a list for a repeating question.
-
-    `offered` are the permitted answers, where expressions give them (`FieldView.options`).
-    """
+def plausible_value(item: Item, rng: Random) -> Json:
+    """Generate an answer; a list for a repeating question."""
     if not item.takes_value:
         raise NoPlausibleValue(f"{item.link_id}: takes no value")
-    if offered is not None:
-        if not offered:
-            raise NoPlausibleValue(f"{item.link_id}: there is nothing to choose")
-        return [rng.choice(offered)] if item.repeats else rng.choice(offered)
+    if item.options == () and not item.open:
+        raise NoPlausibleValue(f"{item.link_id}: there is nothing to choose")
     if not item.repeats:
         return _one(item, rng)
     least, most = item.min_occurs or 1, item.max_occurs or 3

@@ -6,7 +6,7 @@ flow give the same answers.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from clients.simulator.answers import (
@@ -17,7 +17,7 @@ from clients.simulator.answers import (
     plausible_value,
 )
 from schemas.questionnaire.field_ids import Place, resolve
-from schemas.questionnaire.model import FieldKind, Flow, Item, Json
+from schemas.questionnaire.model import FieldKind, Flow, Item, Json, Option
 from schemas.wire.views import (
     DocumentStatus,
     FacilityView,
@@ -98,6 +98,16 @@ class Submit:
 
 PatientAction = Enter | Read | Attach | Sign
 StaffAction = Review | AskToSign | GoTo | Submit
+
+
+def _offering(item: Item, values: Sequence[Json]) -> Item:
+    """Return the item with the options that a view offers (`FieldView.options`)."""
+    known = [(option.to_json(), option) for option in item.options or ()]
+    options = (
+        next((option for one, option in known if one == value), None) or Option.from_json(value)
+        for value in values
+    )
+    return replace(item, options=tuple(options))
 
 
 class PatientPlayer:
@@ -200,8 +210,9 @@ class PatientPlayer:
         if self._tries[place.field_id] >= _TRIES:
             return None
         self._tries[place.field_id] += 1
+        item = place.item if offered is None else _offering(place.item, offered)
         try:
-            return Enter(place.field_id, plausible_value(place.item, self._rng, offered))
+            return Enter(place.field_id, plausible_value(item, self._rng))
         except NoPlausibleValue:
             self._tries[place.field_id] = _TRIES
             return None

@@ -11,7 +11,7 @@ from schemas.questionnaire.extraction import read_extraction
 from schemas.questionnaire.json_path import Cursor
 from schemas.questionnaire.linked import outside, with_documents, without_links
 from schemas.questionnaire.model import STRUCTURE, TODAY, Coding, FieldKind, Item, Json
-from schemas.questionnaire.options import initial_values, read_options
+from schemas.questionnaire.options import initial_values, read_options, without_needless
 
 MAX_DEPTH = 20
 MAX_ITEMS = 2_000
@@ -164,7 +164,7 @@ def _item(cursor: Cursor, kind: FieldKind, link_id: str, around: Around, reading
         codes=tuple(code.coding() for code in cursor.each("code")),
         definition=cursor.text("definition"),
         extraction=read_extraction(cursor),
-        expressions=read_expressions(cursor),
+        expressions=without_needless(cursor, kind, read_expressions(cursor)),
         parent=None if around.parent is None else around.parent.link_id,
         repeating_ancestors=around.repeating,
         step_id=around.step_id or link_id,

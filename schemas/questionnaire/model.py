@@ -147,6 +147,16 @@ class Option:
             return reference | {"display": self.display} if self.display else reference
         return self.value
 
+    @classmethod
+    def from_json(cls, value: Json) -> "Option":
+        """Return the option that an answer selects: the reverse of `to_json`."""
+        if not isinstance(value, dict):
+            return cls("integer" if isinstance(value, int) else "string", value)
+        if "reference" in value:
+            return cls("Reference", value["reference"], value.get("display"))
+        coding = Coding(*(value.get(key) or None for key in ("code", "system", "display")))
+        return cls("Coding", coding, coding.display)
+
     def label(self, language: str | None = None) -> str:
         """Return its text for display."""
         return translated(self.display or _bare(self.value), self.translations, language)

@@ -1,12 +1,21 @@
 """The permitted answers of a question: answerOption, and contained value sets (FHIR R4, 4.9.5)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from schemas.questionnaire import extensions as ext
 from schemas.questionnaire import rules
 from schemas.questionnaire.expressions import weight_of
 from schemas.questionnaire.json_path import Cursor
-from schemas.questionnaire.model import CHOICES, Coding, FieldKind, Json, Option, Translations
+from schemas.questionnaire.model import (
+    CHOICES,
+    Coding,
+    Expressions,
+    FieldKind,
+    Json,
+    Option,
+    Translations,
+)
 
 _SCALARS = {"string", "date", "time"}
 _MAX_OPTIONS = 5_000
@@ -93,6 +102,21 @@ def _option(option: Cursor, key: str, kind: str, value: Coding | str | int) -> O
         weight=weight_of(option, inner),
         translations=option.translations(key) if inner is None else inner.translations("display"),
     )
+
+
+def without_needless(item: Cursor, kind: FieldKind, found: Expressions) -> Expressions:
+    """Return the expressions of an item without permitted answers that it cannot have."""
+    if found.answers is None or kind in _WITH_OPTIONS:
+        return found
+    remark = f"has answerExpression, which a {kind} cannot have"
+    item.note(rules.EXPRESSION_IGNORED, "extension", remark)
+    return replace(found, answers=None)
+
+
+_WITH_OPTIONS = CHOICES | {
+    *(FieldKind.STRING, FieldKind.TEXT, FieldKind.INTEGER, FieldKind.DATE, FieldKind.TIME),
+    FieldKind.REFERENCE,
+}
 
 
 def _from_value_set(

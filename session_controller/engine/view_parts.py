@@ -359,7 +359,12 @@ def _fields(session: Session, enabled: Iterable[str], *, mask: bool) -> Members:
     errors, shown = session.assessment.errors, {}
     options = _options(session, mask=mask)
     for field_id in enabled:
-        if not any(field_id in one for one in (answers, corrections, errors, options)):
+        if (
+            field_id not in answers
+            and field_id not in corrections
+            and field_id not in errors
+            and field_id not in options
+        ):
             continue
         value = answers.get(field_id)
         field = {"value": _masked(session, field_id, value) if mask else value}

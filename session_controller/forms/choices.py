@@ -36,7 +36,7 @@ def find_option(item: Item, value: Json) -> Option | None:
 def offered(item: Item, computed: Mapping[str, Json]) -> tuple[Option, ...] | None:
     """Return the options that expressions leave or give to a question; None: all of its own."""
     if "options" in computed:
-        return tuple(_option(item, value) for value in computed["options"])
+        return tuple(find_option(item, one) or Option.from_json(one) for one in computed["options"])
     toggled = computed.get("toggled")
     if not toggled or item.options is None:
         return None
@@ -45,19 +45,6 @@ def offered(item: Item, computed: Mapping[str, Json]) -> tuple[Option, ...] | No
         found = on if toggled.get(str(number), True) else off
         found += (find_option(item, value) for value in toggle.options)
     return tuple(one for one in item.options if one in on or one not in off)
-
-
-def _option(item: Item, value: Json) -> Option:
-    """Return the option of a question that a value picks, or one for the value."""
-    found = find_option(item, value)
-    if found is not None:
-        return found
-    if not isinstance(value, dict):
-        return Option("integer" if isinstance(value, int) else "string", value)
-    if "reference" in value:
-        return Option("Reference", value["reference"], value.get("display"))
-    coding = Coding(*(value.get(key) or None for key in ("code", "system", "display")))
-    return Option("Coding", coding, coding.display)
 
 
 def _picks(option: Option, value: Json) -> bool:

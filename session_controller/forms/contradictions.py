@@ -15,6 +15,7 @@ from schemas.questionnaire.dates import Span, date_time_span, time_of_day
 from schemas.questionnaire.model import Condition, FieldKind, Flow, Item, Json, Note
 from schemas.questionnaire.rules import Rule
 from schemas.questionnaire.units import comparable
+from session_controller.forms.choices import find_option
 from session_controller.forms.comparisons import comparison
 from session_controller.forms.formulas import Purpose, formulas_of
 from session_controller.forms.validation import Problem, check_value
@@ -55,6 +56,7 @@ def contradictions(flow: Flow, today: Span, is_over: Callable[[], bool]) -> tupl
     if flow.has_expressions:
         notes += _of_expressions(flow, places, is_over)
         notes += _of_sensitive(flow, places)
+        notes += _of_toggles(flow, places)
     order = {link_id: number for number, link_id in enumerate(flow.items)}
     found = (note for _, note in sorted(notes, key=lambda one: order[one[0]]))
     return (*_of_its_time(flow, today), *found)
@@ -223,11 +225,11 @@ def _of_expressions(
     for formula in formulas_of(flow):
         link_id = formula.target
         place = f'{places[link_id]} (linkId "{link_id}")'
+        why = problem(formula.expression, is_over)
         if is_over():
             late = "its expression, and what follows, was not tried for lack of time"
             yield link_id, Note(place, late, rules.NOT_TRIED)
             return
-        why = problem(formula.expression)
         if why is not None:
             kind = formula.purpose.value
             said = " ".join(formula.expression.split())[:_QUOTED]
@@ -244,12 +246,24 @@ def _of_sensitive(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
         link_id = formula.target
         if formula.purpose not in _SHOWS or flow.items[link_id].sensitive:
             continue
-        sources = sorted(one for one in formula.sees or () if flow.items[one].sensitive)
+        seen = flow.items if formula.sees is None else sorted(formula.sees)
+        sources = [one for one in seen if flow.items[one].sensitive]
         if sources:
             named = ", ".join(f'"{one}"' for one in sources)
-            why = f"follows from the sensitive {named}"
+            how = "may follow from all answers, also" if formula.sees is None else "follows from"
+            why = f"{how} the sensitive {named}"
             place = f'{places[link_id]} (linkId "{link_id}")'
             yield link_id, Note(place, why, rules.SENSITIVE_SHOWN)
+
+
+def _of_toggles(flow: Flow, places: Mapping[str, str]) -> Iterator[_Found]:
+    """Yield which answerOptionsToggleExpression has an answer that is none of the options."""
+    for link_id, item in flow.items.items():
+        for toggle in item.expressions.toggles:
+            if any(find_option(item, one) is None for one in toggle.options):
+                why = "has answerOptionsToggleExpression for an answer that is none of its options"
+                place = f'{places[link_id]} (linkId "{link_id}")'
+                yield link_id, Note(place, why, rules.EXPRESSION_IGNORED)
 
 
 # -- answers -----------------------------------------------------------------------------------

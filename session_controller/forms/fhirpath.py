@@ -2,7 +2,7 @@
 
     evaluate(expression, node, variables, today, is_over) -> list of JSON values
     nodes(…) -> the same as nodes, for variables
-    problem(expression) -> why it can have no result, or None
+    problem(expression, is_over) -> why it can have no result, or None
 
 Loaded only by flows that have expressions.
 """
@@ -72,10 +72,10 @@ for _name, _evaluator in list(_STEPS.items()):
     _STEPS[_name] = _limited(_evaluator)
 
 
-def problem(expression: str) -> str | None:
+def problem(expression: str, is_over: Callable[[], bool]) -> str | None:
     """Return why an expression can have no result, or None: it is tried on an empty response.
 
-    It takes too long if it needs more than `_TRIED_STEPS`.
+    It takes too long if it needs more than `_TRIED_STEPS`, or until `is_over`.
     """
     empty = {"resourceType": "QuestionnaireResponse"}
     names: dict[str, Json] = {name: [] for name in variables_of(expression)}
@@ -88,7 +88,7 @@ def problem(expression: str) -> str | None:
             node,
             variables,
             today=date(2026, 1, 1),
-            is_over=lambda: next(steps) > _TRIED_STEPS,
+            is_over=lambda: next(steps) > _TRIED_STEPS or is_over(),
         )
     except ExpressionError as error:
         return str(error)

@@ -14,6 +14,7 @@ from schemas.questionnaire.dates import Span
 from schemas.questionnaire.model import CHOICES, FieldKind, Flow, Item, Json
 from session_controller.forms.assessment import Assessment, assess
 from session_controller.forms.choices import find_option, find_unit
+from session_controller.forms.field_status import as_computed
 from session_controller.forms.layout import Node
 from session_controller.forms.validation import canonical_value, check_value, is_empty
 
@@ -126,11 +127,11 @@ class _Writer:
 
     def answers(self, node: Node) -> list[dict[str, Json]]:
         """Return the answers of a question."""
-        item = node.item
+        held = self.assessment.held
+        item = as_computed(node.item, held.computed.get(node.field_id))
         if item.type is FieldKind.ATTACHMENT:
             attachment = self.attachments.get(node.field_id)
             return [] if attachment is None else [{"valueAttachment": dict(attachment)}]
-        held = self.assessment.held
         return answers_to(item, held.answers.get(node.field_id), held.today)
 
 

@@ -446,7 +446,10 @@ def test_options_are_offered_only_while_their_expression_is_true() -> None:
     toggles = [_toggle(_value("adult"), "a", "b"), _toggle(f"{_value('adult')}.not()", "b")]
     question = item("q", "choice", answerOption=options, extension=toggles)
     play = Play(flow_of(item("adult", "boolean"), question))
-    offered = lambda: [one["code"] for one in play.patient_view.fields["q"].options or ()]  # noqa: E731
+
+    def offered() -> list[str]:
+        return [one["code"] for one in play.patient_view.fields["q"].options or ()]
+
     assert offered() == ["c"]
     play.enter("adult", value=True)
     assert offered() == ["a", "b", "c"]
@@ -455,3 +458,21 @@ def test_options_are_offered_only_while_their_expression_is_true() -> None:
     assert offered() == ["b", "c"]
     shown = play.patient_view.fields["q"]
     assert (shown.value, shown.error) == ({"code": "a", "display": "A"}, _NOT_LISTED)
+
+
+def test_an_answer_that_is_no_longer_permitted_is_not_exported() -> None:
+    """As one that breaks any other rule of its question; a permitted text is a string."""
+    play = Play(flow_of(*CONTACTS))
+    play.enter("contact", ["Ana", "Ben"])
+    play.enter("chosen", "Ben")
+    state = play.session.state
+
+    def exported(options: list[str]) -> Any:
+        computed = {"chosen": {"options": options}}
+        found = questionnaire_response(
+            play.flow, state.answers, status="completed", authored="2026", computed=computed
+        )
+        return [one.get("answer") for one in found["item"] if one["linkId"] == "chosen"]
+
+    assert exported(["Ana", "Ben"]) == [[{"valueString": "Ben"}]]
+    assert exported(["Ana"]) == []

@@ -504,3 +504,38 @@ def test_what_shows_staff_a_sensitive_answer_is_found() -> None:
         assert with_(name)["sensitive-shown"].place == 'Questionnaire.item[1] (linkId "copy")'
         assert "sensitive-shown" not in with_(name, sensitive)
     assert "sensitive-shown" not in with_("enableWhenExpression")
+    value = "%resource.descendants().answer.value.first()"
+    assert (
+        'all answers, also the sensitive "id"'
+        in with_("calculatedExpression")["sensitive-shown"].message
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"type": "boolean"}, "has answerExpression, which a boolean cannot have"),
+        ({"type": "quantity"}, "has answerExpression, which a quantity cannot have"),
+        ({"type": "choice"}, None),
+    ],
+)
+def test_permitted_answers_of_a_type_that_has_none_are_named(
+    more: dict[str, Any], said: str | None
+) -> None:
+    """They would be ignored."""
+    expression = {"language": "text/fhirpath", "expression": "1 | 2"}
+    shown = {"url": _SDC + "answerExpression", "valueExpression": expression}
+    note = found(A | more | {"extension": [shown]}).get("expression-ignored")
+    assert (note and note.message) == said
+
+
+@pytest.mark.parametrize(("code", "named"), [("x", False), ("y", True)])
+def test_a_toggle_of_what_is_no_option_is_named(code: str, *, named: bool) -> None:
+    """It would toggle nothing."""
+    expression = {"language": "text/fhirpath", "expression": "true"}
+    inner = [
+        {"url": "option", "valueCoding": {"system": "s", "code": code}},
+        {"url": "expression", "valueExpression": expression},
+    ]
+    toggle = {"url": _SDC + "answerOptionsToggleExpression", "extension": inner}
+    assert ("expression-ignored" in found(_choice("x") | {"extension": [toggle]})) == named

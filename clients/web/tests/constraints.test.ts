@@ -24,7 +24,10 @@ const flow = readFlow("form@1", {
     {
       linkId: "amount",
       type: "integer",
-      extension: [constraint(`${CORE}questionnaire-constraint`, "Enter an even number.", "Escriba un número par.")],
+      extension: [
+        constraint(`${CORE}questionnaire-constraint`, "Enter an even number.", "Escriba un número par."),
+        constraint(`${CORE}questionnaire-constraint`, "No.", "No, gracias."),
+      ],
     },
   ],
 });
@@ -41,3 +44,6 @@ test("several of them, also of the form", () =>
   assert.equal(said("es", "Enter an even number. A total of 10 at most."), "Escriba un número par. Un total de 10 como máximo."));
 
 test("the controller's own sentences are not the form's", () => assert.equal(said("es", "Please answer this question."), undefined));
+
+test("a sentence that only holds one of the form's is not the form's", () =>
+  assert.equal(said("es", "The answer is No. Please change what is not right first."), undefined));

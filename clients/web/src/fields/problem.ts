@@ -12,11 +12,18 @@ export function problemOf(sheet: Sheet, item: Item, id: string): string | undefi
   return wrongNow(sheet, item, id) ?? inFormsWords(sheet, said) ?? sentenceIn(sheet.language, withDatesInWords(said, localeOfSheet(sheet)));
 }
 
-/** The sentences of the form's constraints in the patient's language; undefined where there are none. */
+/** Sentences of the form's constraints in the patient's language; undefined where it says anything else. */
 export function inFormsWords({ flow, language }: Pick<Sheet, "flow" | "language">, said: string): string | undefined {
-  const found = [...flow.constraints].filter(([sentence]) => said.includes(sentence)).sort(([one], [other]) => other.length - one.length);
-  if (found.length === 0) return undefined;
-  return found.reduce((text, [sentence, words]) => text.replace(sentence, () => words(language)), said);
+  const longestFirst = [...flow.constraints].sort(([one], [other]) => other.length - one.length);
+  const words: string[] = [];
+  let rest = said;
+  while (rest) {
+    const found = longestFirst.find(([sentence]) => rest === sentence || rest.startsWith(`${sentence} `));
+    if (found === undefined) return undefined;
+    words.push(found[1](language));
+    rest = rest.slice(found[0].length + 1);
+  }
+  return words.join(" ");
 }
 
 /** Whether a question is answered with day, month and year. */
